@@ -1,0 +1,110 @@
+"""The exceptions of erm: raised when it could not run. What a check has to say about a plan is a finding, not an error.
+
+    ErmError                      exit 1
+    ├── UsageError                exit 2   the command line asks for something that does not exist
+    ├── ConfigurationError        exit 2   erm.yaml, the environment or a secret is wrong
+    ├── ProjectError              exit 1   the Alembic project cannot be read or adopted
+    │   └── EnvironmentRefused             env.py does what erm cannot do safely
+    ├── TargetError               exit 1   the database cannot be reached or used
+    │   └── ServerError                    the embedded server cannot be started or stopped
+    ├── LockNotHad                exit 1   another deployer holds the deploy lock
+    ├── Refused                   exit 1   a finding, drift or a possible loss of data forbids the run
+    ├── ExecutionFailed           exit 1   a revision failed while it ran
+    └── Interrupted               exit 130 (SIGINT) or 143 (SIGTERM)
+
+Every error says what happened, the effect it has on the user's database or files, and the cure: what to type next.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ConfigurationError",
+    "EnvironmentRefused",
+    "ErmError",
+    "ExecutionFailed",
+    "Interrupted",
+    "LockNotHad",
+    "ProjectError",
+    "Refused",
+    "ServerError",
+    "TargetError",
+    "UsageError",
+]
+
+
+class ErmError(Exception):
+    """Base of everything erm raises on purpose.
+
+    Args:
+        what: one sentence: what happened.
+        effect: one sentence: what it means for the database or the files ("Nothing was changed.").
+        cure: what to do or to type next.
+
+    Example:
+        >>> error = ErmError("The lock is held.", effect="Nothing was changed.", cure="Try again.")
+        >>> error.exit_code, str(error)
+        (1, 'The lock is held.')
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, effect: str = "", cure: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.effect = effect
+        self.cure = cure
+
+
+class UsageError(ErmError):
+    """The command line asks for something that does not exist."""
+
+    exit_code = 2
+
+
+class ConfigurationError(ErmError):
+    """erm.yaml, the environment or a secret is wrong."""
+
+    exit_code = 2
+
+
+class ProjectError(ErmError):
+    """The Alembic project cannot be read or adopted."""
+
+
+class EnvironmentRefused(ProjectError):
+    """env.py does something that erm cannot do safely."""
+
+
+class TargetError(ErmError):
+    """The database cannot be reached or used."""
+
+
+class ServerError(TargetError):
+    """The embedded server cannot be started or stopped."""
+
+
+class LockNotHad(ErmError):
+    """Another deployer holds the deploy lock."""
+
+
+class Refused(ErmError):
+    """A finding, drift or a possible loss of data forbids the run."""
+
+
+class ExecutionFailed(ErmError):
+    """A revision failed while it ran."""
+
+
+class Interrupted(ErmError):
+    """A signal ended the run.
+
+    Args:
+        what: one sentence: what was interrupted.
+        signal_number: the signal; the exit code is 128 + its number.
+        effect: what it means for the database.
+        cure: what to do next.
+    """
+
+    def __init__(self, what: str, *, signal_number: int, effect: str = "", cure: str = "") -> None:
+        super().__init__(what, effect=effect, cure=cure)
+        self.exit_code = 128 + signal_number

@@ -1,0 +1,43 @@
+"""A finding: what a check says about a plan. Data, never an exception."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["error", "warning", "info"]
+
+__all__ = ["Finding", "Severity", "blocking"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a check objects to.
+
+    Args:
+        rule: the check's id, which is also its file, its docs page and its key in `safety.rules`.
+        severity: `error` blocks plan and apply, `warning` and `info` do not.
+        message: what is wrong and what it leads to, in one or two sentences.
+        help: what to do about it.
+        revision: the revision it is about, where there is one.
+        path: the file it is about, relative to the project.
+        line: the line in that file, counted from 1.
+    """
+
+    rule: str
+    severity: Severity
+    message: str
+    help: str = ""
+    revision: str | None = None
+    path: str | None = None
+    line: int | None = None
+
+
+def blocking(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """The findings that forbid apply.
+
+    Example:
+        >>> blocking((Finding("a", "warning", "m"), Finding("b", "error", "m")))[0].rule
+        'b'
+    """
+    return tuple(finding for finding in findings if finding.severity == "error")

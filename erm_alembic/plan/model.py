@@ -1,0 +1,194 @@
+"""What would be done: an immutable value that is computed first and executed later, and that serialises to JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from erm_alembic.findings import Finding, blocking
+
+__all__ = ["DataLoss", "Drift", "Outcome", "Plan", "Statement", "Step", "StepOutcome"]
+
+Direction = Literal["upgrade", "downgrade"]
+DowngradeState = Literal["ok", "empty", "missing", "irreversible"]
+Rendered = Literal["full", "partial"]
+DriftSource = Literal["history", "database", "models"]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One SQL text that apply sends to the server.
+
+    Args:
+        sql: the text, with its placeholders; parameter values never enter a plan.
+        line: the line of the revision file that causes it; None when the revision's code stands in another file.
+        autocommit: True when it runs outside a transaction (inside `autocommit_block()`).
+        parameter_sets: how many sets of parameters are sent with it (0: none, 2 and more: executemany).
+        raw: True when it goes through a raw DBAPI cursor rather than through SQLAlchemy.
+        literal: the text with its values in place, for `--sql` only; never serialised.
+    """
+
+    sql: str
+    line: int | None = None
+    autocommit: bool = False
+    parameter_sets: int = 0
+    raw: bool = False
+    literal: str | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class DataLoss:
+    """What one recorded drop would lose on the live database.
+
+    Args:
+        kind: `table`, `column`, `rows` (DELETE, TRUNCATE) or `statement` (raw SQL that cannot be read).
+        object: the schema-qualified name, or the statement's first words.
+        rows: rows (table) or non-null values (column) that would be lost; None when unknown.
+        revision: the revision whose downgrade drops it.
+        line: the line in that revision's file.
+    """
+
+    kind: Literal["table", "column", "rows", "statement"]
+    object: str
+    rows: int | None
+    revision: str
+    line: int | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One revision in one direction.
+
+    Args:
+        revision: Alembic's revision id.
+        down_revisions: the ids that it builds on.
+        message: the revision's message, first line.
+        path: its file, relative to the project directory.
+        direction: `upgrade` or `downgrade`.
+        downgrade: state of its down script.
+        irreversible_reason: what the revision declares as `irreversible = "..."`.
+        transactional: False when at least one statement runs outside a transaction.
+        statements: what apply would send, in order.
+        rendered: `partial` when not every statement could be known without really running.
+        reason: why `rendered` is partial.
+        source_hash: SHA-256 of the revision file's bytes, hexadecimal.
+    """
+
+    revision: str
+    down_revisions: tuple[str, ...]
+    message: str
+    path: str
+    direction: Direction
+    downgrade: DowngradeState
+    irreversible_reason: str | None = None
+    transactional: bool = True
+    statements: tuple[Statement, ...] = ()
+    rendered: Rendered = "full"
+    reason: str | None = None
+    source_hash: str = ""
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A difference between the database and what its recorded history says it must be.
+
+    Args:
+        kind: `missing-revision`, `edited-revision`, ...
+        object: what differs; for history, the revision id.
+        source: which comparison found it.
+        expected: what history says.
+        found: what is there.
+        path: the file it is about, where there is one.
+    """
+
+    kind: str
+    object: str
+    source: DriftSource
+    expected: str
+    found: str
+    path: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What erm would do to one database; computing it writes nothing.
+
+    Args:
+        environment: the profile it was made for.
+        database_url: the target's URL without its password.
+        server_version: the server's version, as in `15.18`.
+        direction: `upgrade` for plan and apply, `downgrade` for rollback.
+        current: the revisions recorded in the database.
+        heads: the heads of the project's revision files.
+        steps: the pending revisions, in the order in which they would run.
+        drift: differences between the recorded history and the files.
+        findings: what the checks say.
+        data_loss: what a rollback would lose (empty for an upgrade).
+        version_statements: the statements on Alembic's version table after each step, for `--sql`.
+        exempted: revisions that `safety.downgrades_since` exempts from the down-script rule and that violate it.
+    """
+
+    environment: str
+    database_url: str
+    server_version: str
+    direction: Direction
+    current: tuple[str, ...]
+    heads: tuple[str, ...]
+    steps: tuple[Step, ...]
+    drift: tuple[Drift, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    data_loss: tuple[DataLoss, ...] = ()
+    version_statements: tuple[tuple[str, ...], ...] = field(default=(), repr=False, compare=False)
+    exempted: int = 0
+    scope: str | None = None
+
+    @property
+    def blocked(self) -> bool:
+        """Whether apply refuses this plan."""
+        return bool(blocking(self.findings))
+
+    @property
+    def up_to_date(self) -> bool:
+        """Whether there is nothing to run."""
+        return not self.steps
+
+
+@dataclass(frozen=True)
+class StepOutcome:
+    """How one step ended.
+
+    Args:
+        revision: the revision's id.
+        outcome: `done`, `failed` or `not-run`.
+        duration_ms: how long it ran, in milliseconds.
+        statements: how many statements it sent.
+        error: what failed, without parameter values.
+    """
+
+    revision: str
+    outcome: Literal["done", "failed", "not-run"]
+    duration_ms: int = 0
+    statements: int = 0
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an apply or a rollback ended.
+
+    Args:
+        result: `done`, `nothing-to-do`, `refused`, `failed` or `interrupted`.
+        run_id: the run's number in the ledger; None when nothing was recorded.
+        steps: one outcome a step.
+        current: the revisions recorded in the database afterwards.
+        duration_ms: the whole run, in milliseconds.
+        error: what failed, without parameter values.
+        findings_overridden: rules that `--override` let pass.
+    """
+
+    result: Literal["done", "nothing-to-do", "refused", "failed", "interrupted"]
+    run_id: int | None = None
+    steps: tuple[StepOutcome, ...] = ()
+    current: tuple[str, ...] = ()
+    duration_ms: int = 0
+    error: str | None = None
