@@ -1,0 +1,1 @@
+"""The shop's application code; only its models matter here."""
