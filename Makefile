@@ -1,0 +1,56 @@
+# The commands of the project: `make help` lists them. Each does its own set-up (.ci/set-up makes .venv when it has to);
+# python3 (3.11 or newer) and make are all that must be there. PYTHON=/path/to/python chooses another Python.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format types contracts build bench check clean venv venv-demo
+
+SHELL := /bin/sh
+BIN := .venv/bin
+
+# Test processes at once. More than a few servers' worth of them only get in each other's way.
+JOBS ?= 2
+
+# Further arguments of pytest, for example: make test ARGS='tests/config -x'
+ARGS ?=
+
+help: ## list the commands
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
+
+demo: venv-demo ## plan, apply, a change, plan, apply, rollback: the sample shop on a private PostgreSQL
+	@$(BIN)/python examples/demo.py
+
+test: venv ## run the tests (JOBS=2 processes; ARGS='...' go to pytest)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadscope $(ARGS)
+
+lint: venv ## ruff: rules and format
+	@$(BIN)/python -m ruff check .
+	@$(BIN)/python -m ruff format --check .
+
+format: venv ## ruff: put the format right
+	@$(BIN)/python -m ruff format .
+	@$(BIN)/python -m ruff check --fix .
+
+types: venv ## mypy, strict
+	@$(BIN)/python -m mypy
+
+contracts: venv ## import-linter: the layers of docs/architecture.md
+	@$(BIN)/lint-imports
+
+check: lint types contracts ## lint, types and contracts
+
+build: venv ## build the sdist and the wheel into dist/
+	@rm -rf dist
+	@$(BIN)/python -m build --outdir dist .
+
+bench: venv ## run the benchmarks
+	@set -e; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+clean: ## remove what the other commands have made (.venv too), and nothing else
+	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find erm_alembic tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+venv:
+	@sh .ci/set-up dev
+
+venv-demo:
+	@sh .ci/set-up embedded
