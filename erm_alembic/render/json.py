@@ -1,0 +1,134 @@
+"""A plan, and how it ended, as one JSON object: what bots and pipelines read.
+
+Keys are added, never renamed; docs/plan.schema.json says what each of them holds. Parameter values (personal
+data) and passwords are in none of them. The text is ASCII, so that no name in a database can act on a terminal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from erm_alembic.config.redaction import redact
+from erm_alembic.plan.model import Outcome, Plan, Statement, Step
+
+__all__ = ["SCHEMA_VERSION", "dump", "plain_value", "plan_digest", "plan_document", "render_json"]
+
+SCHEMA_VERSION = 1
+
+# Values stand in `literal`; it exists for `--sql` and must never be serialised.
+NEVER_SERIALISED = frozenset({(Statement, "literal")})
+
+# Free texts that come from a driver or a server and could quote a connection string.
+_REDACTED_KEYS = frozenset({"error"})
+
+
+def plain_value(value: Any) -> Any:
+    """A frozen dataclass, tuple or scalar as what `json.dumps` takes; secrets in error texts are hidden.
+
+    Args:
+        value: a value of the plan's model.
+
+    Example:
+        >>> plain_value(Statement("SELECT 1", line=3, literal="SELECT 1"))["line"]
+        3
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        kept = [field.name for field in fields(value) if (type(value), field.name) not in NEVER_SERIALISED]
+        return {name: _member(name, getattr(value, name)) for name in kept}
+    if isinstance(value, tuple | list):
+        return [plain_value(item) for item in value]
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    return value
+
+
+def _member(name: str, value: Any) -> Any:
+    if name in _REDACTED_KEYS and isinstance(value, str):
+        return redact(value)
+    return plain_value(value)
+
+
+def _step(step: Step) -> dict[str, Any]:
+    """A step under the contract's key names (`down_revision` is a list: a merge has several, a base none)."""
+    members: dict[str, Any] = plain_value(step)
+    statements = members.pop("statements")
+    document = {"revision": members.pop("revision"), "down_revision": members.pop("down_revisions")}
+    return {**document, **members, "statements": statements}
+
+
+def plan_digest(plan: Plan) -> str:
+    """SHA-256 of what the plan would do, hexadecimal: equal digests mean equal statements on equal states.
+
+    Findings and drift are left out: they judge the plan and are not part of what would run.
+
+    Args:
+        plan: the plan.
+    """
+    identity = {
+        "environment": plan.environment,
+        "database": plan.database_url,
+        "scope": plan.scope,
+        "direction": plan.direction,
+    }
+    pending = [
+        {
+            "revision": step.revision,
+            "source_hash": step.source_hash,
+            "statements": [[item.sql, item.autocommit, item.parameter_sets] for item in step.statements],
+        }
+        for step in plan.steps
+    ]
+    what = {"identity": identity, "current": sorted(plan.current), "pending": pending}
+    canonical = json.dumps(what, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+
+def plan_document(plan: Plan, outcome: Outcome | None = None) -> dict[str, Any]:
+    """The plan under the keys of the contract, ready for `json.dumps`.
+
+    Args:
+        plan: the plan.
+        outcome: how its apply or rollback ended; None for a plan that was only computed.
+    """
+    document: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "environment": plan.environment,
+        "scope": plan.scope,
+        "database": {"url": plan.database_url, "server_version": plan.server_version},
+        "direction": plan.direction,
+        "current": list(plan.current),
+        "heads": list(plan.heads),
+        "pending": [_step(step) for step in plan.steps],
+        "drift": plain_value(plan.drift),
+        "findings": plain_value(plan.findings),
+        "data_loss": plain_value(plan.data_loss),
+        "exempted": plan.exempted,
+        "blocked": plan.blocked,
+        "digest": plan_digest(plan),
+    }
+    if outcome is not None:
+        document["outcome"] = plain_value(outcome)
+    return document
+
+
+def dump(document: Any) -> str:
+    """A document as the text that erm prints: indented, ASCII, with one newline at its end."""
+    return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
+
+
+def render_json(plan: Plan, outcome: Outcome | None = None) -> str:
+    """The plan, and how it ended, as JSON.
+
+    Args:
+        plan: the plan.
+        outcome: how its apply or rollback ended, or None.
+
+    Example:
+        >>> plan = Plan("dev", "postgresql://localhost/app", "15.18", "upgrade", (), (), ())
+        >>> json.loads(render_json(plan))["blocked"]
+        False
+    """
+    return dump(plan_document(plan, outcome))

@@ -1,0 +1,64 @@
+"""How an apply or a rollback ended, as lines of text."""
+
+from __future__ import annotations
+
+from erm_alembic.config.redaction import redact
+from erm_alembic.plan.model import Outcome, Plan, StepOutcome
+from erm_alembic.render.safe import Paint, block, one_line
+from erm_alembic.render.words import counted, duration, revisions
+
+__all__ = ["outcome_lines"]
+
+_MARKS = {"done": ("done", "good"), "failed": ("FAILED", "bad"), "not-run": ("not run", "dim")}
+
+
+def _step(step: StepOutcome, paint: Paint) -> list[str]:
+    word, role = _MARKS[step.outcome]
+    facts = (
+        ""
+        if step.outcome == "not-run"
+        else f"  {duration(step.duration_ms)}, {counted(step.statements, 'statement')}"
+    )
+    lines = [f"  {paint(f'{word:<7}', role)}  {one_line(step.revision)}{facts}"]
+    if step.error:
+        lines += [f"           {line}" for line in block(redact(step.error))]
+    return lines
+
+
+def _run(outcome: Outcome) -> str:
+    return f", run {outcome.run_id} in the ledger" if outcome.run_id is not None else ""
+
+
+def _headline(plan: Plan, outcome: Outcome) -> tuple[str, str]:
+    """The first line, and the role of its colour."""
+    done = counted(sum(step.outcome == "done" for step in outcome.steps), "revision")
+    verb = "rolled back" if plan.direction == "downgrade" else "applied"
+    took = f"{duration(outcome.duration_ms)}{_run(outcome)}"
+    if outcome.result == "done":
+        return f"Done: {done} {verb} in {took}.", "good"
+    if outcome.result == "nothing-to-do":
+        return "Nothing to do: the database is at its target.", "good"
+    if outcome.result == "refused":
+        return "Refused: nothing was changed.", "bad"
+    word = "Interrupted" if outcome.result == "interrupted" else "Failed"
+    return f"{word} after {took}: {done} {verb} before it.", "bad"
+
+
+def outcome_lines(plan: Plan, outcome: Outcome, paint: Paint) -> list[str]:
+    """The lines that say how a run ended: one for the whole, one a step, where the database stands now.
+
+    Args:
+        plan: the plan that was run.
+        outcome: how it ended.
+        paint: gives colour.
+    """
+    headline, role = _headline(plan, outcome)
+    lines = [paint(headline, role)]
+    for step in outcome.steps:
+        lines += _step(step, paint)
+    shown = any(step.error for step in outcome.steps)
+    if outcome.error and not shown:
+        lines += [f"  {line}" for line in block(redact(outcome.error))]
+    if outcome.result == "refused":
+        return lines
+    return [*lines, f"The database is now at {revisions(outcome.current, 'base: no revision is recorded')}."]

@@ -1,0 +1,150 @@
+"""The JSON Schema of a plan, generated from the dataclasses that it is printed from (docs/plan.schema.json).
+
+Write it again after a change of the model: `python -m erm_alembic.render.schema > docs/plan.schema.json`.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import types
+from dataclasses import fields
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from erm_alembic.findings import Finding
+from erm_alembic.plan.model import DataLoss, Drift, Outcome, Statement, Step, StepOutcome
+from erm_alembic.render.json import NEVER_SERIALISED, SCHEMA_VERSION, dump
+
+__all__ = ["plan_schema", "render_schema"]
+
+Schema = dict[str, Any]
+
+DEFINITIONS: tuple[type[Any], ...] = (Statement, Step, Drift, Finding, DataLoss, StepOutcome, Outcome)
+
+SCALARS: dict[type[Any], str] = {
+    str: "string",
+    int: "integer",
+    bool: "boolean",
+    float: "number",
+    types.NoneType: "null",
+}
+
+REVISIONS: Schema = {"type": "array", "items": {"type": "string"}}
+
+
+def _reference(model: type[Any]) -> Schema:
+    return {"$ref": f"#/$defs/{model.__name__}"}
+
+
+def _many(model: type[Any], description: str) -> Schema:
+    return {"type": "array", "items": _reference(model), "description": description}
+
+
+def _type(annotation: Any) -> Schema:
+    """The schema of one annotation of the model.
+
+    Raises:
+        TypeError: the model uses a type that this generator does not know.
+    """
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if annotation in SCALARS:
+        return {"type": SCALARS[annotation]}
+    if annotation in DEFINITIONS:
+        return _reference(annotation)
+    if origin is Literal:
+        return {"enum": list(arguments)}
+    if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
+        return {"type": "array", "items": _type(arguments[0])}
+    if origin in (Union, types.UnionType):
+        return {"anyOf": [_type(argument) for argument in arguments]}
+    raise TypeError(f"no JSON Schema is known for {annotation!r}")
+
+
+def _descriptions(model: type[Any]) -> dict[str, str]:
+    """What the docstring's `Args:` says about each field."""
+    section = (model.__doc__ or "").partition("Args:")[2].partition("Example:")[0]
+    found = re.findall(r"^ {8}(\w+): (.*(?:\n {12}.*)*)", section, re.MULTILINE)
+    return {name: " ".join(text.split()) for name, text in found}
+
+
+def _definition(model: type[Any]) -> Schema:
+    hints, descriptions = get_type_hints(model), _descriptions(model)
+    properties = {
+        field.name: {**_type(hints[field.name]), "description": descriptions.get(field.name, "")}
+        for field in fields(model)
+        if (model, field.name) not in NEVER_SERIALISED
+    }
+    if model is Step:
+        properties["down_revision"] = properties.pop("down_revisions")
+    summary = (model.__doc__ or "").partition("\n")[0]
+    return {
+        "type": "object",
+        "description": summary,
+        "properties": properties,
+        "required": sorted(properties),
+    }
+
+
+def plan_schema() -> Schema:
+    """The schema of what `erm migrate --format json` prints, as a dictionary.
+
+    Unknown keys are allowed on purpose: later versions add keys.
+
+    Example:
+        >>> plan_schema()["properties"]["blocked"]["type"]
+        'boolean'
+    """
+    database = {"url": {"type": "string"}, "server_version": {"type": "string"}}
+    properties: Schema = {
+        "schema_version": {
+            "const": SCHEMA_VERSION,
+            "description": "Raised only when a key changes its meaning.",
+        },
+        "environment": {"type": "string", "description": "The profile that the plan was made for."},
+        "scope": {
+            "type": ["string", "null"],
+            "description": "The tenant or schema that it is about, or null.",
+        },
+        "database": {
+            "type": "object",
+            "description": "The target; its URL carries no password.",
+            "properties": database,
+            "required": sorted(database),
+        },
+        "direction": {"enum": ["upgrade", "downgrade"], "description": "`downgrade` for a rollback."},
+        "current": {**REVISIONS, "description": "The revisions recorded in the database."},
+        "heads": {**REVISIONS, "description": "The heads of the project's revision files."},
+        "pending": _many(Step, "The revisions that would run, in their order."),
+        "drift": _many(Drift, "Where the database differs from its recorded history."),
+        "findings": _many(Finding, "What the checks say."),
+        "data_loss": _many(DataLoss, "What a rollback would lose; empty for an upgrade."),
+        "exempted": {"type": "integer", "description": "Revisions exempted by `safety.downgrades_since`."},
+        "blocked": {"type": "boolean", "description": "Whether apply and rollback refuse this plan."},
+        "digest": {
+            "type": "string",
+            "pattern": "^[0-9a-f]{64}$",
+            "description": "SHA-256 of target, current revisions and pending statements.",
+        },
+    }
+    required = sorted(properties)
+    properties["outcome"] = {
+        **_reference(Outcome),
+        "description": "How it ended; only for apply and rollback.",
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "The plan of erm migrate --format json",
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "$defs": {model.__name__: _definition(model) for model in DEFINITIONS},
+    }
+
+
+def render_schema() -> str:
+    """The schema as the text of docs/plan.schema.json."""
+    return dump(plan_schema())
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render_schema())

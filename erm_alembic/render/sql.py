@@ -1,0 +1,99 @@
+"""A plan as the script that a database administrator would run (`--sql`): the only output with values in it."""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+
+from erm_alembic.plan.model import Plan, Statement, Step
+from erm_alembic.render.safe import one_line
+
+__all__ = ["render_sql"]
+
+
+def _comment(text: str) -> str:
+    """A comment of one line: a message with a newline in it cannot become a statement."""
+    return f"-- {one_line(text)}".rstrip()
+
+
+def _terminated(sql: str) -> str:
+    """The statement, ended by `;` on a line where a trailing `--` comment cannot swallow it."""
+    text = sql.strip()
+    if text.endswith(";") and "--" not in text.rsplit("\n", 1)[-1]:
+        return text
+    last_line = text.rsplit("\n", 1)[-1]
+    return f"{text}\n;" if "--" in last_line else f"{text};"
+
+
+def _text(statement: Statement) -> str:
+    return _terminated(statement.sql if statement.literal is None else statement.literal)
+
+
+def _unknown_values(statement: Statement) -> bool:
+    return statement.parameter_sets > 0 and statement.literal is None
+
+
+def _statement(statement: Statement) -> list[str]:
+    lines = []
+    if _unknown_values(statement):
+        sets = statement.parameter_sets
+        lines.append(
+            _comment(f"Needs its values first: {sets} {'set' if sets == 1 else 'sets'} of parameters.")
+        )
+    return [*lines, _text(statement)]
+
+
+def _body(step: Step, version_statements: tuple[str, ...]) -> list[str]:
+    """The step's statements in order, inside BEGIN/COMMIT except for those that run outside a transaction."""
+    lines: list[str] = []
+    open_transaction = False
+    for statement in step.statements:
+        if statement.autocommit and open_transaction:
+            lines.append("COMMIT;")
+        if not statement.autocommit and not open_transaction:
+            lines.append("BEGIN;")
+        open_transaction = not statement.autocommit
+        lines += _statement(statement)
+    if not open_transaction and version_statements:
+        lines.append("BEGIN;")
+        open_transaction = True
+    lines += [_terminated(sql) for sql in version_statements]
+    if open_transaction:
+        lines.append("COMMIT;")
+    return lines
+
+
+def _step(step: Step, version_statements: tuple[str, ...]) -> list[str]:
+    lines = [
+        _comment(f"{step.direction} {step.revision}: {step.message}"),
+        _comment(step.path),
+    ]
+    if step.rendered == "partial":
+        lines.append(_comment(f"NOT COMPLETE: {step.reason or 'not every statement could be recorded'}"))
+    return [*lines, *_body(step, version_statements)]
+
+
+def render_sql(plan: Plan) -> str:
+    """The plan as a SQL script, with the statements on Alembic's version table after each revision.
+
+    Args:
+        plan: a plan made with `literals=True`; without it, statements keep their placeholders and say so.
+
+    Example:
+        >>> plan = Plan("dev", "postgresql://localhost/app", "15.18", "upgrade", (), (), ())
+        >>> print(render_sql(plan).splitlines()[-1])
+        -- Nothing to run.
+    """
+    blocks = [
+        [
+            _comment(f"erm: {plan.direction} of {plan.environment}, {plan.database_url}"),
+            _comment(f"From {', '.join(plan.current) or 'an empty history'}."),
+            # A script that runs on after its first error would leave half a revision behind.
+            _comment("Run it with: psql -v ON_ERROR_STOP=1 -f FILE"),
+        ]
+    ]
+    if not plan.steps:
+        blocks.append([_comment("Nothing to run.")])
+    for step, version_statements in zip_longest(plan.steps, plan.version_statements):
+        if step is not None:
+            blocks.append(_step(step, version_statements or ()))
+    return "\n\n".join("\n".join(lines) for lines in blocks) + "\n"

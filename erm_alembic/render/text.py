@@ -1,0 +1,204 @@
+"""A plan, and how it ended, as text: what an engineer reads in ten seconds before typing the next command."""
+
+from __future__ import annotations
+
+import shlex
+
+from erm_alembic.config.redaction import redact
+from erm_alembic.findings import Finding
+from erm_alembic.plan.model import DataLoss, Drift, Outcome, Plan, Statement, Step
+from erm_alembic.render.outcome import outcome_lines
+from erm_alembic.render.safe import Paint, block, clip, one_line, plain
+from erm_alembic.render.words import counted, revisions
+
+__all__ = ["next_command", "render_text"]
+
+SHORT = 100
+SEVERITY_ROLES = {"error": "bad", "warning": "warn", "info": "dim"}
+
+
+def next_command(plan: Plan, mode: str) -> str:
+    """What to type to do something with the plan's environment.
+
+    Args:
+        plan: the plan.
+        mode: `plan`, `apply` or `rollback`.
+
+    Example:
+        >>> next_command(Plan("prod", "", "", "upgrade", (), (), ()), "apply")
+        'erm migrate --env prod'
+    """
+    environment = shlex.quote(one_line(plan.environment))
+    return (
+        f"erm migrate --env {environment}"
+        if mode == "apply"
+        else f"erm migrate --mode {mode} --env {environment}"
+    )
+
+
+def _header(plan: Plan, paint: Paint) -> list[str]:
+    target = (
+        f"{one_line(plan.environment)}  {one_line(plan.database_url)}  (PostgreSQL {plan.server_version})"
+    )
+    lines = [f"Target   {paint(target, 'strong')}"]
+    if plan.scope is not None:
+        lines.append(f"Scope    {one_line(plan.scope)}")
+    return [
+        *lines,
+        f"Current  {revisions(plan.current, 'none: no revision is recorded')}",
+        f"Heads    {revisions(plan.heads, 'none: the project has no revisions')}",
+    ]
+
+
+def _statement(statement: Statement, verbose: bool, paint: Paint) -> list[str]:
+    """The statement beside its line number; whole with `verbose`, otherwise the start of it on one line."""
+    place = str(statement.line) if statement.line is not None else "-"
+    marks = [
+        *(["outside a transaction"] if statement.autocommit else []),
+        *([f"{statement.parameter_sets} parameter sets"] if statement.parameter_sets > 1 else []),
+        *(["raw cursor"] if statement.raw else []),
+    ]
+    suffix = paint(f"  [{', '.join(marks)}]", "dim") if marks else ""
+    if not verbose:
+        return [
+            f"{paint(f'{place:>9}', 'dim')}  {clip(one_line(' '.join(statement.sql.split())), SHORT)}{suffix}"
+        ]
+    lines = block(statement.sql.strip())
+    rest = [f"{'':>9}  {line}".rstrip() for line in lines[1:]]
+    return [f"{paint(f'{place:>9}', 'dim')}  {lines[0]}{suffix}", *rest]
+
+
+def _downgrade(step: Step) -> str:
+    if step.downgrade == "irreversible":
+        return f"irreversible: {one_line(step.irreversible_reason or 'no reason given')}"
+    return f"downgrade {step.downgrade}"
+
+
+def _step(step: Step, number: int, width: int, verbose: bool, paint: Paint) -> list[str]:
+    transaction = "one transaction" if step.transactional else "not in one transaction"
+    downgrade = paint(_downgrade(step), "dim" if step.downgrade == "ok" else "warn")
+    facts = f"{downgrade}, {transaction}, {counted(len(step.statements), 'statement')}"
+    lines = [
+        f"{number:>{width}}. {paint(one_line(step.revision), 'strong')}  {one_line(step.message)}".rstrip(),
+        f"{'':>{width}}  {one_line(step.path)}  ({facts})",
+    ]
+    for statement in step.statements:
+        lines += _statement(statement, verbose, paint)
+    if step.rendered == "partial":
+        reason = one_line(step.reason or "not every statement could be recorded")
+        lines.append(f"{'':>{width}}  {paint('not complete:', 'warn')} {reason}")
+    return lines
+
+
+def _pending(plan: Plan, verbose: bool, paint: Paint) -> list[str]:
+    going_down = plan.direction == "downgrade"
+    if plan.up_to_date:
+        return [
+            "",
+            "Nothing to roll back." if going_down else "Nothing to apply: the database is at its target.",
+        ]
+    lines = ["", f"{counted(len(plan.steps), 'revision')} to {'roll back' if going_down else 'apply'}:"]
+    width = len(str(len(plan.steps))) + 2
+    for number, step in enumerate(plan.steps, start=1):
+        lines += ["", *_step(step, number, width, verbose, paint)]
+    return lines
+
+
+def _place(finding: Finding) -> str:
+    path = one_line(finding.path) if finding.path else ""
+    if path and finding.line is not None:
+        path = f"{path}:{finding.line}"
+    revision = f"revision {one_line(finding.revision)}" if finding.revision else ""
+    return ", ".join(part for part in (path, revision) if part)
+
+
+def _finding(finding: Finding, paint: Paint) -> list[str]:
+    mark = paint(finding.severity, SEVERITY_ROLES[finding.severity])
+    lines = [f"  {mark} {paint(one_line(finding.rule), 'strong')}  {_place(finding)}".rstrip()]
+    lines += [f"    {line}" for line in block(redact(finding.message))]
+    if finding.help:
+        first, *rest = block(redact(finding.help))
+        lines += [f"    help: {first}", *(f"          {line}" for line in rest)]
+    return lines
+
+
+def _findings(findings: tuple[Finding, ...], paint: Paint) -> list[str]:
+    lines = ["", "Findings:"] if findings else []
+    for finding in findings:
+        lines += _finding(finding, paint)
+    return lines
+
+
+def _drift(drift: tuple[Drift, ...], paint: Paint) -> list[str]:
+    lines = ["", "Drift:"] if drift else []
+    for item in drift:
+        path = f"  {one_line(item.path)}" if item.path else ""
+        lines += [
+            f"  {paint(one_line(item.kind), 'warn')} {one_line(item.object)}  (seen in {item.source}){path}",
+            f"    expected: {one_line(item.expected)}",
+            f"    found:    {one_line(item.found)}",
+        ]
+    return lines
+
+
+def _loss(loss: DataLoss) -> str:
+    unit = "value" if loss.kind == "column" else "row"
+    amount = "unknown" if loss.rows is None else counted(loss.rows, unit)
+    where = (
+        f"line {loss.line} of {one_line(loss.revision)}" if loss.line is not None else one_line(loss.revision)
+    )
+    return f"  {loss.kind} {clip(one_line(loss.object), SHORT)}: {amount}  ({where})"
+
+
+def _data_loss(losses: tuple[DataLoss, ...]) -> list[str]:
+    return ["", "Data that would be lost:", *map(_loss, losses)] if losses else []
+
+
+def _verdict(plan: Plan, paint: Paint) -> list[str]:
+    """The last word on a plan that was only computed, and what to type next."""
+    mode = "rollback" if plan.direction == "downgrade" else "apply"
+    exempted = (
+        [f"safety.downgrades_since exempts {counted(plan.exempted, 'revision')} without a downgrade."]
+        if plan.exempted
+        else []
+    )
+    if plan.blocked:
+        errors = counted(sum(finding.severity == "error" for finding in plan.findings), "error")
+        verdict = paint(f"Blocked by {errors}: {mode} would refuse this plan.", "bad")
+        return ["", *exempted, verdict, f"Do what the help lines say, then: {next_command(plan, 'plan')}"]
+    if plan.up_to_date:
+        return ["", *exempted, paint("Nothing objects.", "good")]
+    flag = " --allow-data-loss" if any(loss.rows != 0 for loss in plan.data_loss) else ""
+    return [
+        "",
+        *exempted,
+        paint("Nothing objects. Nothing was changed.", "good"),
+        f"To run it: {next_command(plan, mode)}{flag}",
+    ]
+
+
+def render_text(
+    plan: Plan, outcome: Outcome | None = None, *, verbose: bool = False, paint: Paint = plain
+) -> str:
+    """The plan as text, followed by how it ended.
+
+    Args:
+        plan: the plan.
+        outcome: how its apply or rollback ended; None shows the verdict and what to type next instead.
+        verbose: show whole statements rather than their start.
+        paint: gives colour; none by default.
+
+    Example:
+        >>> plan = Plan("dev", "postgresql://localhost/app", "15.18", "upgrade", (), (), ())
+        >>> render_text(plan).splitlines()[-1]
+        'Nothing objects.'
+    """
+    lines = [
+        *_header(plan, paint),
+        *_pending(plan, verbose, paint),
+        *_drift(plan.drift, paint),
+        *_findings(plan.findings, paint),
+        *_data_loss(plan.data_loss),
+        *(_verdict(plan, paint) if outcome is None else ["", *outcome_lines(plan, outcome, paint)]),
+    ]
+    return "\n".join(lines) + "\n"
