@@ -1,7 +1,7 @@
 """A plan, and how it ended, as one JSON object: what bots and pipelines read.
 
 Keys are added, never renamed; docs/plan.schema.json says what each of them holds. Parameter values (personal
-data) and passwords are in none of them. The text is ASCII, so that no name in a database can act on a terminal.
+data) and passwords are in none of them. The text is ASCII: no name in a database can act on a terminal.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Text that may be shown: names and messages of a database or a revision file must not steer a terminal.
 
-A table can be called `"a\\x1b[2Jb"` and a revision's message can carry a newline: shown as they are, they could
-hide a statement from a reviewer or forge a line of the plan. Everything that erm did not write itself passes
-through here.
+A table can be called `"a\\x1b[2Jb"` and a revision's message can carry a newline: shown as they are, they
+could hide a statement from a reviewer or forge a line of the plan. Everything that erm did not write itself
+passes through here.
 """
 
 from __future__ import annotations

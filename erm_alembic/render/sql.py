@@ -1,4 +1,4 @@
-"""A plan as the script that a database administrator would run (`--sql`): the only output with values in it."""
+"""A plan as the script that a database administrator would run (`--sql`): the only output with values."""
 
 from __future__ import annotations
 

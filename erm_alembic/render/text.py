@@ -74,7 +74,7 @@ def _downgrade(step: Step) -> str:
     return f"downgrade {step.downgrade}"
 
 
-def _step(step: Step, number: int, width: int, verbose: bool, paint: Paint) -> list[str]:
+def _step(step: Step, number: int, width: int, statements: bool, verbose: bool, paint: Paint) -> list[str]:
     transaction = "one transaction" if step.transactional else "not in one transaction"
     downgrade = paint(_downgrade(step), "dim" if step.downgrade == "ok" else "warn")
     facts = f"{downgrade}, {transaction}, {counted(len(step.statements), 'statement')}"
@@ -82,7 +82,7 @@ def _step(step: Step, number: int, width: int, verbose: bool, paint: Paint) -> l
         f"{number:>{width}}. {paint(one_line(step.revision), 'strong')}  {one_line(step.message)}".rstrip(),
         f"{'':>{width}}  {one_line(step.path)}  ({facts})",
     ]
-    for statement in step.statements:
+    for statement in step.statements if statements else ():
         lines += _statement(statement, verbose, paint)
     if step.rendered == "partial":
         reason = one_line(step.reason or "not every statement could be recorded")
@@ -90,7 +90,7 @@ def _step(step: Step, number: int, width: int, verbose: bool, paint: Paint) -> l
     return lines
 
 
-def _pending(plan: Plan, verbose: bool, paint: Paint) -> list[str]:
+def _pending(plan: Plan, statements: bool, verbose: bool, paint: Paint) -> list[str]:
     going_down = plan.direction == "downgrade"
     if plan.up_to_date:
         return [
@@ -100,7 +100,7 @@ def _pending(plan: Plan, verbose: bool, paint: Paint) -> list[str]:
     lines = ["", f"{counted(len(plan.steps), 'revision')} to {'roll back' if going_down else 'apply'}:"]
     width = len(str(len(plan.steps))) + 2
     for number, step in enumerate(plan.steps, start=1):
-        lines += ["", *_step(step, number, width, verbose, paint)]
+        lines += ["", *_step(step, number, width, statements, verbose, paint)]
     return lines
 
 
@@ -184,7 +184,8 @@ def render_text(
 
     Args:
         plan: the plan.
-        outcome: how its apply or rollback ended; None shows the verdict and what to type next instead.
+        outcome: how its apply or rollback ended; None shows the verdict and what to type next instead. With it,
+            statements are left out unless `verbose`.
         verbose: show whole statements rather than their start.
         paint: gives colour; none by default.
 
@@ -195,7 +196,7 @@ def render_text(
     """
     lines = [
         *_header(plan, paint),
-        *_pending(plan, verbose, paint),
+        *_pending(plan, outcome is None or verbose, verbose, paint),
         *_drift(plan.drift, paint),
         *_findings(plan.findings, paint),
         *_data_loss(plan.data_loss),

@@ -1,0 +1,138 @@
+"""Where erm prints: results to stdout, everything else to stderr, colour only for a terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from typing import TextIO
+
+from erm_alembic.errors import ErmError
+from erm_alembic.render.safe import Paint, block, plain
+
+__all__ = [
+    "note",
+    "painter",
+    "prepare_streams",
+    "print_defect",
+    "print_error",
+    "stdout_reserved",
+    "wants_bar",
+    "wants_colour",
+    "write",
+]
+
+_CODES = {"good": "32", "bad": "31;1", "warn": "33", "dim": "2", "strong": "1"}
+
+
+def wants_colour(stream: TextIO) -> bool:
+    """Whether colour may be written: a terminal, and neither NO_COLOR nor TERM=dumb forbids it."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def wants_bar(stream: TextIO) -> bool:
+    """Whether a progress bar may be drawn: the stream is a terminal that can move its cursor."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _ansi(text: str, role: str) -> str:
+    return f"\x1b[{_CODES[role]}m{text}\x1b[0m"
+
+
+def painter(stream: TextIO) -> Paint:
+    """The paint for a stream: ANSI colours on a terminal, none elsewhere.
+
+    Example:
+        >>> import io
+        >>> painter(io.StringIO())("done", "good")
+        'done'
+    """
+    return _ansi if wants_colour(stream) else plain
+
+
+def prepare_streams() -> None:
+    """Make no character fatal: what the terminal's encoding lacks is written as a backslash escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def write(text: str) -> None:
+    """Write a result to stdout, as it is; `text` ends with a newline."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+@contextmanager
+def stdout_reserved() -> Iterator[None]:
+    """Keep stdout for the result: what a project's env.py or revisions print goes to stderr meanwhile."""
+    with redirect_stdout(sys.stderr):
+        yield
+
+
+def _tell(line: str) -> None:
+    """Write one line to stderr; a reader who hung up must not stop a migration."""
+    from erm_alembic.config.redaction import redact
+
+    try:
+        sys.stderr.write(redact(line) + "\n")
+        sys.stderr.flush()
+    except BrokenPipeError:
+        return
+
+
+def note(message: str) -> None:
+    """Write something to know to stderr, secrets hidden."""
+    for line in block(message):
+        _tell(line)
+
+
+def _labelled(label: str, text: str, role: str) -> None:
+    first, *rest = block(text)
+    _tell(f"{painter(sys.stderr)(label, role)} {first}")
+    for line in rest:
+        _tell(f"{'':{len(label)}} {line}".rstrip())
+
+
+def _traceback(error: BaseException) -> None:
+    for line in block("".join(traceback.format_exception(error)).rstrip()):
+        _tell(line)
+
+
+def print_error(error: ErmError, *, verbose: bool) -> None:
+    """Write an error of erm to stderr: what happened, its effect, the cure.
+
+    Args:
+        error: the error.
+        verbose: add the traceback, its secrets hidden.
+    """
+    if verbose:
+        _traceback(error)
+    _labelled("error: ", error.what, "bad")
+    if error.effect:
+        _labelled("effect:", error.effect, "strong")
+    if error.cure:
+        _labelled("cure:  ", error.cure, "good")
+
+
+def print_defect(error: BaseException, *, verbose: bool) -> None:
+    """Write an exception that erm did not expect: it is a defect, and says what to report.
+
+    Args:
+        error: the exception.
+        verbose: add the traceback, its secrets hidden.
+    """
+    name = type(error).__name__
+    what = f"This is a defect in erm: {name}: {error}" if str(error) else f"This is a defect in erm: {name}."
+    defect = ErmError(
+        what,
+        effect="The command stopped where it was; `erm status` shows what the database has.",
+        cure="Report it with this output."
+        if verbose
+        else "Run the command again with -v and report its output.",
+    )
+    if verbose:
+        _traceback(error)
+    print_error(defect, verbose=False)

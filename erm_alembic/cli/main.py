@@ -1,0 +1,220 @@
+"""The command `erm`: the table of its commands, and the one place where errors become words and exit codes.
+
+Start-up is light on purpose: a command's module is imported when that command is invoked, and SQLAlchemy,
+Alembic, pydantic and rich only inside the functions that need them. `erm --help` imports none of them.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from types import FrameType
+from typing import Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from erm_alembic import __version__
+from erm_alembic.cli import console
+from erm_alembic.cli.options import ConfigOption, Invocation, VerboseOption
+from erm_alembic.errors import ErmError, Interrupted, UsageError
+
+__all__ = ["COMMANDS", "LazyCommand", "Terminated", "app", "run"]
+
+
+@dataclass(frozen=True)
+class LazyCommand:
+    """One command of `erm`, by the module that has it.
+
+    Args:
+        name: what is typed after `erm`.
+        summary: its line in `erm --help`.
+        module: the module; it has either `app`, a group of commands, or `register(app)`, which adds one
+            command of this name to the app that it is given.
+    """
+
+    name: str
+    summary: str
+    module: str
+
+    def load(self) -> Any:
+        """Import the module and return its command."""
+        module = import_module(self.module)
+        if hasattr(module, "register"):
+            host = typer.Typer(add_completion=False, rich_markup_mode=None)
+            module.register(host)
+            return typer.main.get_group(host).commands[self.name]
+        command = typer.main.get_group(module.app)
+        command.name = self.name
+        command.rich_markup_mode = None
+        return command
+
+
+COMMANDS: tuple[LazyCommand, ...] = (
+    LazyCommand("migrate", "Plan, apply or roll back the project's revisions.", "erm_alembic.cli.migrate"),
+    LazyCommand("status", "Show where a database stands.", "erm_alembic.cli.status"),
+    LazyCommand(
+        "history", "Show what was run on a database; restore a lost revision.", "erm_alembic.cli.history"
+    ),
+    LazyCommand("init", "Start an Alembic project that erm runs.", "erm_alembic.cli.init"),
+    LazyCommand("new", "Write an empty revision.", "erm_alembic.cli.new"),
+    LazyCommand(
+        "gen", "Write a revision from the difference between models and database.", "erm_alembic.cli.gen"
+    ),
+    LazyCommand("check", "Run a check by itself, without a database.", "erm_alembic.cli.check"),
+    LazyCommand("config", "Show what is configured, and where it came from.", "erm_alembic.cli.config"),
+    LazyCommand("dev", "Run the embedded PostgreSQL server of this project.", "erm_alembic.cli.dev"),
+)
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, raised where Ctrl-C would be: whoever cancels and rolls back on the one does so on the other.
+
+    `signal_number` tells them apart.
+    """
+
+    signal_number = int(signal.SIGTERM)
+
+
+class LazyGroup(TyperGroup):
+    """The group of `COMMANDS`; it knows their names and summaries without importing them."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names, in the order of the table."""
+        return [command.name for command in COMMANDS]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of that name, imported now; None when there is none."""
+        if cmd_name not in self.commands:
+            for command in COMMANDS:
+                if command.name == cmd_name:
+                    self.commands[cmd_name] = command.load()
+        return self.commands.get(cmd_name)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the table for `erm --help`."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(command.name, command.summary) for command in COMMANDS])
+
+    def invoke(self, ctx: Any) -> Any:
+        """Invoke the command; a signal becomes an error with the exit code of that signal."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as interrupt:
+            number = int(getattr(interrupt, "signal_number", signal.SIGINT))
+            raise Interrupted(
+                f"Interrupted by {signal.Signals(number).name}.",
+                signal_number=number,
+                effect="The statement under way was cancelled; nothing of an unfinished transaction remains.",
+                cure="`erm status` shows where the database stands.",
+            ) from interrupt
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    name="erm",
+    add_completion=True,
+    # Typer's own tracebacks print local variables, and those hold passwords.
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        console.write(f"erm {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def erm(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+    verbose: VerboseOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Deploy database schema changes: plan, apply and roll back any Alembic project on PostgreSQL."""
+    if context.invoked_subcommand is None:
+        console.write(context.get_help() + "\n")
+
+
+def _raise_on_sigterm(kept: Invocation) -> None:
+    def terminate(number: int, frame: FrameType | None) -> NoReturn:
+        kept.signal_number = number
+        raise Terminated
+
+    signal.signal(signal.SIGTERM, terminate)
+
+
+def _usage_error(error: Exception) -> UsageError | None:
+    """The parser's own complaint as an error of erm; None for any other exception."""
+    message = getattr(error, "format_message", None)
+    if message is None:
+        return None
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "erm"
+    if type(error).__name__ == "NoArgsIsHelpError" and context is not None:
+        return UsageError(f"{command}: which command?", cure=str(context.get_help()))
+    return UsageError(str(message()), effect="Nothing was done.", cure=f"{command} --help")
+
+
+def _invoke(arguments: Sequence[str] | None, kept: Invocation) -> int:
+    """Run the command line and return its exit code; every error has been told."""
+    command = typer.main.get_command(app)
+    try:
+        result = command.main(args=arguments, prog_name="erm", standalone_mode=False, obj=kept)
+    except ErmError as error:
+        console.print_error(error, verbose=kept.verbose)
+        return error.exit_code
+    except BrokenPipeError:
+        return 1
+    except KeyboardInterrupt:
+        return 128 + kept.signal_number
+    except typer.Abort:
+        console.note("Stopped: nothing was done.")
+        return 1
+    except Exception as error:
+        usage = _usage_error(error)
+        if usage is None:
+            console.print_defect(error, verbose=kept.verbose)
+            return 1
+        console.print_error(usage, verbose=kept.verbose)
+        return usage.exit_code
+    # With standalone_mode off, `typer.Exit(code=N)` comes back as N; a command that just returns gives None.
+    return result if isinstance(result, int) else 0
+
+
+def _close_stdout() -> None:
+    """Flush stdout, and leave nothing for the interpreter to flush into a pipe that nobody reads."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def run(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run `erm` and exit: the console script.
+
+    Args:
+        arguments: the command line without the program's name; the process's own when None.
+
+    Raises:
+        SystemExit: always, with the exit code of the command.
+    """
+    console.prepare_streams()
+    kept = Invocation()
+    _raise_on_sigterm(kept)
+    code = _invoke(arguments, kept)
+    _close_stdout()
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    run()

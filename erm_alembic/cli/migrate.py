@@ -1,0 +1,324 @@
+"""`erm migrate`: plan, apply, roll back."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from erm_alembic.cli import console
+from erm_alembic.cli.options import (
+    ConfigOption,
+    EnvironmentOption,
+    Format,
+    FormatOption,
+    VerboseOption,
+    invocation,
+    wait_seconds,
+)
+from erm_alembic.errors import UsageError
+
+if TYPE_CHECKING:
+    from erm_alembic.migrate import AlembicOptions, Override, Result
+    from erm_alembic.plan.model import Outcome, Plan
+
+__all__ = ["Mode", "Request", "migrate", "register"]
+
+DEFAULT_WAIT = "10s"
+
+EXAMPLES = """\b
+Examples:
+  erm migrate --mode plan --env staging            what would be done; writes nothing
+  erm migrate --mode plan --check --env prod       exit 3 when revisions are pending
+  erm migrate --mode plan --sql --env prod         the script that a DBA would run
+  erm migrate --env prod --wait 5m                 do it; wait 5 minutes for the deploy lock
+  erm migrate --mode rollback --check --env prod   what a rollback would do; writes nothing
+  erm migrate --mode rollback --steps 2 --env prod
+"""
+
+
+class Mode(StrEnum):
+    """What `erm migrate` does."""
+
+    plan = "plan"
+    apply = "apply"
+    rollback = "rollback"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for, as it was typed."""
+
+    mode: Mode
+    env: str | None
+    config: Path | None
+    to: str | None
+    steps: int | None
+    wait: str | None
+    check: bool
+    sql: bool
+    format: Format
+    allow_data_loss: bool
+    override: tuple[str, ...]
+    reason: tuple[str, ...]
+    accept_environment: bool
+    x: tuple[str, ...]
+    name: str
+    tag: str | None
+    verbose: bool
+
+    @property
+    def only_plans(self) -> bool:
+        """Whether nothing is to be run: `--mode plan`, or a rollback that is only looked at."""
+        return self.mode is Mode.plan or self.check or self.sql
+
+
+def _refuse(what: str, cure: str) -> UsageError:
+    return UsageError(what, effect="Nothing was changed.", cure=cure)
+
+
+def _check_combination(request: Request) -> None:
+    """Refuse options that contradict each other, before anything is connected to.
+
+    Raises:
+        UsageError: they do.
+    """
+    mode = request.mode
+    if mode is Mode.apply and request.sql:
+        raise _refuse("--sql prints a script and apply runs the plan.", "erm migrate --mode plan --sql")
+    if mode is Mode.apply and request.check:
+        raise _refuse(
+            "--check looks without touching and apply runs the plan.", "erm migrate --mode plan --check"
+        )
+    if request.steps is not None and mode is not Mode.rollback:
+        raise _refuse(
+            f"--steps counts revisions to roll back; {mode.value} goes up to a revision.",
+            f"erm migrate --mode {mode.value} --to REV",
+        )
+    if request.steps is not None and request.steps < 1:
+        raise _refuse(f"--steps {request.steps} rolls back nothing.", "Give a number from 1 upwards.")
+    if request.steps is not None and request.to is not None:
+        raise _refuse("--steps and --to both say how far to roll back.", "Give one of them.")
+    if request.sql and request.format is Format.json:
+        raise _refuse("--sql prints SQL and --format json prints JSON.", "Give one of them.")
+    if request.sql and request.check:
+        raise _refuse("--sql prints a script and --check only exits with a code.", "Give one of them.")
+    if request.allow_data_loss and mode is not Mode.rollback:
+        raise _refuse(f"--allow-data-loss is for a rollback, not for {mode.value}.", "Leave it out.")
+    if request.only_plans:
+        _check_unused(request)
+    if request.reason and not request.override:
+        raise _refuse("--reason says why a rule is overridden, and none is.", "Add --override RULE.")
+    if len(request.reason) not in (1, len(request.override)):
+        raise _refuse(
+            f"{len(request.override)} times --override and {len(request.reason)} times --reason.",
+            "Give one --reason for all of them, or one for each: --override RULE --reason TEXT",
+        )
+    if any(not reason.strip() for reason in request.reason):
+        raise _refuse("--reason is empty.", "Say why the rule may pass: it is kept in the ledger.")
+
+
+def _check_unused(request: Request) -> None:
+    """Refuse what has an effect on a run only, when nothing is to be run."""
+    given = {
+        "--override": bool(request.override),
+        "--wait": request.wait is not None,
+        "--accept-environment": request.accept_environment,
+        "--allow-data-loss": request.allow_data_loss,
+    }
+    for option, is_given in given.items():
+        if is_given:
+            raise _refuse(
+                f"{option} has an effect on apply and rollback only, and this command runs nothing.",
+                f"Leave out {option}.",
+            )
+
+
+def _options(request: Request) -> AlembicOptions:
+    from erm_alembic.migrate import AlembicOptions
+
+    return AlembicOptions(x=request.x, name=request.name, tag=request.tag)
+
+
+def _overrides(request: Request) -> tuple[Override, ...]:
+    from erm_alembic.migrate import Override
+
+    reasons = request.reason * len(request.override) if len(request.reason) == 1 else request.reason
+    return tuple(
+        Override(rule=rule, reason=reason) for rule, reason in zip(request.override, reasons, strict=True)
+    )
+
+
+def _plan(request: Request) -> Plan:
+    from erm_alembic import migrate as pipeline
+
+    options = _options(request)
+    with console.stdout_reserved():
+        if request.mode is Mode.rollback:
+            return pipeline.plan_rollback(
+                request.env,
+                config=request.config,
+                to=request.to,
+                steps=request.steps or 1,
+                options=options,
+                literals=request.sql,
+            )
+        return pipeline.plan(
+            request.env,
+            config=request.config,
+            to=request.to or "heads",
+            options=options,
+            literals=request.sql,
+        )
+
+
+def _execute(request: Request) -> Result:
+    from erm_alembic import migrate as pipeline
+    from erm_alembic.cli.progress import progress
+
+    wait = wait_seconds(request.wait or DEFAULT_WAIT)
+    options, overrides = _options(request), _overrides(request)
+    with progress(verbose=request.verbose) as shown, console.stdout_reserved():
+        if request.mode is Mode.rollback:
+            return pipeline.rollback(
+                request.env,
+                config=request.config,
+                to=request.to,
+                steps=request.steps or 1,
+                wait=wait,
+                allow_data_loss=request.allow_data_loss,
+                overrides=overrides,
+                accept_environment=request.accept_environment,
+                progress=shown,
+                options=options,
+            )
+        return pipeline.apply(
+            request.env,
+            config=request.config,
+            to=request.to or "heads",
+            wait=wait,
+            overrides=overrides,
+            accept_environment=request.accept_environment,
+            progress=shown,
+            options=options,
+        )
+
+
+def _show(request: Request, plan: Plan, outcome: Outcome | None) -> None:
+    if request.sql:
+        from erm_alembic.render.sql import render_sql
+
+        console.write(render_sql(plan))
+    elif request.format is Format.json:
+        from erm_alembic.render.json import render_json
+
+        console.write(render_json(plan, outcome))
+    else:
+        from erm_alembic.render.text import render_text
+
+        paint = console.painter(sys.stdout)
+        console.write(render_text(plan, outcome, verbose=request.verbose, paint=paint))
+
+
+def _plan_exit_code(request: Request, plan: Plan) -> int:
+    if plan.blocked:
+        return 1
+    return 3 if request.check and not plan.up_to_date else 0
+
+
+def _run(request: Request, signal_number: int) -> int:
+    """Do what was asked, print the result, and return the exit code."""
+    _check_combination(request)
+    if request.only_plans:
+        plan = _plan(request)
+        _show(request, plan, None)
+        return _plan_exit_code(request, plan)
+    result = _execute(request)
+    _show(request, result.plan, result.outcome)
+    if result.outcome.result == "interrupted":
+        return 128 + signal_number
+    return 0 if result.outcome.result in ("done", "nothing-to-do") else 1
+
+
+def migrate(
+    context: typer.Context,
+    mode: Annotated[
+        Mode, typer.Option("--mode", help="plan writes nothing; rollback goes down.")
+    ] = Mode.apply,
+    env: EnvironmentOption = None,
+    to: Annotated[
+        str | None,
+        typer.Option("--to", metavar="REV", help="How far: a revision. Default: all heads; one step down."),
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option("--steps", metavar="N", help="Roll back N revisions. Default: 1.")
+    ] = None,
+    wait: Annotated[
+        str | None,
+        typer.Option("--wait", metavar="DURATION", help="Wait so long for the deploy lock. Default: 10s."),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only look: exit 3 when revisions would run.")
+    ] = False,
+    sql: Annotated[
+        bool, typer.Option("--sql", help="Print the SQL script, values included; run nothing.")
+    ] = False,
+    format_: FormatOption = Format.text,
+    allow_data_loss: Annotated[
+        bool, typer.Option("--allow-data-loss", help="Roll back although rows or values are lost.")
+    ] = False,
+    override: Annotated[
+        list[str] | None,
+        typer.Option("--override", metavar="RULE", help="Let this rule pass once; needs --reason."),
+    ] = None,
+    reason: Annotated[
+        list[str] | None, typer.Option("--reason", metavar="TEXT", help="Why; it is kept in the ledger.")
+    ] = None,
+    accept_environment: Annotated[
+        bool,
+        typer.Option(
+            "--accept-environment", help="Deploy a database that was first deployed as another --env."
+        ),
+    ] = False,
+    x: Annotated[
+        list[str] | None, typer.Option("-x", metavar="KEY=VALUE", help="Handed to env.py, as Alembic does.")
+    ] = None,
+    name: Annotated[str, typer.Option("--name", help="The section of alembic.ini to use.")] = "alembic",
+    tag: Annotated[str | None, typer.Option("--tag", help="Handed to env.py, as Alembic does.")] = None,
+    config: ConfigOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Plan, apply or roll back the project's revisions.
+
+    Exit codes: 0 done, nothing objects; 1 refused or failed; 2 bad usage or configuration; 3 with --check.
+    """
+    request = Request(
+        mode=mode,
+        env=env,
+        config=config,
+        to=to,
+        steps=steps,
+        wait=wait,
+        check=check,
+        sql=sql,
+        format=format_,
+        allow_data_loss=allow_data_loss,
+        override=tuple(override or ()),
+        reason=tuple(reason or ()),
+        accept_environment=accept_environment,
+        x=tuple(x or ()),
+        name=name,
+        tag=tag,
+        verbose=verbose,
+    )
+    code = _run(request, invocation(context).signal_number)
+    raise typer.Exit(code)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `erm`."""
+    app.command("migrate", epilog=EXAMPLES)(migrate)

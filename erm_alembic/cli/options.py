@@ -1,0 +1,144 @@
+"""The options that mean the same in every command, each declared once.
+
+`--config` and `--verbose` stand before the command as well as after it: their callbacks keep what was given in
+the `Invocation`, and a command that was not given its own takes the one from before it.
+"""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from erm_alembic.errors import UsageError
+
+__all__ = [
+    "ConfigOption",
+    "EnvironmentOption",
+    "Format",
+    "FormatOption",
+    "Invocation",
+    "VerboseOption",
+    "WaitOption",
+    "complete_environments",
+    "invocation",
+    "wait_seconds",
+]
+
+
+class Format(StrEnum):
+    """How a result is printed."""
+
+    text = "text"
+    json = "json"
+
+
+@dataclass
+class Invocation:
+    """What was said about the whole command line, before or after the command.
+
+    Args:
+        verbose: whether `-v` was given.
+        config: the file that `--config` names.
+        signal_number: the signal that ended the run, if one did; the exit code is 128 + its number.
+    """
+
+    verbose: bool = False
+    config: Path | None = None
+    signal_number: int = int(signal.SIGINT)
+
+
+def invocation(context: typer.Context) -> Invocation:
+    """The invocation that this context belongs to; made when there is none yet."""
+    kept = context.find_root().ensure_object(Invocation)
+    assert isinstance(kept, Invocation)
+    return kept
+
+
+def _keep_verbose(context: typer.Context, value: bool) -> bool:
+    kept = invocation(context)
+    kept.verbose = kept.verbose or value
+    return kept.verbose
+
+
+def _keep_config(context: typer.Context, value: Path | None) -> Path | None:
+    kept = invocation(context)
+    kept.config = value or kept.config
+    return kept.config
+
+
+def complete_environments(context: typer.Context, incomplete: str) -> list[str]:
+    """The declared profiles that begin with what was typed; nothing when erm.yaml is missing or broken."""
+    import yaml
+
+    config = context.find_root().params.get("config") or context.params.get("config") or Path("erm.yaml")
+    try:
+        document = yaml.safe_load(Path(config).read_text(encoding="utf-8"))
+        names = [str(name) for name in document["database"]["environments"]]
+    # Completion is a courtesy: a message in the middle of the user's typing would be worse than none.
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+        return []
+    return sorted(name for name in names if name.startswith(incomplete))
+
+
+def wait_seconds(text: str) -> float:
+    """How long to wait for the deploy lock, in seconds.
+
+    Args:
+        text: a duration, such as `500ms`, `15s`, `5m`; `0s` tries once.
+
+    Raises:
+        UsageError: the text is not a duration.
+
+    Example:
+        >>> wait_seconds("5m")
+        300.0
+    """
+    from erm_alembic.config.durations import parse_duration
+
+    try:
+        return parse_duration(text).total_seconds()
+    except ValueError as error:
+        raise UsageError(
+            f"--wait: {error}.", effect="Nothing was changed.", cure="Write it as in: --wait 5m"
+        ) from None
+
+
+EnvironmentOption = Annotated[
+    str | None,
+    typer.Option(
+        "--env",
+        metavar="NAME",
+        help="The profile of erm.yaml to use. Default: ERM_ENV, else dev.",
+        autocompletion=complete_environments,
+    ),
+]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="The configuration file. Default: erm.yaml, found from here upwards.",
+        callback=_keep_config,
+    ),
+]
+VerboseOption = Annotated[
+    bool,
+    typer.Option(
+        "--verbose",
+        "-v",
+        help="Show whole statements, and the traceback of an error.",
+        callback=_keep_verbose,
+    ),
+]
+FormatOption = Annotated[
+    Format, typer.Option("--format", help="How to print the result; json prints one object and nothing else.")
+]
+WaitOption = Annotated[
+    str,
+    typer.Option("--wait", metavar="DURATION", help="How long to wait for the deploy lock, as 30s or 5m."),
+]

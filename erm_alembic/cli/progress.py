@@ -1,0 +1,141 @@
+"""What a run shows while it runs: a bar with the statement under way on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from erm_alembic.cli import console
+from erm_alembic.plan.model import Step, StepOutcome
+from erm_alembic.render.safe import clip, one_line
+from erm_alembic.render.words import counted, duration
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+
+    from erm_alembic.execute.progress import Progress
+
+__all__ = ["LineProgress", "TerminalProgress", "progress"]
+
+STATEMENT_WIDTH = 60
+
+
+def _verb(step: Step) -> str:
+    return "Rolling back" if step.direction == "downgrade" else "Applying"
+
+
+def _started(step: Step, number: int, total: int) -> str:
+    return f"[{number}/{total}] {_verb(step)} {one_line(step.revision)}  {one_line(step.message)}".rstrip()
+
+
+def _finished(step: Step, outcome: StepOutcome) -> str:
+    word = {"done": "done", "failed": "FAILED", "not-run": "not run"}[outcome.outcome]
+    facts = f"{duration(outcome.duration_ms)}, {counted(outcome.statements, 'statement')}"
+    return f"      {one_line(step.revision)} {word}  ({facts})"
+
+
+def _under_way(sql: str, line: int | None) -> str:
+    place = f"line {line}: " if line is not None else ""
+    return place + clip(one_line(" ".join(sql.split())), STATEMENT_WIDTH)
+
+
+class LineProgress:
+    """One line for each thing that begins or ends, on stderr: for logs and CI.
+
+    Args:
+        verbose: one line for each statement too.
+    """
+
+    def __init__(self, *, verbose: bool = False) -> None:
+        self._verbose = verbose
+
+    def note(self, message: str) -> None:
+        """Print the message."""
+        console.note(message)
+
+    def step_started(self, step: Step, number: int, total: int) -> None:
+        """Print which step begins."""
+        console.note(_started(step, number, total))
+
+    def statement(self, step: Step, sql: str, line: int | None) -> None:
+        """Print the statement, when wanted."""
+        if self._verbose:
+            console.note(f"      {_under_way(sql, line)}")
+
+    def step_finished(self, step: Step, outcome: StepOutcome) -> None:
+        """Print how the step ended."""
+        console.note(_finished(step, outcome))
+
+
+class TerminalProgress:
+    """A bar over the steps, with the statement under way and the time taken; finished steps stay above it.
+
+    Args:
+        bar: rich's bar, already shown.
+    """
+
+    def __init__(self, bar: Bar) -> None:
+        self._bar = bar
+        self._task = bar.add_task("", total=None, visible=False)
+
+    def _print(self, text: str) -> None:
+        from rich.text import Text
+
+        from erm_alembic.config.redaction import redact
+
+        self._bar.console.print(Text(redact(text)), soft_wrap=True)
+
+    def _show(self, text: str) -> None:
+        from rich.markup import escape
+
+        from erm_alembic.config.redaction import redact
+
+        self._bar.update(self._task, description=escape(redact(text)))
+
+    def note(self, message: str) -> None:
+        """Print the message above the bar."""
+        self._print(one_line(message))
+
+    def step_started(self, step: Step, number: int, total: int) -> None:
+        """Show the step in the bar."""
+        self._bar.update(self._task, total=total, completed=number - 1, visible=True)
+        self._show(f"{_verb(step)} {one_line(step.revision)}")
+
+    def statement(self, step: Step, sql: str, line: int | None) -> None:
+        """Show the statement in the bar."""
+        self._show(f"{one_line(step.revision)}  {_under_way(sql, line)}")
+
+    def step_finished(self, step: Step, outcome: StepOutcome) -> None:
+        """Advance the bar and leave a line above it."""
+        self._bar.advance(self._task)
+        self._print(_finished(step, outcome).strip())
+
+
+@contextmanager
+def progress(*, verbose: bool = False) -> Iterator[Progress]:
+    """Show a run on stderr for as long as the block lasts.
+
+    Args:
+        verbose: plain lines with every statement, even on a terminal.
+
+    Example:
+        >>> with progress() as shown:
+        ...     shown.step_started  # doctest: +ELLIPSIS
+        <bound method ...>
+    """
+    if verbose or not console.wants_bar(sys.stderr):
+        yield LineProgress(verbose=verbose)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
+        yield TerminalProgress(bar)

@@ -1,0 +1,41 @@
+"""`erm status`: where a database stands."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from erm_alembic.cli import console
+from erm_alembic.cli.options import ConfigOption, EnvironmentOption, Format, FormatOption, VerboseOption
+
+__all__ = ["register", "status"]
+
+EXAMPLES = """\b
+Examples:
+  erm status --env prod
+  erm status --env prod --format json
+"""
+
+
+def status(
+    env: EnvironmentOption = None,
+    format_: FormatOption = Format.text,
+    config: ConfigOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Show where a database stands: current and head revisions, what is pending, the last run."""
+    from erm_alembic import migrate as pipeline
+    from erm_alembic.render.runs import status_json, status_text
+
+    with console.stdout_reserved():
+        facts = pipeline.status(env, config=config)
+    if format_ is Format.json:
+        console.write(status_json(facts))
+    else:
+        console.write(status_text(facts, paint=console.painter(sys.stdout)))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `erm`."""
+    app.command("status", epilog=EXAMPLES)(status)
