@@ -1,0 +1,56 @@
+"""`erm new`: an empty revision, from the project's own template."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from erm_alembic.errors import UsageError
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+
+    @app.command("new")
+    def new(
+        name: Annotated[str, typer.Argument(help="What changes, in a few words.")],
+        head: Annotated[
+            str | None, typer.Option(metavar="REV", help="Build on this revision, not on the only head.")
+        ] = None,
+        splice: Annotated[
+            bool, typer.Option("--splice", help="Allow --head to be no head: starts a branch.")
+        ] = False,
+        config: Annotated[
+            Path | None, typer.Option("--config", metavar="FILE", help="erm.yaml to read.")
+        ] = None,
+        section: Annotated[
+            str, typer.Option("--name", metavar="SECTION", help="The section of alembic.ini.")
+        ] = "alembic",
+    ) -> None:
+        """Write an empty revision and print its path. Needs no database.
+
+        Examples:
+
+            erm new "add reviews"
+
+            erm new "drop the old rates" --head logistics@head
+        """
+        from erm_alembic.config.loader import load_settings
+        from erm_alembic.revisions.new_revision import create_revision
+        from erm_alembic.revisions.project import AlembicOptions, find_project
+
+        if not name.strip():
+            raise UsageError(
+                "A revision needs a name.",
+                effect="No revision was written.",
+                cure='Say what changes: erm new "add reviews".',
+            )
+        settings = load_settings(config=config, require_url=False)
+        project = find_project(settings, AlembicOptions(name=section))
+        path = create_revision(project, name.strip(), head=head, splice=splice)
+        typer.echo(project.relative(path))
+        typer.echo("Write upgrade() and downgrade(); `erm migrate --mode plan` shows what they do.", err=True)
