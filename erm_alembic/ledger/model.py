@@ -1,0 +1,78 @@
+"""What the ledger answers: runs, and the revisions that each of them ran."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+__all__ = ["AppliedSource", "RevisionRecord", "RunRecord"]
+
+
+@dataclass(frozen=True)
+class RevisionRecord:
+    """One revision that was run in one direction.
+
+    Args:
+        revision: Alembic's revision id.
+        message: the revision's message, first line.
+        direction: `upgrade` or `downgrade`.
+        started_at: when it started, with time zone.
+        duration_ms: how long it ran, in milliseconds.
+        statements: how many statements it sent.
+        source_hash: SHA-256 of the file's bytes, hexadecimal.
+        outcome: `done` or `failed`.
+        error: what failed, without parameter values.
+    """
+
+    revision: str
+    message: str
+    direction: str
+    started_at: datetime
+    duration_ms: int
+    statements: int
+    source_hash: str
+    outcome: str
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One apply or rollback.
+
+    Args:
+        id: the run's number in this ledger.
+        started_at: when it started, with time zone.
+        finished_at: when it ended; None while it runs, or when it ended without a word.
+        mode: `apply` or `rollback`.
+        environment: the profile it was run for.
+        who: the operating system's user and the database role, as `ann (deployer)`.
+        host: the machine it was run on.
+        erm_version: the version of erm.
+        git_commit: the commit of the project, where it is a git work tree.
+        outcome: `done`, `failed`, `interrupted`; None while it runs.
+        error: what failed, without parameter values.
+        revisions: the revisions that it ran, in order.
+    """
+
+    id: int
+    started_at: datetime
+    finished_at: datetime | None
+    mode: str
+    environment: str
+    who: str
+    host: str
+    erm_version: str
+    git_commit: str | None
+    outcome: str | None
+    error: str | None
+    revisions: tuple[RevisionRecord, ...] = ()
+
+
+@dataclass(frozen=True)
+class AppliedSource:
+    """The file of a revision as it was when it was last applied."""
+
+    revision: str
+    path: str
+    source: str
+    source_hash: str

@@ -1,0 +1,232 @@
+"""Read and write the ledger's tables through a plain psycopg2 connection."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import psycopg2
+from psycopg2 import errors as pg
+from psycopg2 import sql
+
+from erm_alembic import __version__
+from erm_alembic.errors import TargetError
+from erm_alembic.ledger.model import AppliedSource, RevisionRecord, RunRecord
+
+__all__ = ["Ledger"]
+
+MARK = "The ledger of erm: what was deployed to this database. Not part of the application's schema."
+
+TABLES = (
+    """
+    CREATE TABLE IF NOT EXISTS {schema}.run (
+        id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        started_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+        finished_at  timestamptz,
+        mode         text NOT NULL,
+        environment  text NOT NULL,
+        who          text NOT NULL,
+        host         text NOT NULL,
+        backend_pid  integer NOT NULL,
+        erm_version  text NOT NULL,
+        git_commit   text,
+        outcome      text,
+        error        text
+    )""",
+    """
+    CREATE TABLE IF NOT EXISTS {schema}.revision (
+        id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        run_id       bigint NOT NULL REFERENCES {schema}.run (id),
+        revision     text NOT NULL,
+        message      text NOT NULL,
+        direction    text NOT NULL CHECK (direction IN ('upgrade', 'downgrade')),
+        started_at   timestamptz NOT NULL,
+        duration_ms  bigint NOT NULL,
+        statements   integer NOT NULL,
+        path         text NOT NULL,
+        source       text NOT NULL,
+        source_hash  text NOT NULL,
+        outcome      text NOT NULL,
+        error        text
+    )""",
+    "CREATE INDEX IF NOT EXISTS revision_latest ON {schema}.revision (revision, id)",
+)
+
+
+class Ledger:
+    """The ledger of one database.
+
+    Args:
+        connection: a psycopg2 connection; every method is one transaction of its own unless it is told otherwise.
+        schema: the schema that holds the tables.
+    """
+
+    def __init__(self, connection: Any, schema: str) -> None:
+        self._connection = connection
+        self._schema = schema
+
+    def exists(self) -> bool:
+        """Whether anything was ever deployed through erm."""
+        rows = self._query(
+            "SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = %s AND tablename = 'revision'", [self._schema]
+        )
+        return bool(rows)
+
+    def create(self) -> None:
+        """Create the schema and its tables where they are missing.
+
+        Raises:
+            TargetError: the role may not create them, with the grant that lets it.
+        """
+        if self.exists():
+            return
+        schema = sql.Identifier(self._schema)
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute("BEGIN")
+                cursor.execute(
+                    "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = %s", [self._schema]
+                )
+                if cursor.fetchone() is None:
+                    cursor.execute(sql.SQL("CREATE SCHEMA {}").format(schema))
+                cursor.execute(sql.SQL("COMMENT ON SCHEMA {} IS {}").format(schema, sql.Literal(MARK)))
+                for table in TABLES:
+                    cursor.execute(sql.SQL(table).format(schema=schema))
+                cursor.execute("COMMIT")
+        except pg.InsufficientPrivilege as error:
+            self._connection.rollback()
+            raise TargetError(
+                f"The role may not create the ledger's schema {self._schema!r}: {error.diag.message_primary}.",
+                effect="Nothing was changed.",
+                cure=f'Let an administrator run: CREATE SCHEMA "{self._schema}" AUTHORIZATION your_role; or name an '
+                "existing schema with `ledger: {schema: NAME}` in erm.yaml.",
+            ) from error
+
+    def first_environment(self) -> str | None:
+        """The environment under which this database was first deployed."""
+        rows = self._select(
+            "SELECT environment FROM {schema}.run WHERE outcome = 'done' OR outcome IS NULL ORDER BY id LIMIT 1"
+        )
+        return rows[0][0] if rows else None
+
+    def latest_environment(self) -> str | None:
+        """The environment of the most recent run, which an explicit acceptance may have changed."""
+        rows = self._select("SELECT environment FROM {schema}.run ORDER BY id DESC LIMIT 1")
+        return rows[0][0] if rows else None
+
+    def start_run(self, *, mode: str, environment: str, role: str, backend_pid: int, git_commit: str | None) -> int:
+        """Write that a run starts.
+
+        Args:
+            mode: `apply` or `rollback`.
+            environment: the profile.
+            role: the database role.
+            backend_pid: the server process of the migration's connection.
+            git_commit: the project's commit.
+
+        Returns:
+            The run's number.
+        """
+        rows = self._select(
+            "INSERT INTO {schema}.run (mode, environment, who, host, backend_pid, erm_version, git_commit)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING id",
+            [mode, environment, f"{_user()} ({role})", socket.gethostname(), backend_pid, __version__, git_commit],
+        )
+        return int(rows[0][0])
+
+    def finish_run(self, run_id: int, outcome: str, error: str | None = None) -> None:
+        """Write how a run ended."""
+        self._select(
+            "UPDATE {schema}.run SET finished_at = clock_timestamp(), outcome = %s, error = %s WHERE id = %s RETURNING id",
+            [outcome, error, run_id],
+        )
+
+    def revision_insert(self) -> sql.Composed:
+        """The statement that writes one revision, for the migration's own transaction: both are there, or neither is."""
+        return sql.SQL(
+            "INSERT INTO {schema}.revision (run_id, revision, message, direction, started_at, duration_ms, statements,"
+            " path, source, source_hash, outcome, error) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        ).format(schema=sql.Identifier(self._schema))
+
+    def write_revision(self, values: Sequence[Any]) -> None:
+        """Write one revision in a transaction of its own: one that failed, whose own transaction is gone."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(self.revision_insert(), list(values))
+
+    def runs(self, limit: int | None = None) -> tuple[RunRecord, ...]:
+        """The runs, latest first, each with its revisions."""
+        if not self.exists():
+            return ()
+        runs = self._select(
+            "SELECT id, started_at, finished_at, mode, environment, who, host, erm_version, git_commit, outcome, error"
+            " FROM {schema}.run ORDER BY id DESC LIMIT %s",
+            [limit],
+        )
+        revisions = self._revisions_of([row[0] for row in runs])
+        return tuple(RunRecord(*row, revisions=tuple(revisions.get(row[0], ()))) for row in runs)
+
+    def _revisions_of(self, run_ids: list[int]) -> dict[int, list[RevisionRecord]]:
+        rows = self._select(
+            "SELECT run_id, revision, message, direction, started_at, duration_ms, statements, source_hash, outcome, error"
+            " FROM {schema}.revision WHERE run_id = ANY(%s) ORDER BY id",
+            [run_ids],
+        )
+        found: dict[int, list[RevisionRecord]] = {}
+        for run_id, *values in rows:
+            found.setdefault(run_id, []).append(RevisionRecord(*values))
+        return found
+
+    def applied_sources(self, revisions: Iterable[str] | None = None) -> dict[str, AppliedSource]:
+        """Each revision's file as it was when it was last applied, by revision id.
+
+        Args:
+            revisions: only these; None means all.
+        """
+        if not self.exists():
+            return {}
+        wanted = None if revisions is None else list(revisions)
+        rows = self._select(
+            "SELECT DISTINCT ON (revision) revision, path, source, source_hash FROM {schema}.revision"
+            " WHERE direction = 'upgrade' AND outcome = 'done' AND (%s::text[] IS NULL OR revision = ANY(%s))"
+            " ORDER BY revision, id DESC",
+            [wanted, wanted],
+        )
+        return {row[0]: AppliedSource(*row) for row in rows}
+
+    def applied_order(self) -> dict[str, int]:
+        """A number a revision that grows with the time at which it was last applied."""
+        if not self.exists():
+            return {}
+        rows = self._select(
+            "SELECT revision, max(id) FROM {schema}.revision"
+            " WHERE direction = 'upgrade' AND outcome = 'done' GROUP BY revision"
+        )
+        return {row[0]: row[1] for row in rows}
+
+    def _select(self, text: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return self._query(sql.SQL(text).format(schema=sql.Identifier(self._schema)), parameters)
+
+    def _query(self, statement: Any, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement, list(parameters))
+            return list(cursor.fetchall())
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def connect_ledger(dsn: str) -> Any:
+    """A connection for the ledger alone, so that a failed migration cannot take its own record with it.
+
+    Args:
+        dsn: a libpq URI or connection string.
+    """
+    connection = psycopg2.connect(dsn, fallback_application_name="erm ledger")
+    connection.autocommit = True
+    return connection

@@ -1,0 +1,128 @@
+"""The words of a SQL text: enough to know what kind of statement it is, and to say "unknown" about everything else.
+
+This is no parser. It skips comments, keeps strings and dollar quotes whole, and splits at semicolons.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["READS", "SAVEPOINTS", "SETTINGS", "Token", "is_read_or_setting", "split_statements", "statement_kinds", "tokens"]
+
+# A text whose statements all begin like this reads, as far as its words tell; the read-only session proves it.
+READS = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN"})
+SETTINGS = frozenset({"SET", "RESET"})
+SAVEPOINTS = frozenset({"SAVEPOINT", "RELEASE", "ROLLBACK TO"})
+
+TOKEN = re.compile(
+    r"""
+      (?P<space>\s+|--[^\n]*)
+    | (?P<comment>/\*)
+    | (?P<dollar>\$(?:[^\W\d]\w*)?\$)
+    | (?P<string>[eE]'(?:[^'\\]|\\.|'')*'|(?:[bBxXnN]|[uU]&)?'(?:[^']|'')*')
+    | (?P<quoted>(?:[uU]&)?"(?:[^"]|"")*")
+    | (?P<word>[^\W\d][\w$]*)
+    | (?P<other>\d[\w.]*|.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Token:
+    """One word, quoted name, string or sign of a SQL text."""
+
+    kind: Literal["word", "quoted", "string", "other"]
+    text: str
+
+    @property
+    def name(self) -> str:
+        """The identifier that it stands for: folded to lower case unless it is quoted."""
+        if self.kind == "quoted":
+            return self.text[self.text.index('"') + 1 : -1].replace('""', '"')
+        return self.text.lower()
+
+    def says(self, *keywords: str) -> bool:
+        """Whether it is one of these keywords (given in upper case)."""
+        return self.kind == "word" and self.text.upper() in keywords
+
+
+def tokens(sql: str) -> Iterator[Token]:
+    """The tokens of a SQL text, without white space and comments.
+
+    Example:
+        >>> [token.text for token in tokens("DROP /* all of it */ TABLE a;")]
+        ['DROP', 'TABLE', 'a', ';']
+    """
+    position = 0
+    while position < len(sql):
+        match = TOKEN.match(sql, position)
+        assert match is not None
+        kind, text, position = match.lastgroup, match.group(), match.end()
+        if kind == "comment":
+            position = _end_of_comment(sql, position)
+        elif kind == "dollar":
+            end = sql.find(text, position)
+            end = len(sql) if end < 0 else end + len(text)
+            yield Token("string", text + sql[position:end])
+            position = end
+        elif kind in ("word", "quoted", "string", "other"):
+            yield Token(kind, text)  # type: ignore[arg-type]
+
+
+def _end_of_comment(sql: str, position: int) -> int:
+    """PostgreSQL's block comments nest."""
+    depth = 1
+    while depth and position < len(sql):
+        if sql.startswith("/*", position):
+            depth, position = depth + 1, position + 2
+        elif sql.startswith("*/", position):
+            depth, position = depth - 1, position + 2
+        else:
+            position += 1
+    return position
+
+
+def split_statements(sql: str) -> list[list[Token]]:
+    """The statements of a text, each as its tokens; empty ones are left out.
+
+    Example:
+        >>> len(split_statements("SELECT ';'; SELECT $$;$$"))
+        2
+    """
+    statements: list[list[Token]] = [[]]
+    for token in tokens(sql):
+        if token.text == ";" and token.kind == "other":
+            statements.append([])
+        else:
+            statements[-1].append(token)
+    return [statement for statement in statements if statement]
+
+
+def statement_kinds(sql: str) -> frozenset[str]:
+    """What kinds of statement a text holds: their first keywords in upper case, past comments and parentheses.
+
+    `ROLLBACK TO SAVEPOINT` is told apart as `ROLLBACK TO`; a statement that begins with no keyword is the empty string.
+
+    Example:
+        >>> sorted(statement_kinds("-- why\\n (select 1); ROLLBACK TO SAVEPOINT a"))
+        ['ROLLBACK TO', 'SELECT']
+    """
+    return frozenset(_kind(statement) for statement in split_statements(sql))
+
+
+def _kind(statement: list[Token]) -> str:
+    first = next((token for token in statement if token.text != "("), None)
+    if first is None or first.kind != "word":
+        return ""
+    if first.says("ROLLBACK") and any(token.says("TO") for token in statement):
+        return "ROLLBACK TO"
+    return first.text.upper()
+
+
+def is_read_or_setting(sql: str) -> bool:
+    """Whether a text only reads, sets the session or handles savepoints, as far as its words tell."""
+    return statement_kinds(sql) <= READS | SETTINGS | SAVEPOINTS

@@ -1,0 +1,262 @@
+"""Run a project's own env.py, whatever it does, with every statement of a revision going through erm's connection.
+
+Alembic offers `fn=` for the work inside env.py. `configure` and `run_migrations` are wrapped on the instance of
+EnvironmentContext that env.py sees, which is what its `alembic.context` proxy looks at.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import importlib.util
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext, RevisionStep
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from erm_alembic.config.dsn import DatabaseUrl
+from erm_alembic.errors import EnvironmentRefused, ErmError, ProjectError
+from erm_alembic.postgres.session_state import SessionState, apply_session_state, read_session_state
+from erm_alembic.revisions.project import AlembicProject
+from erm_alembic.revisions.redirect import redirected_engines
+
+__all__ = ["Work", "run_environment"]
+
+Work = Callable[[tuple[str, ...], MigrationContext], Iterable[RevisionStep]]
+"""Given the recorded revisions and Alembic's context: the steps to run, yielded one at a time."""
+
+NOTHING_DONE = "Nothing was planned or run."
+
+
+@dataclass
+class _Adoption:
+    """How far env.py has come, and the wrapped methods that it calls."""
+
+    environment: EnvironmentContext
+    connection: Connection
+    options: dict[str, Any]
+    work: Work
+    worked = False
+    ran = False
+    theirs: Connection | None = None
+    migration_options: dict[str, Any] | None = None
+
+    def install(self) -> None:
+        configure, run_migrations = self.environment.configure, self.environment.run_migrations
+
+        def adopted_configure(connection: Any = None, **opts: Any) -> None:
+            self._refuse_second_database()
+            self.theirs = _sync_connection(connection)
+            opts.update(self.options)
+            opts.pop("url", None)
+            opts.pop("dialect_name", None)
+            configure(connection=self.connection, **opts)
+
+        def adopted_run_migrations(**kw: Any) -> None:
+            self._refuse_second_database()
+            self.ran = True
+            self._carry_session_over()
+            run_migrations(**kw)
+
+        # On the instance: the proxy `alembic.context` looks attributes up there, and a subclass would not be seen.
+        self.environment.configure = adopted_configure  # type: ignore[method-assign,assignment]
+        self.environment.run_migrations = adopted_run_migrations  # type: ignore[method-assign]
+
+    def _refuse_second_database(self) -> None:
+        if self.ran:
+            raise EnvironmentRefused(
+                "env.py migrates several databases (or schemas) in one run: it configures Alembic again after "
+                "run_migrations().",
+                effect="Nothing was changed: erm deploys one database at a time, so that each has its plan, its lock and its ledger.",
+                cure="Let env.py choose one database, for example from `context.get_x_argument()`, and run erm once "
+                "for each: `erm migrate -x db=NAME`.",
+            )
+
+    def _carry_session_over(self) -> None:
+        """What env.py set on its own connection, and in a transaction on ours, must hold for every revision."""
+        state = SessionState()
+        if self.theirs is not None and self.theirs is not self.connection:
+            state = read_session_state(self.theirs)
+            _commit_what_env_wrote(self.theirs)
+        if self.connection.in_transaction():
+            state = read_session_state(self.connection).over(state)
+            apply_session_state(self.connection, state)
+            return
+        with self.connection.begin():
+            apply_session_state(self.connection, state)
+
+
+def _sync_connection(connection: Any) -> Connection | None:
+    """The connection that env.py made itself, refused when it is not one to PostgreSQL."""
+    if connection is None:
+        return None
+    if not isinstance(connection, Connection):
+        raise EnvironmentRefused(
+            f"env.py hands {type(connection).__name__} to context.configure(connection=...), not a Connection.",
+            effect=NOTHING_DONE,
+            cure="Pass a sqlalchemy Connection; in an async env.py, call configure inside `connection.run_sync(...)`.",
+        )
+    if connection.dialect.name != "postgresql":
+        raise EnvironmentRefused(
+            f"env.py connects to a {connection.dialect.name} database; erm deploys PostgreSQL.",
+            effect=NOTHING_DONE,
+            cure="Let env.py use the `sqlalchemy.url` of its configuration, which erm sets to the target.",
+        )
+    return connection
+
+
+def _commit_what_env_wrote(theirs: Connection) -> None:
+    """A schema that env.py created in a transaction of its own would be invisible to the revisions, which run on another."""
+    written = theirs.execute(text("SELECT pg_catalog.pg_current_xact_id_if_assigned() IS NOT NULL")).scalar_one()
+    raw = theirs.connection.dbapi_connection
+    if written and raw is not None:
+        raw.commit()
+
+
+def run_environment(
+    project: AlembicProject,
+    scripts: ScriptDirectory,
+    config: Config,
+    connection: Connection,
+    target: DatabaseUrl,
+    work: Work,
+    *,
+    destination: str,
+    read_only: bool,
+) -> MigrationContext:
+    """Run env.py once, doing `work` where Alembic would run its migrations.
+
+    Args:
+        project: the Alembic project.
+        scripts: its revision graph, loaded with `config`.
+        config: Alembic's configuration of this run.
+        connection: the connection that every statement of a revision goes through; not in a transaction.
+        target: the database, for env.py's own engines.
+        work: given the recorded revisions, yields the steps to run.
+        destination: what `context.get_revision_argument()` answers.
+        read_only: True while planning: nothing is written, not even Alembic's version table or what env.py itself would.
+
+    Returns:
+        Alembic's context as env.py configured it.
+
+    Raises:
+        EnvironmentRefused: env.py does what erm cannot do safely.
+        ProjectError: env.py raises, or never calls run_migrations().
+    """
+    _set_url(config, scripts, target)
+    options = {"transaction_per_migration": True}
+    adoption: _Adoption
+
+    def tracked(heads: Any, context: MigrationContext) -> Iterator[RevisionStep]:
+        adoption.worked = True
+        yield from work(tuple(heads), context)
+
+    environment = EnvironmentContext(
+        config,
+        scripts,
+        fn=tracked,
+        as_sql=False,
+        destination_rev=destination,
+        tag=project.options.tag,
+        dont_mutate=read_only,
+    )
+    adoption = _Adoption(environment, connection, options, work)
+    adoption.install()
+    with (
+        redirected_engines(target, own=connection.engine, read_only=read_only),
+        _quiet_migration_log(read_only),
+        environment,
+    ):
+        _run_env_py(scripts, adoption)
+        return environment.get_context()
+
+
+def _run_env_py(scripts: ScriptDirectory, adoption: _Adoption) -> None:
+    try:
+        scripts.run_env()
+    except ErmError:
+        raise
+    except Exception as error:
+        if adoption.worked:
+            raise  # a revision failed: whoever yielded the step knows which
+        raise _env_py_failed(scripts, error) from error
+    except SystemExit as error:
+        raise _env_py_failed(scripts, error) from error
+    if not adoption.worked:
+        raise ProjectError(
+            f"{scripts.env_py_location} never calls context.run_migrations().",
+            effect="No revision was planned or run.",
+            cure="Let env.py call `context.configure(...)` and then `context.run_migrations()` in online mode.",
+        )
+
+
+def _env_py_failed(scripts: ScriptDirectory, error: BaseException) -> ProjectError:
+    where = scripts.env_py_location
+    trace = error.__traceback__
+    line = None
+    while trace is not None:
+        if Path(trace.tb_frame.f_code.co_filename).name == "env.py":
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    place = where if line is None else f"{where}:{line}"
+    said = str(error).strip().splitlines()
+    return ProjectError(
+        f"{place}: env.py raises {type(error).__name__}: {said[0] if said else '(no message)'}",
+        effect="No revision was planned or run.",
+        cure="Correct env.py, or set what it needs; `-v` shows the traceback.",
+    )
+
+
+def _set_url(config: Config, scripts: ScriptDirectory, target: DatabaseUrl) -> None:
+    """Set `sqlalchemy.url` to the target, with the driver that env.py's own engine expects (an async one stays async)."""
+    url = target.sqlalchemy_url(f"postgresql+{_expected_driver(config, scripts)}")
+    config.set_main_option("sqlalchemy.url", url.render_as_string(hide_password=False).replace("%", "%%"))
+
+
+def _expected_driver(config: Config, scripts: ScriptDirectory) -> str:
+    with contextlib.suppress(ArgumentError, ValueError, CommandError):
+        written = make_url(config.get_main_option("sqlalchemy.url") or "")
+        if written.get_backend_name() == "postgresql" and "+" in written.drivername:
+            return written.get_driver_name()
+    if not _is_async(Path(scripts.env_py_location)):
+        return "psycopg2"
+    return "asyncpg" if importlib.util.find_spec("asyncpg") else "psycopg"
+
+
+def _is_async(env_py: Path) -> bool:
+    """Whether env.py imports SQLAlchemy's asyncio extension, so that its engine needs an async driver."""
+    try:
+        tree = ast.parse(env_py.read_bytes())
+    except (OSError, SyntaxError):
+        return False
+    return any(
+        (isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sqlalchemy.ext.asyncio"))
+        or (isinstance(node, ast.Import) and any(alias.name.startswith("sqlalchemy.ext.asyncio") for alias in node.names))
+        for node in ast.walk(tree)
+    )
+
+
+@contextlib.contextmanager
+def _quiet_migration_log(read_only: bool) -> Iterator[None]:
+    """While planning, Alembic's "Running upgrade ..." would be a lie."""
+    logger = logging.getLogger("alembic.runtime.migration")
+
+    def only_warnings(record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.WARNING
+
+    if read_only:
+        logger.addFilter(only_warnings)
+    try:
+        yield
+    finally:
+        logger.removeFilter(only_warnings)

@@ -1,0 +1,215 @@
+"""The project's revision graph: proven to be one graph, and turned into ordered steps up or down.
+
+The private names of Alembic that the package needs stand in this module (`RevisionStep`, `_all_down_revisions`,
+`_all_nextrev`, `_resolved_dependencies`); tests/revisions/test_alembic_names.py fails loudly when they move.
+"""
+
+from __future__ import annotations
+
+import traceback
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+
+from alembic.runtime.migration import MigrationStep, RevisionStep
+from alembic.script import Script, ScriptDirectory
+from alembic.script.revision import CycleDetected, RevisionError
+from alembic.util import CommandError
+
+from erm_alembic.errors import ProjectError, UsageError
+
+__all__ = [
+    "ancestors",
+    "applied_revisions",
+    "downgrade_steps",
+    "latest_first",
+    "script_of",
+    "unknown_revisions",
+    "upgrade_steps",
+    "verify_graph",
+]
+
+NOTHING_READ = "Nothing was planned or run."
+
+
+def verify_graph(scripts: ScriptDirectory) -> None:
+    """Load every revision file and prove that together they are one graph.
+
+    Raises:
+        ProjectError: a file cannot be imported, two files share an id, a parent is missing, or there is a cycle.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            scripts.get_heads()
+        except CycleDetected as error:
+            raise ProjectError(
+                f"The revisions build on each other in a circle: {error}.",
+                effect=NOTHING_READ,
+                cure="Correct `down_revision` (or `depends_on`) in one of these files, so that one revision comes first.",
+            ) from error
+        except KeyError as error:
+            raise _missing_parent(error, [str(entry.message) for entry in caught]) from error
+        except SyntaxError as error:
+            raise ProjectError(
+                f"{error.filename}:{error.lineno}: the revision file is not valid Python: {error.msg}.",
+                effect=NOTHING_READ,
+                cure="Correct the file.",
+            ) from error
+        except (CommandError, RevisionError) as error:
+            raise ProjectError(
+                f"The revision files cannot be read: {error}", effect=NOTHING_READ, cure="Correct the named file."
+            ) from error
+        except Exception as error:
+            raise _import_failed(error) from error
+    for entry in caught:
+        if "is present more than once" in str(entry.message):
+            raise ProjectError(
+                f"Two revision files have the same id: {str(entry.message).removesuffix('.')}.",
+                effect=NOTHING_READ,
+                cure="Give one of the two files an id of its own.",
+            )
+
+
+def _missing_parent(error: KeyError, messages: list[str]) -> ProjectError:
+    detail = next((text for text in messages if "is not present" in text), f"Revision {error} is not present")
+    return ProjectError(
+        f"A revision builds on one whose file is gone: {detail}.",
+        effect=NOTHING_READ,
+        cure="Put the file back from version control, or write it from the ledger with `erm history restore REV`.",
+    )
+
+
+def _import_failed(error: Exception) -> ProjectError:
+    """Name the revision file whose import raised, from the deepest frame that is not the import machinery."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
+    place = f"{frames[-1].filename}:{frames[-1].lineno}: " if frames else ""
+    return ProjectError(
+        f"{place}a revision file cannot be imported: {type(error).__name__}: {error}",
+        effect=NOTHING_READ,
+        cure="Correct the file; `python FILE` shows the same error.",
+    )
+
+
+def script_of(scripts: ScriptDirectory, revision: str) -> Script:
+    """The revision file of a full revision id that is known to exist."""
+    script = scripts.get_revision(revision)
+    assert script is not None
+    return script
+
+
+def unknown_revisions(scripts: ScriptDirectory, heads: Iterable[str]) -> tuple[str, ...]:
+    """Recorded revisions that no file declares."""
+    known = {script.revision for script in scripts.walk_revisions()}
+    return tuple(sorted(head for head in heads if head not in known))
+
+
+def upgrade_steps(scripts: ScriptDirectory, heads: Sequence[str], target: str) -> list[RevisionStep]:
+    """The steps that bring a database from `heads` up to `target`, in the order in which they run.
+
+    Args:
+        scripts: the project's script directory.
+        heads: the revisions recorded in the database.
+        target: `heads`, `head`, `branch@head`, `+N`, or a revision id, whole or abbreviated.
+
+    Raises:
+        UsageError: the target does not exist or cannot be reached by going up.
+    """
+    try:
+        revisions = list(scripts.iterate_revisions(target, tuple(heads), implicit_base=True))
+    except (CommandError, RevisionError) as error:
+        raise _no_such_target(error, target, scripts) from error
+    return [
+        MigrationStep.upgrade_from_script(scripts.revision_map, script)  # type: ignore[no-untyped-call,unused-ignore]
+        for script in reversed(revisions)
+    ]
+
+
+def _no_such_target(error: Exception, target: str, scripts: ScriptDirectory) -> UsageError:
+    heads = ", ".join(scripts.get_heads())
+    return UsageError(
+        f"--to {target} cannot be planned: {str(error).removesuffix('.')}.",
+        effect=NOTHING_READ,
+        cure=f"Name a revision of this project; its heads are {heads or '(none)'}.",
+    )
+
+
+def downgrade_steps(scripts: ScriptDirectory, heads: Sequence[str], target: str) -> list[Script]:
+    """The revision files to take back, latest first, so that `target` is what remains.
+
+    Args:
+        scripts: the project's script directory.
+        heads: the revisions recorded in the database.
+        target: `base`, or the revision id that remains.
+
+    Raises:
+        UsageError: the target does not exist or lies above the recorded revisions.
+    """
+    try:
+        return list(scripts.iterate_revisions(tuple(heads), target, select_for_downgrade=True))
+    except (CommandError, RevisionError) as error:
+        raise _no_such_target(error, target, scripts) from error
+
+
+def ancestors(scripts: ScriptDirectory, revision: str) -> frozenset[str]:
+    """A revision and everything that it builds or depends on.
+
+    Raises:
+        UsageError: no file declares the revision.
+    """
+    try:
+        return frozenset(
+            script.revision
+            for script in scripts.iterate_revisions(revision, "base", inclusive=True, implicit_base=True)
+        )
+    except (CommandError, RevisionError) as error:
+        raise _no_such_target(error, revision, scripts) from error
+
+
+def applied_revisions(scripts: ScriptDirectory, heads: Sequence[str]) -> frozenset[str]:
+    """Every revision that the recorded heads imply: they and all their ancestors, dependencies included."""
+    applied: set[str] = set()
+    todo = list(heads)
+    while todo:
+        revision = todo.pop()
+        if revision in applied:
+            continue
+        applied.add(revision)
+        todo.extend(script_of(scripts, revision)._all_down_revisions)
+    return frozenset(applied)
+
+
+def latest_first(
+    scripts: ScriptDirectory, heads: Sequence[str], count: int, applied_order: Callable[[str], int | None]
+) -> list[Script]:
+    """The `count` most recent revisions, each with no applied revision that builds on it when its turn comes.
+
+    Args:
+        scripts: the project's script directory.
+        heads: the revisions recorded in the database.
+        count: how many revisions to take back.
+        applied_order: a number that grows with the time at which a revision was applied; None when unknown.
+
+    Raises:
+        UsageError: several branches could be meant, and the ledger does not say which is the most recent.
+    """
+    applied = set(applied_revisions(scripts, heads))
+    taken: list[Script] = []
+    while applied and len(taken) < count:
+        tips = sorted(
+            revision for revision in applied if not applied & set(script_of(scripts, revision)._all_nextrev)
+        )
+        latest = tips[0] if len(tips) == 1 else _most_recent(tips, applied_order)
+        taken.append(script_of(scripts, latest))
+        applied.discard(latest)
+    return taken
+
+
+def _most_recent(tips: list[str], applied_order: Callable[[str], int | None]) -> str:
+    order = {tip: applied_order(tip) for tip in tips}
+    if any(number is None for number in order.values()):
+        raise UsageError(
+            f"The database stands on several branches ({', '.join(tips)}) and the ledger does not know which came last.",
+            effect=NOTHING_READ,
+            cure="Say what shall remain: `erm migrate --mode rollback --to REV`.",
+        )
+    return max(tips, key=lambda tip: order[tip] or 0)

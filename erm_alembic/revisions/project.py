@@ -1,0 +1,182 @@
+"""Find the Alembic project that a team already has, and load it the way Alembic does."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tomllib
+from argparse import Namespace
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+
+from erm_alembic.config.settings import Settings
+from erm_alembic.errors import ProjectError
+
+__all__ = ["AlembicOptions", "AlembicProject", "find_project"]
+
+USUAL_DIRECTORIES = ("migrations", "alembic")
+
+
+@dataclass(frozen=True)
+class AlembicOptions:
+    """Alembic's own command line options, which reach env.py unchanged.
+
+    Args:
+        x: `-x key=value` arguments, for `context.get_x_argument()`.
+        name: the section of alembic.ini to read.
+        tag: an arbitrary string, for `context.get_tag_argument()`.
+
+    Example:
+        >>> AlembicOptions(x=("tenant=acme",)).name
+        'alembic'
+    """
+
+    x: tuple[str, ...] = ()
+    name: str = "alembic"
+    tag: str | None = None
+
+
+@dataclass(frozen=True)
+class AlembicProject:
+    """Where a project's Alembic files stand.
+
+    Args:
+        root: the folder Alembic is run from: relative paths in the ini count from here.
+        ini: alembic.ini, where there is one.
+        toml: pyproject.toml, where it has a `[tool.alembic]` table.
+        directory: the script location, where the configuration of erm names it.
+        options: Alembic's own command line options.
+    """
+
+    root: Path
+    ini: Path | None
+    toml: Path | None
+    directory: Path | None
+    options: AlembicOptions = AlembicOptions()
+
+    def config(self) -> Config:
+        """A fresh Alembic configuration; env.py may change it, so each run has its own."""
+        config = Config(
+            str(self.ini) if self.ini else None,
+            toml_file=str(self.toml) if self.toml else None,
+            ini_section=self.options.name,
+            stdout=sys.stderr,
+            cmd_opts=Namespace(x=list(self.options.x), tag=self.options.tag, name=self.options.name),
+        )
+        if self.directory is not None:
+            config.set_main_option("script_location", str(self.directory).replace("%", "%%"))
+        return config
+
+    def scripts(self, config: Config | None = None) -> ScriptDirectory:
+        """The project's script directory, with its graph loaded and proven to be one graph.
+
+        Raises:
+            ProjectError: when the directory is missing, a revision file cannot be read, or the graph is broken.
+        """
+        from erm_alembic.revisions.graph import verify_graph
+
+        try:
+            scripts = ScriptDirectory.from_config(config or self.config())
+        except CommandError as error:
+            raise ProjectError(
+                f"Alembic cannot open the project: {error}.",
+                effect="No revision was read.",
+                cure="Check script_location in alembic.ini, or set `migrations.directory` in erm.yaml.",
+            ) from error
+        verify_graph(scripts)
+        return scripts
+
+    @contextlib.contextmanager
+    def entered(self) -> Iterator[None]:
+        """Work from the project's folder, as `alembic` does: relative paths and `prepend_sys_path = .` count from there.
+
+        Whatever the project's code prints goes to stderr, so that the output of `--format json` is only JSON.
+        """
+        before = Path.cwd()
+        path_before = list(sys.path)
+        os.chdir(self.root)
+        try:
+            with contextlib.redirect_stdout(sys.stderr):
+                yield
+        finally:
+            os.chdir(before)
+            sys.path[:] = path_before
+
+    def relative(self, path: str | Path) -> str:
+        """A path as the plan shows it: relative to the project's folder where it is inside."""
+        resolved = Path(path).resolve()
+        try:
+            return resolved.relative_to(self.root.resolve()).as_posix()
+        except ValueError:
+            return resolved.as_posix()
+
+
+def find_project(settings: Settings, options: AlembicOptions | None = None) -> AlembicProject:
+    """Find the Alembic project: `migrations:` of erm.yaml first, then what `alembic` itself would find.
+
+    Args:
+        settings: what is in force.
+        options: Alembic's own command line options.
+
+    Raises:
+        ProjectError: when there is none, with the three ways to name one.
+    """
+    options = options or AlembicOptions()
+    root = settings.project_dir
+    migrations = settings.migrations
+    if migrations.alembic_ini is not None:
+        ini = (root / migrations.alembic_ini).resolve()
+        if not ini.is_file():
+            raise ProjectError(
+                f"There is no {ini}.",
+                effect="No revision was read.",
+                cure="Correct `migrations.alembic_ini` in erm.yaml.",
+            )
+        return AlembicProject(ini.parent, ini, _alembic_toml(ini.parent), None, options)
+    ini_here = root / "alembic.ini"
+    found_ini = ini_here.resolve() if ini_here.is_file() else None
+    toml = _alembic_toml(root)
+    if migrations.directory is not None:
+        directory = (root / migrations.directory).resolve()
+        _require_env_py(directory)
+        return AlembicProject(root, found_ini, toml, directory, options)
+    if found_ini or toml:
+        return AlembicProject(root, found_ini, toml, None, options)
+    for name in USUAL_DIRECTORIES:
+        directory = (root / name).resolve()
+        if (directory / "env.py").is_file():
+            return AlembicProject(root, None, None, directory, options)
+    raise ProjectError(
+        f"No Alembic project was found in {root}.",
+        effect="There is nothing to plan.",
+        cure="Run erm where alembic.ini stands, name it in erm.yaml (`migrations: {alembic_ini: path/alembic.ini}` "
+        "or `migrations: {directory: path}`), or start a new project with `erm init`.",
+    )
+
+
+def _require_env_py(directory: Path) -> None:
+    if not (directory / "env.py").is_file():
+        raise ProjectError(
+            f"There is no env.py in {directory}.",
+            effect="No revision was read.",
+            cure="Correct `migrations.directory` in erm.yaml, or create the directory with `erm init`.",
+        )
+
+
+def _alembic_toml(folder: Path) -> Path | None:
+    path = folder / "pyproject.toml"
+    if not path.is_file():
+        return None
+    try:
+        tools = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {})
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ProjectError(
+            f"{path} cannot be read: {error}.", effect="No revision was read.", cure="Correct the file."
+        ) from error
+    return path.resolve() if "script_location" in tools.get("alembic", {}) else None

@@ -1,0 +1,107 @@
+"""While env.py runs, every PostgreSQL connection that it opens by itself goes to the target, and can be kept from writing.
+
+An env.py often has its own idea of the URL. Left alone, it would set its session up, or write, in another database.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from sqlalchemy import Engine, event
+from sqlalchemy.engine import Dialect
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExecutionContext
+
+from erm_alembic.config.dsn import DatabaseUrl
+from erm_alembic.errors import EnvironmentRefused
+from erm_alembic.postgres.lexer import is_read_or_setting
+
+__all__ = ["redirected_engines"]
+
+IDENTITY = frozenset(
+    {"host", "hostaddr", "port", "database", "dbname", "user", "password", "passfile", "service", "dsn", "sslmode", "ssl"}
+    | {"sslrootcert", "sslcert", "sslkey", "target_session_attrs", "load_balance_hosts", "channel_binding"}
+)
+UNDERSTOOD_DRIVERS = ("psycopg2", "psycopg", "psycopg_async", "asyncpg")
+
+
+@contextlib.contextmanager
+def redirected_engines(target: DatabaseUrl, *, own: Engine, read_only: bool) -> Iterator[None]:
+    """Redirect, for the duration, the PostgreSQL engines that env.py creates.
+
+    Args:
+        target: the database that erm was told to act on.
+        own: erm's own engine, which is left alone.
+        read_only: whether the sessions are read-only and their writes (a CREATE SCHEMA IF NOT EXISTS in env.py) are
+            held back, as a plan must.
+
+    Raises:
+        EnvironmentRefused: on connecting, when the engine's driver is not one that can be redirected.
+    """
+    opened: list[DBAPIConnection] = []
+
+    def connect(dialect: Dialect, _record: Any, cargs: list[Any], cparams: dict[str, Any]) -> DBAPIConnection | None:
+        if dialect is own.dialect or dialect.name != "postgresql":
+            return None
+        _point_at(target, dialect, cargs, cparams, read_only)
+        connection = dialect.connect(*cargs, **cparams)
+        opened.append(connection)
+        return connection
+
+    def hold_back_writes(_cursor: Any, statement: str, _parameters: Any, context: ExecutionContext) -> bool:
+        return context.dialect is not own.dialect and not is_read_or_setting(statement)
+
+    def hold_back_writes_without_parameters(cursor: Any, statement: str, context: ExecutionContext) -> bool:
+        return hold_back_writes(cursor, statement, None, context)
+
+    listeners: list[tuple[str, Callable[..., Any]]] = [("do_connect", connect)]
+    if read_only:
+        listeners += [
+            ("do_execute", hold_back_writes),
+            ("do_executemany", hold_back_writes),
+            ("do_execute_no_params", hold_back_writes_without_parameters),
+        ]
+    for name, listener in listeners:
+        event.listen(Engine, name, listener)
+    try:
+        yield
+    finally:
+        for name, listener in listeners:
+            event.remove(Engine, name, listener)
+        for connection in opened:
+            _close(connection)
+
+
+def _point_at(
+    target: DatabaseUrl, dialect: Dialect, cargs: list[Any], cparams: dict[str, Any], read_only: bool
+) -> None:
+    """Replace what identifies the database in an engine's connect arguments; keep the rest (options, timeouts)."""
+    if dialect.driver not in UNDERSTOOD_DRIVERS:
+        raise EnvironmentRefused(
+            f"env.py connects through the driver {dialect.driver!r}, which erm cannot point at the target.",
+            effect="Nothing was planned or run.",
+            cure="Use psycopg2, psycopg or asyncpg in env.py.",
+        )
+    url = target.sqlalchemy_url(f"postgresql+{dialect.driver.removesuffix('_async')}")
+    arguments, parameters = dialect.create_connect_args(url)
+    for key in IDENTITY & cparams.keys():
+        del cparams[key]
+    cargs[:] = list(arguments)
+    for key, value in parameters.items():
+        cparams[key] = f"{cparams[key]} {value}" if key == "options" and cparams.get(key) else value
+    if not read_only:
+        return
+    if dialect.driver == "asyncpg":
+        settings = dict(cparams.get("server_settings") or {})
+        cparams["server_settings"] = {**settings, "default_transaction_read_only": "on"}
+    else:
+        cparams["options"] = f"{cparams.get('options') or ''} -c default_transaction_read_only=on".strip()
+
+
+def _close(connection: DBAPIConnection) -> None:
+    """An env.py that leaves its connection open would keep its advisory lock from the next run of the same env.py."""
+    if hasattr(connection, "run_async"):
+        return  # its event loop has ended, and the transport with it
+    with contextlib.suppress(Exception):
+        connection.close()
