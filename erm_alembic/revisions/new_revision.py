@@ -61,7 +61,7 @@ def _written(scripts: ScriptDirectory, message: str, head: str | None, splice: b
             raise UsageError(
                 f"The revision could not be written: {error}.",
                 effect="No revision was written.",
-                cure="`alembic heads` lists what can be built on; --splice allows a revision that is no head.",
+                cure="`alembic heads` lists what can be built on; --splice allows what is not a head.",
             ) from error
         if isinstance(error, SyntaxError):
             raise UsageError(

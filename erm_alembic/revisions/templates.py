@@ -1,7 +1,7 @@
 """The templates of a new project: where they stand, and what their files are once the names are filled in.
 
-A wheel carries them inside the package; in a checkout (an editable install) they stand beside it. Rendering ends
-with bytes in memory, so that whoever writes them can do so all or nothing.
+A wheel carries them inside the package; in a checkout (an editable install) they stand beside it. Rendering
+ends with bytes in memory, so that whoever writes them can do so all or nothing.
 """
 
 from __future__ import annotations
