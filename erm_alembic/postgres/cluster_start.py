@@ -18,7 +18,7 @@ __all__ = ["initialise", "launch"]
 
 START_SECONDS = 60
 LARGEST_LOG = 16 * 1024 * 1024
-# A schema of thousands of tables is created, dumped or dropped in one transaction: each table and index is a lock.
+# A schema of thousands of tables is created or dropped in one transaction: each table and index is a lock.
 SETTINGS = {
     "max_locks_per_transaction": "1024",
     "max_connections": "100",
@@ -37,14 +37,15 @@ THROWAWAY_SETTINGS = {"fsync": "off", "full_page_writes": "off"}
 def initialise(
     cluster: Cluster, binaries: PostgresBinaries, *, superuser: str, durable: bool, lock: int
 ) -> None:
-    """Make the data directory: UTF-8, superuser trusted on the private socket, everything from a network rejected.
+    """Make the data directory: UTF-8, the superuser trusted on the private socket, the network rejected.
 
     Args:
         cluster: where to make it.
         binaries: whose `initdb` to run.
         superuser: name of the database superuser.
         durable: whether to wait until all of it is on disk.
-        lock: file descriptor of the held lock; `initdb` keeps it, so that a killed erm does not let a second one in.
+        lock: file descriptor of the held lock; `initdb` keeps it, so that a killed erm does not let a second
+            one in.
 
     Raises:
         ServerError: `initdb` failed; its own words are in the message.
@@ -99,7 +100,7 @@ def launch(
 
 
 def _locales(major: int) -> list[list[str]]:
-    """The locales to try, the best one first: Unicode letters in code point order, where the system knows how."""
+    """The locales to try, the best one first: letters of all scripts known, sorted by code point."""
     if major >= 17:
         return [["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]]
     return [["--locale=C.UTF-8", "--lc-messages=C"], ["--locale=C"]]

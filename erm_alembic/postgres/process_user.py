@@ -1,7 +1,7 @@
-"""Whom the server's processes run as: PostgreSQL refuses to run as root, so root has to hand them to somebody else.
+"""Whom the server's processes run as: PostgreSQL refuses root, so root has to hand them to somebody else.
 
-That somebody needs an entry in the passwd file (PostgreSQL asks for its own name) and is never created here. The drop is
-made by `subprocess` in the child, so that this process keeps its rights.
+That somebody needs an entry in the passwd file (PostgreSQL asks for its own name) and is never created here.
+The drop is made by `subprocess` in the child, so that this process keeps its rights.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class ServerUser:
 
 
 def choose_user() -> ServerUser:
-    """The user that a new server runs as: this process's own, or for root an unprivileged one that exists already.
+    """The user that a new server runs as: this process's own, or for root an existing unprivileged one.
 
     Raises:
         ServerError: this process's user has no passwd entry, or root finds nobody to hand the server to.
@@ -80,8 +80,9 @@ def run_as(
 ) -> int:
     """Run a program as the server's user and give back its exit code.
 
-    The child sees a bare environment: a server lives long, and whoever can read its environment must find no database
-    URL and no `PG*` variable there. Output goes to a file, never a pipe: the server inherits it and would keep it open.
+    The child sees a bare environment: a server lives long, and whoever can read its environment must find no
+    database URL and no `PG*` variable there. Output goes to a file, never a pipe: the server inherits it and
+    would keep it open.
 
     Args:
         user: whom to run it as.
@@ -128,8 +129,10 @@ def run_as(
 
 
 def can_use(user: ServerUser, path: Path, permission: str) -> bool:
-    """Whether the user may read (`r`), write (`w`) or enter/execute (`x`) a path: asked of the system, so that access
-    lists and every parent folder count."""
+    """Whether the user may read (`r`), write (`w`) or enter/execute (`x`) a path.
+
+    The system is asked, as that user, so that access lists and every parent folder count.
+    """
     if not user.dropped:
         return os.access(path, {"r": os.R_OK, "w": os.W_OK, "x": os.X_OK}[permission])
     return run_as(user, ["/bin/sh", "-c", f'test -{permission} "$1"', "sh", path]) == 0
@@ -147,8 +150,8 @@ def _own_user() -> ServerUser:
         entry = pwd.getpwuid(os.geteuid())
     except KeyError:
         raise ServerError(
-            f"The user id {os.geteuid()} has no entry in the passwd file; PostgreSQL needs one to know its own name.",
+            f"The user id {os.geteuid()} has no entry in the passwd file; PostgreSQL needs one.",
             effect="The embedded server cannot start; nothing was changed.",
-            cure="Add an entry for this user id to the passwd file, or set ERM_DATABASE_URL to another server.",
+            cure="Add an entry for it to the passwd file, or set ERM_DATABASE_URL to another server.",
         ) from None
     return ServerUser(entry.pw_name, entry.pw_uid, os.getegid(), dropped=False)

@@ -1,8 +1,9 @@
-"""The embedded server: a private PostgreSQL for one project, started when it is needed, reachable by a unix socket only.
+"""The embedded server: a private PostgreSQL for one project, started when needed, on a unix socket only.
 
-It never listens on a network address: whoever may enter the socket's folder (its owner, and root) is trusted, nobody else
-gets as far as a password prompt. Everything that starts, stops or removes it does so under one lock of the operating
-system, so two commands at once meet one server, and nothing that a kill -9 leaves behind stands in the way.
+It never listens on a network address: whoever may enter the socket's folder (its owner, and root) is trusted,
+nobody else gets as far as a password prompt. Everything that starts, stops or removes it does so under one
+lock of the operating system, so two commands at once meet one server, and nothing that a kill -9 leaves
+behind stands in the way.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from erm_alembic.errors import ServerError
 from erm_alembic.postgres.binaries import PostgresBinaries, find_binaries
 from erm_alembic.postgres.cluster_files import (
     Cluster,
-    cluster_lock,
     discard_cluster,
     locate_cluster,
     prepare_cluster,
 )
+from erm_alembic.postgres.cluster_lock import cluster_lock
 from erm_alembic.postgres.cluster_start import initialise, launch
 from erm_alembic.postgres.cluster_stop import clear_leftovers, shut_down
 from erm_alembic.postgres.private_place import reachable_binaries, socket_folder
@@ -66,7 +67,8 @@ class EmbeddedServer:
         project_dir: the project's folder; the server's files go to `.erm/postgres/` in it.
         binaries: the PostgreSQL to use; found by `find_binaries` when left out.
         environ: the environment that `find_binaries` reads; this process's by default.
-        durable: False trades safety against a crash of the machine for speed, for servers that tests throw away.
+        durable: False trades safety against a crash of the machine for speed, for servers that tests throw
+            away.
 
     Raises:
         ServerError: from every method: what hinders the server, and what to do about it.
@@ -91,11 +93,11 @@ class EmbeddedServer:
         self._durable = durable
 
     def ensure_running(self) -> None:
-        """Start the server unless it runs; the first start makes its data directory, which takes a second or two.
+        """Start the server unless it runs; the first start also makes its data directory (about a second).
 
         Raises:
-            ServerError: no PostgreSQL is found, the data directory is of another major, the disk is full, the project
-                cannot be written, or PostgreSQL refuses to start (its own words are in the message).
+            ServerError: no PostgreSQL is found, the data directory is of another major, the disk is full, the
+                project cannot be written, or PostgreSQL refuses to start (its own words are in the message).
         """
         if self._usable(locate_cluster(self.project_dir)):
             return
@@ -103,7 +105,7 @@ class EmbeddedServer:
             self._start(prepare_cluster(self.project_dir), lock)
 
     def ensure_database(self, name: str) -> None:
-        """Create a database of that name unless it is there, on the server, which is started where it does not run.
+        """Create a database of that name unless it is there; the server is started where it does not run.
 
         Raises:
             ServerError: the name cannot be a database's, or the server cannot be started or reached.
@@ -202,7 +204,7 @@ class EmbeddedServer:
         return find_binaries(self._environ, major=major)
 
     def _await_running(self, cluster: Cluster, patience: float = 60.0) -> bool:
-        """Whether the server is usable, after waiting for one that is still on its way (a killed starter's)."""
+        """Whether the server is usable, after waiting for one on its way (its starter was killed)."""
         deadline = time.monotonic() + patience
         while (running := cluster.running()) is not None and time.monotonic() < deadline:
             if running.ready:
@@ -211,14 +213,14 @@ class EmbeddedServer:
         return False
 
     def _usable(self, cluster: Cluster | None) -> bool:
-        """Whether a server runs, is ready, and its socket is still there (cleaners of /tmp remove old ones)."""
+        """Whether a server is ready and its socket still there (cleaners of /tmp remove old ones)."""
         running = cluster.running() if cluster is not None else None
         if running is None or not running.ready:
             return False
         return (running.socket_dir / f".s.PGSQL.{running.port}").is_socket()
 
     def _socket_dir(self, cluster: Cluster | None) -> Path:
-        """Where the socket is, or will be. A running server knows best: its project may have been moved since."""
+        """Where the socket is or will be. A running server knows best: its project may have been moved."""
         if cluster is None:
             return socket_folder(self.project_dir / ".erm" / "postgres" / "data")
         running = cluster.running()

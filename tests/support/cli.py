@@ -15,7 +15,7 @@ ANY_VERBOSE = {"-v", "-vv", "--verbose"}
 
 
 def erm_environment(env: Mapping[str, str | None] | None = None) -> dict[str, str]:
-    """The environment of a subprocess that can import the package under test; a value of None removes a variable."""
+    """The environment of a subprocess that imports the package under test; None removes a variable."""
     paths = [str(REPOSITORY), os.environ.get("PYTHONPATH", "")]
     environ = dict(os.environ) | {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "COLUMNS": "200"}
     for name, value in (env or {}).items():

@@ -1,4 +1,4 @@
-"""The guard over secrets: whatever a test was given as a password must never be read in any output of the run."""
+"""The guard over secrets: what a test was given as a password is never read in any output of the run."""
 
 from __future__ import annotations
 
