@@ -1,0 +1,204 @@
+"""The project's revision files, read as text: found on disk and parsed, never imported.
+
+Fast enough for a pre-commit hook, and true even for a file whose import would fail. The graph that this gives
+(ids, parents) is the one that stands in the files as constants, which is how Alembic's own template writes it.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import gc
+import os
+import tokenize
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+
+from erm_alembic.errors import ConfigurationError, ProjectError
+from erm_alembic.revisions.bindings import bindings, constant
+from erm_alembic.revisions.downgrade import DowngradeReport, inspect_tree, parse_revision
+
+__all__ = ["RevisionFile", "exempt_revisions", "heads_of", "list_python_files", "read_revision_files"]
+
+
+@dataclass(frozen=True)
+class RevisionFile:
+    """One revision file, as its text says it.
+
+    Args:
+        id: the revision's id; the file's name without its ending when the text does not give it as a constant.
+        down_revisions: the ids that it builds on.
+        depends_on: the ids that it declares in `depends_on`.
+        path: the file, relative to the project's folder where it is inside.
+        source: its text.
+        report: what is known about its down script.
+    """
+
+    id: str
+    down_revisions: tuple[str, ...]
+    path: str
+    source: str = field(repr=False)
+    report: DowngradeReport
+    depends_on: tuple[str, ...] = ()
+
+
+def list_python_files(folders: Iterable[Path], *, recursive: bool = False) -> tuple[Path, ...]:
+    """The .py files that Alembic would load from version locations, by name.
+
+    Args:
+        folders: the version locations; one that does not exist is empty.
+        recursive: whether their folders are searched too (`recursive_version_locations`).
+    """
+    found: dict[Path, None] = {}
+    for folder in folders:
+        for root, below, names in os.walk(folder):
+            below[:] = sorted(name for name in below if name != "__pycache__") if recursive else []
+            for name in sorted(names):
+                if name.endswith(".py") and not name.startswith((".#", "__init__")):
+                    found[Path(root, name)] = None
+    return tuple(found)
+
+
+def read_revision_files(paths: Sequence[Path], root: Path) -> tuple[RevisionFile, ...]:
+    """Read revision files; a Python file that declares no revision (env.py, a helper) is passed over.
+
+    Args:
+        paths: the files.
+        root: the project's folder, which the paths in messages are relative to.
+
+    Raises:
+        ProjectError: files that cannot be read or are not valid Python, all of them in one message.
+    """
+    revisions: list[RevisionFile] = []
+    errors: list[ProjectError] = []
+    for path in _without_collector(paths):
+        try:
+            revision = _read(path, root)
+        except ProjectError as error:
+            errors.append(error)
+        else:
+            if revision is not None:
+                revisions.append(revision)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise ProjectError(
+            f"{len(errors)} revision files cannot be read:\n" + "\n".join(f"  {error}" for error in errors),
+            effect=errors[0].effect,
+            cure="Correct these files, then run the command again.",
+        )
+    return tuple(revisions)
+
+
+def _without_collector(paths: Sequence[Path]) -> Iterator[Path]:
+    """The paths, with the cyclic collector at rest: trees are millions of small objects that are freed one by one."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield from paths
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _read(path: Path, root: Path) -> RevisionFile | None:
+    shown = _relative(path, root)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ProjectError(
+            f"{shown}: this file cannot be read: {error.strerror or error}.",
+            effect="Its down script is unknown. Nothing was changed.",
+            cure=f"Check that {shown} exists and may be read.",
+        ) from error
+    # An env.py or a helper needs no closer look, and may be written in any way it likes.
+    if b"revision" not in content:
+        return None
+    tree = parse_revision(content, shown)
+    own = bindings(tree.body, "revision")
+    if not own and not bindings(tree.body, "down_revision"):
+        return None
+    identifier = constant(own[-1]) if own and isinstance(own[-1], ast.expr) else None
+    return RevisionFile(
+        id=identifier if isinstance(identifier, str) else path.stem,
+        down_revisions=_names(tree, "down_revision"),
+        path=shown,
+        source=_text(content),
+        report=inspect_tree(tree),
+        depends_on=_names(tree, "depends_on"),
+    )
+
+
+def _text(content: bytes) -> str:
+    encoding, _ = tokenize.detect_encoding(BytesIO(content).readline)
+    return content.decode(encoding)
+
+
+def _relative(path: Path, root: Path) -> str:
+    try:
+        return path.absolute().relative_to(root.absolute()).as_posix()
+    except ValueError:
+        return path.as_posix()
+
+
+def _names(tree: ast.Module, name: str) -> tuple[str, ...]:
+    """The ids in `down_revision` or `depends_on`: one string, several, or None."""
+    found = bindings(tree.body, name)
+    value = constant(found[-1]) if found and isinstance(found[-1], ast.expr) else None
+    if isinstance(value, str):
+        return (value,)
+    return tuple(part for part in value if isinstance(part, str)) if isinstance(value, tuple) else ()
+
+
+def heads_of(revisions: Iterable[RevisionFile]) -> tuple[str, ...]:
+    """The revisions that no other one builds on, sorted by id.
+
+    Example:
+        >>> ok = DowngradeReport("ok")
+        >>> heads_of([RevisionFile("a", (), "a.py", "", ok), RevisionFile("b", ("a",), "b.py", "", ok)])
+        ('b',)
+    """
+    known = tuple(revisions)
+    parents = {parent for revision in known for parent in revision.down_revisions}
+    return tuple(sorted({revision.id for revision in known} - parents))
+
+
+def exempt_revisions(revisions: Iterable[RevisionFile], since: str | None) -> frozenset[str]:
+    """The revisions that `safety.downgrades_since` exempts: that one and everything it builds or depends on.
+
+    Args:
+        revisions: all the revisions of the project.
+        since: a revision id, or a beginning of one that fits no other; None exempts nothing.
+
+    Raises:
+        ConfigurationError: no revision, or more than one, is meant.
+    """
+    if since is None:
+        return frozenset()
+    parents = {r.id: (*r.down_revisions, *r.depends_on) for r in revisions}
+    exempt: set[str] = set()
+    waiting = [_resolve(since, sorted(parents))]
+    while waiting:
+        revision = waiting.pop()
+        if revision not in exempt and revision in parents:
+            exempt.add(revision)
+            waiting.extend(parents[revision])
+    return frozenset(exempt)
+
+
+def _resolve(since: str, known: list[str]) -> str:
+    if since in known:
+        return since
+    matching = [revision for revision in known if revision.startswith(since)] if since else []
+    if len(matching) == 1:
+        return matching[0]
+    nearest = matching[:3] or difflib.get_close_matches(since, known, n=3, cutoff=0.5)
+    what = "means more than one revision" if matching else "is not a revision of this project"
+    cure = f"The nearest are: {', '.join(nearest)}." if nearest else "`alembic history` lists the revisions."
+    raise ConfigurationError(
+        f"safety.downgrades_since: {since!r} {what}.",
+        effect="It is unknown which revisions are exempt from the down-script rule. Nothing was changed.",
+        cure=f"Correct safety.downgrades_since in erm.yaml. {cure}",
+    )

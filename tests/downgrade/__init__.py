@@ -1,0 +1,1 @@
+"""Whether a revision can go down, read from its source."""
