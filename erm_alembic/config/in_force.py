@@ -1,0 +1,114 @@
+"""Turns validated sections into the settings in force, and says where each of them was found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from erm_alembic.config import settings
+from erm_alembic.config.document import Document, KeyPath, dotted
+from erm_alembic.config.profiles import SECTIONS, Effective
+from erm_alembic.config.settings import SealedUrl, Settings
+
+__all__ = ["origins_of", "settings_of", "values_of"]
+
+Seal = Callable[[str, KeyPath], SealedUrl]
+
+
+def settings_of(found: Effective, environment: str, project_dir: Path, seal: Seal) -> Settings:
+    """Build the settings of one environment.
+
+    Args:
+        found: the merged sections.
+        environment: the profile's name.
+        project_dir: the folder to which the paths of the file are relative.
+        seal: makes a sealed address of a text and its place in the file.
+    """
+
+    def path(value: str | None) -> Path | None:
+        return project_dir / Path(value).expanduser() if value is not None else None
+
+    replicas = tuple(
+        settings.ReplicaSettings(
+            name=replica.name,
+            url=seal(replica.url, found.sources["replicas", index, "url"]),
+            read_only=replica.read_only,
+            max_follower_lag=replica.max_follower_lag,
+        )
+        for index, replica in enumerate(found.replicas)
+    )
+    policies = {
+        name: settings.PolicySettings(
+            read_only=policy.read_only,
+            max_follower_lag=policy.max_follower_lag,
+            disable_fallback=policy.disable_fallback,
+        )
+        for name, policy in found.routing.policies.items()
+    }
+    shadow_url = found.shadow.url
+    return Settings(
+        environment=environment,
+        project_dir=project_dir,
+        pool=settings.PoolSettings(**found.pool.model_dump()),
+        replicas=replicas,
+        routing=settings.RoutingSettings(found.routing.default_policy, MappingProxyType(policies)),
+        migrations=settings.MigrationsSettings(
+            directory=path(found.migrations.directory),
+            alembic_ini=path(found.migrations.alembic_ini),
+            metadata=found.migrations.metadata,
+            role=found.migrations.role,
+        ),
+        safety=settings.SafetySettings(found.safety.downgrades_since, MappingProxyType(dict(found.safety.rules))),
+        drift=settings.DriftSettings(tuple(found.drift.ignore)),
+        shadow=settings.ShadowSettings(
+            url=seal(shadow_url, found.sources["shadow", "url"]) if shadow_url is not None else None,
+            source=found.shadow.source,
+        ),
+        backup=MappingProxyType(dict(found.backup)),
+        ledger=settings.LedgerSettings(found.ledger.schema_),
+    )
+
+
+def origins_of(in_force: Settings, found: Effective, document: Document) -> dict[str, str]:
+    """Where each setting comes from, by the dotted key under which it stands at the file's base."""
+    origins: dict[str, str] = {"database.url": "not set"}
+    for key, path, _ in _walk(in_force):
+        source = found.sources.get(path)
+        origins[key] = document.origin_of(source) if source is not None else "default"
+    return origins
+
+
+def values_of(in_force: Settings) -> dict[str, Any]:
+    """Every setting in force by its dotted key; addresses are still sealed.
+
+    Example:
+        >>> values_of(Settings("dev", Path("/srv")))["ledger.schema"]
+        'erm'
+    """
+    return {"database.url": in_force.url} | {key: value for key, _, value in _walk(in_force)}
+
+
+def _walk(in_force: Settings) -> Iterator[tuple[str, KeyPath, Any]]:
+    """Each setting: its dotted key, its path within the sections, its value."""
+    for name, place in SECTIONS.items():
+        for below, value in _leaves(getattr(in_force, name), ()):
+            yield dotted((*place, *below)), (name, *below), value
+
+
+def _leaves(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
+    if isinstance(value, SealedUrl) or not (is_dataclass(value) or isinstance(value, (Mapping, tuple))):
+        yield path, value
+    elif is_dataclass(value):
+        for item in fields(value):
+            # `from` is a word of Python: the field is named for what it holds.
+            name = "from" if isinstance(value, settings.ShadowSettings) and item.name == "source" else item.name
+            yield from _leaves(getattr(value, item.name), (*path, name))
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _leaves(item, (*path, name))
+    else:
+        for index, item in enumerate(value):
+            yield from _leaves(item, (*path, index))

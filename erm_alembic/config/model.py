@@ -1,0 +1,194 @@
+"""The shape of erm.yaml, as the validation library knows it; the JSON Schema is generated from here.
+
+Descriptions are what an editor shows while the file is written. Defaults stand in `settings`, once.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+
+from erm_alembic.config import settings
+from erm_alembic.config.durations import DURATION_PATTERN, format_duration, parse_duration
+
+__all__ = [
+    "DatabaseModel",
+    "DriftModel",
+    "FileModel",
+    "LedgerModel",
+    "MigrationsModel",
+    "PoolModel",
+    "ProfileModel",
+    "ReplicaModel",
+    "RoutingModel",
+    "SafetyModel",
+    "ShadowModel",
+]
+
+T = TypeVar("T")
+
+_VARIABLE = {"type": "string", "pattern": r"\$\{"}
+
+
+def _or_variable(schema: dict[str, Any]) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [schema, _VARIABLE]})
+
+
+def _duration(value: object) -> object:
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+_DURATION_SCHEMA = {"type": "string", "pattern": DURATION_PATTERN, "examples": ["500ms", "15s", "45m", "1h"]}
+
+Duration = Annotated[timedelta, BeforeValidator(_duration), _or_variable(_DURATION_SCHEMA)]
+Count = Annotated[int, _or_variable({"type": "integer", "minimum": 0})]
+Flag = Annotated[bool, _or_variable({"type": "boolean"})]
+Url = Annotated[
+    str,
+    Field(
+        description="postgresql://..., embedded://NAME, file:/path or cmd:command; ${VAR} and ${VAR:-default} work",
+        examples=["postgresql://app:${DB_PASSWORD}@db/app", "embedded://app_dev", "file:/run/secrets/dsn"],
+    ),
+]
+Level = Literal["error", "warning", "off"]
+
+_POOL = settings.PoolSettings()
+
+
+class _Section(BaseModel):
+    """A section knows its keys; an empty value (`pool:`) is no value."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        names = {field.alias or name for name, field in cls.model_fields.items()}
+        return {key: value for key, value in data.items() if value is not None or key not in names}
+
+
+class PoolModel(_Section):
+    """How many connections an application holds, and for how long."""
+
+    max_conns: Annotated[
+        Count, Field(ge=1, description=f"connections open at once, never more ({_POOL.max_conns})")
+    ] = _POOL.max_conns
+    min_conns: Annotated[Count, Field(ge=0, description=f"connections kept open ({_POOL.min_conns})")] = _POOL.min_conns
+    max_conn_lifetime: Annotated[
+        Duration, Field(description=f"older connections are replaced ({format_duration(_POOL.max_conn_lifetime)})")
+    ] = _POOL.max_conn_lifetime
+    max_conn_idle_time: Annotated[
+        Duration,
+        Field(description=f"connections unused for longer are closed ({format_duration(_POOL.max_conn_idle_time)})"),
+    ] = _POOL.max_conn_idle_time
+    health_check_period: Annotated[
+        Duration,
+        Field(description=f"how often idle connections are looked at ({format_duration(_POOL.health_check_period)})"),
+    ] = _POOL.health_check_period
+
+
+class ReplicaModel(_Section):
+    """A streaming standby that reads may go to."""
+
+    name: str = Field(min_length=1)
+    url: Url
+    read_only: Flag = True
+    max_follower_lag: Duration | None = Field(None, description="how far behind the primary it may be read")
+
+
+class PolicyModel(_Section):
+    """What a read asks for."""
+
+    read_only: Flag = Field(False, description="may run on a replica")
+    max_follower_lag: Duration | None = Field(None, description="how stale its answer may be")
+    disable_fallback: Flag = Field(False, description="fail rather than read from the primary")
+
+
+class RoutingModel(_Section):
+    """Where reads go."""
+
+    default_policy: str | None = None
+    policies: dict[str, PolicyModel] = Field(default_factory=dict)
+
+
+class MigrationsModel(_Section):
+    """Where the Alembic project is."""
+
+    directory: str | None = Field(None, description="Alembic's script location, relative to this file")
+    alembic_ini: str | None = Field(None, description="an existing ini to adopt instead of `directory`")
+    metadata: str | None = Field(
+        None, pattern=r"^[^:\s]+:[^:\s]+$", description="module:attribute, only where env.py sets no target_metadata"
+    )
+    role: str | None = Field(None, description="SET ROLE before migrating, so that login roles own no tables")
+
+
+class SafetyModel(_Section):
+    """What blocks a plan."""
+
+    downgrades_since: str | None = Field(
+        None, description="this revision and its ancestors are exempt from the down-script rule"
+    )
+    rules: dict[str, Level] = Field(default_factory=dict, description="how loud each rule is")
+
+
+class DriftModel(_Section):
+    """What drift detection leaves alone."""
+
+    ignore: list[str] = Field(default_factory=list)
+
+
+class ShadowModel(_Section):
+    """The scratch database in which history is replayed."""
+
+    url: Url | None = None
+    source: Literal["history", "live"] = Field("history", alias="from")
+
+
+class LedgerModel(_Section):
+    """The tables of what was run."""
+
+    schema_: str = Field("erm", alias="schema", min_length=1, description="a schema of their own (erm)")
+
+
+class _Shared(_Section):
+    """The sections that a profile may hold too."""
+
+    safety: SafetyModel | None = None
+    drift: DriftModel | None = None
+    shadow: ShadowModel | None = None
+    backup: dict[str, Any] | None = None
+    ledger: LedgerModel | None = None
+    migrations: MigrationsModel | None = None
+
+
+class ProfileModel(_Shared):
+    """One environment; its sections win over the base's, key by key."""
+
+    url: Url | None = None
+    pool: PoolModel | None = None
+    replicas: list[ReplicaModel] | None = Field(None, description="stands instead of the base's list")
+    routing: RoutingModel | None = None
+
+
+class DatabaseModel(_Section):
+    """The database, and its environments."""
+
+    url: Url | None = Field(None, description="for every environment that has no url of its own")
+    pool: PoolModel | None = None
+    replicas: list[ReplicaModel] | None = None
+    routing: RoutingModel | None = None
+    environments: dict[str, ProfileModel | None] = Field(default_factory=dict, description="the profiles of --env")
+
+
+class FileModel(_Shared):
+    """erm.yaml: which database, which migrations, how strict."""
+
+    database: DatabaseModel | None = None
+    module: Any = Field(None, description="another tool's section, left alone")
+    oidc: Any = Field(None, description="another tool's section, left alone")
+    graphql: Any = Field(None, description="another tool's section, left alone")
+    extensions: Any = Field(None, description="another tool's section, left alone")

@@ -1,0 +1,99 @@
+"""Keeps secrets out of everything that is shown: messages, logs, tracebacks.
+
+Two nets, because neither is enough. Secrets that were revealed in this process are known by their text, and are masked
+wherever they appear, also percent-encoded, quoted or escaped. Passwords that nobody registered (those of an env.py's
+own URL) are masked by their place: after `://user:` and after `password=`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from urllib.parse import quote, quote_plus, unquote
+
+__all__ = ["MASK", "redact", "register_secret"]
+
+MASK = "***"
+
+# Shorter than this, a secret would blacken every other word; the nets by place still catch it.
+_SHORTEST = 3
+# Shorter than this, a secret is masked only where it stands alone: "app" must not turn "application" to "***lication".
+_SHORTEST_ANYWHERE = 8
+
+_USERINFO = re.compile(r"(://[^\s:/?#@\"'<>]*:)([^\s\"'<>]*)@")
+_KEYWORD = re.compile(
+    r"(?i)\b((?:ssl)?password|passwd|PGPASSWORD)(\s*=\s*)('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^\s&'\"]+)"
+)
+
+_secrets: set[str] = set()
+_pattern: re.Pattern[str] | None = None
+
+
+def register_secret(text: str) -> None:
+    """Remember a secret, so that `redact` masks it from now on.
+
+    Args:
+        text: the secret as it was revealed. Anything shorter than three characters is not remembered.
+
+    Example:
+        >>> register_secret("correct horse")
+        >>> redact("it was correct%20horse")
+        'it was ***'
+    """
+    global _pattern
+    forms = {form for form in _forms(text) if len(form.strip()) >= _SHORTEST}
+    if not forms <= _secrets:
+        _secrets.update(forms)
+        _pattern = None
+
+
+def redact(text: str) -> str:
+    """Mask every known secret, and whatever stands where a password stands.
+
+    Args:
+        text: anything that is about to be shown.
+
+    Example:
+        >>> redact("cannot reach postgresql://app:hunter2@db/shop")
+        'cannot reach postgresql://app:***@db/shop'
+    """
+    if _secrets:
+        text = _compiled().sub(MASK, text)
+    text = _USERINFO.sub(rf"\1{MASK}@", text)
+    return _KEYWORD.sub(rf"\1\2{MASK}", text)
+
+
+def _compiled() -> re.Pattern[str]:
+    """The pattern of all secrets, the longest first: a secret may be a part of another one."""
+    global _pattern
+    if _pattern is None:
+        ordered = sorted(_secrets, key=lambda secret: (-len(secret), secret))
+        _pattern = re.compile("|".join(_matching(secret) for secret in ordered))
+    return _pattern
+
+
+def _matching(secret: str) -> str:
+    escaped = re.escape(secret)
+    return escaped if len(secret) >= _SHORTEST_ANYWHERE else rf"(?<!\w){escaped}(?!\w)"
+
+
+def _forms(secret: str) -> set[str]:
+    """The ways in which a secret is written: bare, in a URL, in a conninfo string, in JSON, in a Python repr."""
+    bare = {secret, unquote(secret)}
+    written = set(bare)
+    for text in bare:
+        written |= {
+            _quote(text, ""),
+            _quote(text, "/"),
+            _quote(text, " +"),
+            quote_plus(text, errors="surrogateescape"),
+            text.replace("\\", "\\\\").replace("'", "\\'"),
+            json.dumps(text)[1:-1],
+            json.dumps(text, ensure_ascii=False)[1:-1],
+            repr(text)[1:-1],
+        }
+    return written | {form.replace("%", "%%") for form in written}
+
+
+def _quote(text: str, safe: str) -> str:
+    return quote(text, safe=safe, errors="surrogateescape")

@@ -1,0 +1,130 @@
+"""Addresses as they stand in the file, sealed until they are used.
+
+Loading erm.yaml must neither run a secret manager for an environment that nobody asked for, nor fail over its unset
+variable. So a URL is opened when it is used, and what comes out is registered for redaction before anybody sees it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from erm_alembic.config.dsn import DatabaseUrl
+from erm_alembic.config.interpolation import UnsetVariable, without_variables
+from erm_alembic.config.redaction import redact, register_secret
+from erm_alembic.config.secrets import SecretContext, provider_for
+from erm_alembic.errors import ConfigurationError
+
+__all__ = ["SealedUrl"]
+
+
+@dataclass(frozen=True, slots=True)
+class SealedUrl:
+    """An address that has not been opened.
+
+    Args:
+        text: as written; never shown by `repr`. Use `shown` for people.
+        origin: where it stands: `erm.yaml:12` or `ERM_DATABASE_URL`.
+        key: its dotted key, `database.environments.prod.url`.
+        typed_password: a literal password stands in erm.yaml.
+        line: its line in erm.yaml, None when it does not stand there.
+    """
+
+    text: str = field(repr=False)
+    origin: str
+    key: str = "database.url"
+    typed_password: bool = False
+    line: int | None = None
+    base_dir: Path = field(default_factory=Path.cwd, repr=False, compare=False)
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+
+    def reveal(self) -> str:
+        """Open the address: interpolate it, read the file or run the command that it names.
+
+        Raises:
+            ConfigurationError: a variable is not set, a secret cannot be had, or nothing comes out.
+        """
+        in_file = self.line is not None
+        context = SecretContext(self.key, self.base_dir, self.environ, interpolate=in_file)
+        provider = provider_for(self.text)
+        try:
+            if provider is not None:
+                value = provider.fetch(self.text.partition(":")[2], context)
+            else:
+                value = context.expand(self.text)
+        except UnsetVariable as unset:
+            raise ConfigurationError(
+                f"{self.key} ({self.origin}) cannot be read: {unset}.",
+                effect="No database was reached.",
+                cure=f"Set {unset.name}, or write ${{{unset.name}:-default}}." if unset.name else "Correct the value.",
+            ) from None
+        value = value.strip()
+        register_address(value)
+        if not value:
+            raise ConfigurationError(
+                f"{self.key} ({self.origin}) is empty.",
+                effect="No database was reached.",
+                cure="Give it a URL, or take the key away.",
+            )
+        return value
+
+    def database_url(self) -> DatabaseUrl:
+        """Open the address and read it.
+
+        Raises:
+            ConfigurationError: as `reveal`, or the value is not the address of a PostgreSQL database.
+        """
+        value = self.reveal()
+        try:
+            return DatabaseUrl.parse(value)
+        except ConfigurationError as error:
+            raise ConfigurationError(
+                f"{self.key} ({self.origin}): {error.what}", effect=error.effect, cure=error.cure
+            ) from None
+
+    @property
+    def shown(self) -> str:
+        """The text for people: references as they are, variables unopened, a typed password masked."""
+        provider = provider_for(self.text)
+        if provider is not None:
+            return redact(provider.describe(self.text.partition(":")[2]))
+        return redact(self.text)
+
+
+def register_address(value: str) -> None:
+    """Register what is secret in an address: its passwords, or all of it where it cannot be read.
+
+    A password that equals the user's, the database's or the host's name stands in every message about them: it is
+    masked by its place only.
+    """
+    try:
+        url = DatabaseUrl.parse(value)
+    except ConfigurationError:
+        register_secret(value)
+        if raw := re.search(r"://[^:/@\s]*:([^\s]*)@", value):
+            register_secret(raw[1])
+        return
+    names = {url.parameters.get(key) for key in ("user", "dbname", "host")}
+    for secret in url.secrets:
+        if secret not in names:
+            register_secret(secret)
+
+
+def has_typed_password(text: str) -> bool:
+    """Whether a literal password stands in an address of erm.yaml, beside its variables.
+
+    Example:
+        >>> has_typed_password("postgresql://app:hunter2@db/shop")
+        True
+        >>> has_typed_password("postgresql://app:${PASSWORD}@db/shop")
+        False
+    """
+    if provider_for(text) is not None:
+        return False
+    literal = without_variables(text)
+    try:
+        return bool(DatabaseUrl.parse(literal).secrets)
+    except ConfigurationError:
+        return bool(re.search(r"://[^:/@\s]*:[^@\s]+@|\bpassword\s*=\s*[^\s&]", literal))

@@ -1,0 +1,156 @@
+"""What is in force: the values that the rest of erm works with.
+
+They are plain frozen dataclasses, so that a program which only opens sessions pays neither for the validation library
+nor for the file's model. Addresses stay sealed until they are used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+from erm_alembic.config.sealed import SealedUrl
+
+__all__ = [
+    "DriftSettings",
+    "LedgerSettings",
+    "MigrationsSettings",
+    "PolicySettings",
+    "PoolSettings",
+    "ReplicaSettings",
+    "RoutingSettings",
+    "SafetySettings",
+    "SealedUrl",
+    "Settings",
+    "ShadowSettings",
+]
+
+RuleLevel = Literal["error", "warning", "off"]
+
+
+def _nothing() -> Mapping[str, Any]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSettings:
+    """How many connections are held, and for how long.
+
+    Args:
+        max_conns: connections open at once, never more.
+        min_conns: connections kept open while nobody uses them.
+        max_conn_lifetime: a connection older than this is replaced.
+        max_conn_idle_time: a connection unused for longer than this is closed, down to `min_conns`.
+        health_check_period: how often the idle connections are looked at.
+    """
+
+    max_conns: int = 10
+    min_conns: int = 0
+    max_conn_lifetime: timedelta = timedelta(hours=1)
+    max_conn_idle_time: timedelta = timedelta(minutes=30)
+    health_check_period: timedelta = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaSettings:
+    """One streaming standby: its name, its address, and how far behind it may be read (None: any lag)."""
+
+    name: str
+    url: SealedUrl
+    read_only: bool = True
+    max_follower_lag: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySettings:
+    """What a read asks for: may it go to a replica, how fresh, and may it fall back to the primary."""
+
+    read_only: bool = False
+    max_follower_lag: timedelta | None = None
+    disable_fallback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingSettings:
+    """The named policies, and the one that holds where none is asked for."""
+
+    default_policy: str | None = None
+    policies: Mapping[str, PolicySettings] = field(default_factory=_nothing)
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationsSettings:
+    """Where the Alembic project is: absolute paths, or None where erm finds them by itself.
+
+    `metadata` is `module:attribute`; `role` is the role of a SET ROLE before migrating.
+    """
+
+    directory: Path | None = None
+    alembic_ini: Path | None = None
+    metadata: str | None = None
+    role: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SafetySettings:
+    """How loud each rule is; `downgrades_since` exempts that revision and its ancestors from the down-script rule."""
+
+    downgrades_since: str | None = None
+    rules: Mapping[str, RuleLevel] = field(default_factory=_nothing)
+
+
+@dataclass(frozen=True, slots=True)
+class DriftSettings:
+    """Names of objects that drift detection leaves alone."""
+
+    ignore: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowSettings:
+    """Where the scratch database is, and what it is built from."""
+
+    url: SealedUrl | None = None
+    source: Literal["history", "live"] = "history"
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerSettings:
+    """The schema of the ledger's tables."""
+
+    schema: str = "erm"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that is in force for one environment.
+
+    Args:
+        environment: the profile's name, declared or not.
+        project_dir: the folder of erm.yaml, else the working directory.
+        config_path: the erm.yaml that was read, None without one.
+        url: the address of the database, None only where none was required.
+        origins: where each setting comes from, by dotted key: `erm.yaml:12`, `ERM_DATABASE_URL`, `default`.
+        notes: lines for stderr: what was decided that the user may not expect.
+        backup: the section as it stands in the file.
+    """
+
+    environment: str
+    project_dir: Path
+    config_path: Path | None = None
+    url: SealedUrl | None = None
+    pool: PoolSettings = PoolSettings()
+    replicas: tuple[ReplicaSettings, ...] = ()
+    routing: RoutingSettings = RoutingSettings()
+    migrations: MigrationsSettings = MigrationsSettings()
+    safety: SafetySettings = SafetySettings()
+    drift: DriftSettings = DriftSettings()
+    shadow: ShadowSettings = ShadowSettings()
+    backup: Mapping[str, Any] = field(default_factory=_nothing)
+    ledger: LedgerSettings = LedgerSettings()
+    origins: Mapping[str, str] = field(default_factory=_nothing)
+    notes: tuple[str, ...] = ()
