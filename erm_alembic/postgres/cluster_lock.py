@@ -32,7 +32,7 @@ def cluster_lock(project_dir: Path) -> Iterator[int]:
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
     try:
         if os.geteuid() == 0:
             owner = path.parent.stat()
