@@ -1,0 +1,83 @@
+"""Everything that may object to a plan: one file a check, and the registry is the tuple below."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import cast
+
+from erm_alembic.checks import (
+    edited_revision,
+    missing_downgrade,
+    missing_revision,
+    plaintext_password,
+    several_heads,
+)
+from erm_alembic.checks.context import Check, CheckContext
+from erm_alembic.errors import ConfigurationError
+from erm_alembic.findings import Finding, Severity
+
+__all__ = ["CHECKS", "Check", "CheckContext", "run_checks", "verify_rules"]
+
+CHECKS: tuple[Check, ...] = (
+    missing_downgrade.CHECK,
+    missing_revision.CHECK,
+    edited_revision.CHECK,
+    plaintext_password.CHECK,
+    several_heads.CHECK,
+)
+
+
+def run_checks(
+    context: CheckContext, rules: Mapping[str, str], checks: tuple[Check, ...] = CHECKS
+) -> tuple[Finding, ...]:
+    """Run the checks, each as loud as `safety.rules` wants it.
+
+    Args:
+        context: what the checks may look at.
+        rules: `safety.rules`: `error`, `warning` or `off` by rule id.
+        checks: the checks to run; all of them unless a command runs one alone.
+
+    Raises:
+        ConfigurationError: `rules` names a rule that does not exist.
+
+    Example:
+        >>> run_checks(CheckContext(), {"several-heads": "off"})
+        ()
+    """
+    verify_rules(rules, context)
+    findings: list[Finding] = []
+    for check in checks:
+        level = rules.get(check.rule, check.severity)
+        if level != "off":
+            findings += (replace(finding, severity=cast(Severity, level)) for finding in check.run(context))
+    return tuple(findings)
+
+
+def verify_rules(rules: Mapping[str, str], context: CheckContext | None = None) -> None:
+    """Make sure that every key of `safety.rules` is a rule: a mistyped one would silence nothing, and say nothing.
+
+    Args:
+        rules: `safety.rules`.
+        context: gives the place of a key in erm.yaml, where it has settings.
+
+    Raises:
+        ConfigurationError: for all the unknown rules together, each with the nearest known one.
+    """
+    known = [check.rule for check in CHECKS]
+    unknown = [rule for rule in rules if rule not in known]
+    if not unknown:
+        return
+    origins = context.settings.origins if context is not None and context.settings is not None else {}
+    lines = []
+    for rule in unknown:
+        origin = origins.get(f"safety.rules.{rule}", "erm.yaml")
+        nearest = difflib.get_close_matches(rule, known, n=1)
+        meant = f"; did you mean {nearest[0]}?" if nearest else ""
+        lines.append(f"{origin}: safety.rules.{rule} is not a rule{meant}")
+    raise ConfigurationError(
+        "\n".join(lines),
+        effect="Nothing was checked or changed.",
+        cure=f"Correct the name. The rules are: {', '.join(sorted(known))}.",
+    )

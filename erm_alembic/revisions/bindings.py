@@ -57,7 +57,7 @@ def surely_binds(body: Sequence[ast.stmt], name: str) -> bool:
     """Whether the block (re)binds the name whatever its conditions turn out to be.
 
     Example:
-        >>> surely_binds(ast.parse("if x:\n    irreversible = 'r'").body, "irreversible")
+        >>> surely_binds(ast.parse("if x: irreversible = 'r'").body, "irreversible")
         False
     """
     return _block(body, name)[1]

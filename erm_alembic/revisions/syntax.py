@@ -69,7 +69,7 @@ def _joined(parts: list[ast.expr]) -> list[ast.expr]:
     for part in parts:
         before = joined[-1] if joined else None
         if isinstance(part, ast.Constant) and isinstance(before, ast.Constant):
-            joined[-1] = ast.Constant(value=f"{before.value}{part.value}")
+            joined[-1] = ast.Constant(value=str(before.value) + str(part.value))
         else:
             joined.append(part)
     return joined

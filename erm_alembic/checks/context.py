@@ -1,0 +1,56 @@
+"""What a check may look at, and what a check is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from erm_alembic.findings import Finding, Severity
+
+if TYPE_CHECKING:
+    from erm_alembic.config.settings import Settings
+    from erm_alembic.plan.model import Drift, Plan
+    from erm_alembic.revisions.source_files import RevisionFile
+
+__all__ = ["Check", "CheckContext"]
+
+
+@dataclass(frozen=True)
+class CheckContext:
+    """Everything that is known when the checks run; what is not known is empty.
+
+    Args:
+        plan: the plan to object to; None without a database.
+        revisions: the project's revision files, read as text.
+        settings: what is in force; None without configuration.
+        exempt: ids of the revisions that `safety.downgrades_since` exempts.
+        drift: differences between the recorded history and the files.
+        pending: ids of the revisions that would run, up or down; None means every file.
+
+    Example:
+        >>> CheckContext().pending is None
+        True
+    """
+
+    plan: Plan | None = None
+    revisions: tuple[RevisionFile, ...] = ()
+    settings: Settings | None = None
+    exempt: frozenset[str] = frozenset()
+    drift: tuple[Drift, ...] = ()
+    pending: frozenset[str] | None = None
+
+
+@dataclass(frozen=True)
+class Check:
+    """One rule: its id is also its file, its test, its docs page and its key in `safety.rules`.
+
+    Args:
+        rule: the id.
+        severity: how loud it is where `safety.rules` says nothing.
+        run: looks at the context and yields what it objects to, with that severity.
+    """
+
+    rule: str
+    severity: Severity
+    run: Callable[[CheckContext], Iterable[Finding]]

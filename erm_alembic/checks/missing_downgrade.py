@@ -1,0 +1,62 @@
+"""missing-downgrade: a revision that cannot be rolled back and does not say so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from erm_alembic.checks.context import Check, CheckContext
+from erm_alembic.findings import Finding
+from erm_alembic.revisions.source_files import RevisionFile
+
+__all__ = ["CHECK", "exempted"]
+
+RULE = "missing-downgrade"
+HELP = (
+    "Fill `downgrade()` with what takes `upgrade()` back, or declare why there is no way back: "
+    '`irreversible = "reason"` at the top level of the file. To adopt a project with such a history, exempt it: '
+    "`safety: {{downgrades_since: {revision}}}` in erm.yaml."
+)
+
+
+def _violating(context: CheckContext) -> Iterator[RevisionFile]:
+    for revision in context.revisions:
+        in_scope = context.pending is None or revision.id in context.pending
+        if in_scope and revision.report.state in ("missing", "empty"):
+            yield revision
+
+
+def exempted(context: CheckContext) -> int:
+    """How many revisions have no down script and are let pass by `safety.downgrades_since`.
+
+    Example:
+        >>> exempted(CheckContext())
+        0
+    """
+    return sum(1 for revision in _violating(context) if revision.id in context.exempt)
+
+
+def _reason(revision: RevisionFile) -> str:
+    contains = revision.report.contains
+    if revision.report.state == "missing":
+        return f"the file has {contains}"
+    # "contains only `pass`", but "is a generator".
+    verb = "is" if contains.startswith(("a ", "an ", "`")) else "contains"
+    return f"its downgrade {verb} {contains}"
+
+
+def _check(context: CheckContext) -> Iterator[Finding]:
+    for revision in _violating(context):
+        if revision.id in context.exempt:
+            continue
+        yield Finding(
+            RULE,
+            "error",
+            f"Revision {revision.id} cannot be rolled back: {_reason(revision)}.",
+            HELP.format(revision=revision.id),
+            revision=revision.id,
+            path=revision.path,
+            line=revision.report.line,
+        )
+
+
+CHECK = Check(RULE, "error", _check)

@@ -1,0 +1,30 @@
+"""missing-revision: the database records a revision whose file is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from erm_alembic.checks.context import Check, CheckContext
+from erm_alembic.findings import Finding
+
+__all__ = ["CHECK"]
+
+RULE = "missing-revision"
+
+
+def _check(context: CheckContext) -> Iterator[Finding]:
+    for drift in context.drift:
+        if drift.kind == RULE:
+            yield Finding(
+                RULE,
+                "error",
+                f"Revision {drift.object} was applied to this database, but no file of the project declares it: "
+                "neither what it did nor how to take it back is known here.",
+                "Check out the branch that has the file, or write it back from the ledger: "
+                f"`erm history restore {drift.object}`.",
+                revision=drift.object,
+                path=drift.path,
+            )
+
+
+CHECK = Check(RULE, "error", _check)
