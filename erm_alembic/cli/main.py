@@ -109,7 +109,7 @@ class LazyGroup(TyperGroup):
             raise Interrupted(
                 f"Interrupted by {signal.Signals(number).name}.",
                 signal_number=number,
-                effect="The statement under way was cancelled; nothing of an unfinished transaction remains.",
+                effect="What was under way was stopped; transactions that were not finished are rolled back.",
                 cure="`erm status` shows where the database stands.",
             ) from interrupt
 

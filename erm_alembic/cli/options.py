@@ -1,7 +1,7 @@
 """The options that mean the same in every command, each declared once.
 
-`--config` and `--verbose` stand before the command as well as after it: their callbacks keep what was given in
-the `Invocation`, and a command that was not given its own takes the one from before it.
+`--config` and `--verbose` stand before the command as well as after it: their callbacks keep what was given
+in the `Invocation`, and a command that was not given its own takes the one from before it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ __all__ = [
     "FormatOption",
     "Invocation",
     "VerboseOption",
-    "WaitOption",
     "complete_environments",
     "invocation",
     "wait_seconds",
@@ -103,9 +102,7 @@ def wait_seconds(text: str) -> float:
     try:
         return parse_duration(text).total_seconds()
     except ValueError as error:
-        raise UsageError(
-            f"--wait: {error}.", effect="Nothing was changed.", cure="Write it as in: --wait 5m"
-        ) from None
+        raise UsageError(f"--wait: {error}.", effect="Nothing was changed.", cure="Write it as in: --wait 5m") from None
 
 
 EnvironmentOption = Annotated[
@@ -137,8 +134,4 @@ VerboseOption = Annotated[
 ]
 FormatOption = Annotated[
     Format, typer.Option("--format", help="How to print the result; json prints one object and nothing else.")
-]
-WaitOption = Annotated[
-    str,
-    typer.Option("--wait", metavar="DURATION", help="How long to wait for the deploy lock, as 30s or 5m."),
 ]

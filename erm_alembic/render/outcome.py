@@ -15,9 +15,7 @@ _MARKS = {"done": ("done", "good"), "failed": ("FAILED", "bad"), "not-run": ("no
 def _step(step: StepOutcome, paint: Paint) -> list[str]:
     word, role = _MARKS[step.outcome]
     facts = (
-        ""
-        if step.outcome == "not-run"
-        else f"  {duration(step.duration_ms)}, {counted(step.statements, 'statement')}"
+        "" if step.outcome == "not-run" else f"  {duration(step.duration_ms)}, {counted(step.statements, 'statement')}"
     )
     lines = [f"  {paint(f'{word:<7}', role)}  {one_line(step.revision)}{facts}"]
     if step.error:

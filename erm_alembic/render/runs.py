@@ -110,9 +110,7 @@ def status_text(status: StatusFacts, *, paint: Paint = plain) -> str:
     """
     url = f"{one_line(status.database_url)}  (PostgreSQL {status.server_version})"
     target = f"{one_line(status.environment)}  {url}"
-    pending = (
-        counted(len(status.pending), "revision") if status.pending else "none: the database is at its heads"
-    )
+    pending = counted(len(status.pending), "revision") if status.pending else "none: the database is at its heads"
     lines = [
         f"Target   {paint(target, 'strong')}",
         f"Current  {revisions(status.current, 'none: no revision is recorded')}",
@@ -121,9 +119,7 @@ def status_text(status: StatusFacts, *, paint: Paint = plain) -> str:
     ]
     if status.unknown:
         names = revisions(status.unknown, "")
-        lines.append(
-            f"Unknown  {paint(names, 'bad')}  (recorded in the database, but no file has this revision)"
-        )
+        lines.append(f"Unknown  {paint(names, 'bad')}  (recorded in the database, but no file has this revision)")
     last = "none in the ledger" if status.last_run is None else _run_headline(status.last_run, paint)
     return "\n".join([*lines, f"Last     {last}"]) + "\n"
 

@@ -36,9 +36,7 @@ def _statement(statement: Statement) -> list[str]:
     lines = []
     if _unknown_values(statement):
         sets = statement.parameter_sets
-        lines.append(
-            _comment(f"Needs its values first: {sets} {'set' if sets == 1 else 'sets'} of parameters.")
-        )
+        lines.append(_comment(f"Needs its values first: {sets} {'set' if sets == 1 else 'sets'} of parameters."))
     return [*lines, _text(statement)]
 
 
@@ -47,6 +45,8 @@ def _body(step: Step, version_statements: tuple[str, ...]) -> list[str]:
     lines: list[str] = []
     open_transaction = False
     for statement in step.statements:
+        if statement.read:
+            continue
         if statement.autocommit and open_transaction:
             lines.append("COMMIT;")
         if not statement.autocommit and not open_transaction:

@@ -29,17 +29,11 @@ def next_command(plan: Plan, mode: str) -> str:
         'erm migrate --env prod'
     """
     environment = shlex.quote(one_line(plan.environment))
-    return (
-        f"erm migrate --env {environment}"
-        if mode == "apply"
-        else f"erm migrate --mode {mode} --env {environment}"
-    )
+    return f"erm migrate --env {environment}" if mode == "apply" else f"erm migrate --mode {mode} --env {environment}"
 
 
 def _header(plan: Plan, paint: Paint) -> list[str]:
-    target = (
-        f"{one_line(plan.environment)}  {one_line(plan.database_url)}  (PostgreSQL {plan.server_version})"
-    )
+    target = f"{one_line(plan.environment)}  {one_line(plan.database_url)}  (PostgreSQL {plan.server_version})"
     lines = [f"Target   {paint(target, 'strong')}"]
     if plan.scope is not None:
         lines.append(f"Scope    {one_line(plan.scope)}")
@@ -56,13 +50,12 @@ def _statement(statement: Statement, verbose: bool, paint: Paint) -> list[str]:
     marks = [
         *(["outside a transaction"] if statement.autocommit else []),
         *([f"{statement.parameter_sets} parameter sets"] if statement.parameter_sets > 1 else []),
+        *(["read"] if statement.read else []),
         *(["raw cursor"] if statement.raw else []),
     ]
     suffix = paint(f"  [{', '.join(marks)}]", "dim") if marks else ""
     if not verbose:
-        return [
-            f"{paint(f'{place:>9}', 'dim')}  {clip(one_line(' '.join(statement.sql.split())), SHORT)}{suffix}"
-        ]
+        return [f"{paint(f'{place:>9}', 'dim')}  {clip(one_line(' '.join(statement.sql.split())), SHORT)}{suffix}"]
     lines = block(statement.sql.strip())
     rest = [f"{'':>9}  {line}".rstrip() for line in lines[1:]]
     return [f"{paint(f'{place:>9}', 'dim')}  {lines[0]}{suffix}", *rest]
@@ -144,9 +137,7 @@ def _drift(drift: tuple[Drift, ...], paint: Paint) -> list[str]:
 def _loss(loss: DataLoss) -> str:
     unit = "value" if loss.kind == "column" else "row"
     amount = "unknown" if loss.rows is None else counted(loss.rows, unit)
-    where = (
-        f"line {loss.line} of {one_line(loss.revision)}" if loss.line is not None else one_line(loss.revision)
-    )
+    where = f"line {loss.line} of {one_line(loss.revision)}" if loss.line is not None else one_line(loss.revision)
     return f"  {loss.kind} {clip(one_line(loss.object), SHORT)}: {amount}  ({where})"
 
 
@@ -177,15 +168,13 @@ def _verdict(plan: Plan, paint: Paint) -> list[str]:
     ]
 
 
-def render_text(
-    plan: Plan, outcome: Outcome | None = None, *, verbose: bool = False, paint: Paint = plain
-) -> str:
+def render_text(plan: Plan, outcome: Outcome | None = None, *, verbose: bool = False, paint: Paint = plain) -> str:
     """The plan as text, followed by how it ended.
 
     Args:
         plan: the plan.
-        outcome: how its apply or rollback ended; None shows the verdict and what to type next instead. With it,
-            statements are left out unless `verbose`.
+        outcome: how its apply or rollback ended; None shows the verdict and what to type next instead.
+            With an outcome, statements are left out unless `verbose`.
         verbose: show whole statements rather than their start.
         paint: gives colour; none by default.
 

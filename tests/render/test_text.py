@@ -1,0 +1,185 @@
+"""The words of a plan and of its outcome."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from erm_alembic.config.redaction import register_secret
+from erm_alembic.findings import Finding
+from erm_alembic.plan.model import DataLoss, Drift, Outcome
+from erm_alembic.render.text import next_command, render_text
+from tests.render.plans import BLOCKED, DONE, EMPTY, FAILED, HOSTILE, INDEX, ORDERS, PLAN, ROLLBACK
+
+
+def test_a_plan_is_read_in_ten_seconds() -> None:
+    """A plan shows target, revisions, the start of each statement with its line, and what to type next."""
+    assert render_text(PLAN) == (
+        "Target   prod  postgresql://app:***@db/shop  (PostgreSQL 15.18)\n"
+        "Current  000111\n"
+        "Heads    d4e5f6\n"
+        "\n"
+        "2 revisions to apply:\n"
+        "\n"
+        "  1. a1b2c3  add orders\n"
+        "     migrations/versions/a1b2c3_add_orders.py  (downgrade ok, one transaction, 2 statements)\n"
+        "       12  CREATE TABLE orders ( id int PRIMARY KEY )\n"
+        "       14  INSERT INTO orders VALUES (%(id)s)  [3 parameter sets]\n"
+        "\n"
+        "  2. d4e5f6  index orders\n"
+        "     migrations/versions/d4e5f6_index_orders.py"
+        "  (downgrade empty, not in one transaction, 1 statement)\n"
+        "        9  CREATE INDEX CONCURRENTLY i ON orders (id)  [outside a transaction, raw cursor]\n"
+        "     not complete: the revision reads what it wrote before\n"
+        "\n"
+        "Nothing objects. Nothing was changed.\n"
+        "To run it: erm migrate --env prod\n"
+    )
+
+
+def test_verbose_shows_statements_in_full() -> None:
+    """With verbose, a statement keeps its lines, and a long one is not cut."""
+    long = replace(ORDERS.statements[0], sql="SELECT 1\n  , '" + "y" * 300 + "'")
+    text = render_text(replace(PLAN, steps=(replace(ORDERS, statements=(long,)),)), verbose=True)
+    assert "       12  SELECT 1\n             , 'yyy" in text
+    assert "y" * 300 in text
+
+
+def test_a_long_statement_is_cut_without_verbose() -> None:
+    """Without verbose, a long statement shows its start and an ellipsis."""
+    long = replace(ORDERS.statements[0], sql="SELECT '" + "y" * 300 + "'")
+    text = render_text(replace(PLAN, steps=(replace(ORDERS, statements=(long,)),)))
+    assert "  SELECT '" + "y" * 89 + "...\n" in text
+
+
+def test_a_blocked_plan_says_why_and_what_to_do() -> None:
+    """A blocked plan shows drift, each finding with rule, place and help, and the command to look again."""
+    assert render_text(BLOCKED).split("2 statements)\n", 1)[1] == (
+        "       12  CREATE TABLE orders ( id int PRIMARY KEY )\n"
+        "       14  INSERT INTO orders VALUES (%(id)s)  [3 parameter sets]\n"
+        "\n"
+        "Drift:\n"
+        "  missing-revision 000111  (seen in history)\n"
+        "    expected: a file of revision 000111\n"
+        "    found:    no such file\n"
+        "\n"
+        "Findings:\n"
+        "  error missing-revision  migrations/versions:3, revision 000111\n"
+        "    Revision 000111 is recorded, but its file is gone.\n"
+        "    help: Write it back: erm history restore 000111\n"
+        "\n"
+        "safety.downgrades_since exempts 2 revisions without a downgrade.\n"
+        "Blocked by 1 error: apply would refuse this plan.\n"
+        "Do what the help lines say, then: erm migrate --mode plan --env prod\n"
+    )
+
+
+def test_a_rollback_counts_what_would_be_lost() -> None:
+    """A rollback's plan counts rows and values, says what is unknown, and names the flag that allows it."""
+    assert render_text(ROLLBACK).split("DROP TABLE orders\n", 1)[1] == (
+        "\n"
+        "Data that would be lost:\n"
+        "  table public.orders: 120 rows  (line 20 of a1b2c3)\n"
+        "  column public.users.name: 1 value  (a1b2c3)\n"
+        "  statement DO $$ BEGIN: unknown  (line 21 of a1b2c3)\n"
+        "\n"
+        "Nothing objects. Nothing was changed.\n"
+        "To run it: erm migrate --mode rollback --env prod --allow-data-loss\n"
+    )
+
+
+def test_a_database_at_its_target_has_nothing_to_apply() -> None:
+    """A plan without steps says that there is nothing to do."""
+    assert render_text(EMPTY).endswith("\n\nNothing to apply: the database is at its target.\n\nNothing objects.\n")
+
+
+def test_a_finished_run_says_what_it_did() -> None:
+    """After an apply, the outcome stands last, and statements are left to verbose."""
+    text = render_text(PLAN, DONE)
+    assert "CREATE TABLE" not in text
+    assert "CREATE TABLE" in render_text(PLAN, DONE, verbose=True)
+    assert text.endswith(
+        "\n\nDone: 2 revisions applied in 1.3 s, run 7 in the ledger.\n"
+        "  done     a1b2c3  40 ms, 2 statements\n"
+        "  done     d4e5f6  1.2 s, 1 statement\n"
+        "The database is now at d4e5f6.\n"
+    )
+
+
+def test_a_failed_run_shows_the_error_under_its_revision() -> None:
+    """A failure names the revision, the error once, what was not run, and where the database stands."""
+    assert render_text(PLAN, FAILED).endswith(
+        "\n\nFailed after 1 min 5 s, run 8 in the ledger: 0 revisions applied before it.\n"
+        "  FAILED   a1b2c3  40 ms, 1 statement\n"
+        '           relation "orders" already exists\n'
+        "           at line 12\n"
+        "  not run  d4e5f6\n"
+        "The database is now at 000111.\n"
+    )
+
+
+def test_a_refused_run_changed_nothing() -> None:
+    """A refusal says that nothing was changed."""
+    outcome = Outcome("refused", error="the plan is blocked")
+    assert render_text(BLOCKED, outcome).endswith("\n\nRefused: nothing was changed.\n  the plan is blocked\n")
+
+
+def test_a_run_without_anything_to_do_says_so() -> None:
+    """An apply with nothing pending is a success with its own words."""
+    outcome = Outcome("nothing-to-do", current=("d4e5f6",))
+    assert render_text(EMPTY, outcome).endswith(
+        "Nothing to do: the database is at its target.\nThe database is now at d4e5f6.\n"
+    )
+
+
+def test_hostile_names_cannot_act_on_the_terminal() -> None:
+    """Whatever a name holds, the text has no control character but newlines, and no forged line."""
+    step = replace(
+        ORDERS,
+        revision=HOSTILE,
+        message=HOSTILE,
+        path=HOSTILE,
+        downgrade="irreversible",
+        irreversible_reason=HOSTILE,
+        rendered="partial",
+        reason=HOSTILE,
+        statements=(replace(ORDERS.statements[0], sql=f'SELECT 1 AS "{HOSTILE}"'),),
+    )
+    plan = replace(
+        PLAN,
+        environment=HOSTILE,
+        database_url=HOSTILE,
+        scope=HOSTILE,
+        current=(HOSTILE,),
+        heads=(HOSTILE,),
+        steps=(step,),
+        drift=(Drift(HOSTILE, HOSTILE, "history", HOSTILE, HOSTILE, HOSTILE),),
+        findings=(Finding(HOSTILE, "warning", "m\x1b[2J", "h\x1b[2J", HOSTILE, HOSTILE, 1),),
+        data_loss=(DataLoss("table", HOSTILE, 1, HOSTILE, 1),),
+    )
+    for text in (render_text(plan), render_text(plan, replace(DONE, current=(HOSTILE,)))):
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e]", text)
+        assert "\nNothing objects.\\r" not in text
+        assert "x\\x1b[2J\\nNothing objects.\\r\\u202egnp.exe\\x07\\u2028" in text
+
+
+def test_errors_of_a_driver_never_show_a_known_secret() -> None:
+    """An error text that quotes a password is masked."""
+    register_secret("tiger-in-the-tank")
+    step = replace(FAILED.steps[0], error="bad conninfo: password=tiger-in-the-tank")
+    text = render_text(PLAN, replace(FAILED, steps=(step,)))
+    assert "tiger-in-the-tank" not in text
+    assert "***" in text.rsplit("FAILED", 1)[1]
+
+
+def test_the_next_command_is_quoted_for_a_shell() -> None:
+    """A profile's name with a space or a quote can be pasted."""
+    assert next_command(replace(PLAN, environment="my prod"), "apply") == "erm migrate --env 'my prod'"
+
+
+def test_colour_marks_only_what_it_is_asked_to() -> None:
+    """Every colour goes through the paint that was given."""
+    painted = render_text(BLOCKED, paint=lambda text, role: f"<{role}>{text}</>")
+    assert "<bad>error</> <strong>missing-revision</>" in painted
+    assert re.sub(r"<\w*>|</>", "", painted) == render_text(BLOCKED)
+    assert INDEX.revision not in painted.split("Findings")[1]
