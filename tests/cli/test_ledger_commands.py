@@ -1,0 +1,141 @@
+"""`erm status` and `erm history`: what they print of the ledger (the pipeline is a stand-in here)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from erm_alembic.ledger.model import RevisionRecord, RunRecord
+from tests.cli.pipeline import FakePipeline, erm, install
+from tests.render.plans import HOSTILE
+
+Capture = pytest.CaptureFixture[str]
+
+START = datetime(2025, 3, 1, 12, 30, tzinfo=UTC)
+RECORD = RevisionRecord("a1b2c3", "add orders", "upgrade", START, 1250, 3, "ab" * 32, "done")
+RUN = RunRecord(
+    id=7,
+    started_at=START,
+    finished_at=START,
+    mode="apply",
+    environment="prod",
+    who="ann (deployer)",
+    host="ci-4",
+    erm_version="0.1.0",
+    git_commit="0123456789abcdef",
+    outcome="done",
+    error=None,
+    revisions=(RECORD,),
+)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The shape of the pipeline's status."""
+
+    environment: str = "prod"
+    database_url: str = "postgresql://app:***@db/shop"
+    server_version: str = "15.18"
+    current: tuple[str, ...] = ("a1b2c3",)
+    heads: tuple[str, ...] = ("d4e5f6",)
+    pending: tuple[str, ...] = ("d4e5f6",)
+    unknown: tuple[str, ...] = ("fff",)
+    last_run: RunRecord | None = RUN
+
+
+def test_status_in_words(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """Status shows current, heads, what is pending and unknown, and the last run."""
+    install(monkeypatch, FakePipeline(status_facts=Facts()))
+    assert erm(capsys, "status", "--env", "prod") == (
+        0,
+        "Target   prod  postgresql://app:***@db/shop  (PostgreSQL 15.18)\n"
+        "Current  a1b2c3\n"
+        "Heads    d4e5f6\n"
+        "Pending  1 revision\n"
+        "Unknown  fff  (recorded in the database, but no file has this revision)\n"
+        "Last     run 7  2025-03-01 12:30:00 UTC  apply done  prod, ann (deployer)@ci-4, erm 0.1.0,"
+        " commit 0123456789ab\n",
+        "",
+    )
+
+
+def test_status_of_a_new_database(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """A database without history and a project without revisions have their own words."""
+    facts = Facts(current=(), heads=(), pending=(), unknown=(), last_run=None)
+    install(monkeypatch, FakePipeline(status_facts=facts))
+    assert erm(capsys, "status")[1].splitlines()[1:] == [
+        "Current  none: no revision is recorded",
+        "Heads    none: the project has no revisions",
+        "Pending  none: the database is at its heads",
+        "Last     none in the ledger",
+    ]
+
+
+def test_status_as_json(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """Status as JSON is one object with the same facts."""
+    install(monkeypatch, FakePipeline(status_facts=Facts(), prints="noise"))
+    document = json.loads(erm(capsys, "status", "--format", "json")[1])
+    assert document["pending"] == ["d4e5f6"]
+    assert document["last_run"]["started_at"] == "2025-03-01T12:30:00+00:00"
+
+
+def test_history_in_words(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """Each run has a line, each of its revisions another, errors under them."""
+    failed = replace(
+        RUN, id=8, outcome="failed", git_commit=None, revisions=(replace(RECORD, outcome="failed", error="boom"),)
+    )
+    cut_off = replace(RUN, id=9, outcome=None, finished_at=None, revisions=())
+    pipeline = install(monkeypatch, FakePipeline(runs=(cut_off, failed, RUN)))
+    assert erm(capsys, "history", "--env", "prod", "--limit", "3") == (
+        0,
+        "run 9  2025-03-01 12:30:00 UTC  apply did not end  prod, ann (deployer)@ci-4, erm 0.1.0,"
+        " commit 0123456789ab\n"
+        "\n"
+        "run 8  2025-03-01 12:30:00 UTC  apply failed  prod, ann (deployer)@ci-4, erm 0.1.0\n"
+        "  up    a1b2c3  add orders  (failed, 1.2 s, 3 statements)\n"
+        "        boom\n"
+        "\n"
+        "run 7  2025-03-01 12:30:00 UTC  apply done  prod, ann (deployer)@ci-4, erm 0.1.0,"
+        " commit 0123456789ab\n"
+        "  up    a1b2c3  add orders  (done, 1.2 s, 3 statements)\n",
+        "",
+    )
+    assert pipeline.calls == [("history", ("prod",), {"config": None, "limit": 3})]
+
+
+def test_an_empty_ledger_says_so(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """A database that erm never ran on has a sentence, and as JSON an empty list."""
+    install(monkeypatch, FakePipeline())
+    assert erm(capsys, "history")[1] == "The ledger has no run of this database yet.\n"
+    assert json.loads(erm(capsys, "history", "--format", "json")[1]) == {"schema_version": 1, "runs": []}
+
+
+def test_history_cannot_be_forged(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """Names in the ledger cannot add a line or move the cursor."""
+    record = replace(RECORD, revision=HOSTILE, message=HOSTILE, outcome=HOSTILE, error=HOSTILE)
+    run = replace(RUN, who=HOSTILE, host=HOSTILE, environment=HOSTILE, outcome=HOSTILE, revisions=(record,))
+    install(monkeypatch, FakePipeline(runs=(run,)))
+    _, out, _ = erm(capsys, "history")
+    assert len(out.splitlines()) == 3
+    assert "\x1b" not in out
+
+
+def test_limit_counts_from_one(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """--limit 0 is a usage error."""
+    install(monkeypatch, FakePipeline())
+    assert erm(capsys, "history", "--limit", "0")[0] == 2
+
+
+@pytest.mark.parametrize(
+    "typed", ["history restore a1 --env prod --out x.py", "history --env prod restore a1 --out x.py"]
+)
+def test_restore_hands_everything_on(typed: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """A restore says which file it wrote; --env may stand before `restore` too."""
+    pipeline = install(monkeypatch, FakePipeline())
+    code, out, _ = erm(capsys, *typed.split())
+    assert (code, out) == (0, "Wrote migrations/versions/a1.py\n")
+    assert pipeline.calls == [("restore", ("prod", "a1"), {"config": None, "out": Path("x.py")})]

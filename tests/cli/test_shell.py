@@ -1,0 +1,212 @@
+"""The shell around every command: errors, exit codes, options before and after the command, light start-up."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from erm_alembic import __version__
+from erm_alembic.cli.main import COMMANDS, Terminated
+from erm_alembic.cli.options import complete_environments
+from erm_alembic.config.redaction import register_secret
+from erm_alembic.errors import ErmError, Interrupted, LockNotHad
+from tests.cli.pipeline import FakePipeline, erm, install
+
+Capture = pytest.CaptureFixture[str]
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def python(code: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run code in a fresh interpreter."""
+    environ = {**os.environ, "PYTHONPATH": str(REPOSITORY), **env}
+    return subprocess.run(
+        [sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_an_error_says_what_effect_and_cure(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """An error of erm is three lines on stderr, with the exit code of its class, and no traceback."""
+    error = LockNotHad("Another deployer holds the lock.", effect="Nothing was changed.", cure="Wait:\n--wait 5m")
+    install(monkeypatch, FakePipeline(raises=error))
+    assert erm(capsys, "migrate") == (
+        1,
+        "",
+        "[1/2] Applying a1b2c3  add orders\n"
+        "      a1b2c3 done  (40 ms, 2 statements)\n"
+        "[2/2] Applying d4e5f6  index orders\n"
+        "      d4e5f6 done  (1.2 s, 1 statement)\n"
+        "error:  Another deployer holds the lock.\n"
+        "effect: Nothing was changed.\n"
+        "cure:   Wait:\n"
+        "        --wait 5m\n",
+    )
+
+
+def test_an_unexpected_exception_is_called_a_defect(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """What erm did not expect is called its defect, without a traceback and without the secret in it."""
+    register_secret("swordfish-9")
+    install(monkeypatch, FakePipeline(raises=RuntimeError("boom swordfish-9")))
+    code, out, err = erm(capsys, "migrate", "--mode", "plan")
+    assert (code, out) == (1, "")
+    assert err == (
+        "error:  This is a defect in erm: RuntimeError: boom ***\n"
+        "effect: The command stopped where it was; `erm status` shows what the database has.\n"
+        "cure:   Run the command again with -v and report its output.\n"
+    )
+
+
+@pytest.mark.parametrize("arguments", [["-v", "migrate", "--mode", "plan"], ["migrate", "--mode", "plan", "-v"]])
+@pytest.mark.parametrize("kind", [RuntimeError, ErmError])
+def test_verbose_adds_the_traceback_without_secrets(
+    arguments: list[str], kind: type[Exception], monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """-v before or after the command adds the traceback; a password in the exception is masked."""
+    register_secret("swordfish-9")
+    install(monkeypatch, FakePipeline(raises=kind("boom swordfish-9")))
+    _, _, err = erm(capsys, *arguments)
+    assert err.startswith("Traceback (most recent call last):\n")
+    assert "swordfish-9" not in err
+
+
+@pytest.mark.parametrize("arguments", [["--config", "c.yaml", "status"], ["status", "--config", "c.yaml"]])
+def test_config_before_and_after_the_command(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """--config means the same before the command and after it."""
+    pipeline = install(monkeypatch, FakePipeline(raises=ErmError("stop")))
+    erm(capsys, *arguments)
+    assert pipeline.calls == [("status", (None,), {"config": Path("c.yaml")})]
+
+
+def test_the_nearer_config_wins(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """When --config stands on both sides, the one after the command counts."""
+    pipeline = install(monkeypatch, FakePipeline())
+    erm(capsys, "--config", "far.yaml", "history", "--config", "near.yaml")
+    assert pipeline.calls[0][2]["config"] == Path("near.yaml")
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "what"),
+    [
+        (KeyboardInterrupt(), 130, "error:  Interrupted by SIGINT."),
+        (Terminated(), 143, "error:  Interrupted by SIGTERM."),
+        (Interrupted("Stopped at a1.", signal_number=15), 143, "error:  Stopped at a1."),
+        (typer.Abort(), 1, "Stopped: nothing was done."),
+    ],
+)
+def test_signals_have_their_exit_codes(
+    raised: BaseException, code: int, what: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """Ctrl-C exits 130 and SIGTERM 143; a prompt answered with no exits 1."""
+    install(monkeypatch, FakePipeline(raises=raised))
+    got, _, err = erm(capsys, "migrate", "--mode", "plan")
+    assert (got, err.splitlines()[0]) == (code, what)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_real_signal_reaches_the_command(number: int, code: int) -> None:
+    """A signal sent to the process while a command runs ends it with the signal's exit code and words."""
+    done = python(
+        "import os, erm_alembic.cli.status as status\n"
+        "from erm_alembic.cli.main import run\n"
+        "from erm_alembic.cli import console\n"
+        "class Reserved:\n"
+        "    def __enter__(self):\n"
+        f"        os.kill(os.getpid(), {int(number)})\n"
+        "        while True: pass\n"
+        "    def __exit__(self, *args): return None\n"
+        "console.stdout_reserved = Reserved\n"
+        "import sys, types\n"
+        "sys.modules['erm_alembic.migrate'] = types.ModuleType('erm_alembic.migrate')\n"
+        "import erm_alembic; erm_alembic.migrate = sys.modules['erm_alembic.migrate']\n"
+        "run(['status'])\n"
+    )
+    assert done.returncode == code
+    assert f"Interrupted by {signal.Signals(number).name}." in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_reader_who_hangs_up_is_no_error() -> None:
+    """Output into a pipe that nobody reads any more ends without a word on stderr."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "erm_alembic.cli.main", "--help"],
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            cwd=REPOSITORY,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(writer)
+    assert done.stderr == b""
+
+
+def test_version_and_help_need_no_command(capsys: Capture) -> None:
+    """`erm --version` prints the version; `erm` alone prints the help and every command of the table."""
+    assert erm(capsys, "--version") == (0, f"erm {__version__}\n", "")
+    code, out, _ = erm(capsys)
+    assert code == 0
+    assert all(f"  {command.name}" in out and command.summary in out for command in COMMANDS)
+
+
+def test_an_unknown_command_is_a_usage_error(capsys: Capture) -> None:
+    """A mistyped command exits 2 and points to the help."""
+    code, out, err = erm(capsys, "migrat")
+    assert (code, out) == (2, "")
+    assert err.startswith("error:  No such command 'migrat'.")
+    assert err.endswith("cure:   erm --help\n")
+
+
+@pytest.mark.parametrize("command", ["migrate", "status", "history"])
+def test_start_up_is_light(command: str) -> None:
+    """The help of a command imports none of the heavy libraries."""
+    done = python(
+        "import sys\n"
+        "from erm_alembic.cli.main import run\n"
+        "try:\n"
+        f"    run(['{command}', '--help'])\n"
+        "except SystemExit as stopped:\n"
+        "    assert stopped.code == 0\n"
+        "print(sorted({'sqlalchemy', 'alembic', 'pydantic', 'rich', 'psycopg2'} & set(sys.modules)), file=sys.stderr)\n"
+    )
+    assert done.stderr == "[]\n"
+
+
+def test_an_encoding_without_the_character_is_no_crash() -> None:
+    """On a stream that has only ASCII, other characters are written as escapes."""
+    done = python(
+        "from erm_alembic.cli import console\nconsole.prepare_streams()\nconsole.write('caf\\u00e9\\n')",
+        PYTHONIOENCODING="ascii",
+    )
+    assert (done.returncode, done.stdout) == (0, "caf\\xe9\n")
+
+
+def test_completion_offers_the_declared_profiles(tmp_path: Path) -> None:
+    """--env completes the profiles of the file that --config names, and nothing when it is broken."""
+    good, broken = tmp_path / "good.yaml", tmp_path / "broken.yaml"
+    good.write_text("database: {environments: {prod: {}, preview: {}, dev: {}}}")
+    broken.write_text("database: [")
+    assert complete_environments(_context(good), "pr") == ["preview", "prod"]
+    assert complete_environments(_context(broken), "") == []
+    assert complete_environments(_context(tmp_path / "absent.yaml"), "") == []
+
+
+def _context(config: Path) -> typer.Context:
+    context = typer.Context(typer.main.get_command(_plain_app()))
+    context.params = {"config": config}
+    return context
+
+
+def _plain_app() -> typer.Typer:
+    app = typer.Typer()
+    app.command()(lambda: None)
+    return app
