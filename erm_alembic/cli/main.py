@@ -1,7 +1,7 @@
 """The command `erm`: the table of its commands, and the one place where errors become words and exit codes.
 
 Start-up is light on purpose: a command's module is imported when that command is invoked, and SQLAlchemy,
-Alembic, pydantic and rich only inside the functions that need them. `erm --help` imports none of them.
+Alembic and rich only inside the functions that need them. `erm --help` imports none of them.
 """
 
 from __future__ import annotations
