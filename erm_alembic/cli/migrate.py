@@ -91,9 +91,7 @@ def _check_combination(request: Request) -> None:
     if mode is Mode.apply and request.sql:
         raise _refuse("--sql prints a script and apply runs the plan.", "erm migrate --mode plan --sql")
     if mode is Mode.apply and request.check:
-        raise _refuse(
-            "--check looks without touching and apply runs the plan.", "erm migrate --mode plan --check"
-        )
+        raise _refuse("--check looks without touching and apply runs the plan.", "erm migrate --mode plan --check")
     if request.steps is not None and mode is not Mode.rollback:
         raise _refuse(
             f"--steps counts revisions to roll back; {mode.value} goes up to a revision.",
@@ -148,9 +146,7 @@ def _overrides(request: Request) -> tuple[Override, ...]:
     from erm_alembic.migrate import Override
 
     reasons = request.reason * len(request.override) if len(request.reason) == 1 else request.reason
-    return tuple(
-        Override(rule=rule, reason=reason) for rule, reason in zip(request.override, reasons, strict=True)
-    )
+    return tuple(Override(rule=rule, reason=reason) for rule, reason in zip(request.override, reasons, strict=True))
 
 
 def _plan(request: Request) -> Plan:
@@ -165,14 +161,12 @@ def _plan(request: Request) -> Plan:
                 to=request.to,
                 steps=request.steps or 1,
                 options=options,
-                literals=request.sql,
             )
         return pipeline.plan(
             request.env,
             config=request.config,
             to=request.to or "heads",
             options=options,
-            literals=request.sql,
         )
 
 
@@ -246,9 +240,7 @@ def _run(request: Request, signal_number: int) -> int:
 
 def migrate(
     context: typer.Context,
-    mode: Annotated[
-        Mode, typer.Option("--mode", help="plan writes nothing; rollback goes down.")
-    ] = Mode.apply,
+    mode: Annotated[Mode, typer.Option("--mode", help="plan writes nothing; rollback goes down.")] = Mode.apply,
     env: EnvironmentOption = None,
     to: Annotated[
         str | None,
@@ -261,12 +253,8 @@ def migrate(
         str | None,
         typer.Option("--wait", metavar="DURATION", help="Wait so long for the deploy lock. Default: 10s."),
     ] = None,
-    check: Annotated[
-        bool, typer.Option("--check", help="Only look: exit 3 when revisions would run.")
-    ] = False,
-    sql: Annotated[
-        bool, typer.Option("--sql", help="Print the SQL script, values included; run nothing.")
-    ] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only look: exit 3 when revisions would run.")] = False,
+    sql: Annotated[bool, typer.Option("--sql", help="Print the SQL script, values included; run nothing.")] = False,
     format_: FormatOption = Format.text,
     allow_data_loss: Annotated[
         bool, typer.Option("--allow-data-loss", help="Roll back although rows or values are lost.")
@@ -280,9 +268,7 @@ def migrate(
     ] = None,
     accept_environment: Annotated[
         bool,
-        typer.Option(
-            "--accept-environment", help="Deploy a database that was first deployed as another --env."
-        ),
+        typer.Option("--accept-environment", help="Deploy a database that was first deployed as another --env."),
     ] = False,
     x: Annotated[
         list[str] | None, typer.Option("-x", metavar="KEY=VALUE", help="Handed to env.py, as Alembic does.")
