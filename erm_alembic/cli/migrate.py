@@ -76,6 +76,15 @@ class Request:
         """Whether nothing is to be run: `--mode plan`, or a rollback that is only looked at."""
         return self.mode is Mode.plan or self.check or self.sql
 
+    @property
+    def typed_again(self) -> tuple[str, ...]:
+        """What the next command must repeat to be about the same plan; the profile is repeated anyway."""
+        options = {"--to": self.to, "--steps": self.steps, "--config": self.config, "--tag": self.tag}
+        given = [(name, str(value)) for name, value in options.items() if value is not None]
+        given += [("-x", value) for value in self.x]
+        given += [("--name", self.name)] if self.name != "alembic" else []
+        return tuple(word for pair in given for word in pair)
+
 
 def _refuse(what: str, cure: str) -> UsageError:
     return UsageError(what, effect="Nothing was changed.", cure=cure)
@@ -215,7 +224,8 @@ def _show(request: Request, plan: Plan, outcome: Outcome | None) -> None:
         from erm_alembic.render.text import render_text
 
         paint = console.painter(sys.stdout)
-        console.write(render_text(plan, outcome, verbose=request.verbose, paint=paint))
+        text = render_text(plan, outcome, verbose=request.verbose, arguments=request.typed_again, paint=paint)
+        console.write(text)
 
 
 def _plan_exit_code(request: Request, plan: Plan) -> int:

@@ -17,19 +17,20 @@ SHORT = 100
 SEVERITY_ROLES = {"error": "bad", "warning": "warn", "info": "dim"}
 
 
-def next_command(plan: Plan, mode: str) -> str:
+def next_command(plan: Plan, mode: str, arguments: tuple[str, ...] = ()) -> str:
     """What to type to do something with the plan's environment.
 
     Args:
         plan: the plan.
         mode: `plan`, `apply` or `rollback`.
+        arguments: what else was typed and is to be typed again, such as `--to` and its revision.
 
     Example:
         >>> next_command(Plan("prod", "", "", "upgrade", (), (), ()), "apply")
         'erm migrate --env prod'
     """
-    environment = shlex.quote(one_line(plan.environment))
-    return f"erm migrate --env {environment}" if mode == "apply" else f"erm migrate --mode {mode} --env {environment}"
+    words = ["erm", "migrate", *(() if mode == "apply" else ("--mode", mode)), "--env", plan.environment, *arguments]
+    return shlex.join([one_line(word) for word in words])
 
 
 def _header(plan: Plan, paint: Paint) -> list[str]:
@@ -145,7 +146,7 @@ def _data_loss(losses: tuple[DataLoss, ...]) -> list[str]:
     return ["", "Data that would be lost:", *map(_loss, losses)] if losses else []
 
 
-def _verdict(plan: Plan, paint: Paint) -> list[str]:
+def _verdict(plan: Plan, arguments: tuple[str, ...], paint: Paint) -> list[str]:
     """The last word on a plan that was only computed, and what to type next."""
     mode = "rollback" if plan.direction == "downgrade" else "apply"
     exempted = (
@@ -154,21 +155,34 @@ def _verdict(plan: Plan, paint: Paint) -> list[str]:
         else []
     )
     if plan.blocked:
+        going_down = plan.direction == "downgrade"
+        again = (
+            next_command(plan, "rollback", ("--check", *arguments))
+            if going_down
+            else next_command(plan, "plan", arguments)
+        )
         errors = counted(sum(finding.severity == "error" for finding in plan.findings), "error")
         verdict = paint(f"Blocked by {errors}: {mode} would refuse this plan.", "bad")
-        return ["", *exempted, verdict, f"Do what the help lines say, then: {next_command(plan, 'plan')}"]
+        return ["", *exempted, verdict, f"Do what the help lines say, then: {again}"]
     if plan.up_to_date:
         return ["", *exempted, paint("Nothing objects.", "good")]
-    flag = " --allow-data-loss" if any(loss.rows != 0 for loss in plan.data_loss) else ""
+    flag = ("--allow-data-loss",) if any(loss.rows != 0 for loss in plan.data_loss) else ()
     return [
         "",
         *exempted,
         paint("Nothing objects. Nothing was changed.", "good"),
-        f"To run it: {next_command(plan, mode)}{flag}",
+        f"To run it: {next_command(plan, mode, (*arguments, *flag))}",
     ]
 
 
-def render_text(plan: Plan, outcome: Outcome | None = None, *, verbose: bool = False, paint: Paint = plain) -> str:
+def render_text(
+    plan: Plan,
+    outcome: Outcome | None = None,
+    *,
+    verbose: bool = False,
+    arguments: tuple[str, ...] = (),
+    paint: Paint = plain,
+) -> str:
     """The plan as text, followed by how it ended.
 
     Args:
@@ -176,6 +190,7 @@ def render_text(plan: Plan, outcome: Outcome | None = None, *, verbose: bool = F
         outcome: how its apply or rollback ended; None shows the verdict and what to type next instead.
             With an outcome, statements are left out unless `verbose`.
         verbose: show whole statements rather than their start.
+        arguments: what was typed and belongs into the next command too, such as `--to` and its revision.
         paint: gives colour; none by default.
 
     Example:
@@ -189,6 +204,6 @@ def render_text(plan: Plan, outcome: Outcome | None = None, *, verbose: bool = F
         *_drift(plan.drift, paint),
         *_findings(plan.findings, paint),
         *_data_loss(plan.data_loss),
-        *(_verdict(plan, paint) if outcome is None else ["", *outcome_lines(plan, outcome, paint)]),
+        *(_verdict(plan, arguments, paint) if outcome is None else ["", *outcome_lines(plan, outcome, paint)]),
     ]
     return "\n".join(lines) + "\n"

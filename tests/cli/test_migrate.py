@@ -172,6 +172,13 @@ def test_help_has_examples(capsys: Capture) -> None:
     assert "  erm migrate --mode plan --check --env prod       exit 3 when revisions are pending\n" in out
 
 
+def test_the_next_command_is_about_the_same_plan(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """A plan up to one revision does not suggest a command that goes further."""
+    install(monkeypatch, FakePipeline())
+    _, out, _ = erm(capsys, "migrate", *["--mode", "plan", "--to", "a1", "-x", "tenant=7", "--config", "c.yaml"])
+    assert out.endswith("\nTo run it: erm migrate --env prod --to a1 --config c.yaml -x tenant=7\n")
+
+
 def test_text_is_the_default(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     """Without --format, the plan is printed as text."""
     install(monkeypatch, FakePipeline(answer_plan=replace(PLAN, environment="staging")))

@@ -177,6 +177,17 @@ def test_the_next_command_is_quoted_for_a_shell() -> None:
     assert next_command(replace(PLAN, environment="my prod"), "apply") == "erm migrate --env 'my prod'"
 
 
+def test_the_next_command_repeats_what_was_typed() -> None:
+    """What to type next is about the same plan: a revision or a file that was named is named again."""
+    assert render_text(PLAN, arguments=("--to", "a1", "--config", "my erm.yaml")).endswith(
+        "\nTo run it: erm migrate --env prod --to a1 --config 'my erm.yaml'\n"
+    )
+    blocked = replace(ROLLBACK, findings=BLOCKED.findings)
+    assert render_text(blocked, arguments=("--steps", "2")).endswith(
+        ", then: erm migrate --mode rollback --env prod --check --steps 2\n"
+    )
+
+
 def test_colour_marks_only_what_it_is_asked_to() -> None:
     """Every colour goes through the paint that was given."""
     painted = render_text(BLOCKED, paint=lambda text, role: f"<{role}>{text}</>")
