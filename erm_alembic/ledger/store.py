@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-import psycopg2
 from psycopg2 import errors as pg
 from psycopg2 import sql
 
 from erm_alembic import __version__
 from erm_alembic.errors import TargetError
 from erm_alembic.ledger.model import AppliedSource, RevisionRecord, RunRecord
+from erm_alembic.target import Target
 
-__all__ = ["Ledger"]
+__all__ = ["Ledger", "open_ledger"]
 
 MARK = "The ledger of erm: what was deployed to this database. Not part of the application's schema."
 
@@ -32,6 +33,7 @@ TABLES = (
         backend_pid  integer NOT NULL,
         erm_version  text NOT NULL,
         git_commit   text,
+        overrides    text[] NOT NULL DEFAULT '{{}}',
         outcome      text,
         error        text
     )""",
@@ -86,9 +88,7 @@ class Ledger:
         try:
             with self._connection.cursor() as cursor:
                 cursor.execute("BEGIN")
-                cursor.execute(
-                    "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = %s", [self._schema]
-                )
+                cursor.execute("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = %s", [self._schema])
                 if cursor.fetchone() is None:
                     cursor.execute(sql.SQL("CREATE SCHEMA {}").format(schema))
                 cursor.execute(sql.SQL("COMMENT ON SCHEMA {} IS {}").format(schema, sql.Literal(MARK)))
@@ -104,19 +104,20 @@ class Ledger:
                 "existing schema with `ledger: {schema: NAME}` in erm.yaml.",
             ) from error
 
-    def first_environment(self) -> str | None:
-        """The environment under which this database was first deployed."""
-        rows = self._select(
-            "SELECT environment FROM {schema}.run WHERE outcome = 'done' OR outcome IS NULL ORDER BY id LIMIT 1"
-        )
-        return rows[0][0] if rows else None
+    def environments(self) -> frozenset[str]:
+        """The environments under which this database was deployed."""
+        return frozenset(row[0] for row in self._select("SELECT DISTINCT environment FROM {schema}.run"))
 
-    def latest_environment(self) -> str | None:
-        """The environment of the most recent run, which an explicit acceptance may have changed."""
-        rows = self._select("SELECT environment FROM {schema}.run ORDER BY id DESC LIMIT 1")
-        return rows[0][0] if rows else None
-
-    def start_run(self, *, mode: str, environment: str, role: str, backend_pid: int, git_commit: str | None) -> int:
+    def start_run(
+        self,
+        *,
+        mode: str,
+        environment: str,
+        role: str,
+        backend_pid: int,
+        git_commit: str | None,
+        overrides: Sequence[tuple[str, str]],
+    ) -> int:
         """Write that a run starts.
 
         Args:
@@ -125,14 +126,24 @@ class Ledger:
             role: the database role.
             backend_pid: the server process of the migration's connection.
             git_commit: the project's commit.
+            overrides: the rules that were let pass, each with its reason.
 
         Returns:
             The run's number.
         """
         rows = self._select(
-            "INSERT INTO {schema}.run (mode, environment, who, host, backend_pid, erm_version, git_commit)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING id",
-            [mode, environment, f"{_user()} ({role})", socket.gethostname(), backend_pid, __version__, git_commit],
+            "INSERT INTO {schema}.run (mode, environment, who, host, backend_pid, erm_version, git_commit, overrides)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s::text[]) RETURNING id",
+            [
+                mode,
+                environment,
+                f"{_user()} ({role})",
+                socket.gethostname(),
+                backend_pid,
+                __version__,
+                git_commit,
+                [f"{rule}: {reason}" for rule, reason in overrides],
+            ],
         )
         return int(rows[0][0])
 
@@ -165,7 +176,7 @@ class Ledger:
             [limit],
         )
         revisions = self._revisions_of([row[0] for row in runs])
-        return tuple(RunRecord(*row, revisions=tuple(revisions.get(row[0], ()))) for row in runs)
+        return tuple(RunRecord(*row, tuple(revisions.get(row[0], ()))) for row in runs)
 
     def _revisions_of(self, run_ids: list[int]) -> dict[int, list[RevisionRecord]]:
         rows = self._select(
@@ -221,12 +232,16 @@ def _user() -> str:
         return "unknown"
 
 
-def connect_ledger(dsn: str) -> Any:
-    """A connection for the ledger alone, so that a failed migration cannot take its own record with it.
+@contextlib.contextmanager
+def open_ledger(target: Target) -> Iterator[Ledger]:
+    """The target's ledger on a connection of its own, so that a failed migration cannot take its own record with it.
 
     Args:
-        dsn: a libpq URI or connection string.
+        target: the database.
     """
-    connection = psycopg2.connect(dsn, fallback_application_name="erm ledger")
+    connection = target.connect("erm ledger")
     connection.autocommit = True
-    return connection
+    try:
+        yield Ledger(connection, target.settings.ledger.schema)
+    finally:
+        connection.close()

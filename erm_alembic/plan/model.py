@@ -25,6 +25,7 @@ class Statement:
         autocommit: True when it runs outside a transaction (inside `autocommit_block()`).
         parameter_sets: how many sets of parameters are sent with it (0: none, 2 and more: executemany).
         raw: True when it goes through a raw DBAPI cursor rather than through SQLAlchemy.
+        read: True when it only reads; it is sent, but it is no part of a script.
         literal: the text with its values in place, for `--sql` only; never serialised.
     """
 
@@ -33,6 +34,7 @@ class Statement:
     autocommit: bool = False
     parameter_sets: int = 0
     raw: bool = False
+    read: bool = False
     literal: str | None = field(default=None, repr=False, compare=False)
 
 

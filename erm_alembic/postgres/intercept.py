@@ -52,15 +52,15 @@ class GatedCursor(Psycopg2Cursor):
         self._ask(query, rows, lambda: super(GatedCursor, self).executemany(query, rows))
 
     def callproc(self, procname: Any, parameters: Any = None) -> None:
-        self._ask(
-            f"SELECT * FROM {procname}(...)", [], lambda: super(GatedCursor, self).callproc(procname, parameters)
-        )
+        self._ask(f"SELECT * FROM {procname}(...)", [], lambda: super(GatedCursor, self).callproc(procname, parameters))
 
     def copy_expert(self, sql: Any, file: Any, size: int = 8192) -> None:
         self._ask(sql, [], lambda: super(GatedCursor, self).copy_expert(sql, file, size))
 
     def copy_from(self, file: Any, table: str, *args: Any, **kwargs: Any) -> None:
-        self._ask(f"COPY {table} FROM STDIN", [], lambda: super(GatedCursor, self).copy_from(file, table, *args, **kwargs))
+        self._ask(
+            f"COPY {table} FROM STDIN", [], lambda: super(GatedCursor, self).copy_from(file, table, *args, **kwargs)
+        )
 
     def copy_to(self, file: Any, table: str, *args: Any, **kwargs: Any) -> None:
         self._ask(f"COPY {table} TO STDOUT", [], lambda: super(GatedCursor, self).copy_to(file, table, *args, **kwargs))
@@ -117,14 +117,20 @@ def connect_gated(dsn: str, application_name: str) -> GatedConnection:
     return connection
 
 
-def gated_engine(raw: GatedConnection, url: URL) -> Engine:
-    """A SQLAlchemy engine with exactly one connection: the gated one.
+def gated_engine(first: GatedConnection, url: URL, connect_more: Callable[[], GatedConnection]) -> Engine:
+    """A SQLAlchemy engine whose first connection is the given one.
 
     Args:
-        raw: the connection that every statement goes through.
+        first: the connection that erm itself works on.
         url: the target's URL, for code that reads `bind.engine.url`.
+        connect_more: opens further connections, for revisions that connect through `bind.engine` a second time.
     """
-    engine = create_engine(url, creator=lambda: raw, poolclass=NullPool)
+    waiting = [first]
+
+    def creator() -> GatedConnection:
+        return waiting.pop() if waiting else connect_more()
+
+    engine = create_engine(url, creator=creator, poolclass=NullPool)
 
     @event.listens_for(engine, "before_cursor_execute")
     def remember_context(

@@ -10,7 +10,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["READS", "SAVEPOINTS", "SETTINGS", "Token", "is_read_or_setting", "split_statements", "statement_kinds", "tokens"]
+__all__ = [
+    "READS",
+    "SAVEPOINTS",
+    "SETTINGS",
+    "Token",
+    "is_read_or_setting",
+    "split_statements",
+    "statement_kinds",
+    "tokens",
+]
 
 # A text whose statements all begin like this reads, as far as its words tell; the read-only session proves it.
 READS = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN"})
@@ -33,10 +42,11 @@ TOKEN = re.compile(
 
 @dataclass(frozen=True)
 class Token:
-    """One word, quoted name, string or sign of a SQL text."""
+    """One word, quoted name, string or sign of a SQL text, and where it begins in it."""
 
     kind: Literal["word", "quoted", "string", "other"]
     text: str
+    start: int = 0
 
     @property
     def name(self) -> str:
@@ -61,16 +71,17 @@ def tokens(sql: str) -> Iterator[Token]:
     while position < len(sql):
         match = TOKEN.match(sql, position)
         assert match is not None
-        kind, text, position = match.lastgroup, match.group(), match.end()
+        start, position = position, match.end()
+        kind, text = match.lastgroup, match.group()
         if kind == "comment":
             position = _end_of_comment(sql, position)
         elif kind == "dollar":
             end = sql.find(text, position)
             end = len(sql) if end < 0 else end + len(text)
-            yield Token("string", text + sql[position:end])
+            yield Token("string", text + sql[position:end], start)
             position = end
         elif kind in ("word", "quoted", "string", "other"):
-            yield Token(kind, text)  # type: ignore[arg-type]
+            yield Token(kind, text, start)  # type: ignore[arg-type]
 
 
 def _end_of_comment(sql: str, position: int) -> int:

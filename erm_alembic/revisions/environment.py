@@ -19,7 +19,7 @@ from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext, RevisionStep
 from alembic.script import ScriptDirectory
-from alembic.util import CommandError
+from alembic.util import CommandError, to_list
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -30,7 +30,7 @@ from erm_alembic.postgres.session_state import SessionState, apply_session_state
 from erm_alembic.revisions.project import AlembicProject
 from erm_alembic.revisions.redirect import redirected_engines
 
-__all__ = ["Work", "run_environment"]
+__all__ = ["Config", "RevisionStep", "Work", "run_environment"]
 
 Work = Callable[[tuple[str, ...], MigrationContext], Iterable[RevisionStep]]
 """Given the recorded revisions and Alembic's context: the steps to run, yielded one at a time."""
@@ -45,11 +45,10 @@ class _Adoption:
     environment: EnvironmentContext
     connection: Connection
     options: dict[str, Any]
-    work: Work
-    worked = False
-    ran = False
+    on_version_apply: Callable[..., None] | None = None
+    worked: bool = False
+    ran: bool = False
     theirs: Connection | None = None
-    migration_options: dict[str, Any] | None = None
 
     def install(self) -> None:
         configure, run_migrations = self.environment.configure, self.environment.run_migrations
@@ -60,6 +59,8 @@ class _Adoption:
             opts.update(self.options)
             opts.pop("url", None)
             opts.pop("dialect_name", None)
+            if self.on_version_apply is not None:
+                opts["on_version_apply"] = [*to_list(opts.get("on_version_apply"), []), self.on_version_apply]
             configure(connection=self.connection, **opts)
 
         def adopted_run_migrations(**kw: Any) -> None:
@@ -133,7 +134,8 @@ def run_environment(
     *,
     destination: str,
     read_only: bool,
-) -> MigrationContext:
+    on_heads: Callable[[frozenset[str]], None] | None = None,
+) -> None:
     """Run env.py once, doing `work` where Alembic would run its migrations.
 
     Args:
@@ -145,9 +147,7 @@ def run_environment(
         work: given the recorded revisions, yields the steps to run.
         destination: what `context.get_revision_argument()` answers.
         read_only: True while planning: nothing is written, not even Alembic's version table or what env.py itself would.
-
-    Returns:
-        Alembic's context as env.py configured it.
+        on_heads: told the recorded revisions as each step leaves them, just before its transaction is committed.
 
     Raises:
         EnvironmentRefused: env.py does what erm cannot do safely.
@@ -170,7 +170,7 @@ def run_environment(
         tag=project.options.tag,
         dont_mutate=read_only,
     )
-    adoption = _Adoption(environment, connection, options, work)
+    adoption = _Adoption(environment, connection, options, _heads_listener(on_heads))
     adoption.install()
     with (
         redirected_engines(target, own=connection.engine, read_only=read_only),
@@ -178,7 +178,18 @@ def run_environment(
         environment,
     ):
         _run_env_py(scripts, adoption)
-        return environment.get_context()
+        if connection.in_transaction() and not read_only:
+            connection.commit()  # what env.py sent through erm's connection after run_migrations()
+
+
+def _heads_listener(on_heads: Callable[[frozenset[str]], None] | None) -> Callable[..., None] | None:
+    if on_heads is None:
+        return None
+
+    def on_version_apply(*, heads: set[str], **_: Any) -> None:
+        on_heads(frozenset(heads))
+
+    return on_version_apply
 
 
 def _run_env_py(scripts: ScriptDirectory, adoption: _Adoption) -> None:
@@ -241,7 +252,10 @@ def _is_async(env_py: Path) -> bool:
         return False
     return any(
         (isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sqlalchemy.ext.asyncio"))
-        or (isinstance(node, ast.Import) and any(alias.name.startswith("sqlalchemy.ext.asyncio") for alias in node.names))
+        or (
+            isinstance(node, ast.Import)
+            and any(alias.name.startswith("sqlalchemy.ext.asyncio") for alias in node.names)
+        )
         for node in ast.walk(tree)
     )
 

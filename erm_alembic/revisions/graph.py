@@ -18,6 +18,7 @@ from alembic.util import CommandError
 from erm_alembic.errors import ProjectError, UsageError
 
 __all__ = [
+    "ScriptDirectory",
     "ancestors",
     "applied_revisions",
     "downgrade_steps",
@@ -195,9 +196,7 @@ def latest_first(
     applied = set(applied_revisions(scripts, heads))
     taken: list[Script] = []
     while applied and len(taken) < count:
-        tips = sorted(
-            revision for revision in applied if not applied & set(script_of(scripts, revision)._all_nextrev)
-        )
+        tips = sorted(revision for revision in applied if not applied & set(script_of(scripts, revision)._all_nextrev))
         latest = tips[0] if len(tips) == 1 else _most_recent(tips, applied_order)
         taken.append(script_of(scripts, latest))
         applied.discard(latest)

@@ -18,7 +18,7 @@ from psycopg2.extensions import cursor as PlainCursor
 from erm_alembic.postgres.catalog import held_user_relations
 from erm_alembic.postgres.intercept import GatedCursor, Send
 from erm_alembic.postgres.lexer import READS, SAVEPOINTS, SETTINGS, statement_kinds
-from erm_alembic.revisions.origin import calling_line
+from erm_alembic.revisions.origin import calling_line, sent_by_sqlalchemy
 
 __all__ = ["RecordedStatement", "Recorder", "Recording"]
 
@@ -109,6 +109,9 @@ class Recorder:
         return bool(self._held_back)
 
     def pass_through(self, cursor: GatedCursor, sql: str, parameters: Sequence[Any], send: Send) -> None:
+        if cursor.context is None and sent_by_sqlalchemy():
+            send()
+            return
         kinds = statement_kinds(sql)
         if kinds and kinds <= READS:
             self._read(cursor, sql, parameters, send)
@@ -146,7 +149,9 @@ class Recorder:
                 return
             touched = held_user_relations(side)
             # Going back releases the locks, so that the next read is judged by its own; set_config must survive.
-            side.execute("RELEASE SAVEPOINT erm_read" if "set_config" in sql.lower() else "ROLLBACK TO SAVEPOINT erm_read")
+            side.execute(
+                "RELEASE SAVEPOINT erm_read" if "set_config" in sql.lower() else "ROLLBACK TO SAVEPOINT erm_read"
+            )
         self._judge_read(touched, parameters)
 
     def _send_unobserved(self, cursor: GatedCursor, sql: str, parameters: Sequence[Any], send: Send) -> None:
@@ -190,9 +195,7 @@ class Recorder:
         word = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE)
         return any(word.search(text) for text in self._held_back)
 
-    def _session(
-        self, cursor: GatedCursor, sql: str, parameters: Sequence[Any], send: Send, setting: bool
-    ) -> None:
+    def _session(self, cursor: GatedCursor, sql: str, parameters: Sequence[Any], send: Send, setting: bool) -> None:
         """Settings must hold while recording, as they do while applying: names resolve by search_path and role."""
         if not setting:
             send()

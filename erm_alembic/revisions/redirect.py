@@ -20,7 +20,20 @@ from erm_alembic.postgres.lexer import is_read_or_setting
 __all__ = ["redirected_engines"]
 
 IDENTITY = frozenset(
-    {"host", "hostaddr", "port", "database", "dbname", "user", "password", "passfile", "service", "dsn", "sslmode", "ssl"}
+    {
+        "host",
+        "hostaddr",
+        "port",
+        "database",
+        "dbname",
+        "user",
+        "password",
+        "passfile",
+        "service",
+        "dsn",
+        "sslmode",
+        "ssl",
+    }
     | {"sslrootcert", "sslcert", "sslkey", "target_session_attrs", "load_balance_hosts", "channel_binding"}
 )
 UNDERSTOOD_DRIVERS = ("psycopg2", "psycopg", "psycopg_async", "asyncpg")

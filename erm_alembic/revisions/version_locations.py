@@ -140,9 +140,9 @@ def _folder(text: str, base: Path, options: Mapping[str, Any]) -> Path:
     if not colon or Path(text).is_absolute() or re.fullmatch(r"[A-Za-z]", package):
         return base / text
     prepended = options.get("prepend_sys_path", ".")
-    entries = prepended if isinstance(prepended, list) else re.split(r"[:; \n]+", str(prepended))
+    entries: list[str] = prepended if isinstance(prepended, list) else re.split(r"[:; \n]+", str(prepended))
     for entry in (*entries, ".", "src"):
-        found = base / entry / Path(*package.split("."))
+        found: Path = base / entry / Path(*package.split("."))
         if found.is_dir():
             return found / inside
-    return base.joinpath(*package.split("."), inside)
+    return base / Path(*package.split(".")) / inside

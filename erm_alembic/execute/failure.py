@@ -1,0 +1,45 @@
+"""What failed, in words that may be shown and kept: no parameter value, no password."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import psycopg2
+from sqlalchemy.exc import DBAPIError
+
+from erm_alembic.config.redaction import redact
+
+__all__ = ["describe_failure"]
+
+SHORTEST_VALUE = 3
+
+
+def describe_failure(error: BaseException, parameters: Sequence[Any] = ()) -> str:
+    """Say what failed.
+
+    The server's DETAIL and CONTEXT are left out: they quote rows.
+
+    Args:
+        error: what was raised while a revision ran.
+        parameters: the parameters of the statement under way, whose values are masked.
+    """
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    if isinstance(cause, psycopg2.Error) and cause.diag.message_primary:
+        text = f"{cause.diag.message_primary} (SQLSTATE {cause.diag.sqlstate})"
+    else:
+        lines = str(cause).strip().splitlines()
+        text = f"{type(cause).__name__}: {lines[0] if lines else '(no message)'}"
+    for value in sorted(set(_values(parameters)), key=len, reverse=True):
+        text = text.replace(value, "?")
+    return redact(text)
+
+
+def _values(parameters: Iterable[Any]) -> Iterable[str]:
+    for value in parameters:
+        if isinstance(value, dict):
+            yield from _values(value.values())
+        elif isinstance(value, (list, tuple, set)):
+            yield from _values(value)
+        elif value is not None and not isinstance(value, bool) and len(str(value)) >= SHORTEST_VALUE:
+            yield str(value)

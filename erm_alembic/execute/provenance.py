@@ -1,0 +1,23 @@
+"""Which commit of the project is being deployed."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+__all__ = ["git_commit"]
+
+
+def git_commit(folder: Path) -> str | None:
+    """The commit that is checked out in a folder; None where there is no git or no work tree.
+
+    Args:
+        folder: the project's folder.
+    """
+    try:
+        answer = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, timeout=5, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout.strip() or None if answer.returncode == 0 else None

@@ -1,0 +1,200 @@
+"""Run the pending revisions against a read-only session of the target, and keep what they would send."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from psycopg2 import extensions, sql
+
+from erm_alembic.config.redaction import redact
+from erm_alembic.errors import ErmError, ProjectError
+from erm_alembic.plan.model import Direction, Statement, Step
+from erm_alembic.plan.request import Request
+from erm_alembic.postgres.intercept import GatedConnection, gated_engine
+from erm_alembic.revisions.environment import run_environment
+from erm_alembic.revisions.facts import RevisionFacts
+from erm_alembic.revisions.origin import line_in_traceback
+from erm_alembic.revisions.record import Recorder, Recording
+from erm_alembic.revisions.steps import PendingRevision
+from erm_alembic.target import Target
+
+if TYPE_CHECKING:
+    from erm_alembic.revisions.environment import Config, RevisionStep
+    from erm_alembic.revisions.graph import ScriptDirectory
+    from erm_alembic.revisions.project import AlembicProject
+
+__all__ = ["Recorded", "record_revisions", "without_statements"]
+
+# A plan must not queue behind a lock that someone holds, and whoever comes next behind it.
+PLAN_LOCK_TIMEOUT = "3s"
+
+Choose = Callable[[tuple[str, ...]], Sequence[PendingRevision]]
+"""Given the recorded revisions: what is pending, in order."""
+
+
+@dataclass
+class Recorded:
+    """What one recording pass found.
+
+    Args:
+        current: the revisions recorded in the database.
+        steps: the pending revisions with what they would send.
+        version_statements: the statements on Alembic's version table after each step.
+        search_path: what the session resolves names by.
+    """
+
+    current: tuple[str, ...] = ()
+    steps: list[Step] = field(default_factory=list)
+    version_statements: list[tuple[str, ...]] = field(default_factory=list)
+    search_path: str = ""
+
+
+def _make_read_only(raw: GatedConnection, role: str | None) -> None:
+    raw.autocommit = True
+    with raw.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = on")
+        cursor.execute("SELECT pg_catalog.set_config('lock_timeout', %s, false)", [PLAN_LOCK_TIMEOUT])
+        if role:
+            cursor.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
+    raw.autocommit = False
+
+
+def record_revisions(
+    target: Target,
+    project: AlembicProject,
+    scripts: ScriptDirectory,
+    config: Config,
+    choose: Choose,
+    request: Request,
+) -> Recorded:
+    """Run env.py and every pending revision with writes held back.
+
+    Args:
+        target: the database.
+        project: the Alembic project, entered.
+        scripts: its revision graph.
+        config: Alembic's configuration that the graph was loaded with.
+        choose: tells what is pending.
+        request: what the user asks for.
+
+    Raises:
+        ProjectError: env.py or a revision fails although nothing was held back that could explain it.
+    """
+    recorder = Recorder()
+    recorded = Recorded()
+    recordings: list[Recording] = []
+
+    def connect() -> GatedConnection:
+        raw = target.connect("erm plan")
+        _make_read_only(raw, target.settings.migrations.role)
+        raw.gate = recorder
+        return raw
+
+    def work(heads: tuple[str, ...], _context: object) -> Iterable[RevisionStep]:
+        recorded.current = heads
+        for pending in choose(heads):
+            recorder.recording = recording = Recording(path=pending.file)
+            recordings.append(recording)
+            step = pending.step
+            step.migration_fn = _recorded(step.migration_fn, recorder, recording, pending.facts, first)
+            yield step
+            recorded.steps.append(_step(pending.facts, request.direction, recording))
+        recorded.search_path = _search_path(first)
+
+    first = connect()
+    engine = gated_engine(first, target.url.sqlalchemy_url("postgresql+psycopg2"), connect)
+    with contextlib.closing(first), engine.connect() as connection:
+        connection.rollback()
+        run_environment(
+            project,
+            scripts,
+            config,
+            connection,
+            target.url,
+            work,
+            destination=request.destination,
+            read_only=True,
+        )
+    recorded.version_statements = [tuple(recording.version_statements) for recording in recordings]
+    return recorded
+
+
+def _recorded(
+    run: Callable[..., Any], recorder: Recorder, recording: Recording, facts: RevisionFacts, raw: GatedConnection
+) -> Callable[..., None]:
+    """Run a revision's function; a failure after a held-back write ends its recording, any other is the revision's own."""
+
+    def migration_fn(**kw: Any) -> None:
+        recorder.inside_revision = True
+        try:
+            run(**kw)
+        except ErmError:
+            raise
+        except Exception as error:
+            line = line_in_traceback(error, recording.path)
+            if not recorder.wrote_before:
+                raise _fails_by_itself(error, facts, line) from error
+            where = "the revision" if line is None else f"line {line}"
+            recording.becomes_partial(
+                f"{where} needs the result of a statement that a plan does not run ({type(error).__name__})"
+            )
+            if raw.info.transaction_status == extensions.TRANSACTION_STATUS_INERROR:
+                raw.rollback()
+        finally:
+            recorder.inside_revision = False
+
+    migration_fn.__name__ = run.__name__
+    return migration_fn
+
+
+def _fails_by_itself(error: Exception, facts: RevisionFacts, line: int | None) -> ProjectError:
+    place = facts.path if line is None else f"{facts.path}:{line}"
+    said = redact((str(error).strip().splitlines() or ["(no message)"])[0])
+    return ProjectError(
+        f"{place}: revision {facts.revision} fails before it writes anything: {type(error).__name__}: {said}",
+        effect="Nothing was changed.",
+        cure="Correct the revision and plan again.",
+    )
+
+
+def without_statements(pending: PendingRevision, direction: Direction) -> Step:
+    """A step that was not recorded because one on the same way cannot run."""
+    return _step(pending.facts, direction, Recording(pending.file, reason="not recorded: the way is blocked"))
+
+
+def _search_path(raw: GatedConnection) -> str:
+    with raw.cursor() as cursor:
+        cursor.execute("SHOW search_path")
+        row = cursor.fetchone()
+    return str(row[0]) if row else ""
+
+
+def _step(facts: RevisionFacts, direction: Direction, recording: Recording) -> Step:
+    return Step(
+        revision=facts.revision,
+        down_revisions=facts.down_revisions,
+        message=facts.message,
+        path=facts.path,
+        direction=direction,
+        downgrade=facts.downgrade.state,
+        irreversible_reason=facts.downgrade.reason,
+        transactional=recording.transactional,
+        statements=tuple(
+            Statement(
+                sql=each.sql,
+                line=each.line,
+                autocommit=each.autocommit,
+                parameter_sets=each.parameter_sets,
+                raw=each.raw,
+                read=each.read,
+                literal=each.literal,
+            )
+            for each in recording.statements
+        ),
+        rendered="partial" if recording.reason else "full",
+        reason=recording.reason,
+        source_hash=facts.source_hash,
+    )
