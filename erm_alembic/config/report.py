@@ -1,0 +1,79 @@
+"""The settings in force for people and for programs: each with where it came from, addresses masked and unopened."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from erm_alembic.config.durations import format_duration
+from erm_alembic.config.in_force import values_of
+from erm_alembic.config.redaction import MASK
+from erm_alembic.config.settings import SealedUrl, Settings
+
+__all__ = ["settings_json", "settings_text"]
+
+
+def settings_text(settings: Settings) -> str:
+    """A table of keys, values and origins.
+
+    Args:
+        settings: the settings in force.
+
+    Example:
+        >>> print(settings_text(Settings("dev", Path("/srv/shop"))).splitlines()[0])
+        environment  dev
+    """
+    head = {
+        "environment": settings.environment,
+        "project": str(settings.project_dir),
+        "file": str(settings.config_path or "none"),
+    }
+    width = max(map(len, head))
+    lines = [f"{name:{width}}  {value}" for name, value in head.items()]
+    rows = [(key, _text(value), origin) for key, value, origin in _rows(settings)]
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    lines.append("")
+    lines += [f"{key:{widths[0]}}  {value:{widths[1]}}  {origin}" for key, value, origin in rows]
+    return "\n".join(lines) + "\n"
+
+
+def settings_json(settings: Settings) -> str:
+    """One object: `environment`, `project_dir`, `config_path`, `settings` {key: {`value`, `origin`}} and `notes`.
+
+    Args:
+        settings: the settings in force.
+    """
+    report = {
+        "schema_version": 1,
+        "environment": settings.environment,
+        "project_dir": str(settings.project_dir),
+        "config_path": str(settings.config_path) if settings.config_path else None,
+        "settings": {key: {"value": _plain(value), "origin": origin} for key, value, origin in _rows(settings)},
+        "notes": list(settings.notes),
+    }
+    return json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+
+
+def _rows(settings: Settings) -> list[tuple[str, Any, str]]:
+    """Key, value and origin. What a backup tool is told may hold keys of a store: it is never shown."""
+    return [
+        (key, MASK if key.startswith("backup.") else value, settings.origins.get(key, "default"))
+        for key, value in values_of(settings).items()
+    ]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, SealedUrl):
+        return value.shown
+    if isinstance(value, timedelta):
+        return format_duration(value)
+    return str(value) if isinstance(value, Path) else value
+
+
+def _text(value: Any) -> str:
+    plain = _plain(value)
+    if plain is None:
+        return "-"
+    return str(plain).lower() if isinstance(plain, bool) else str(plain)
