@@ -9,6 +9,9 @@ from erm_alembic.render.safe import one_line
 
 __all__ = ["render_sql"]
 
+# Stands where a script would otherwise record a revision as done whose statements it does not all have.
+STOP = "DO $$ BEGIN RAISE EXCEPTION 'this revision is not complete here: run it with erm migrate'; END $$;"
+
 
 def _comment(text: str) -> str:
     """A comment of one line: a message with a newline in it cannot become a statement."""
@@ -53,9 +56,11 @@ def _body(step: Step, version_statements: tuple[str, ...]) -> list[str]:
             lines.append("BEGIN;")
         open_transaction = not statement.autocommit
         lines += _statement(statement)
+    complete = step.rendered == "full"
     if not open_transaction and version_statements:
         lines.append("BEGIN;")
         open_transaction = True
+    lines += [] if complete else [STOP]
     lines += [_terminated(sql) for sql in version_statements]
     if open_transaction:
         lines.append("COMMIT;")
@@ -69,6 +74,7 @@ def _step(step: Step, version_statements: tuple[str, ...]) -> list[str]:
     ]
     if step.rendered == "partial":
         lines.append(_comment(f"NOT COMPLETE: {step.reason or 'not every statement could be recorded'}"))
+        lines.append(STOP)
     return [*lines, *_body(step, version_statements)]
 
 

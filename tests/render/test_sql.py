@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
+from typing import Any
+
+import psycopg2
 
 from erm_alembic.plan.model import Statement
-from erm_alembic.render.sql import render_sql
+from erm_alembic.render.sql import STOP, render_sql
 from tests.render.plans import EMPTY, HOSTILE, INDEX, ORDERS, PLAN
 
 
@@ -27,8 +31,10 @@ def test_the_script_of_a_plan() -> None:
         "-- upgrade d4e5f6: index orders\n"
         "-- migrations/versions/d4e5f6_index_orders.py\n"
         "-- NOT COMPLETE: the revision reads what it wrote before\n"
+        f"{STOP}\n"
         "CREATE INDEX CONCURRENTLY i ON orders (id);\n"
         "BEGIN;\n"
+        f"{STOP}\n"
         "UPDATE alembic_version SET version_num='d4e5f6' WHERE version_num = 'a1b2c3';\n"
         "COMMIT;\n"
     )
@@ -40,6 +46,26 @@ def test_a_transaction_is_closed_around_autocommit_statements() -> None:
     step = replace(ORDERS, statements=(Statement("SELECT 1"), middle, Statement("SELECT 2")))
     body = render_sql(replace(PLAN, steps=(step,), version_statements=())).split("orders.py\n")[1]
     assert body == "BEGIN;\nSELECT 1;\nCOMMIT;\nVACUUM orders;\nBEGIN;\nSELECT 2;\nCOMMIT;\n"
+
+
+def test_an_incomplete_revision_stops_the_script(one_database: Any) -> None:
+    """A revision that could not be recorded whole is never half done, even where errors are ignored."""
+    step = replace(INDEX, statements=(Statement("CREATE TABLE half (id int)"),))
+    plan = replace(PLAN, steps=(step,), version_statements=(("CREATE TABLE version AS SELECT 'd4e5f6' AS num",),))
+    script = [part.strip() for part in render_sql(plan).replace("; END $$", "\x00").split(";\n")]
+    with one_database.connect() as connection, connection.cursor() as cursor:
+        for statement in script:
+            with contextlib.suppress(psycopg2.Error):
+                cursor.execute(statement.replace("\x00", "; END $$"))
+    assert one_database.execute("SELECT to_regclass('half'), to_regclass('version')") == [(None, None)]
+
+
+def test_a_whole_script_runs(one_database: Any) -> None:
+    """The script of a complete plan runs as it is, and its version statements with it."""
+    plan = replace(PLAN, steps=(ORDERS,), version_statements=(("CREATE TABLE version AS SELECT 1 AS num",),))
+    with one_database.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(render_sql(plan))
+    assert one_database.execute("SELECT (SELECT count(*) FROM orders), (SELECT num FROM version)") == [(3, 1)]
 
 
 def test_what_only_reads_is_no_part_of_the_script() -> None:
@@ -55,7 +81,7 @@ def test_a_hostile_message_stays_in_its_comment() -> None:
     step = replace(ORDERS, revision=evil, message=evil, path=evil, rendered="partial", reason=evil, statements=())
     plan = replace(PLAN, environment=evil, database_url=evil, current=(evil,), steps=(step,), version_statements=())
     lines = render_sql(plan).split("\n")
-    assert [line for line in lines if line and not line.startswith("-- ")] == []
+    assert [line for line in lines if line and not line.startswith("-- ")] == [STOP, STOP]
     assert "\r" not in render_sql(plan)
 
 
