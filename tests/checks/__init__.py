@@ -1,0 +1,1 @@
+"""The checks: what may object to a plan."""
