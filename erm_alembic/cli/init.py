@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from erm_alembic.cli.options import VerboseOption
 from erm_alembic.errors import ErmError, UsageError
 
 if TYPE_CHECKING:
@@ -42,9 +43,8 @@ def register(app: typer.Typer) -> None:
         template: Annotated[
             Template, typer.Option(help="env.py on a synchronous or an asynchronous engine.")
         ] = Template.GENERIC,
-        ci: Annotated[
-            Forge | None, typer.Option(help="Write a workflow that plans and proves every change.")
-        ] = None,
+        ci: Annotated[Forge | None, typer.Option(help="Write a workflow that plans and proves every change.")] = None,
+        verbose: VerboseOption = False,
     ) -> None:
         """Start a new project: alembic.ini, migrations/ and erm.yaml. Never overwrites a file.
 

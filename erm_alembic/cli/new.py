@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from erm_alembic.cli.options import ConfigOption, VerboseOption
 from erm_alembic.errors import UsageError
 
 __all__ = ["register"]
@@ -21,12 +21,9 @@ def register(app: typer.Typer) -> None:
         head: Annotated[
             str | None, typer.Option(metavar="REV", help="Build on this revision, not on the only head.")
         ] = None,
-        splice: Annotated[
-            bool, typer.Option("--splice", help="Allow --head to be no head: starts a branch.")
-        ] = False,
-        config: Annotated[
-            Path | None, typer.Option("--config", metavar="FILE", help="erm.yaml to read.")
-        ] = None,
+        splice: Annotated[bool, typer.Option("--splice", help="Allow --head to be no head: starts a branch.")] = False,
+        config: ConfigOption = None,
+        verbose: VerboseOption = False,
         section: Annotated[
             str, typer.Option("--name", metavar="SECTION", help="The section of alembic.ini.")
         ] = "alembic",
