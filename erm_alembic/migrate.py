@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from erm_alembic.checks import CheckContext, run_checks
 from erm_alembic.checks.overrides import Override, override_findings
@@ -251,7 +252,7 @@ def _run(
         return Result(survey.plan, Outcome("refused", steps=not_run, current=survey.plan.current))
     if survey.plan.up_to_date:
         return Result(survey.plan, Outcome("nothing-to-do", current=survey.plan.current))
-    mode = "apply" if survey.plan.direction == "upgrade" else "rollback"
+    mode: Literal["apply", "rollback"] = "apply" if survey.plan.direction == "upgrade" else "rollback"
     run = Run(opened.target, opened.project, survey, mode, progress or SilentProgress(), overrides)
     return Result(survey.plan, execute(run, wait=wait, accept_environment=accept_environment))
 

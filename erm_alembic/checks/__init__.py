@@ -8,7 +8,9 @@ from dataclasses import replace
 from typing import cast
 
 from erm_alembic.checks import (
+    data_loss,
     edited_revision,
+    irreversible_revision,
     missing_downgrade,
     missing_revision,
     plaintext_password,
@@ -26,6 +28,8 @@ CHECKS: tuple[Check, ...] = (
     edited_revision.CHECK,
     plaintext_password.CHECK,
     several_heads.CHECK,
+    irreversible_revision.CHECK,
+    data_loss.CHECK,
 )
 
 

@@ -52,6 +52,7 @@ class RunRecord:
         outcome: `done`, `failed`, `interrupted`; None while it runs.
         error: what failed, without parameter values.
         revisions: the revisions that it ran, in order.
+        overrides: the rules that were let pass, each with its reason: `RULE: REASON`.
     """
 
     id: int
@@ -66,6 +67,7 @@ class RunRecord:
     outcome: str | None
     error: str | None
     revisions: tuple[RevisionRecord, ...] = ()
+    overrides: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

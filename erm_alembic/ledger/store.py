@@ -6,6 +6,7 @@ import contextlib
 import getpass
 import socket
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from psycopg2 import errors as pg
@@ -171,12 +172,12 @@ class Ledger:
         if not self.exists():
             return ()
         runs = self._select(
-            "SELECT id, started_at, finished_at, mode, environment, who, host, erm_version, git_commit, outcome, error"
-            " FROM {schema}.run ORDER BY id DESC LIMIT %s",
+            "SELECT id, started_at, finished_at, mode, environment, who, host, erm_version, git_commit, outcome,"
+            " error, overrides FROM {schema}.run ORDER BY id DESC LIMIT %s",
             [limit],
         )
         revisions = self._revisions_of([row[0] for row in runs])
-        return tuple(RunRecord(*row, tuple(revisions.get(row[0], ()))) for row in runs)
+        return tuple(_as_run(row, revisions.get(row[0], [])) for row in runs)
 
     def _revisions_of(self, run_ids: list[int]) -> dict[int, list[RevisionRecord]]:
         rows = self._select(
@@ -223,6 +224,11 @@ class Ledger:
         with self._connection.cursor() as cursor:
             cursor.execute(statement, list(parameters))
             return list(cursor.fetchall())
+
+
+def _as_run(row: tuple[Any, ...], revisions: list[RevisionRecord]) -> RunRecord:
+    run = RunRecord(*row[:11])
+    return replace(run, revisions=tuple(revisions), overrides=tuple(row[11]))
 
 
 def _user() -> str:

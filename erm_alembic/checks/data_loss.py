@@ -1,0 +1,53 @@
+"""data-loss: a rollback would lose rows or values that exist on the live database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from erm_alembic.checks.context import Check, CheckContext
+from erm_alembic.findings import Finding
+from erm_alembic.plan.model import DataLoss
+
+__all__ = ["CHECK"]
+
+RULE = "data-loss"
+
+
+def _check(context: CheckContext) -> Iterator[Finding]:
+    losses = context.plan.data_loss if context.plan is not None else ()
+    for loss in losses:
+        if loss.rows == 0:
+            continue
+        yield Finding(
+            RULE,
+            "error",
+            _message(loss),
+            "Back it up first. When it may be lost, say so: --allow-data-loss.",
+            revision=loss.revision,
+            line=loss.line,
+        )
+
+
+def _message(loss: DataLoss) -> str:
+    match loss:
+        case DataLoss(kind="statement"):
+            return f"What `{loss.object} ...` removes cannot be read from its text: rows may be lost."
+        case DataLoss(kind="table", rows=None):
+            return f"Dropping table {loss.object} loses its rows; how many could not be counted."
+        case DataLoss(kind="table"):
+            return f"Dropping table {loss.object} loses {loss.rows} row{_s(loss)}."
+        case DataLoss(kind="column", rows=None):
+            return f"Dropping column {loss.object} loses its values; how many could not be counted."
+        case DataLoss(kind="column"):
+            return f"Dropping column {loss.object} loses {loss.rows} value{_s(loss)}."
+        case DataLoss(rows=None):
+            return f"Deleting from {loss.object} loses rows; how many could not be counted."
+        case _:
+            return f"Deleting from {loss.object} loses {loss.rows} row{_s(loss)}."
+
+
+def _s(loss: DataLoss) -> str:
+    return "" if loss.rows == 1 else "s"
+
+
+CHECK = Check(RULE, "error", _check)
