@@ -70,7 +70,8 @@ def downgrades(
         }
         console.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     else:
-        console.write(_text(findings, len(revisions), exempted))
+        off = settings.safety.rules.get(missing_downgrade.CHECK.rule) == "off"
+        console.write(_text(findings, len(revisions), exempted, off))
     if blocking(findings):
         raise typer.Exit(1)
 
@@ -121,7 +122,7 @@ def _all_files(settings: Settings, name: str) -> tuple[Path, ...]:
     return list_python_files(found.folders, recursive=found.recursive)
 
 
-def _text(findings: tuple[Finding, ...], checked: int, exempted: int) -> str:
+def _text(findings: tuple[Finding, ...], checked: int, exempted: int, off: bool) -> str:
     from erm_alembic.render.words import counted
 
     lines: list[str] = []
@@ -129,7 +130,9 @@ def _text(findings: tuple[Finding, ...], checked: int, exempted: int) -> str:
         place = f"{finding.path}:{finding.line}" if finding.line else finding.path
         lines += [f"{place}: {finding.severity}[{finding.rule}] {finding.message}", f"  help: {finding.help}"]
     without = f"{len(findings)} without a down script" if findings else "every one can be rolled back"
-    if not findings and exempted:
+    if off:
+        without = "but missing-downgrade is off in safety.rules: nothing is said about their down scripts"
+    elif not findings and exempted:
         without = "every other one can be rolled back"
     summary = f"{counted(checked, 'revision')} checked"
     if exempted:

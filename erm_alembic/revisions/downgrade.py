@@ -112,6 +112,14 @@ def inspect_tree(tree: ast.Module) -> DowngradeReport:
         >>> inspect_tree(ast.parse("irreversible = 'drops personal data'")).reason
         'drops personal data'
     """
+    try:
+        return _inspect(tree)
+    except RecursionError:
+        # Expressions nested a thousand deep are somebody's data, and data is not nothing.
+        return DowngradeReport("ok")
+
+
+def _inspect(tree: ast.Module) -> DowngradeReport:
     declared = bindings(tree.body, "irreversible")
     # One that depends on a condition promises nothing.
     value = declared[0] if len(declared) == 1 and surely_binds(tree.body, "irreversible") else None

@@ -101,7 +101,9 @@ _INERT_CALLS = frozenset(
         "alembic.op.get_bind().begin",
         "alembic.op.get_bind().begin_nested",
         "alembic.op.get_context",
+        "alembic.context.get_context().autocommit_block",
         "alembic.op.get_context().autocommit_block",
+        "alembic.context.get_context().begin_transaction",
         "alembic.op.get_context().begin_transaction",
         "functools.cache",
         "functools.lru_cache",
@@ -186,7 +188,8 @@ def is_inert(origin: str) -> bool:
     if rest and method in _LOGGER_METHODS and path.rpartition(".")[2].strip("_").lower() in _LOGGER_NAMES:
         return True
     if origin.startswith(("alembic.context.", "alembic.util.")):
-        return method not in _ACTING_METHODS
+        # What `context.get_bind()` or `context.get_context().impl` offers may act.
+        return "()" not in origin and method not in _ACTING_METHODS
     # `sa.Table(...)` builds a value; what is then called on the value may act.
     if origin.startswith(_SQL_BUILDERS):
         return method not in _ACTING_METHODS

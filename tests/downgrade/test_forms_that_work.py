@@ -56,6 +56,9 @@ WORKS = {
     "an enum dropped": "def downgrade():\n    sa.Enum(name='e').drop(op.get_bind(), checkfirst=True)",
     "getattr": "def downgrade():\n    getattr(op, 'drop_table')('t')",
     "map": "def downgrade():\n    list(map(op.drop_table, ['t']))",
+    "through the context": "def downgrade():\n    context.get_bind().exec_driver_sql('DROP TABLE t')",
+    "through the implementation": "def downgrade():\n    context.get_context().impl.drop_table(t)",
+    "context.execute": "def downgrade():\n    context.execute('DROP TABLE t')",
     "a session": "from sqlalchemy.orm import Session\ndef downgrade():\n    s = Session(bind=op.get_bind())\n    s.commit()",
     "a decorator": "from app import logged\n@logged\ndef downgrade():\n    op.drop_table('t')",
     "a decorator that carries the work": "from app import run_sql\n@run_sql('down.sql')\ndef downgrade():\n    pass",
@@ -172,3 +175,9 @@ def test_a_doubtful_escape_in_an_old_revision_prints_nothing(recwarn: pytest.War
     """Python's warnings about a revision's strings are not shown by the check."""
     inspect_downgrade("x = '\\d'\ndef downgrade(): op.drop_table(x)")
     assert not recwarn.list
+
+
+def test_data_nested_too_deep_to_follow_is_no_false_alarm() -> None:
+    """A long sum of strings, deeper than Python's own stack, is taken for work instead of a traceback."""
+    total = " + ".join(f"'{number}'" for number in range(900))
+    assert inspect_downgrade(f"def downgrade():\n    run({total})\n").state == "ok"
