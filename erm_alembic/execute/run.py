@@ -288,6 +288,7 @@ def _run_environment(run: Run, raw: GatedConnection, ledger: Ledger) -> None:
             run.work(raw, ledger),
             destination=run.survey.request.destination,
             read_only=False,
+            metadata=target.settings.migrations.metadata,
             on_heads=on_heads,
         )
 

@@ -117,6 +117,7 @@ def record_revisions(
             work,
             destination=request.destination,
             read_only=True,
+            metadata=target.settings.migrations.metadata,
         )
     recorded.version_statements = [tuple(recording.version_statements) for recording in recordings]
     return recorded

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import importlib
 import importlib.util
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,7 @@ class _Adoption:
     connection: Connection
     options: dict[str, Any]
     on_version_apply: Callable[..., None] | None = None
+    metadata: str | None = None
     worked: bool = False
     ran: bool = False
     theirs: Connection | None = None
@@ -59,6 +61,8 @@ class _Adoption:
             opts.update(self.options)
             opts.pop("url", None)
             opts.pop("dialect_name", None)
+            if self.metadata is not None and opts.get("target_metadata") is None:
+                opts["target_metadata"] = _import_metadata(self.metadata)
             if self.on_version_apply is not None:
                 opts["on_version_apply"] = [*to_list(opts.get("on_version_apply"), []), self.on_version_apply]
             configure(connection=self.connection, **opts)
@@ -116,6 +120,22 @@ def _sync_connection(connection: Any) -> Connection | None:
     return connection
 
 
+def _import_metadata(name: str) -> Any:
+    """The object that `migrations.metadata` names."""
+    module, _, attribute = name.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ProjectError(
+            f"`migrations.metadata` names {name!r}, which cannot be imported: {error}.",
+            effect=NOTHING_DONE,
+            cure="Write it as `package.module:Base.metadata`.",
+        ) from error
+    return found
+
+
 def _commit_what_env_wrote(theirs: Connection) -> None:
     """A schema that env.py created in a transaction of its own would be invisible to the revisions, which run on another."""
     written = theirs.execute(text("SELECT pg_catalog.pg_current_xact_id_if_assigned() IS NOT NULL")).scalar_one()
@@ -135,6 +155,8 @@ def run_environment(
     destination: str,
     read_only: bool,
     on_heads: Callable[[frozenset[str]], None] | None = None,
+    metadata: str | None = None,
+    context_options: Mapping[str, Any] | None = None,
 ) -> None:
     """Run env.py once, doing `work` where Alembic would run its migrations.
 
@@ -147,6 +169,8 @@ def run_environment(
         work: given the recorded revisions, yields the steps to run.
         destination: what `context.get_revision_argument()` answers.
         read_only: True while planning: nothing is written, not even Alembic's version table or what env.py itself would.
+        metadata: `module:attribute`, used where env.py sets no target_metadata.
+        context_options: further options of Alembic's EnvironmentContext, for autogenerate.
         on_heads: told the recorded revisions as each step leaves them, just before its transaction is committed.
 
     Raises:
@@ -169,8 +193,9 @@ def run_environment(
         destination_rev=destination,
         tag=project.options.tag,
         dont_mutate=read_only,
+        **(context_options or {}),
     )
-    adoption = _Adoption(environment, connection, options, _heads_listener(on_heads))
+    adoption = _Adoption(environment, connection, options, _heads_listener(on_heads), metadata)
     adoption.install()
     with (
         redirected_engines(target, own=connection.engine, read_only=read_only),
