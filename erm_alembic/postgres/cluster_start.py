@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 import tempfile
@@ -19,24 +20,23 @@ __all__ = ["initialise", "launch"]
 START_SECONDS = 60
 LARGEST_LOG = 16 * 1024 * 1024
 # A schema of thousands of tables is created or dropped in one transaction: each table and index is a lock.
+# Commits stay synchronous: without that, a kill -9 of everything loses what the ledger has just recorded.
 SETTINGS = {
     "max_locks_per_transaction": "1024",
     "max_connections": "100",
     "shared_buffers": "32MB",
     "wal_level": "replica",
-    "synchronous_commit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "unix_socket_permissions": "0700",
     "listen_addresses": "",
     "logging_collector": "off",
 }
+LOG_PREFIX = r"^[-0-9]+ [:.0-9]+ \w+ \[\d+\] "
 THROWAWAY_SETTINGS = {"fsync": "off", "full_page_writes": "off"}
 
 
-def initialise(
-    cluster: Cluster, binaries: PostgresBinaries, *, superuser: str, durable: bool, lock: int
-) -> None:
+def initialise(cluster: Cluster, binaries: PostgresBinaries, *, superuser: str, durable: bool, lock: int) -> None:
     """Make the data directory: UTF-8, the superuser trusted on the private socket, the network rejected.
 
     Args:
@@ -68,9 +68,7 @@ def initialise(
     raise _failed("initdb could not make the data directory", words, cluster)
 
 
-def launch(
-    cluster: Cluster, binaries: PostgresBinaries, *, socket_dir: Path, port: int, durable: bool
-) -> None:
+def launch(cluster: Cluster, binaries: PostgresBinaries, *, socket_dir: Path, port: int, durable: bool) -> None:
     """Start the server and wait until it accepts connections.
 
     Args:
@@ -128,14 +126,13 @@ def _log_since(path: Path, offset: int) -> str:
 
 def _failed(what: str, words: str, cluster: Cluster) -> ServerError:
     """PostgreSQL's own reason, in one line, with the cure for the reasons that are known."""
-    marks = ("FATAL", "PANIC", "ERROR", "error:", "HINT", "No space left")
-    telling = [line.strip() for line in words.splitlines() if any(mark in line for mark in marks)]
+    marks = ("FATAL", "PANIC", "ERROR", "error:", "HINT", "No space left", "unrecognized", "invalid")
+    lines = (re.sub(LOG_PREFIX, "", line.strip()) for line in words.splitlines())
+    telling = [line for line in lines if any(mark in line for mark in marks)]
     reason = " ".join(telling[:4]) or " ".join(words.split()[-40:]) or "it gave no reason"
     cure = "Try again; if it stays so, start afresh with: erm dev reset   (the databases in it are lost)"
     if "No space left" in words or "Disk quota exceeded" in words:
         cure = f"Free space on the disk of {cluster.store}, then try again."
     elif "Permission denied" in words:
         cure = f"Let user {cluster.user.name} write to {cluster.store}, then try again."
-    return ServerError(
-        f"{what}: {reason}", effect=f"The embedded server of {cluster.store} is down.", cure=cure
-    )
+    return ServerError(f"{what}: {reason}", effect=f"The embedded server of {cluster.store} is down.", cure=cure)

@@ -19,9 +19,7 @@ def test_it_shows_a_secret(secret):
 '''
 
 
-def test_a_database_is_fresh_and_of_the_servers_major(
-    database: Database, postgres_server: RunningServer
-) -> None:
+def test_a_database_is_fresh_and_of_the_servers_major(database: Database, postgres_server: RunningServer) -> None:
     """A test's database is empty and lives on a server of the major that the test asked for."""
     [(version, tables)] = database.execute(
         "SELECT current_setting('server_version_num')::int / 10000,"

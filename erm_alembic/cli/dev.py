@@ -1,0 +1,251 @@
+"""`erm dev`: the embedded PostgreSQL server of this project, by hand.
+
+Nobody needs these commands to work with `embedded://NAME`, which starts the server by itself; they are for looking at
+it, opening a prompt on it, and getting rid of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from erm_alembic.cli import console
+from erm_alembic.cli.options import (
+    ConfigOption,
+    EnvironmentOption,
+    Format,
+    FormatOption,
+    VerboseOption,
+    invocation,
+)
+from erm_alembic.errors import ServerError, UsageError
+
+if TYPE_CHECKING:
+    from erm_alembic.postgres.server import EmbeddedServer, ServerStatus
+
+__all__ = ["app"]
+
+# The database that every server has, for projects that name none.
+FALLBACK_DATABASE = "postgres"
+
+app = typer.Typer(
+    help="Run the embedded PostgreSQL server of this project.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+DatabaseArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="[NAME]", help="The database. Default: the one of the profile's embedded://NAME."),
+]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+@dataclass(frozen=True)
+class Project:
+    """The project that a command is about.
+
+    Args:
+        server: its embedded server.
+        environment: the profile's name.
+        database: NAME of the profile's `embedded://NAME`, None when the profile uses another database.
+        configured: whether the profile says any URL.
+    """
+
+    server: EmbeddedServer
+    environment: str
+    database: str | None
+    configured: bool
+
+    def database_or(self, named: str | None) -> str:
+        """The database to use: the one that was named, else the profile's, else the one every server has.
+
+        Raises:
+            UsageError: the profile's database is on another server.
+        """
+        if named is not None:
+            return named
+        if self.database is None and self.configured:
+            raise UsageError(
+                f"The profile {self.environment} does not use the embedded server.",
+                effect="Nothing was started.",
+                cure="Name a database (erm dev url NAME), or a profile with embedded://NAME (--env dev).",
+            )
+        return self.database or FALLBACK_DATABASE
+
+
+@app.command()
+def start(
+    context: typer.Context,
+    env: EnvironmentOption = None,
+    config: ConfigOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Start the server, and create the profile's database where it is missing.
+
+    Example: erm dev start
+    """
+    project = _project(context, env)
+    if project.database is None:
+        project.server.ensure_running()
+    else:
+        project.server.ensure_database(project.database)
+    console.write(render_status(project.server.status()))
+
+
+@app.command()
+def stop(
+    context: typer.Context,
+    config: ConfigOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Stop the server; its databases stay.
+
+    Example: erm dev stop
+    """
+    stopped = _project(context, None, needs_database=False).server.stop()
+    console.write("The server is stopped.\n" if stopped else "The server was not running.\n")
+
+
+@app.command()
+def status(
+    context: typer.Context,
+    output: FormatOption = Format.text,
+    config: ConfigOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Say whether the server runs, and where its files are; changes nothing.
+
+    Example: erm dev status --format json
+    """
+    found = _project(context, None, needs_database=False).server.status()
+    console.write(status_json(found) if output is Format.json else render_status(found))
+
+
+@app.command()
+def url(
+    context: typer.Context,
+    name: DatabaseArgument = None,
+    env: EnvironmentOption = None,
+    config: ConfigOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Print the libpq URL of a database, started and created where needed, so that the URL works at once.
+
+    Example: pg_dump "$(erm dev url)"
+    """
+    project = _project(context, env)
+    database = project.database_or(name)
+    project.server.ensure_database(database)
+    console.write(project.server.dsn(database) + "\n")
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def psql(
+    context: typer.Context,
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[PSQL_OPTIONS]...", help="Handed on to psql.")
+    ] = None,
+    env: EnvironmentOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Open psql on the profile's database.
+
+    Example: erm dev psql -c "select version()"
+    """
+    project = _project(context, env)
+    database = project.database_or(None)
+    program = project.server.psql() or shutil.which("psql")
+    if program is None:
+        raise ServerError(
+            "There is no psql: neither beside the server's programs nor on PATH.",
+            effect="No prompt was opened.",
+            cure='Install a PostgreSQL client, or hand another one the address: CLIENT "$(erm dev url)"',
+        )
+    project.server.ensure_database(database)
+    # psql takes this process's place, so that signals, the terminal and the exit code are its own.
+    os.execv(program, [str(program), project.server.dsn(database), *(arguments or [])])
+
+
+@app.command()
+def reset(
+    context: typer.Context,
+    yes: YesOption = False,
+    config: ConfigOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Stop the server and remove all of its databases.
+
+    Example: erm dev reset --yes
+    """
+    server = _project(context, None, needs_database=False).server
+    if not yes and not sys.stdin.isatty():
+        raise UsageError(
+            "erm dev reset removes every database of the embedded server, and there is no terminal to ask on.",
+            effect="Nothing was removed.",
+            cure="erm dev reset --yes",
+        )
+    question = f"Remove every database of the embedded server in {server.project_dir}?"
+    if not yes and not typer.confirm(question, err=True):
+        console.note("Nothing was removed.")
+        raise typer.Exit(1)
+    removed = server.reset()
+    console.write("The server and its databases are removed.\n" if removed else "There was no server.\n")
+
+
+def render_status(found: ServerStatus) -> str:
+    """The status as lines for a reader."""
+    if found.data_dir is None:
+        return "no server: nothing was started in this project yet\n"
+    state = f"running (process {found.pid})" if found.running else "not running"
+    lines = (
+        ("server", f"PostgreSQL {found.major}, {state}"),
+        ("data", str(found.data_dir)),
+        ("socket", str(found.socket_dir)),
+        ("log", str(found.log_path)),
+    )
+    return "".join(f"{label:<8}{text}\n" for label, text in lines)
+
+
+def status_json(found: ServerStatus) -> str:
+    """The status as one JSON object; what does not exist is null."""
+    paths = {"data_dir": found.data_dir, "socket_dir": found.socket_dir, "log_path": found.log_path}
+    values = {"running": found.running, "pid": found.pid, "major": found.major}
+    return json.dumps(values | {key: _text(path) for key, path in paths.items()}, indent=2) + "\n"
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def _project(context: typer.Context, env: str | None, *, needs_database: bool = True) -> Project:
+    """The project of erm.yaml, or of the working directory where there is none.
+
+    Args:
+        context: of the command, for `--config`.
+        env: the profile.
+        needs_database: whether the profile's URL matters; where it does not, no secret in it is asked for.
+    """
+    from erm_alembic.config.loader import load_settings
+    from erm_alembic.postgres.server import EmbeddedServer
+
+    settings = load_settings(env, invocation(context).config, require_url=False)
+    database = None
+    if needs_database and settings.url is not None:
+        for line in settings.notes:
+            console.note(line)
+        database = settings.url.database_url().embedded_name
+    return Project(
+        server=EmbeddedServer(settings.project_dir),
+        environment=settings.environment,
+        database=database,
+        configured=settings.url is not None,
+    )
