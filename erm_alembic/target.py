@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import psycopg2
+from psycopg2 import sql
 
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.config.redaction import redact
@@ -15,6 +16,8 @@ from erm_alembic.postgres.intercept import GatedConnection, connect_gated
 __all__ = ["Target", "open_target"]
 
 OLDEST_MAJOR = 13
+# Whoever only reads must not queue behind a lock that someone holds, and hold up whoever comes next.
+READING_LOCK_TIMEOUT = "3s"
 NOTHING_RUN = "Nothing was planned or run."
 
 
@@ -52,6 +55,33 @@ class Target:
             TargetError: the server cannot be reached or refuses.
         """
         return _connect(self.url, self.redacted, application_name)
+
+    def connect_read_only(self, application_name: str) -> GatedConnection:
+        """Open a connection that the server itself keeps from writing, and that never queues behind a lock for long.
+
+        Args:
+            application_name: how the session is seen in `pg_stat_activity`.
+
+        Raises:
+            TargetError: the server cannot be reached or refuses.
+        """
+        connection = self.connect(application_name)
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("SET default_transaction_read_only = on")
+            cursor.execute("SELECT pg_catalog.set_config('lock_timeout', %s, false)", [READING_LOCK_TIMEOUT])
+        connection.autocommit = False
+        self.set_role(connection)
+        return connection
+
+    def set_role(self, connection: GatedConnection) -> None:
+        """Act as `migrations.role`, where one is configured, for the whole session."""
+        if self.settings.migrations.role is None:
+            return
+        before, connection.autocommit = connection.autocommit, True
+        with connection.cursor() as cursor:
+            cursor.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(self.settings.migrations.role)))
+        connection.autocommit = before
 
 
 def open_target(settings: Settings) -> Target:
@@ -93,7 +123,8 @@ def _resolve(settings: Settings) -> tuple[DatabaseUrl, str]:
 def _read_facts(settings: Settings, url: DatabaseUrl, redacted: str, connection: GatedConnection) -> Target:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_catalog.current_setting('server_version'), pg_catalog.current_setting('server_version_num')::int,"
+            "SELECT pg_catalog.current_setting('server_version'),"
+            " pg_catalog.current_setting('server_version_num')::int,"
             " pg_catalog.current_database(), session_user, pg_catalog.pg_is_in_recovery()"
         )
         row = cursor.fetchone()

@@ -151,15 +151,17 @@ class Ledger:
     def finish_run(self, run_id: int, outcome: str, error: str | None = None) -> None:
         """Write how a run ended."""
         self._select(
-            "UPDATE {schema}.run SET finished_at = clock_timestamp(), outcome = %s, error = %s WHERE id = %s RETURNING id",
+            "UPDATE {schema}.run SET finished_at = clock_timestamp(), outcome = %s, error = %s"
+            " WHERE id = %s RETURNING id",
             [outcome, error, run_id],
         )
 
     def revision_insert(self) -> sql.Composed:
-        """The statement that writes one revision, for the migration's own transaction: both are there, or neither is."""
+        """The statement that writes one revision, for the migration's own transaction: both are there, or none."""
         return sql.SQL(
-            "INSERT INTO {schema}.revision (run_id, revision, message, direction, started_at, duration_ms, statements,"
-            " path, source, source_hash, outcome, error) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+            "INSERT INTO {schema}.revision (run_id, revision, message, direction, started_at, duration_ms,"
+            " statements, path, source, source_hash, outcome, error)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
         ).format(schema=sql.Identifier(self._schema))
 
     def write_revision(self, values: Sequence[Any]) -> None:
@@ -181,8 +183,8 @@ class Ledger:
 
     def _revisions_of(self, run_ids: list[int]) -> dict[int, list[RevisionRecord]]:
         rows = self._select(
-            "SELECT run_id, revision, message, direction, started_at, duration_ms, statements, source_hash, outcome, error"
-            " FROM {schema}.revision WHERE run_id = ANY(%s) ORDER BY id",
+            "SELECT run_id, revision, message, direction, started_at, duration_ms, statements, source_hash,"
+            " outcome, error FROM {schema}.revision WHERE run_id = ANY(%s) ORDER BY id",
             [run_ids],
         )
         found: dict[int, list[RevisionRecord]] = {}

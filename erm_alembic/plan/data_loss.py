@@ -35,13 +35,11 @@ def count_losses(target: Target, steps: tuple[Step, ...], search_path: str) -> t
     dropping = [(step, statement, drop) for step, statement, drop in _drops(steps)]
     if not dropping:
         return ()
-    with contextlib.closing(target.connect("erm plan")) as connection:
+    with contextlib.closing(target.connect_read_only("erm plan")) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
-            cursor.execute("SET default_transaction_read_only = on")
             cursor.execute("SELECT pg_catalog.set_config('search_path', %s, false)", [search_path])
             cursor.execute("SELECT pg_catalog.set_config('statement_timeout', %s, false)", [COUNT_TIMEOUT])
-            cursor.execute("SELECT pg_catalog.set_config('lock_timeout', %s, false)", [COUNT_TIMEOUT])
             losses = [
                 DataLoss(drop.kind, drop.name, _count(cursor, drop), step.revision, statement.line)
                 for step, statement, drop in dropping

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from psycopg2 import extensions, sql
+from psycopg2 import extensions
 
 from erm_alembic.config.redaction import redact
 from erm_alembic.errors import ErmError, ProjectError
@@ -19,17 +19,15 @@ from erm_alembic.revisions.facts import RevisionFacts
 from erm_alembic.revisions.origin import line_in_traceback
 from erm_alembic.revisions.record import Recorder, Recording
 from erm_alembic.revisions.steps import PendingRevision
+from erm_alembic.revisions.version_table import missing_version_table
 from erm_alembic.target import Target
 
 if TYPE_CHECKING:
-    from erm_alembic.revisions.environment import Config, RevisionStep
+    from erm_alembic.revisions.environment import Config, MigrationContext, RevisionStep
     from erm_alembic.revisions.graph import ScriptDirectory
     from erm_alembic.revisions.project import AlembicProject
 
 __all__ = ["Recorded", "record_revisions", "without_statements"]
-
-# A plan must not queue behind a lock that someone holds, and whoever comes next behind it.
-PLAN_LOCK_TIMEOUT = "3s"
 
 Choose = Callable[[tuple[str, ...]], Sequence[PendingRevision]]
 """Given the recorded revisions: what is pending, in order."""
@@ -44,22 +42,14 @@ class Recorded:
         steps: the pending revisions with what they would send.
         version_statements: the statements on Alembic's version table after each step.
         search_path: what the session resolves names by.
+        creates_version_table: what creates Alembic's version table, where it does not exist yet.
     """
 
     current: tuple[str, ...] = ()
     steps: list[Step] = field(default_factory=list)
     version_statements: list[tuple[str, ...]] = field(default_factory=list)
     search_path: str = ""
-
-
-def _make_read_only(raw: GatedConnection, role: str | None) -> None:
-    raw.autocommit = True
-    with raw.cursor() as cursor:
-        cursor.execute("SET default_transaction_read_only = on")
-        cursor.execute("SELECT pg_catalog.set_config('lock_timeout', %s, false)", [PLAN_LOCK_TIMEOUT])
-        if role:
-            cursor.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
-    raw.autocommit = False
+    creates_version_table: str | None = None
 
 
 def record_revisions(
@@ -88,13 +78,13 @@ def record_revisions(
     recordings: list[Recording] = []
 
     def connect() -> GatedConnection:
-        raw = target.connect("erm plan")
-        _make_read_only(raw, target.settings.migrations.role)
+        raw = target.connect_read_only("erm plan")
         raw.gate = recorder
         return raw
 
-    def work(heads: tuple[str, ...], _context: object) -> Iterable[RevisionStep]:
+    def work(heads: tuple[str, ...], context: MigrationContext) -> Iterable[RevisionStep]:
         recorded.current = heads
+        recorded.creates_version_table = missing_version_table(context)
         for pending in choose(heads):
             recorder.recording = recording = Recording(path=pending.file)
             recordings.append(recording)
@@ -120,13 +110,16 @@ def record_revisions(
             metadata=target.settings.migrations.metadata,
         )
     recorded.version_statements = [tuple(recording.version_statements) for recording in recordings]
+    if recorded.version_statements and recorded.creates_version_table:
+        first_statements = recorded.version_statements[0]
+        recorded.version_statements[0] = (recorded.creates_version_table, *first_statements)
     return recorded
 
 
 def _recorded(
     run: Callable[..., Any], recorder: Recorder, recording: Recording, facts: RevisionFacts, raw: GatedConnection
 ) -> Callable[..., None]:
-    """Run a revision's function; a failure after a held-back write ends its recording, any other is the revision's own."""
+    """Run a revision's function; a failure after a held-back write ends its recording, another is its own."""
 
     def migration_fn(**kw: Any) -> None:
         recorder.inside_revision = True

@@ -1,7 +1,7 @@
 """One deployer at a time per database: a session-level advisory lock on the migration's own connection.
 
-It lives on that very connection because it must end when the migration's server process ends, neither earlier (a lock on
-another connection is free while a killed deployer's CREATE INDEX CONCURRENTLY still runs) nor later. It is polled and
+It lives on that very connection because it must end when the migration's server process ends, neither earlier (a lock
+on another connection is free while a killed deployer's CREATE INDEX CONCURRENTLY still runs) nor later. It is polled,
 never waited for: a blocked `pg_advisory_lock` holds a snapshot that CREATE INDEX CONCURRENTLY would wait for.
 """
 
@@ -47,7 +47,8 @@ class Holder:
         where = f" from {self.address}" if self.address else ""
         since = f" since {self.since:%Y-%m-%d %H:%M:%S %Z}" if self.since else ""
         doing = f"; its last statement: {' '.join(self.query.split())}" if self.query else ""
-        return f"pid {self.pid} ({self.application or 'no application name'}, {self.role or 'unknown role'}{where}){since}{doing}"
+        what = self.application or "no application name"
+        return f"pid {self.pid} ({what}, {self.role or 'unknown role'}{where}){since}{doing}"
 
 
 def lock_holder(cursor: Any) -> Holder | None:

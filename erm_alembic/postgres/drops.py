@@ -1,4 +1,4 @@
-"""The drops in a SQL text that can be read with certainty; whatever might drop and cannot be read is said to be unknown."""
+"""The drops in a SQL text that can be read with certainty; what might drop and cannot be read is unknown."""
 
 from __future__ import annotations
 
@@ -31,11 +31,71 @@ class Drop:
 
 # Objects that hold no rows of their own: dropping them loses nothing that their revision cannot make again.
 HOLDS_NO_ROWS = frozenset(
-    ["AGGREGATE", "CAST", "COLLATION", "CONVERSION", "DOMAIN", "EVENT", "FUNCTION", "INDEX", "MATERIALIZED", "OPERATOR", "POLICY", "PROCEDURE", "ROUTINE", "ROLE", "RULE", "SEQUENCE", "STATISTICS", "TEXT", "TRIGGER", "TYPE", "VIEW", "PUBLICATION", "SUBSCRIPTION"]
+    [
+        "AGGREGATE",
+        "CAST",
+        "COLLATION",
+        "CONVERSION",
+        "DOMAIN",
+        "EVENT",
+        "FUNCTION",
+        "INDEX",
+        "MATERIALIZED",
+        "OPERATOR",
+        "POLICY",
+        "PROCEDURE",
+        "ROUTINE",
+        "ROLE",
+        "RULE",
+        "SEQUENCE",
+        "STATISTICS",
+        "TEXT",
+        "TRIGGER",
+        "TYPE",
+        "VIEW",
+        "PUBLICATION",
+        "SUBSCRIPTION",
+    ]
 )
 # Statements that remove nothing, whatever follows.
 REMOVES_NOTHING = frozenset(
-    ["SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN", "SET", "RESET", "SAVEPOINT", "RELEASE", "ROLLBACK", "BEGIN", "START", "COMMIT", "END", "CREATE", "COMMENT", "GRANT", "REVOKE", "INSERT", "UPDATE", "ANALYZE", "VACUUM", "REINDEX", "CLUSTER", "REFRESH", "LOCK", "NOTIFY", "LISTEN", "UNLISTEN", "DISCARD", "SECURITY", "IMPORT", "CHECKPOINT", "LOAD"]
+    [
+        "SELECT",
+        "WITH",
+        "VALUES",
+        "TABLE",
+        "SHOW",
+        "EXPLAIN",
+        "SET",
+        "RESET",
+        "SAVEPOINT",
+        "RELEASE",
+        "ROLLBACK",
+        "BEGIN",
+        "START",
+        "COMMIT",
+        "END",
+        "CREATE",
+        "COMMENT",
+        "GRANT",
+        "REVOKE",
+        "INSERT",
+        "UPDATE",
+        "ANALYZE",
+        "VACUUM",
+        "REINDEX",
+        "CLUSTER",
+        "REFRESH",
+        "LOCK",
+        "NOTIFY",
+        "LISTEN",
+        "UNLISTEN",
+        "DISCARD",
+        "SECURITY",
+        "IMPORT",
+        "CHECKPOINT",
+        "LOAD",
+    ]
 )
 
 

@@ -1,6 +1,6 @@
 """A psycopg2 connection whose every statement passes one gate, whether SQLAlchemy or a raw cursor sends it.
 
-SQLAlchemy's own events do not see a cursor that a revision opens by itself, so the gate stands below them, in the cursor.
+SQLAlchemy's own events do not see a cursor that a revision opens by itself: the gate stands below them, in the cursor.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class GatedCursor(Psycopg2Cursor):
         self._ask(query, rows, lambda: super(GatedCursor, self).executemany(query, rows))
 
     def callproc(self, procname: Any, parameters: Any = None) -> None:
-        self._ask(f"SELECT * FROM {procname}(...)", [], lambda: super(GatedCursor, self).callproc(procname, parameters))
+        self._ask(f"CALL {procname}(...)", [], lambda: super(GatedCursor, self).callproc(procname, parameters))
 
     def copy_expert(self, sql: Any, file: Any, size: int = 8192) -> None:
         self._ask(sql, [], lambda: super(GatedCursor, self).copy_expert(sql, file, size))

@@ -31,7 +31,7 @@ from erm_alembic.postgres.session_state import SessionState, apply_session_state
 from erm_alembic.revisions.project import AlembicProject
 from erm_alembic.revisions.redirect import redirected_engines
 
-__all__ = ["Config", "RevisionStep", "Work", "run_environment"]
+__all__ = ["Config", "MigrationContext", "RevisionStep", "Work", "run_environment"]
 
 Work = Callable[[tuple[str, ...], MigrationContext], Iterable[RevisionStep]]
 """Given the recorded revisions and Alembic's context: the steps to run, yielded one at a time."""
@@ -82,7 +82,7 @@ class _Adoption:
             raise EnvironmentRefused(
                 "env.py migrates several databases (or schemas) in one run: it configures Alembic again after "
                 "run_migrations().",
-                effect="Nothing was changed: erm deploys one database at a time, so that each has its plan, its lock and its ledger.",
+                effect="Nothing was changed: erm deploys one database at a time, each with its plan, lock and ledger.",
                 cure="Let env.py choose one database, for example from `context.get_x_argument()`, and run erm once "
                 "for each: `erm migrate -x db=NAME`.",
             )
@@ -137,7 +137,7 @@ def _import_metadata(name: str) -> Any:
 
 
 def _commit_what_env_wrote(theirs: Connection) -> None:
-    """A schema that env.py created in a transaction of its own would be invisible to the revisions, which run on another."""
+    """A schema that env.py created in a transaction of its own would be invisible to the revisions' connection."""
     written = theirs.execute(text("SELECT pg_catalog.pg_current_xact_id_if_assigned() IS NOT NULL")).scalar_one()
     raw = theirs.connection.dbapi_connection
     if written and raw is not None:
@@ -168,7 +168,7 @@ def run_environment(
         target: the database, for env.py's own engines.
         work: given the recorded revisions, yields the steps to run.
         destination: what `context.get_revision_argument()` answers.
-        read_only: True while planning: nothing is written, not even Alembic's version table or what env.py itself would.
+        read_only: True while planning: nothing is written, neither Alembic's version table nor what env.py would.
         metadata: `module:attribute`, used where env.py sets no target_metadata.
         context_options: further options of Alembic's EnvironmentContext, for autogenerate.
         on_heads: told the recorded revisions as each step leaves them, just before its transaction is committed.
@@ -254,7 +254,7 @@ def _env_py_failed(scripts: ScriptDirectory, error: BaseException) -> ProjectErr
 
 
 def _set_url(config: Config, scripts: ScriptDirectory, target: DatabaseUrl) -> None:
-    """Set `sqlalchemy.url` to the target, with the driver that env.py's own engine expects (an async one stays async)."""
+    """Set `sqlalchemy.url` to the target, with the driver that env.py's own engine expects: async stays async."""
     url = target.sqlalchemy_url(f"postgresql+{_expected_driver(config, scripts)}")
     config.set_main_option("sqlalchemy.url", url.render_as_string(hide_password=False).replace("%", "%%"))
 

@@ -46,7 +46,7 @@ def verify_graph(scripts: ScriptDirectory) -> None:
             raise ProjectError(
                 f"The revisions build on each other in a circle: {error}.",
                 effect=NOTHING_READ,
-                cure="Correct `down_revision` (or `depends_on`) in one of these files, so that one revision comes first.",
+                cure="Correct `down_revision` (or `depends_on`) in one of these files: one revision must come first.",
             ) from error
         except KeyError as error:
             raise _missing_parent(error, [str(entry.message) for entry in caught]) from error
@@ -207,7 +207,7 @@ def _most_recent(tips: list[str], applied_order: Callable[[str], int | None]) ->
     order = {tip: applied_order(tip) for tip in tips}
     if any(number is None for number in order.values()):
         raise UsageError(
-            f"The database stands on several branches ({', '.join(tips)}) and the ledger does not know which came last.",
+            f"The database stands on several branches ({', '.join(tips)}); the ledger does not know which came last.",
             effect=NOTHING_READ,
             cure="Say what shall remain: `erm migrate --mode rollback --to REV`.",
         )

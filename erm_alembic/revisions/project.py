@@ -94,7 +94,7 @@ class AlembicProject:
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
-        """Work from the project's folder, as `alembic` does: relative paths and `prepend_sys_path = .` count from there.
+        """Work from the project's folder, as `alembic` does: relative paths count from there.
 
         Whatever the project's code prints goes to stderr, so that the output of `--format json` is only JSON.
         """

@@ -43,7 +43,7 @@ class RecordedStatement:
 class Recording:
     """What one revision would send, filled while it is recorded.
 
-    `reason` is set as soon as something was answered that apply may answer otherwise: from there the recording is partial.
+    `reason` is set as soon as something was answered that apply may answer otherwise: it is partial from there.
     """
 
     path: str
@@ -163,7 +163,7 @@ class Recorder:
         self._judge_read(None, parameters)
 
     def _read_failed(self, cursor: GatedCursor, sql: str, error: psycopg2.Error) -> None:
-        """A SELECT that writes (nextval, FOR UPDATE, a function) is a write; other errors may come from held-back writes."""
+        """A SELECT that writes (nextval, FOR UPDATE) is a write; other errors may come from writes held back before."""
         if isinstance(error, pg.ReadOnlySqlTransaction):
             cursor.held_back = True
             self._remember(sql, opaque=True)
@@ -172,7 +172,7 @@ class Recorder:
             raise error
         message = str(error.diag.message_primary or error).splitlines()[0]
         self.recording.becomes_partial(
-            f"{_at(calling_line(self.recording.path))} reads what only exists after an earlier statement ran ({message})"
+            f"{_at(calling_line(self.recording.path))} reads what an earlier pending statement makes ({message})"
         )
         raise error
 
@@ -272,6 +272,6 @@ def _literal(cursor: GatedCursor, sql: str, parameters: Sequence[Any]) -> str:
 
 
 def _returned_columns(cursor: GatedCursor) -> int:
-    """How many columns SQLAlchemy expects back (INSERT ... RETURNING): it needs a result of that shape, without rows."""
+    """How many columns SQLAlchemy expects back (INSERT ... RETURNING): it needs a result of that shape."""
     compiled = getattr(cursor.context, "compiled", None)
     return len(getattr(compiled, "effective_returning", None) or ())

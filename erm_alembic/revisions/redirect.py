@@ -1,4 +1,4 @@
-"""While env.py runs, every PostgreSQL connection that it opens by itself goes to the target, and can be kept from writing.
+"""While env.py runs, every PostgreSQL connection that it opens goes to the target, and can be kept from writing.
 
 An env.py often has its own idea of the URL. Left alone, it would set its session up, or write, in another database.
 """

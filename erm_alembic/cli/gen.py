@@ -1,0 +1,78 @@
+"""`erm gen`: a revision from the difference between the models and the database."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from erm_alembic.cli import console
+from erm_alembic.cli.options import ConfigOption, EnvironmentOption, VerboseOption
+from erm_alembic.errors import UsageError
+from erm_alembic.render.safe import one_line
+
+__all__ = ["register"]
+
+EXAMPLES = """\b
+Examples:
+  erm gen -m "add reviews"                 write the revision
+  erm gen -m "add reviews" --dry-run       print it instead
+  erm gen --diff                           list the differences, a line each
+  erm gen --check                          exit 1 when models and revisions disagree
+"""
+
+
+def gen(
+    message: Annotated[str | None, typer.Option("-m", "--message", metavar="TEXT", help="What changes.")] = None,
+    env: EnvironmentOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the revision; write nothing.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="List the differences; write nothing.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Exit 1 when there are differences; write nothing.")] = False,
+    head: Annotated[
+        str | None, typer.Option("--head", metavar="REV", help="Build on this revision, not on the only head.")
+    ] = None,
+    x: Annotated[
+        list[str] | None, typer.Option("-x", metavar="KEY=VALUE", help="Handed to env.py, as Alembic does.")
+    ] = None,
+    name: Annotated[str, typer.Option("--name", help="The section of alembic.ini to use.")] = "alembic",
+    config: ConfigOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Write the revision that brings the database to the models, with its downgrade.
+
+    The database of --env must stand at the heads of the revision files.
+    """
+    from erm_alembic.generate import generate
+    from erm_alembic.revisions.project import AlembicOptions
+
+    writes = not (dry_run or diff or check)
+    if writes and not (message or "").strip():
+        raise UsageError(
+            "A revision needs a message.", effect="No revision was written.", cure='erm gen -m "add reviews"'
+        )
+    with console.stdout_reserved():
+        found = generate(
+            env,
+            message=(message or "models").strip(),
+            config=config,
+            head=head,
+            write=writes,
+            options=AlembicOptions(x=tuple(x or ()), name=name),
+        )
+    if not found.changes:
+        console.note("Models and revisions agree: there is nothing to generate.")
+        return
+    if dry_run:
+        console.write(found.source)
+    elif found.path is None:
+        console.write("".join(f"{one_line(change)}\n" for change in found.changes))
+    else:
+        console.write(f"{one_line(str(found.path))}\n")
+        console.note("Read it before you apply it: `erm migrate --mode plan` shows what it does.")
+    if check:
+        raise typer.Exit(1)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `erm`."""
+    app.command("gen", epilog=EXAMPLES)(gen)

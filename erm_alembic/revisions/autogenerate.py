@@ -1,0 +1,212 @@
+"""Autogenerate through the project's own env.py: its filters, its comparison options, its plugins.
+
+`RevisionContext` is what `alembic revision --autogenerate` itself uses; tests/revisions/test_alembic_names.py fails
+loudly when it moves.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alembic.autogenerate import RevisionContext
+from alembic.script import Script, ScriptDirectory
+from alembic.util import CommandError, rev_id
+from sqlalchemy import Connection
+
+from erm_alembic.config.dsn import DatabaseUrl
+from erm_alembic.errors import ProjectError, UsageError
+from erm_alembic.revisions.downgrade import inspect_downgrade
+from erm_alembic.revisions.environment import run_environment
+from erm_alembic.revisions.project import AlembicProject
+
+__all__ = ["Generated", "autogenerate"]
+
+NO_DOWNGRADE = "no downgrade could be generated; write one, or say here why there is none"
+
+
+@dataclass(frozen=True)
+class Generated:
+    """What autogenerate found.
+
+    Args:
+        changes: one line a difference between the models and the database; empty when they agree.
+        path: the file that was written; None when nothing was, or only looked at.
+        source: the revision's text.
+    """
+
+    changes: tuple[str, ...]
+    path: Path | None
+    source: str
+
+
+def autogenerate(
+    project: AlembicProject,
+    connection: Connection,
+    target: DatabaseUrl,
+    message: str,
+    *,
+    head: str | None,
+    metadata: str | None,
+    write: bool,
+) -> Generated:
+    """Compare the models with the database, and write the revision that brings it to them.
+
+    Args:
+        project: the Alembic project.
+        connection: a read-only connection to a database that stands at the project's heads.
+        target: its address.
+        message: the revision's message.
+        head: the revision to build on, where there are several heads.
+        metadata: `module:attribute` of the models, where env.py sets none.
+        write: False renders the revision without leaving a file.
+
+    Raises:
+        UsageError: the database is behind the revision files, or `head` is not one place to build on.
+        ProjectError: env.py or the models cannot be loaded, or the file cannot be written.
+    """
+    with project.entered(), _place(write) as scratch:
+        config = project.config()
+        scripts = project.scripts(config)
+        scripts.messaging_opts = {"quiet": True}
+        if scratch is not None:
+            scripts.version_locations = [*(str(path) for path in scripts._version_locations), str(scratch)]
+            del scripts._version_locations
+        context = _revision_context(config, scripts, message, head, scratch)
+        _compare(project, scripts, config, connection, target, metadata, context)
+        changes = _changes(context)
+        if not changes:
+            return Generated((), None, "")
+        path = _write(context)
+        _declare_when_it_cannot_go_down(path)
+        return Generated(changes, path if write else None, path.read_text(encoding="utf-8"))
+
+
+def _place(write: bool) -> AbstractContextManager[Any]:
+    """Where the file goes: the project's own folder (None), or one that is gone afterwards."""
+    return nullcontext(None) if write else _Scratch()
+
+
+class _Scratch(ExitStack):
+    def __enter__(self) -> Path:  # type: ignore[override]
+        super().__enter__()
+        return Path(self.enter_context(tempfile.TemporaryDirectory(prefix="erm-gen-")))
+
+
+def _revision_context(
+    config: Any, scripts: ScriptDirectory, message: str, head: str | None, scratch: Path | None
+) -> RevisionContext:
+    arguments = {
+        "message": message,
+        "autogenerate": True,
+        "sql": False,
+        "head": head or "head",
+        "splice": False,
+        "branch_label": None,
+        "version_path": None if scratch is None else str(scratch),
+        "rev_id": rev_id(),
+        "depends_on": None,
+    }
+    return RevisionContext(config, scripts, arguments)
+
+
+def _compare(
+    project: AlembicProject,
+    scripts: ScriptDirectory,
+    config: Any,
+    connection: Connection,
+    target: DatabaseUrl,
+    metadata: str | None,
+    context: RevisionContext,
+) -> None:
+    def compare(heads: tuple[str, ...], migration_context: Any) -> Iterable[Any]:
+        if set(heads) != set(scripts.get_heads()):
+            raise UsageError(
+                "The database is not at the heads of the revision files: what is missing would be generated again.",
+                effect="No revision was written.",
+                cure="Bring it up first: `erm migrate`.",
+            )
+        context.run_autogenerate(heads, migration_context)
+        return ()
+
+    options = {"template_args": context.template_args, "revision_context": context}
+    try:
+        run_environment(
+            project,
+            scripts,
+            config,
+            connection,
+            target,
+            compare,
+            destination="heads",
+            read_only=True,
+            metadata=metadata,
+            context_options=options,
+        )
+    except CommandError as error:
+        raise ProjectError(
+            f"Models and database cannot be compared: {error}",
+            effect="No revision was written.",
+            cure="Set target_metadata in env.py, or `migrations: {metadata: package:Base.metadata}` in erm.yaml.",
+        ) from error
+
+
+def _changes(context: RevisionContext) -> tuple[str, ...]:
+    script = context.generated_revisions[-1]
+    found: list[str] = []
+    for operations in script.upgrade_ops_list:
+        for difference in operations.as_diffs():
+            found += [_describe(each) for each in (difference if isinstance(difference, list) else [difference])]
+    return tuple(found)
+
+
+def _describe(difference: tuple[Any, ...]) -> str:
+    """One difference in a line: `add column orders.note`."""
+    what, *parts = difference
+    words = [what.replace("_", " ")]
+    for part in parts:
+        name = getattr(part, "name", None) or (part if isinstance(part, str) else None)
+        table = getattr(getattr(part, "table", None), "name", None)
+        if name:
+            words.append(f"{table}.{name}" if table and table not in words else str(name))
+    return " ".join(words)
+
+
+def _write(context: RevisionContext) -> Path:
+    try:
+        scripts = [script for script in context.generate_scripts() if isinstance(script, Script)]
+    except CommandError as error:
+        raise UsageError(
+            f"The revision cannot be placed: {str(error).removesuffix('.')}.",
+            effect="No revision was written.",
+            cure="Say which revision to build on with --head REV, or merge the heads: `alembic merge heads`.",
+        ) from error
+    except OSError as error:
+        raise ProjectError(
+            f"The revision cannot be written: {error.strerror}: {error.filename}.",
+            effect="No revision was written.",
+            cure="Make the versions folder writable.",
+        ) from error
+    if not scripts:
+        raise ProjectError(
+            "env.py's process_revision_directives removed the revision.",
+            effect="No revision was written.",
+            cure="That hook decides; run with -v to see what it did.",
+        )
+    return Path(scripts[-1].path)
+
+
+def _declare_when_it_cannot_go_down(path: Path) -> None:
+    """Every revision goes down or says why not; what autogenerate could not reverse is declared."""
+    source = path.read_text(encoding="utf-8")
+    if inspect_downgrade(source).state not in ("empty", "missing"):
+        return
+    declaration = f"irreversible = {NO_DOWNGRADE!r}\n"
+    after = re.search(r"^depends_on\b.*$|^down_revision\b.*$", source, re.MULTILINE)
+    cut = after.end() + 1 if after else 0
+    path.write_text(source[:cut] + declaration + source[cut:], encoding="utf-8")
