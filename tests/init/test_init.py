@@ -18,6 +18,7 @@ from erm_alembic.config.loader import load_settings
 from erm_alembic.errors import ErmError, UsageError
 from erm_alembic.revisions.templates import TEMPLATES, NewFile, database_name, project_files, templates_directory
 from tests.support.cli import REPOSITORY, run_erm
+from tests.support.databases import Database
 
 AWKWARD = ("plain", "with space", "100% sure", "it's", 'say "hi"', "läden 🛒")
 
@@ -148,6 +149,23 @@ def test_alembic_itself_takes_the_folder_as_a_template(tmp_path: Path, template:
     script = ScriptDirectory.from_config(config).generate_revision("ab12", "first")
     assert script is not None
     compile(Path(script.path).read_text(encoding="utf-8"), script.path, "exec")
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_new_project_deploys_and_rolls_back(tmp_path: Path, one_database: Database, template: str) -> None:
+    """What init and new write goes up and down on a real server as soon as the revision says what to do."""
+    env = {"ERM_DATABASE_URL": one_database.url}
+    write_project(tmp_path, template)
+    revision = tmp_path / run_erm("new", "shelves", cwd=tmp_path).stdout.strip()
+    text = revision.read_text(encoding="utf-8")
+    for statement in ("CREATE TABLE shelves (id int)", "DROP TABLE shelves"):
+        text = text.replace("\n    pass\n", f"\n    op.execute({statement!r})\n", 1)
+    revision.write_text(text, encoding="utf-8")
+    tables = "SELECT count(*) FROM pg_tables WHERE tablename = 'shelves'"
+    for mode, count in (("apply", 1), ("rollback", 0)):
+        done = run_erm("migrate", "--mode", mode, cwd=tmp_path, env=env)
+        assert done.returncode == 0, done.stderr
+        assert one_database.execute(tables) == [(count,)]
 
 
 def test_both_templates_write_the_same_revisions() -> None:
