@@ -1,0 +1,59 @@
+"""Alembic's private names that erm leans on: each is watched here, so that a new Alembic fails loudly, not wrongly."""
+
+from __future__ import annotations
+
+import inspect
+
+from alembic.autogenerate import RevisionContext
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext, MigrationStep, RevisionStep
+from alembic.script import Script, ScriptDirectory
+
+
+def test_steps_are_made_from_a_script_and_run_what_their_attribute_says() -> None:
+    """erm wraps `migration_fn` on the step; it must stay a plain attribute that run_migrations calls."""
+    for maker in (MigrationStep.upgrade_from_script, MigrationStep.downgrade_from_script):
+        assert list(inspect.signature(maker).parameters) == ["revision_map", "script"]
+    assert "self.migration_fn = " in inspect.getsource(RevisionStep.__init__)
+    assert "step.migration_fn(**kw)" in inspect.getsource(MigrationContext.run_migrations)
+
+
+def test_a_script_tells_its_relatives() -> None:
+    """The graph walks `_all_down_revisions` and `_all_nextrev`."""
+    assert hasattr(Script, "_all_down_revisions")
+    assert hasattr(Script, "_all_nextrev")
+
+
+def test_steps_are_chosen_as_alembic_chooses_them() -> None:
+    """Up with `implicit_base`, down with `select_for_downgrade`: as `alembic upgrade` and `downgrade` do."""
+    assert "implicit_base=True" in inspect.getsource(ScriptDirectory._upgrade_revs)
+    assert "select_for_downgrade=True" in inspect.getsource(ScriptDirectory._downgrade_revs)
+    parameters = inspect.signature(ScriptDirectory.iterate_revisions).parameters
+    assert list(parameters) == ["self", "upper", "lower", "kw"]
+
+
+def test_the_context_answers_for_its_version_table() -> None:
+    """`--sql` needs the version table's own definition."""
+    assert hasattr(MigrationContext, "_has_version_table")
+    assert "self._version = self.impl.version_table_impl(" in inspect.getsource(MigrationContext.__init__)
+
+
+def test_env_py_reaches_the_instance_that_is_wrapped() -> None:
+    """`configure` and `run_migrations` are methods that the proxy looks up on the instance."""
+    assert callable(EnvironmentContext.configure) and callable(EnvironmentContext.run_migrations)
+    source = inspect.getsource(EnvironmentContext.__enter__)
+    assert "_install_proxy" in source
+    assert 'opts.get("dont_mutate", False)' in inspect.getsource(MigrationContext.run_migrations)
+
+
+def test_autogenerate_works_as_the_revision_command_does() -> None:
+    """`erm gen` uses the class that `alembic revision --autogenerate` uses."""
+    assert list(inspect.signature(RevisionContext.__init__).parameters) == [
+        "self",
+        "config",
+        "script_directory",
+        "command_args",
+        "process_revision_directives",
+    ]
+    assert hasattr(RevisionContext, "run_autogenerate") and hasattr(RevisionContext, "generate_scripts")
+    assert "_version_locations" in vars(ScriptDirectory)
