@@ -79,7 +79,7 @@ class Cluster:
             ServerError: the data directory is damaged.
         """
         try:
-            return int((self.data_dir / "PG_VERSION").read_text("ascii").strip().partition(".")[0])
+            return int((self.data_dir / "PG_VERSION").read_text("utf-8").strip().partition(".")[0])
         except (OSError, ValueError):
             raise ServerError(
                 f"The data directory {self.data_dir} is damaged: it does not say of which version it is.",
@@ -106,7 +106,7 @@ class Cluster:
             here = self.data_dir.stat()
         except OSError:
             return ()
-        if not Path("/proc/self/cwd").exists():
+        if not Path("/proc/self/stat").exists():
             return self._process_of_pid_file()
         found = []
         for entry in Path("/proc").iterdir():

@@ -6,14 +6,15 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psycopg2
 
+from erm_alembic.errors import ErmError
 from erm_alembic.postgres.cluster_files import Cluster, locate_cluster
-from erm_alembic.postgres.process_user import ServerUser, can_use, choose_user
+from erm_alembic.postgres.process_user import ServerUser
 from erm_alembic.postgres.server import EmbeddedServer
 from tests.support.cli import erm_environment
 
@@ -59,27 +60,52 @@ def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
         time.sleep(0.005)
 
 
-def ensure_elsewhere(project: Path, name: str, user: ServerUser | None = None) -> subprocess.Popen[str]:
-    """Ensure a database from another process, as another user if one is given; it prints the server's pid."""
-    drop: dict[str, Any] = {}
-    if user is not None and user.dropped:
-        drop = {"user": user.uid, "group": user.gid, "extra_groups": []}
+def ensure_elsewhere(project: Path, name: str) -> subprocess.Popen[str]:
+    """Ensure a database from another process, which prints the pid of the server."""
     return subprocess.Popen(
         [sys.executable, "-c", ENSURE, str(project), name],
-        env=erm_environment({"PYTHONDONTWRITEBYTECODE": "1"}),
+        env=erm_environment(),
         cwd="/",
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        **drop,
     )
 
 
-def ordinary_user(*needed: Path) -> ServerUser | None:
-    """An ordinary user who can reach this Python, the package and the given paths, or None."""
-    user = choose_user()
-    paths: Sequence[Path] = (Path(sys.executable), Path(__file__), Path(psycopg2.__file__), *needed)
-    return user if all(can_use(user, path, "r") for path in paths) else None
+def ensure_as(user: ServerUser, project: Path, name: str) -> tuple[int, str]:
+    """Ensure a database as an ordinary user; the exit code, and the server's pid or the error's three sentences.
+
+    A forked copy of this process drops its rights: that user need not be able to run this Python, which may stand
+    under a closed home.
+    """
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        code = 70
+        try:
+            os.close(reading)
+            if user.dropped:
+                os.setgroups([])
+                os.setgid(user.gid)
+                os.setuid(user.uid)
+            code, output = _ensured(project, name)
+            os.write(writing, output.encode())
+        finally:
+            os._exit(code)
+    os.close(writing)
+    with os.fdopen(reading, encoding="utf-8") as stream:
+        output = stream.read()
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status), output
+
+
+def _ensured(project: Path, name: str) -> tuple[int, str]:
+    server = EmbeddedServer(project, durable=False)
+    try:
+        server.ensure_database(name)
+    except ErmError as error:
+        return error.exit_code, "\n".join((error.what, error.effect, error.cure))
+    return 0, str(server.status().pid)
 
 
 def give_to(user: ServerUser, path: Path) -> None:

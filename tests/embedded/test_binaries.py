@@ -35,8 +35,8 @@ def test_the_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for version in ("9", "14", "16"):
         fake_installation(system / version / "bin", version)
     monkeypatch.setattr(module, "SYSTEM_ROOT", system)
-    monkeypatch.setattr(module, "_wheel_bin_dir", lambda: fake)
-    fake = fake_installation(tmp_path / "wheel", "18.6")
+    wheel = fake_installation(tmp_path / "wheel", "18.6")
+    monkeypatch.setattr(module, "_wheel_bin_dir", lambda: wheel)
     on_path = fake_installation(tmp_path / "path", "17.2 (Debian 17.2-1)")
     named = fake_installation(tmp_path / "named", "15.1")
     found = installed_binaries({"PATH": str(on_path)})

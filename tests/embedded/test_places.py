@@ -18,7 +18,7 @@ from erm_alembic.postgres.private_place import reachable_binaries, socket_folder
 from erm_alembic.postgres.process_user import choose_user
 from erm_alembic.postgres.server import EmbeddedServer
 from tests.embedded.conftest import requires_root
-from tests.embedded.driving import cluster_of, ensure_elsewhere, give_to, ordinary_user, query
+from tests.embedded.driving import cluster_of, ensure_as, give_to, query
 
 
 @pytest.fixture
@@ -44,22 +44,16 @@ def test_root_hands_the_server_to_an_ordinary_user(server: EmbeddedServer) -> No
 
 
 @requires_root
-def test_root_in_somebody_elses_project(project: Path, pg_bin: PostgresBinaries) -> None:
+def test_root_in_somebody_elses_project(project: Path) -> None:
     """Root's server in the project of another user runs as that user, who can then go on with it."""
-    user = ordinary_user(pg_bin.bin_dir)
-    if user is None:
-        pytest.skip("no ordinary user can reach this checkout")
+    user = choose_user()
     os.chown(project, user.uid, user.gid)
     server = EmbeddedServer(project, durable=False)
     server.ensure_database("app")
     assert cluster_of(server).user.uid == user.uid
-    theirs = ensure_elsewhere(project, "app", user)
-    assert theirs.communicate(timeout=60)[0].strip() == str(server.status().pid)
+    assert ensure_as(user, project, "app") == (0, str(server.status().pid))
     server.stop()
-    theirs = ensure_elsewhere(project, "app", user)
-    output = theirs.communicate(timeout=60)[0]
-    assert theirs.returncode == 0, output
-    assert str(server.status().pid) == output.strip()
+    assert ensure_as(user, project, "app") == (0, str(server.status().pid))
 
 
 @requires_root
@@ -101,29 +95,23 @@ def test_programs_under_a_closed_home(closed_home: Path, project: Path) -> None:
         shutil.rmtree(home)
 
 
-def test_an_ordinary_user(project: Path, pg_bin: PostgresBinaries) -> None:
+def test_an_ordinary_user(project: Path) -> None:
     """An ordinary user's server runs as that user, with the data in the project."""
-    user = ordinary_user(pg_bin.bin_dir)
-    if user is None:
-        pytest.skip("no ordinary user can reach this checkout")
+    user = choose_user()
     give_to(user, project)
-    theirs = ensure_elsewhere(project, "app", user)
-    output = theirs.communicate(timeout=60)[0].strip()
-    assert theirs.returncode == 0, output
+    code, output = ensure_as(user, project, "app")
+    assert code == 0, output
     assert Path(f"/proc/{output}").stat().st_uid == user.uid
     assert (project / ".erm" / "postgres" / "data" / "PG_VERSION").is_file()
 
 
-def test_a_project_that_cannot_be_written(project: Path, pg_bin: PostgresBinaries) -> None:
+def test_a_project_that_cannot_be_written(project: Path) -> None:
     """In a folder where nothing may be written the error says so, and no traceback comes."""
-    user = ordinary_user(pg_bin.bin_dir)
-    if user is None:
-        pytest.skip("no ordinary user can reach this checkout")
+    user = choose_user()
     project.chmod(0o555)
-    theirs = ensure_elsewhere(project, "app", user)
-    output = theirs.communicate(timeout=60)[0]
+    code, output = ensure_as(user, project, "app")
     project.chmod(0o755)
-    assert theirs.returncode == 1, output
+    assert code == 1, output
     assert output.splitlines() == [
         f"{project / '.erm'} cannot be written: Permission denied.",
         "The embedded server keeps its data there; it was not started.",
