@@ -6,7 +6,7 @@ A variable that is empty counts as unset where a default is given, as in a shell
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 __all__ = ["UnsetVariable", "expand", "has_variables", "without_variables"]
 
@@ -29,12 +29,13 @@ class UnsetVariable(ValueError):
         self.name = name
 
 
-def expand(text: str, environ: Mapping[str, str]) -> str:
+def expand(text: str, environ: Mapping[str, str], encode: Callable[[str], str] = str) -> str:
     """Put the variables' values in; a value is not looked into again.
 
     Args:
         text: as it is written in the file.
         environ: the variables.
+        encode: how a variable's value (not a default) is written at this place.
 
     Raises:
         UnsetVariable: a variable without default is not set.
@@ -55,7 +56,7 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
             return default
         if found is None:
             raise UnsetVariable(name)
-        return found
+        return encode(found)
 
     return _TOKEN.sub(value, text)
 

@@ -10,14 +10,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from erm_alembic.config.dsn import DatabaseUrl
-from erm_alembic.config.interpolation import UnsetVariable, without_variables
+from erm_alembic.config.interpolation import UnsetVariable, expand, without_variables
 from erm_alembic.config.redaction import redact, register_secret
 from erm_alembic.config.secrets import SecretContext, provider_for
 from erm_alembic.errors import ConfigurationError
 
 __all__ = ["SealedUrl"]
+
+_USERINFO = re.compile(r"(?P<scheme>[\w+.\-]+://)(?P<user>[^/?@:]*):(?P<password>[^/?@]*)@(?P<rest>.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class SealedUrl:
             if provider is not None:
                 value = provider.fetch(self.text.partition(":")[2], context)
             else:
-                value = context.expand(self.text)
+                value = _expanded(self.text, self.environ) if in_file else self.text
         except UnsetVariable as unset:
             raise ConfigurationError(
                 f"{self.key} ({self.origin}) cannot be read: {unset}.",
@@ -91,6 +94,23 @@ class SealedUrl:
         if provider is not None:
             return redact(provider.describe(self.text.partition(":")[2]))
         return redact(self.text)
+
+
+def _expanded(text: str, environ: Mapping[str, str]) -> str:
+    """Put the variables into an address; a password may hold any character, encoded for the URL or not.
+
+    `%` and two hexadecimal digits are taken for an encoded character, everything else stands for itself.
+    """
+    parts = _USERINFO.fullmatch(text)
+    if parts is None:
+        return expand(text, environ)
+
+    def password(value: str) -> str:
+        register_secret(value)
+        return quote(value, safe="%")
+
+    user = expand(parts["user"], environ, lambda value: quote(value, safe="%"))
+    return f"{parts['scheme']}{user}:{expand(parts['password'], environ, password)}@{expand(parts['rest'], environ)}"
 
 
 def register_address(value: str) -> None:

@@ -277,7 +277,7 @@ def _answers(dbapi: Any) -> bool:
 
 
 def _was_spoken_to(dbapi: Any) -> bool:
-    """Whether bytes wait on an idle connection: its end, or what nobody asked for. It sends nothing, and never waits."""
+    """Whether bytes wait on an idle connection: its end, or what nobody asked for. Sends nothing, never waits."""
     try:
         if hasattr(select, "poll"):
             poller = select.poll()
