@@ -20,7 +20,8 @@ _SHORTEST = 3
 # Shorter than this, a secret is masked only where it stands alone: "app" must not turn "application" to "***lication".
 _SHORTEST_ANYWHERE = 8
 
-_USERINFO = re.compile(r"(://[^\s:/?#@\"'<>]*:)([^\s\"'<>]*)@")
+_WORD = re.compile(r"[^\s\"'<>]+")
+_USER = re.compile(r"://[^:/?#@]*:")
 _KEYWORD = re.compile(
     r"(?i)\b((?:ssl)?password|passwd|PGPASSWORD)(\s*=\s*)('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^\s&'\"]+)"
 )
@@ -59,8 +60,16 @@ def redact(text: str) -> str:
     """
     if _secrets:
         text = _compiled().sub(MASK, text)
-    text = _USERINFO.sub(rf"\1{MASK}@", text)
+    if "://" in text and "@" in text:
+        text = _WORD.sub(_without_userinfo, text)
     return _KEYWORD.sub(rf"\1\2{MASK}", text)
+
+
+def _without_userinfo(word: re.Match[str]) -> str:
+    """A URL without its password, which ends at the last `@`: people forget to encode theirs."""
+    head, at, tail = word[0].rpartition("@")
+    user = _USER.search(head) if at else None
+    return f"{head[: user.end()]}{MASK}@{tail}" if user else word[0]
 
 
 def _compiled() -> re.Pattern[str]:
