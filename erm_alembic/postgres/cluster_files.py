@@ -117,7 +117,15 @@ class Cluster:
     def running(self) -> PidFile | None:
         """The pid file of a postmaster that is alive and works here, or None."""
         written = self.pid_file()
-        return written if written is not None and written.pid in self.processes() else None
+        if written is None:
+            return None
+        if not Path("/proc/self/stat").exists():
+            return written if written.pid in self.processes() else None
+        try:
+            here = self.data_dir.stat()
+        except OSError:
+            return None
+        return written if _works_in(Path(f"/proc/{written.pid}"), here) else None
 
     def _process_of_pid_file(self) -> tuple[int, ...]:
         """Without /proc: the process of the pid file, if it lives and was started for this path."""

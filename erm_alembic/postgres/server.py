@@ -8,9 +8,9 @@ behind stands in the way.
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -176,10 +176,13 @@ class EmbeddedServer:
             cluster = locate_cluster(self.project_dir)
             if cluster is None:
                 return False
+            # Another user, or the project's former path, may have given the running server another folder.
+            folders = {self._socket_dir(cluster), socket_folder(cluster.data_dir)}
             shut_down(cluster)
-            folder = socket_folder(cluster.data_dir)
-            clear_leftovers(cluster, folder, PORT)
-            shutil.rmtree(folder, ignore_errors=True)
+            for folder in folders:
+                clear_leftovers(cluster, folder, PORT)
+                with suppress(OSError):
+                    folder.rmdir()
             discard_cluster(self.project_dir, cluster)
             return True
 
