@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import psycopg2
 from psycopg2 import sql
+from sqlalchemy.exc import DBAPIError
 
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.config.redaction import redact
@@ -19,6 +23,8 @@ OLDEST_MAJOR = 13
 # Whoever only reads must not queue behind a lock that someone holds, and hold up whoever comes next.
 READING_LOCK_TIMEOUT = "3s"
 NOTHING_RUN = "Nothing was planned or run."
+# A server that does not answer, or a network that is cut without a word, must not hold up a deployment for hours.
+PATIENCE = {"connect_timeout": "15", "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,18 @@ class Target:
         self.set_role(connection)
         return connection
 
+    @contextlib.contextmanager
+    def reported(self) -> Iterator[None]:
+        """Turn what the server or the network objects, for as long as the block lasts, into words of erm.
+
+        Raises:
+            TargetError: the connection was lost, a right is missing, a lock was not had in time, the disk is full.
+        """
+        try:
+            yield
+        except (psycopg2.Error, DBAPIError) as error:
+            raise _objection(self, error) from error
+
     def set_role(self, connection: GatedConnection) -> None:
         """Act as `migrations.role`, where one is configured, for the whole session."""
         if self.settings.migrations.role is None:
@@ -125,11 +143,19 @@ def _read_facts(settings: Settings, url: DatabaseUrl, redacted: str, connection:
         cursor.execute(
             "SELECT pg_catalog.current_setting('server_version'),"
             " pg_catalog.current_setting('server_version_num')::int,"
-            " pg_catalog.current_database(), session_user, pg_catalog.pg_is_in_recovery()"
+            " pg_catalog.current_database(), session_user, pg_catalog.pg_is_in_recovery(),"
+            " pg_catalog.pg_backend_pid()"
         )
         row = cursor.fetchone()
     assert row is not None
-    version, number, database, role, is_standby = row
+    version, number, database, role, is_standby, backend = row
+    if backend != connection.info.backend_pid:
+        raise TargetError(
+            f"{redacted} is behind a connection pooler: the server process that answers is not the one that was greeted.",
+            effect=f"{NOTHING_RUN} A transaction pooler would strand the deploy lock, and hand the settings of this "
+            "session to other clients.",
+            cure="Give migrations the database's own address, past the pooler.",
+        )
     if number // 10000 < OLDEST_MAJOR:
         raise TargetError(
             f"The server is PostgreSQL {version}.",
@@ -141,10 +167,39 @@ def _read_facts(settings: Settings, url: DatabaseUrl, redacted: str, connection:
 
 def _connect(url: DatabaseUrl, redacted: str, application_name: str) -> GatedConnection:
     try:
-        return connect_gated(url.dsn(), application_name)
+        return connect_gated(_patient(url).dsn(), application_name)
     except (psycopg2.Error, ValueError) as error:
         said = redact(" ".join(str(error).split()))
         raise TargetError(f"{redacted} cannot be reached: {said}", effect=NOTHING_RUN, cure=_cure(said)) from error
+
+
+def _patient(url: DatabaseUrl) -> DatabaseUrl:
+    """The address with limits on silence, where neither it nor a service file nor the environment sets them."""
+    if "service" in url.parameters or "PGSERVICE" in os.environ:
+        return url
+    missing = {key: value for key, value in PATIENCE.items() if key not in url.parameters}
+    if "PGCONNECT_TIMEOUT" in os.environ:
+        missing.pop("connect_timeout", None)
+    return url.with_parameters(**missing)
+
+
+def _objection(target: Target, error: psycopg2.Error | DBAPIError) -> TargetError:
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    primary = cause.diag.message_primary if isinstance(cause, psycopg2.Error) else None
+    said = redact(primary or (str(cause).strip().splitlines() or ["the connection is lost"])[0])
+    state = getattr(cause, "pgcode", None) or ""
+    cure = next((cure for prefix, cure in OBJECTIONS if state.startswith(prefix)), _cure(said))
+    return TargetError(f"{target.redacted}: {said.rstrip('.')}.", effect=NOTHING_RUN, cure=cure)
+
+
+# By the beginning of the SQLSTATE.
+OBJECTIONS = (
+    ("42501", "Let an administrator grant the right, or deploy as a role that has it."),
+    ("55P03", "Somebody holds a lock for long: `SELECT * FROM pg_stat_activity` shows who; try again."),
+    ("57P0", "Try again once the server is up."),
+    ("22023", "Check `migrations.role` in erm.yaml, and that the role exists."),
+    ("53", "Give the server what it lacks (disk, memory, connections), and try again."),
+)
 
 
 # libpq tells these failures apart by their words alone; an unknown (or translated) text gets the general cure.
