@@ -1,0 +1,1 @@
+CREATE TABLE kept_by_hand (id integer PRIMARY KEY);
