@@ -15,9 +15,10 @@ from erm_alembic.checks.overrides import Override, override_findings
 from erm_alembic.config.loader import load_settings
 from erm_alembic.config.settings import Settings
 from erm_alembic.drift.history import edited_revisions, missing_revisions
-from erm_alembic.errors import TargetError
+from erm_alembic.errors import Interrupted, TargetError
 from erm_alembic.execute.progress import Progress, SilentProgress
 from erm_alembic.execute.run import Run, execute
+from erm_alembic.execute.signals import Stopped, cancel_on_signal
 from erm_alembic.ledger.model import RunRecord
 from erm_alembic.ledger.restore import restore_file
 from erm_alembic.ledger.store import open_ledger
@@ -222,7 +223,7 @@ def _open(
 
 def _planned(opened: _Opened, request: Request, overrides: tuple[Override, ...] = ()) -> Survey:
     """Plan, look for drift, and let every check have its say."""
-    survey = build_plan(opened.target, opened.project, request)
+    survey = _surveyed(opened, request)
     drift = (*missing_revisions(survey.unknown, survey.ledger), *edited_revisions(survey.applied, survey.ledger))
     drifted = replace(survey.plan, drift=drift)
     exempt = exempt_ancestors(survey.scripts, opened.settings.safety.downgrades_since)
@@ -237,6 +238,23 @@ def _planned(opened: _Opened, request: Request, overrides: tuple[Override, ...] 
     findings = override_findings(run_checks(context, opened.settings.safety.rules), overrides)
     exempted = sum(facts.revision in exempt and facts.cannot_go_down for facts in survey.pending)
     return replace(survey, plan=replace(drifted, findings=findings, exempted=exempted))
+
+
+def _surveyed(opened: _Opened, request: Request) -> Survey:
+    """Plan; a signal cancels what a revision or env.py reads meanwhile."""
+    try:
+        with opened.target.reported(), cancel_on_signal() as watch:
+            try:
+                return build_plan(opened.target, opened.project, request)
+            finally:
+                watch.check()
+    except Stopped as stopped:
+        raise Interrupted(
+            f"Interrupted by {stopped} while planning.",
+            signal_number=stopped.signal_number,
+            effect="Nothing was changed.",
+            cure="Run the command again.",
+        ) from stopped
 
 
 def _run(
@@ -268,8 +286,8 @@ def status(env: str | None = None, *, config: Path | None = None) -> Status:
         ErmError: a subclass of it, when it cannot be told.
     """
     opened = _open(env, config)
-    survey = build_plan(opened.target, opened.project, Request("upgrade", "heads"))
-    with open_ledger(opened.target) as ledger:
+    survey = _surveyed(opened, Request("upgrade", "heads"))
+    with opened.target.reported(), open_ledger(opened.target) as ledger:
         runs = ledger.runs(limit=1)
     return Status(
         environment=survey.plan.environment,
@@ -295,7 +313,8 @@ def history(env: str | None = None, *, config: Path | None = None, limit: int | 
         ErmError: a subclass of it, when the ledger cannot be read.
     """
     settings = load_settings(env, config)
-    with open_ledger(open_target(settings)) as ledger:
+    target = open_target(settings)
+    with target.reported(), open_ledger(target) as ledger:
         return ledger.runs(limit)
 
 
@@ -316,5 +335,6 @@ def restore(env: str | None, revision: str, *, config: Path | None = None, out: 
     """
     settings = load_settings(env, config)
     project = find_project(settings)
-    with open_ledger(open_target(settings)) as ledger:
+    target = open_target(settings)
+    with target.reported(), open_ledger(target) as ledger:
         return restore_file(ledger, revision, project.root, out)

@@ -16,6 +16,7 @@ from erm_alembic.cli.options import (
     EnvironmentOption,
     Format,
     FormatOption,
+    Invocation,
     VerboseOption,
     invocation,
     wait_seconds,
@@ -234,7 +235,7 @@ def _plan_exit_code(request: Request, plan: Plan) -> int:
     return 3 if request.check and not plan.up_to_date else 0
 
 
-def _run(request: Request, signal_number: int) -> int:
+def _run(request: Request, kept: Invocation) -> int:
     """Do what was asked, print the result, and return the exit code."""
     _check_combination(request)
     if request.only_plans:
@@ -244,7 +245,7 @@ def _run(request: Request, signal_number: int) -> int:
     result = _execute(request)
     _show(request, result.plan, result.outcome)
     if result.outcome.result == "interrupted":
-        return 128 + signal_number
+        return 128 + kept.signal_number  # known only now: it arrived during the run
     return 0 if result.outcome.result in ("done", "nothing-to-do") else 1
 
 
@@ -311,7 +312,7 @@ def migrate(
         tag=tag,
         verbose=verbose,
     )
-    code = _run(request, invocation(context).signal_number)
+    code = _run(request, invocation(context))
     raise typer.Exit(code)
 
 

@@ -32,7 +32,7 @@ def describe_failure(error: BaseException, parameters: Sequence[Any] = ()) -> st
         text = f"{type(cause).__name__}: {lines[0] if lines else '(no message)'}"
     for value in sorted(set(_values(parameters)), key=len, reverse=True):
         text = text.replace(value, "?")
-    return redact(text)
+    return redact(text.replace("\x00", ""))  # which no server can keep
 
 
 def _values(parameters: Iterable[Any]) -> Iterable[str]:

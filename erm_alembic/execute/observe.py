@@ -16,10 +16,13 @@ class Observer:
 
     Args:
         show: told the text and the line of each statement before it is sent.
+
+    `check` is called before each statement, and raises when the run must not go on.
     """
 
     def __init__(self, show: Callable[[str, int | None], None]) -> None:
         self._show = show
+        self.check: Callable[[], None] = lambda: None
         self.path: str | None = None
         self.statements = 0
         self.last_sql = ""
@@ -37,6 +40,7 @@ class Observer:
         self.path = None
 
     def pass_through(self, cursor: GatedCursor, sql: str, parameters: Sequence[Any], send: Send) -> None:
+        self.check()
         if self.path is not None and not (cursor.context is None and sent_by_sqlalchemy()):
             self.statements += 1
             self.last_sql, self.last_line, self.last_parameters = sql, calling_line(self.path), parameters

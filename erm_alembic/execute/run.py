@@ -13,16 +13,15 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import psycopg2
-from psycopg2 import sql
 from psycopg2.extensions import cursor as PlainCursor
 
 from erm_alembic.checks.overrides import Override
-from erm_alembic.errors import ErmError, Refused
+from erm_alembic.errors import ErmError, Interrupted, Refused
 from erm_alembic.execute.failure import describe_failure
 from erm_alembic.execute.observe import Observer
 from erm_alembic.execute.progress import Progress
 from erm_alembic.execute.provenance import git_commit
-from erm_alembic.execute.signals import Stopped, cancel_on_signal
+from erm_alembic.execute.signals import SignalWatch, Stopped, cancel_on_signal
 from erm_alembic.ledger.store import Ledger, open_ledger
 from erm_alembic.plan.build import Survey, choose_pending
 from erm_alembic.plan.model import Outcome, Step, StepOutcome
@@ -64,6 +63,7 @@ class Run:
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     run_id: int = 0
     next_heads: tuple[str, ...] = ()
+    failure: Exception | None = None
 
     def __post_init__(self) -> None:
         self.current = self.survey.plan.current
@@ -74,14 +74,14 @@ class Run:
         assert self.under_way is not None
         self.progress.statement(self.steps[self.under_way.facts.revision], text, line)
 
-    def work(self, raw: GatedConnection, ledger: Ledger) -> Callable[..., Iterable[RevisionStep]]:
+    def work(self, raw: GatedConnection, ledger: Ledger, watch: SignalWatch) -> Callable[..., Iterable[RevisionStep]]:
         """The work that env.py's run_migrations() does: each step, recorded in its own transaction."""
 
         def run_steps(heads: tuple[str, ...], _context: object) -> Iterable[RevisionStep]:
             pending = self._still_pending(heads, ledger)
             for number, each in enumerate(pending, start=1):
                 self._begin(each, number, len(pending))
-                each.step.migration_fn = self._recorded(each, raw, ledger)
+                each.step.migration_fn = self._recorded(each, raw, ledger, watch)
                 yield each.step
                 self._done()
 
@@ -109,11 +109,21 @@ class Run:
     def _step(self, pending: PendingRevision) -> Step:
         return self.steps[pending.facts.revision]
 
-    def _recorded(self, pending: PendingRevision, raw: GatedConnection, ledger: Ledger) -> Callable[..., None]:
+    def _recorded(
+        self, pending: PendingRevision, raw: GatedConnection, ledger: Ledger, watch: SignalWatch
+    ) -> Callable[..., None]:
         run = pending.step.migration_fn
 
         def migration_fn(**kw: Any) -> None:
-            run(**kw)
+            try:
+                run(**kw)
+            except SystemExit as error:
+                self.failure = RuntimeError(f"the revision calls sys.exit({error.code!r})")
+                raise self.failure from error
+            except Exception as error:
+                self.failure = error
+                raise
+            watch.check()
             self.observer.end()
             _insert_as_login_role(raw, ledger.revision_insert(), self._row(pending, "done", None))
 
@@ -164,6 +174,11 @@ class Run:
         )
         return row
 
+    def check_ended(self) -> None:
+        """Raise what a revision failed with, when env.py kept it to itself."""
+        if self.under_way is not None:
+            raise self.failure or RuntimeError("env.py ended the run, and kept the reason to itself")
+
     def where_it_failed(self, error: BaseException) -> str:
         """What failed, with the line of the revision that sent the statement."""
         said = describe_failure(error, self.observer.last_parameters)
@@ -185,15 +200,20 @@ def execute(run: Run, *, wait: float, accept_environment: bool) -> Outcome:
         LockNotHad: another deployer holds the lock.
         Refused: the database changed since it was planned, or belongs to another environment.
         TargetError: the database cannot be reached, or the ledger cannot be created.
+        Interrupted: a signal arrived before the run began; one that arrives later is in the outcome.
     """
     begun = time.monotonic()
-    with contextlib.closing(run.target.connect(f"erm {run.mode}")) as raw:
-        raw.autocommit = True
-        acquire_deploy_lock(raw, wait, run.progress.note)
-        with open_ledger(run.target) as ledger, run.project.entered():
-            _prepare_ledger(run, ledger, raw, accept_environment)
-            result, error = _guarded(run, raw, ledger)
-        _write_end(run, result, error)
+    try:
+        with cancel_on_signal() as watch, contextlib.closing(run.target.connect(f"erm {run.mode}")) as raw:
+            raw.autocommit = True
+            with run.target.reported():
+                acquire_deploy_lock(raw, wait, run.progress.note)
+            with open_ledger(run.target) as ledger, run.project.entered():
+                with run.target.reported():
+                    _prepare_ledger(run, ledger, raw, accept_environment)
+                result, error = _guarded(run, raw, ledger, watch)
+    except Stopped as stopped:
+        raise _stopped_before(stopped) from stopped
     not_run = [
         StepOutcome(step.revision, "not-run")
         for step in run.survey.plan.steps
@@ -232,48 +252,44 @@ def _prepare_ledger(run: Run, ledger: Ledger, raw: GatedConnection, accept_envir
 Ending = tuple[Literal["done", "failed", "interrupted"], str | None]
 
 
-def _guarded(run: Run, raw: GatedConnection, ledger: Ledger) -> Ending:
+def _guarded(run: Run, raw: GatedConnection, ledger: Ledger, watch: SignalWatch) -> Ending:
     """Run the steps; whatever ends them early becomes an outcome, and the server has rolled the revision back."""
-    failed_row: list[Any] | None = None
+    ending: Ending = ("done", None)
+    refusal: ErmError | None = None
     try:
-        with cancel_on_signal(raw) as watch:
-            try:
-                _run_environment(run, raw, ledger)
-                return "done", None
-            except Exception as error:
-                if watch.received is not None:
-                    raise Stopped(watch.received) from error
-                raise
+        _run_environment(run, raw, ledger, watch)
+        watch.check()
+        run.check_ended()
     except Stopped as stopped:
-        ending: Ending = ("interrupted", f"stopped by {stopped}")
-        failed_row = run.fail_step(f"stopped by {stopped}")
+        ending = ("interrupted", f"stopped by {stopped}")
     except ErmError as error:
-        with contextlib.suppress(psycopg2.Error):
-            ledger.finish_run(run.run_id, "failed", error.what)
-        raise
+        ending, refusal = ("failed", error.what), error
     except Exception as error:
-        said = run.where_it_failed(error)
-        ending = ("failed", said)
-        failed_row = run.fail_step(said)
-    if failed_row is not None:
-        with contextlib.suppress(psycopg2.Error):
-            ledger.write_revision(failed_row)
+        ending = ("failed", run.where_it_failed(error))
+    with watch.held():
+        if watch.received is not None and ending[0] != "done":
+            ending, refusal = ("interrupted", f"stopped by {Stopped(watch.received)}"), None
+        _write_end(run, ledger, *ending)
+    if refusal is not None:
+        raise refusal
     return ending
 
 
-def _run_environment(run: Run, raw: GatedConnection, ledger: Ledger) -> None:
-    target, migrations = run.target, run.target.settings.migrations
+def _run_environment(run: Run, raw: GatedConnection, ledger: Ledger, watch: SignalWatch) -> None:
+    target = run.target
 
     def connect() -> GatedConnection:
         another = target.connect(f"erm {run.mode}")
-        _set_role(another, migrations.role)
+        target.set_role(another)
         another.gate = run.observer
         return another
 
     def on_heads(heads: frozenset[str]) -> None:
         run.next_heads = tuple(sorted(heads))
 
-    _set_role(raw, migrations.role)
+    with target.reported():
+        target.set_role(raw)
+    run.observer.check = watch.check
     raw.autocommit = False
     raw.gate = run.observer
     engine = gated_engine(raw, target.url.sqlalchemy_url("postgresql+psycopg2"), connect)
@@ -285,20 +301,12 @@ def _run_environment(run: Run, raw: GatedConnection, ledger: Ledger) -> None:
             run.project.config(),
             connection,
             target.url,
-            run.work(raw, ledger),
+            run.work(raw, ledger, watch),
             destination=run.survey.request.destination,
             read_only=False,
             metadata=target.settings.migrations.metadata,
             on_heads=on_heads,
         )
-
-
-def _set_role(raw: GatedConnection, role: str | None) -> None:
-    if role:
-        before, raw.autocommit = raw.autocommit, True
-        with raw.cursor(cursor_factory=PlainCursor) as cursor:
-            cursor.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
-        raw.autocommit = before
 
 
 def _insert_as_login_role(raw: GatedConnection, statement: Any, values: list[Any]) -> None:
@@ -312,13 +320,33 @@ def _insert_as_login_role(raw: GatedConnection, statement: Any, values: list[Any
         cursor.execute("SELECT pg_catalog.set_config('role', %s, true)", [role])
 
 
-def _write_end(run: Run, result: str, error: str | None) -> None:
-    """Close the run in the ledger on a fresh connection: the old ones may have died with the run."""
+def _write_end(run: Run, ledger: Ledger, result: str, error: str | None) -> None:
+    """Write how the run ended, on the ledger's own connection; the migration's may have died with the run."""
+    failed = None if result == "done" else run.fail_step(error or result)
     try:
-        with open_ledger(run.target) as ledger:
-            ledger.finish_run(run.run_id, result, error)
+        _write_rows(run, ledger, failed, result, error)
     except (ErmError, psycopg2.Error):
-        run.progress.note(f"The end of run {run.run_id} could not be written to the ledger: {result}.")
+        # The ledger's connection died too: one more try, for a server that is back already.
+        try:
+            with open_ledger(run.target) as fresh:
+                _write_rows(run, fresh, failed, result, error)
+        except (ErmError, psycopg2.Error):
+            run.progress.note(f"The end of run {run.run_id} could not be written to the ledger: {result}.")
+
+
+def _write_rows(run: Run, ledger: Ledger, failed: list[Any] | None, result: str, error: str | None) -> None:
+    if failed is not None:
+        ledger.write_revision(failed)
+    ledger.finish_run(run.run_id, result, error)
+
+
+def _stopped_before(stopped: Stopped) -> Interrupted:
+    return Interrupted(
+        f"Interrupted by {stopped}.",
+        signal_number=stopped.signal_number,
+        effect=NOTHING_CHANGED,
+        cure="Run the command again.",
+    )
 
 
 def _changed_since_plan(heads: tuple[str, ...]) -> Refused:

@@ -10,15 +10,20 @@ import contextlib
 import os
 import signal
 import threading
+import weakref
 from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-__all__ = ["Stopped", "cancel_on_signal"]
+from sqlalchemy import Pool, event
+
+__all__ = ["SignalWatch", "Stopped", "cancel_on_signal"]
 
 SIGNALS = tuple(
     number for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", None)) if number is not None
 )
+CANCEL_AGAIN_SECONDS = 0.1
+LONGEST_CANCEL_SECONDS = 2.0
 
 
 class Stopped(BaseException):
@@ -36,48 +41,104 @@ class Stopped(BaseException):
 class SignalWatch:
     """Whether a signal arrived while it was watched for."""
 
-    received: int | None = None
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self._connections: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._heeded = threading.Event()
+        self._held = False
+
+    def check(self) -> None:
+        """Raise `Stopped` again when a signal arrived: code that swallowed it the first time gets no further."""
+        if self.received is not None:
+            raise Stopped(self.received)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """For as long as the block lasts a signal is noted only: how a run ended must still be written."""
+        before, self._held = self._held, True
+        try:
+            yield
+        finally:
+            self._held = before
+
+    def remember(self, connection: Any, _record: Any = None) -> None:
+        """Cancel what this connection runs when a signal arrives; one without `cancel` is run by an event loop."""
+        if hasattr(connection, "cancel"):
+            self._connections.add(connection)
+
+    def heed(self, number: int) -> None:
+        """Python has seen a signal: the first one raises `Stopped` in the main thread."""
+        first, self.received = self.received is None, self.received or number
+        self._heeded.set()
+        if first and not self._held:
+            raise Stopped(number)
+
+    def cancel_until_heeded(self) -> None:
+        """Cancel, and again: the statement may have been on its way to the server when the first cancel arrived."""
+        while not self._held:
+            for connection in list(self._connections):
+                with contextlib.suppress(Exception):
+                    connection.cancel()
+            if self._heeded.wait(CANCEL_AGAIN_SECONDS):
+                return
 
 
 @contextlib.contextmanager
-def cancel_on_signal(connection: Any) -> Iterator[SignalWatch]:
-    """Cancel what the connection runs when a signal arrives, and raise `Stopped` in the main thread.
+def cancel_on_signal() -> Iterator[SignalWatch]:
+    """Cancel what every connection opened through SQLAlchemy runs when a signal arrives, and raise `Stopped`.
 
-    Outside the main thread, where Python takes no signals, this does nothing.
+    Outside the main thread, where Python takes no signals, this does nothing. Whoever handled the signal before is told
+    of it too.
 
-    Args:
-        connection: a psycopg2 connection.
+    Raises:
+        Stopped: a signal arrived. A block that may swallow it calls `check()` on what it is given.
     """
     watch = SignalWatch()
     if threading.current_thread() is not threading.main_thread():
         yield watch
         return
+    event.listen(Pool, "connect", watch.remember)
+    try:
+        with _signals_go_to(watch):
+            yield watch
+    finally:
+        event.remove(Pool, "connect", watch.remember)
 
-    def handle(number: int, _frame: FrameType | None) -> None:
-        first = watch.received is None
-        watch.received = watch.received or number
-        if first:
-            raise Stopped(number)
+
+@contextlib.contextmanager
+def _signals_go_to(watch: SignalWatch) -> Iterator[None]:
+    previous: dict[int, Any] = {}
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if callable(previous[number]):
+            with contextlib.suppress(KeyboardInterrupt):
+                previous[number](number, frame)
+        watch.heed(number)
 
     read_end, write_end = os.pipe()
     os.set_blocking(write_end, False)
-    watcher = threading.Thread(target=_cancel_when_told, args=(read_end, connection), daemon=True)
+    watcher = threading.Thread(target=_cancel_when_told, args=(read_end, watch), daemon=True)
     previous_fd = signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
-    previous = {number: signal.signal(number, handle) for number in SIGNALS}
+    previous.update({number: signal.getsignal(number) for number in SIGNALS})
+    for number in SIGNALS:
+        # A process that was started to ignore a signal (nohup) goes on ignoring it.
+        if previous[number] is not signal.SIG_IGN:
+            signal.signal(number, handle)
     watcher.start()
     try:
-        yield watch
+        yield
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(previous_fd)
         os.close(write_end)
-        watcher.join()
+        watcher.join(LONGEST_CANCEL_SECONDS)
+
+
+def _cancel_when_told(read_end: int, watch: SignalWatch) -> None:
+    try:
+        while told := os.read(read_end, 1):
+            if told[0] in SIGNALS:
+                watch.cancel_until_heeded()
+    finally:
         os.close(read_end)
-
-
-def _cancel_when_told(read_end: int, connection: Any) -> None:
-    while told := os.read(read_end, 1):
-        if told[0] in SIGNALS:
-            with contextlib.suppress(Exception):
-                connection.cancel()

@@ -92,18 +92,32 @@ class Ledger:
                 cursor.execute("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = %s", [self._schema])
                 if cursor.fetchone() is None:
                     cursor.execute(sql.SQL("CREATE SCHEMA {}").format(schema))
-                cursor.execute(sql.SQL("COMMENT ON SCHEMA {} IS {}").format(schema, sql.Literal(MARK)))
+                    cursor.execute(sql.SQL("COMMENT ON SCHEMA {} IS {}").format(schema, sql.Literal(MARK)))
                 for table in TABLES:
                     cursor.execute(sql.SQL(table).format(schema=schema))
                 cursor.execute("COMMIT")
         except pg.InsufficientPrivilege as error:
-            self._connection.rollback()
-            raise TargetError(
-                f"The role may not create the ledger's schema {self._schema!r}: {error.diag.message_primary}.",
-                effect="Nothing was changed.",
-                cure=f'Let an administrator run: CREATE SCHEMA "{self._schema}" AUTHORIZATION your_role; or name an '
-                "existing schema with `ledger: {schema: NAME}` in erm.yaml.",
-            ) from error
+            raise self._may_not_create(error) from error
+
+    def _may_not_create(self, error: pg.InsufficientPrivilege) -> TargetError:
+        with self._connection.cursor() as cursor:
+            cursor.execute("ROLLBACK")
+            cursor.execute(
+                "SELECT session_user, EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = %s)", [self._schema]
+            )
+            role, exists = cursor.fetchone()
+            schema, grantee = (sql.Identifier(name).as_string(cursor) for name in (self._schema, role))
+        grant = (
+            f"GRANT USAGE, CREATE ON SCHEMA {schema} TO {grantee};"
+            if exists
+            else f"CREATE SCHEMA {schema} AUTHORIZATION {grantee};"
+        )
+        return TargetError(
+            f"The role {role!r} may not create the ledger in the schema {self._schema!r}:"
+            f" {error.diag.message_primary}.",
+            effect="Nothing was changed.",
+            cure=f"Let an administrator run: {grant}",
+        )
 
     def environments(self) -> frozenset[str]:
         """The environments under which this database was deployed."""
@@ -162,7 +176,7 @@ class Ledger:
             "INSERT INTO {schema}.revision (run_id, revision, message, direction, started_at, duration_ms,"
             " statements, path, source, source_hash, outcome, error)"
             " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
-        ).format(schema=sql.Identifier(self._schema))
+        ).format(schema=self._placed())
 
     def write_revision(self, values: Sequence[Any]) -> None:
         """Write one revision in a transaction of its own: one that failed, whose own transaction is gone."""
@@ -220,12 +234,32 @@ class Ledger:
         return {row[0]: row[1] for row in rows}
 
     def _select(self, text: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        return self._query(sql.SQL(text).format(schema=sql.Identifier(self._schema)), parameters)
+        return self._query(sql.SQL(text).format(schema=self._placed()), parameters)
+
+    def _placed(self) -> sql.Composable:
+        """The schema's name for a statement with placeholders, in which a percent sign stands for itself only twice."""
+        return sql.SQL(sql.Identifier(self._schema).as_string(self._connection).replace("%", "%%"))
 
     def _query(self, statement: Any, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(statement, list(parameters))
+                return list(cursor.fetchall())
+        except pg.InsufficientPrivilege as error:
+            raise self._may_not_use(error) from error
+
+    def _may_not_use(self, error: pg.InsufficientPrivilege) -> TargetError:
         with self._connection.cursor() as cursor:
-            cursor.execute(statement, list(parameters))
-            return list(cursor.fetchall())
+            cursor.execute("SELECT session_user")
+            (role,) = cursor.fetchone()
+            schema, grantee = (sql.Identifier(name).as_string(cursor) for name in (self._schema, role))
+        return TargetError(
+            f"The role {role!r} may not use the ledger in the schema {self._schema!r}: {error.diag.message_primary}.",
+            effect="Nothing was changed.",
+            cure=f"Let the ledger's owner run: GRANT USAGE ON SCHEMA {schema} TO {grantee}; "
+            f"GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA {schema} TO {grantee};"
+            " (to plan only, SELECT is enough)",
+        )
 
 
 def _as_run(row: tuple[Any, ...], revisions: list[RevisionRecord]) -> RunRecord:
@@ -246,6 +280,9 @@ def open_ledger(target: Target) -> Iterator[Ledger]:
 
     Args:
         target: the database.
+
+    Raises:
+        TargetError: the database cannot be reached.
     """
     connection = target.connect("erm ledger")
     connection.autocommit = True

@@ -1,0 +1,138 @@
+"""Ctrl-C and SIGTERM: the statement is cancelled, the revision rolled back, the lock released, the ledger written."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+
+from tests.faults.deploying import SLEEPS, Project, advisory_locks, sleeping, tables, until
+from tests.support.databases import Database
+
+STOPS = pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+AT_ONCE = 5.0
+
+
+def two_revisions(project: Project, second: str = SLEEPS) -> None:
+    """The first revision works, the second one writes and then sleeps."""
+    project.table("a1", "first")
+    project.revision(
+        "b2", f'op.execute("CREATE TABLE second (id int)")\n{second}', 'op.drop_table("second")', down="a1"
+    )
+
+
+def free_and_rolled_back(database: Database) -> None:
+    """What must hold after every interruption: no lock, no statement, nothing of the second revision."""
+    until(lambda: advisory_locks(database) == 0 and not sleeping(database))
+    assert tables(database) == {"first", "alembic_version"}
+    assert database.execute("SELECT version_num FROM alembic_version") == [("a1",)]
+
+
+@STOPS
+def test_a_signal_during_a_statement_ends_the_run_at_once(
+    number: int, code: int, project: Project, one_database: Database
+) -> None:
+    """A signal cancels the statement, rolls its revision back, keeps the earlier one, and is in the ledger."""
+    two_revisions(project)
+    with project.deploying() as deployer:
+        until(lambda: sleeping(one_database))
+        sent = time.monotonic()
+        deployer.signal(number)
+        got, out, _ = deployer.ended()
+        assert time.monotonic() - sent < AT_ONCE
+    assert got == code
+    assert "Interrupted after" in out
+    assert f"stopped by {signal.Signals(number).name}" in out
+    assert "The database is now at a1." in out
+    free_and_rolled_back(one_database)
+    (run,) = project.runs()
+    assert (run["outcome"], run["error"]) == ("interrupted", f"stopped by {signal.Signals(number).name}")
+    assert run["finished_at"] is not None
+    assert [(each["revision"], each["outcome"]) for each in run["revisions"]] == [("a1", "done"), ("b2", "failed")]
+
+
+def test_impatience_loses_nothing(project: Project, one_database: Database) -> None:
+    """Ctrl-C pressed again and again still ends in a rolled back revision and a finished run."""
+    two_revisions(project)
+    with project.deploying() as deployer:
+        until(lambda: sleeping(one_database))
+        while deployer.still_runs():
+            deployer.signal(signal.SIGINT)
+            time.sleep(0.005)
+        # The last one may hit the interpreter as it ends; a shell reports 130 for both.
+        assert deployer.ended()[0] in (130, -signal.SIGINT)
+    free_and_rolled_back(one_database)
+    assert [run["outcome"] for run in project.runs()] == ["interrupted"]
+
+
+def test_a_revision_that_swallows_everything_is_stopped_too(project: Project, one_database: Database) -> None:
+    """A bare except around the cancelled statement does not let the revision go on."""
+    second = f"try:\n    {SLEEPS}\nexcept BaseException:\n    pass\nop.get_bind().connection.rollback()\n{SLEEPS}"
+    two_revisions(project, second)
+    with project.deploying() as deployer:
+        until(lambda: sleeping(one_database))
+        deployer.signal(signal.SIGINT)
+        assert deployer.ended(AT_ONCE * 2)[0] == 130
+    free_and_rolled_back(one_database)
+
+
+def test_an_env_py_that_swallows_everything_is_stopped_too(project: Project, one_database: Database) -> None:
+    """An env.py with a bare except around run_migrations() does not turn an interruption into success."""
+    two_revisions(project)
+    project.env_py(
+        "from alembic import context\n"
+        "context.configure(dialect_name='postgresql')\n"
+        "try:\n"
+        "    with context.begin_transaction():\n"
+        "        context.run_migrations()\n"
+        "except BaseException:\n"
+        "    pass\n"
+    )
+    with project.deploying() as deployer:
+        until(lambda: sleeping(one_database))
+        deployer.signal(signal.SIGTERM)
+        assert deployer.ended()[0] == 143
+    free_and_rolled_back(one_database)
+    assert [run["outcome"] for run in project.runs()] == ["interrupted"]
+
+
+@STOPS
+def test_a_signal_while_planning_changes_nothing(
+    number: int, code: int, project: Project, one_database: Database
+) -> None:
+    """A signal while a plan reads cancels the read; neither the application's schema nor the ledger exists."""
+    project.revision("a1", 'op.get_bind().execute(sa.text("SELECT pg_sleep(600)"))')
+    with project.deploying() as deployer:
+        until(lambda: sleeping(one_database))
+        sent = time.monotonic()
+        deployer.signal(number)
+        got, out, err = deployer.ended()
+        assert time.monotonic() - sent < AT_ONCE
+    assert (got, out) == (code, "")
+    assert err.splitlines() == [
+        f"error:  Interrupted by {signal.Signals(number).name} while planning.",
+        "effect: Nothing was changed.",
+        "cure:   Run the command again.",
+    ]
+    assert tables(one_database) == set()
+    assert one_database.execute("SELECT FROM pg_namespace WHERE nspname = 'erm'") == []
+    until(lambda: not sleeping(one_database))
+
+
+def test_a_signal_while_waiting_for_the_lock_changes_nothing(project: Project, one_database: Database) -> None:
+    """Whoever stops waiting for the lock leaves no trace, and the holder goes on."""
+    two_revisions(project)
+    with project.deploying() as holder:
+        until(lambda: sleeping(one_database))
+        with project.deploying("--wait", "5m") as waiter:
+            assert waiter.process.stderr is not None
+            assert waiter.process.stderr.readline().startswith("Waiting for the deploy lock, held by pid ")
+            waiter.signal(signal.SIGINT)
+            got, out, err = waiter.ended(AT_ONCE)
+        assert (got, out) == (130, "")
+        assert err.splitlines()[0] == "error:  Interrupted by SIGINT."
+        assert holder.still_runs()
+        holder.signal(signal.SIGINT)
+        holder.ended()
+    assert len(project.runs()) == 1
