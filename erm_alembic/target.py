@@ -151,7 +151,7 @@ def _read_facts(settings: Settings, url: DatabaseUrl, redacted: str, connection:
     version, number, database, role, is_standby, backend = row
     if backend != connection.info.backend_pid:
         raise TargetError(
-            f"{redacted} is behind a connection pooler: the server process that answers is not the one that was greeted.",
+            f"{redacted} is behind a connection pooler: another server process answers than the one that greeted.",
             effect=f"{NOTHING_RUN} A transaction pooler would strand the deploy lock, and hand the settings of this "
             "session to other clients.",
             cure="Give migrations the database's own address, past the pooler.",

@@ -69,6 +69,9 @@ class AlembicProject:
             stdout=sys.stderr,
             cmd_opts=Namespace(x=list(self.options.x), tag=self.options.tag, name=self.options.name),
         )
+        # Alembic hands the folder to ConfigParser as it is, which takes a percent sign in it for an interpolation.
+        defaults = config.file_config.defaults()
+        defaults["here"] = defaults["here"].replace("%", "%%")
         if self.directory is not None:
             config.set_main_option("script_location", str(self.directory).replace("%", "%%"))
         return config
