@@ -121,11 +121,7 @@ def clean_up(scratch: Path, project: Path) -> int:
 
 def environment() -> dict[str, str]:
     """The caller's environment without what points at other databases (ERM_PG_BIN points at none)."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if name == "ERM_PG_BIN" or not name.startswith(FOREIGN)
-    }
+    return {name: value for name, value in os.environ.items() if name == "ERM_PG_BIN" or not name.startswith(FOREIGN)}
 
 
 def say(text: str) -> None:

@@ -129,9 +129,7 @@ def print_defect(error: BaseException, *, verbose: bool) -> None:
     defect = ErmError(
         what,
         effect="The command stopped where it was; `erm status` shows what the database has.",
-        cure="Report it with this output."
-        if verbose
-        else "Run the command again with -v and report its output.",
+        cure="Report it with this output." if verbose else "Run the command again with -v and report its output.",
     )
     if verbose:
         _traceback(error)

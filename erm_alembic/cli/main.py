@@ -57,14 +57,10 @@ class LazyCommand:
 COMMANDS: tuple[LazyCommand, ...] = (
     LazyCommand("migrate", "Plan, apply or roll back the project's revisions.", "erm_alembic.cli.migrate"),
     LazyCommand("status", "Show where a database stands.", "erm_alembic.cli.status"),
-    LazyCommand(
-        "history", "Show what was run on a database; restore a lost revision.", "erm_alembic.cli.history"
-    ),
+    LazyCommand("history", "Show what was run on a database; restore a lost revision.", "erm_alembic.cli.history"),
     LazyCommand("init", "Start an Alembic project that erm runs.", "erm_alembic.cli.init"),
     LazyCommand("new", "Write an empty revision.", "erm_alembic.cli.new"),
-    LazyCommand(
-        "gen", "Write a revision from the difference between models and database.", "erm_alembic.cli.gen"
-    ),
+    LazyCommand("gen", "Write a revision from the difference between models and database.", "erm_alembic.cli.gen"),
     LazyCommand("check", "Run a check by itself, without a database.", "erm_alembic.cli.check"),
     LazyCommand("config", "Show what is configured, and where it came from.", "erm_alembic.cli.config"),
     LazyCommand("dev", "Run the embedded PostgreSQL server of this project.", "erm_alembic.cli.dev"),

@@ -28,6 +28,7 @@ from erm_alembic.plan.model import Outcome, Step, StepOutcome
 from erm_alembic.postgres.deploy_lock import acquire_deploy_lock
 from erm_alembic.postgres.intercept import GatedConnection, gated_engine
 from erm_alembic.revisions.environment import RevisionStep, run_environment
+from erm_alembic.revisions.origin import line_in_traceback
 from erm_alembic.revisions.project import AlembicProject
 from erm_alembic.revisions.steps import PendingRevision, recorded_but_unknown
 from erm_alembic.target import Target
@@ -119,7 +120,7 @@ class Run:
                 run(**kw)
             except SystemExit as error:
                 self.failure = RuntimeError(f"the revision calls sys.exit({error.code!r})")
-                raise self.failure from error
+                raise self.failure.with_traceback(error.__traceback__) from error
             except Exception as error:
                 self.failure = error
                 raise
@@ -184,8 +185,9 @@ class Run:
         said = describe_failure(error, self.observer.last_parameters)
         if self.under_way is None:
             return said
-        line = f":{self.observer.last_line}" if self.observer.last_line else ""
-        return f"{self.under_way.facts.path}{line}: {said}"
+        line = line_in_traceback(error, self.under_way.file) or self.observer.last_line
+        place = self.under_way.facts.path if line is None else f"{self.under_way.facts.path}:{line}"
+        return f"{place}: {said}"
 
 
 def execute(run: Run, *, wait: float, accept_environment: bool) -> Outcome:

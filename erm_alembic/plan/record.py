@@ -127,7 +127,7 @@ def _recorded(
             run(**kw)
         except ErmError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             line = line_in_traceback(error, recording.path)
             if not recorder.wrote_before:
                 raise _fails_by_itself(error, facts, line) from error
@@ -144,7 +144,7 @@ def _recorded(
     return migration_fn
 
 
-def _fails_by_itself(error: Exception, facts: RevisionFacts, line: int | None) -> ProjectError:
+def _fails_by_itself(error: BaseException, facts: RevisionFacts, line: int | None) -> ProjectError:
     place = facts.path if line is None else f"{facts.path}:{line}"
     said = redact((str(error).strip().splitlines() or ["(no message)"])[0])
     return ProjectError(

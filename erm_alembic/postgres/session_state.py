@@ -75,8 +75,6 @@ def apply_session_state(connection: Connection, state: SessionState) -> None:
         state: what to set.
     """
     for name, value in state.settings.items():
-        connection.execute(
-            text("SELECT pg_catalog.set_config(:name, :value, false)"), {"name": name, "value": value}
-        )
+        connection.execute(text("SELECT pg_catalog.set_config(:name, :value, false)"), {"name": name, "value": value})
     if state.role != "none":
         connection.execute(text("SELECT pg_catalog.set_config('role', :role, false)"), {"role": state.role})

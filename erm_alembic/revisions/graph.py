@@ -6,9 +6,11 @@ The private names of Alembic that the package needs stand in this module (`Revis
 
 from __future__ import annotations
 
+import re
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 from alembic.runtime.migration import MigrationStep, RevisionStep
 from alembic.script import Script, ScriptDirectory
@@ -16,6 +18,7 @@ from alembic.script.revision import CycleDetected, RevisionError
 from alembic.util import CommandError
 
 from erm_alembic.errors import ProjectError, UsageError
+from erm_alembic.revisions.source_files import list_python_files, read_revision_files
 
 __all__ = [
     "ScriptDirectory",
@@ -30,6 +33,7 @@ __all__ = [
 ]
 
 NOTHING_READ = "Nothing was planned or run."
+PRESENT_TWICE = re.compile(r"Revision (.+) is present more than once")
 
 
 def verify_graph(scripts: ScriptDirectory) -> None:
@@ -63,12 +67,19 @@ def verify_graph(scripts: ScriptDirectory) -> None:
         except Exception as error:
             raise _import_failed(error) from error
     for entry in caught:
-        if "is present more than once" in str(entry.message):
-            raise ProjectError(
-                f"Two revision files have the same id: {str(entry.message).removesuffix('.')}.",
-                effect=NOTHING_READ,
-                cure="Give one of the two files an id of its own.",
-            )
+        if twice := PRESENT_TWICE.search(str(entry.message)):
+            raise _same_id(scripts, twice[1])
+
+
+def _same_id(scripts: ScriptDirectory, revision: str) -> ProjectError:
+    folders = [Path(folder) for folder in scripts.version_locations] or [Path(scripts.dir, "versions")]
+    files = list_python_files(folders, recursive=scripts.recursive_version_locations)
+    same = sorted(file.path for file in read_revision_files(files, Path.cwd()) if file.id == revision)
+    return ProjectError(
+        f"Several revision files have the same id {revision!r}: {', '.join(same)}.",
+        effect=NOTHING_READ,
+        cure="Give each of them an id of its own.",
+    )
 
 
 def _missing_parent(error: KeyError, messages: list[str]) -> ProjectError:

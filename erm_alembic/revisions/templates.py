@@ -128,7 +128,5 @@ def project_files(template: str, database: str, ci: str | None = None) -> tuple[
 
 def _rendered(path: Path, names: Mapping[str, str]) -> bytes:
     template: Any = import_module("mako.template")
-    text: str = template.Template(text=path.read_text(encoding="utf-8"), strict_undefined=True).render(
-        **names
-    )
+    text: str = template.Template(text=path.read_text(encoding="utf-8"), strict_undefined=True).render(**names)
     return text.encode("utf-8")

@@ -15,9 +15,7 @@ depends_on = None
 
 
 products = sa.table("products", sa.column("id", sa.Integer), sa.column("price_cents", sa.Integer))
-order_lines = sa.table(
-    "order_lines", sa.column("product_id", sa.Integer), sa.column("unit_price_cents", sa.Integer)
-)
+order_lines = sa.table("order_lines", sa.column("product_id", sa.Integer), sa.column("unit_price_cents", sa.Integer))
 
 OLD_TOTALS = """
     CREATE VIEW order_totals AS
@@ -46,9 +44,7 @@ def upgrade() -> None:
     connection = op.get_bind()
     for product_id, price_cents in connection.execute(sa.select(products.c.id, products.c.price_cents)).all():
         connection.execute(
-            sa.update(order_lines)
-            .where(order_lines.c.product_id == product_id)
-            .values(unit_price_cents=price_cents)
+            sa.update(order_lines).where(order_lines.c.product_id == product_id).values(unit_price_cents=price_cents)
         )
     op.alter_column("order_lines", "unit_price_cents", nullable=False)
     op.execute("DROP VIEW order_totals")

@@ -29,8 +29,7 @@ def upgrade() -> None:
     )
     for table in TABLES:
         op.execute(
-            f"CREATE TRIGGER {table}_touch BEFORE UPDATE ON {table} "
-            "FOR EACH ROW EXECUTE FUNCTION touch_updated_at()"
+            f"CREATE TRIGGER {table}_touch BEFORE UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION touch_updated_at()"
         )
 
 

@@ -22,9 +22,7 @@ def upgrade() -> None:
         sa.Column("sku", sa.String(40), nullable=False),
         sa.Column("title", sa.String(200), nullable=False),
         sa.Column("description", sa.Text(), nullable=True),
-        sa.Column(
-            "price_cents", sa.Integer(), nullable=False, comment="in the shop's currency, tax included"
-        ),
+        sa.Column("price_cents", sa.Integer(), nullable=False, comment="in the shop's currency, tax included"),
         sa.Column("stock", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("attributes", postgresql.JSONB(), server_default=sa.text("'{}'::jsonb"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),

@@ -24,9 +24,7 @@ def upgrade() -> None:
         sa.Column("sent_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_shipments"),
         sa.ForeignKeyConstraint(["order_id"], ["orders.id"], name="fk_shipments_order_id_orders"),
-        sa.ForeignKeyConstraint(
-            ["method_id"], ["shipping_methods.id"], name="fk_shipments_method_id_shipping_methods"
-        ),
+        sa.ForeignKeyConstraint(["method_id"], ["shipping_methods.id"], name="fk_shipments_method_id_shipping_methods"),
     )
     op.create_index("ix_shipments_order_id", "shipments", ["order_id"])
 

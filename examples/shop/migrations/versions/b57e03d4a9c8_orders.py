@@ -15,9 +15,7 @@ branch_labels = None
 depends_on = None
 
 
-order_status = postgresql.ENUM(
-    "cart", "placed", "paid", "shipped", "cancelled", name="order_status", create_type=False
-)
+order_status = postgresql.ENUM("cart", "placed", "paid", "shipped", "cancelled", name="order_status", create_type=False)
 
 
 def upgrade() -> None:
@@ -41,9 +39,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_order_lines"),
         sa.UniqueConstraint("order_id", "product_id", name="uq_order_lines_order_id"),
         sa.CheckConstraint("quantity > 0", name="ck_order_lines_quantity_positive"),
-        sa.ForeignKeyConstraint(
-            ["order_id"], ["orders.id"], name="fk_order_lines_order_id_orders", ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["order_id"], ["orders.id"], name="fk_order_lines_order_id_orders", ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["product_id"], ["products.id"], name="fk_order_lines_product_id_products"),
     )
     op.create_index("ix_order_lines_product_id", "order_lines", ["product_id"])
