@@ -1,0 +1,82 @@
+"""What is wrong before a database is reached: no configuration, a broken one, a typo, another kind of database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.faults.deploying import Project, told
+
+
+def offline(folder: Path, *args: str) -> tuple[int, list[str]]:
+    """Plan a project that no ERM_DATABASE_URL belongs to."""
+    return told(Project(folder).erm("migrate", "--mode", "plan", *args))
+
+
+def test_nothing_configured(tmp_path: Path) -> None:
+    """Without erm.yaml and variable the three ways to configure a database are shown, and nothing is written."""
+    done = Project(tmp_path).erm("migrate", "--mode", "plan")
+    assert told(done) == (
+        2,
+        [
+            "error:  No database is configured.",
+            "effect: Nothing was run.",
+            "cure:   Configure it in one of three ways:",
+        ],
+    )
+    assert "3. the variable ERM_DATABASE_URL=postgresql://USER@HOST/DATABASE" in done.stderr
+    assert not (tmp_path / ".erm").exists()
+
+
+def test_a_broken_erm_yaml(tmp_path: Path) -> None:
+    """A file that is not YAML is refused with the line."""
+    Project(tmp_path).config("database: {url: [}\n")
+    done = Project(tmp_path).erm("migrate")
+    assert done.returncode == 2
+    assert "line 1: not YAML" in done.stderr
+    assert f"cure:   Correct {tmp_path / 'erm.yaml'}" in done.stderr
+
+
+def test_a_mistyped_profile(tmp_path: Path) -> None:
+    """A name that is close to a profile is a typo; it falls back to no other database."""
+    Project(tmp_path).config(
+        """\
+        database:
+          url: postgresql:///fallback
+          environments:
+            staging: {url: "postgresql:///staging"}
+        """
+    )
+    assert offline(tmp_path, "--env", "stagign") == (
+        2,
+        [
+            "error:  There is no environment 'stagign' in erm.yaml; 'staging' is close to it.",
+            "effect: Nothing was run, because it might be a typo.",
+            "cure:   Write --env staging, or declare database.environments.stagign in erm.yaml.",
+        ],
+    )
+
+
+def test_another_kind_of_database(tmp_path: Path, secret: str) -> None:
+    """A URL of MySQL is refused by name, in the file and in the variable, without its password."""
+    project = Project(tmp_path, env={"PW": secret})
+    project.config("database: {url: 'mysql://app:${PW}@db/shop'}\n")
+    done = project.erm("migrate")
+    assert done.returncode == 2
+    assert "The URL is one of mysql://, not of PostgreSQL" in done.stderr
+    (tmp_path / "erm.yaml").unlink()
+    done = project.erm("migrate", ERM_DATABASE_URL=f"mysql://app:{secret}@db/shop")
+    assert done.returncode == 2
+    assert "The URL is one of mysql://, not of PostgreSQL." in done.stderr
+    assert "cure:   Give a postgresql:// URL, or embedded://NAME for a private server." in done.stderr
+
+
+def test_no_alembic_project(tmp_path: Path) -> None:
+    """Where there is no Alembic project, the ways to name one are shown before any database is asked."""
+    from tests.support.cli import run_erm
+
+    done = run_erm("migrate", cwd=tmp_path, env={"ERM_DATABASE_URL": "postgresql://127.0.0.1:1/shop"})
+    assert told(done)[0] == 1
+    assert told(done)[1][:2] == [
+        f"error:  No Alembic project was found in {tmp_path}.",
+        "effect: There is nothing to plan.",
+    ]

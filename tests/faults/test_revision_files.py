@@ -1,0 +1,145 @@
+"""Revision files and env.py files that cannot be read or do not work: nothing is run, and the file is named."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.faults.deploying import ENV_PY, Project, tables, told
+from tests.support.databases import Database
+
+NOTHING_RUN = "effect: Nothing was planned or run."
+
+
+@pytest.fixture(autouse=True)
+def untouched(one_database: Database) -> object:
+    """Whatever a test of this file does, the database is as empty afterwards as it was before."""
+    yield
+    assert tables(one_database) == set()
+    assert one_database.execute("SELECT FROM pg_namespace WHERE nspname = 'erm'") == []
+
+
+def test_a_syntax_error(project: Project) -> None:
+    """A revision that is not Python is named with its line."""
+    project.table("a1", "first")
+    path = project.versions / "b2.py"
+    path.write_text("def x(:\n")
+    assert told(project.apply()) == (
+        1,
+        [
+            f"error:  {path}:1: the revision file is not valid Python: invalid syntax.",
+            NOTHING_RUN,
+            "cure:   Correct the file.",
+        ],
+    )
+
+
+def test_an_import_that_fails(project: Project) -> None:
+    """A revision whose import raises is named with the line that raises."""
+    path = project.table("a1", "first")
+    path.write_text("import nowhere\n" + path.read_text())
+    code, lines = told(project.apply())
+    assert (code, lines[0]) == (
+        1,
+        f"error:  {path}:1: a revision file cannot be imported: ModuleNotFoundError: No module named 'nowhere'",
+    )
+
+
+def test_two_revisions_of_one_id(project: Project) -> None:
+    """Two files with the same id are both named."""
+    project.table("a1", "first")
+    project.revision("a1", "pass", name="again")
+    assert told(project.apply()) == (
+        1,
+        [
+            "error:  Several revision files have the same id 'a1': migrations/versions/a1.py,"
+            " migrations/versions/again.py.",
+            NOTHING_RUN,
+            "cure:   Give each of them an id of its own.",
+        ],
+    )
+
+
+def test_a_cycle(project: Project) -> None:
+    """Revisions that build on each other in a circle are named."""
+    project.table("a1", "first", down="b2")
+    project.table("b2", "second", down="a1")
+    code, lines = told(project.apply())
+    assert (code, lines[:2]) == (
+        1,
+        [
+            "error:  The revisions build on each other in a circle: Cycle is detected in revisions (a1, b2).",
+            NOTHING_RUN,
+        ],
+    )
+
+
+def test_a_missing_parent(project: Project) -> None:
+    """A revision whose parent has no file says which parent, and how to get the file back."""
+    project.table("a1", "first")
+    project.table("b2", "second", down="gone")
+    assert told(project.apply()) == (
+        1,
+        [
+            "error:  A revision builds on one whose file is gone: Revision gone referenced from"
+            " gone -> b2 (head), make b2 is not present.",
+            NOTHING_RUN,
+            "cure:   Put the file back from version control, or write it from the ledger with"
+            " `erm history restore REV`.",
+        ],
+    )
+
+
+def test_one_head_of_several_is_ambiguous(project: Project) -> None:
+    """`--to head` with two heads names them; it is a usage error."""
+    project.table("a1", "first")
+    project.table("b2", "second", down="a1")
+    project.table("c3", "third", down="a1")
+    assert told(project.apply("--to", "head")) == (
+        2,
+        [
+            "error:  --to head cannot be planned: Multiple heads are present for given argument 'head'; b2, c3.",
+            NOTHING_RUN,
+            "cure:   Name a revision of this project; its heads are b2, c3.",
+        ],
+    )
+
+
+ENV_PYS = {
+    "raises": ("raise ValueError('no tenant')\n", "{env}:1: env.py raises ValueError: no tenant"),
+    "exits": ("import sys\nsys.exit(4)\n", "{env}:2: env.py raises SystemExit: 4"),
+    "never runs": ("from alembic import context\n", "{env} never calls context.run_migrations()."),
+    "is not Python": ("def x(:\n", "{env}: env.py raises SyntaxError: invalid syntax (env.py, line 1)"),
+}
+
+
+@pytest.mark.parametrize("kind", ENV_PYS)
+def test_an_env_py_that_does_not_run_its_migrations(kind: str, project: Project) -> None:
+    """An env.py that raises, exits, or never runs the migrations is named, and is never taken for success."""
+    project.table("a1", "first")
+    source, said = ENV_PYS[kind]
+    project.env_py(source)
+    code, lines = told(project.apply())
+    assert (code, lines[0]) == (1, "error:  " + said.format(env=project.root / "migrations" / "env.py"))
+    assert lines[1] == "effect: No revision was planned or run."
+
+
+def test_a_revision_that_exits_before_it_writes(project: Project) -> None:
+    """A revision that calls sys.exit() fails by itself, with its own line, rather than ending erm."""
+    project.revision("a1", "import sys\nsys.exit('enough')")
+    code, lines = told(project.apply())
+    assert (code, lines[0]) == (
+        1,
+        "error:  migrations/versions/a1.py:13: revision a1 fails before it writes anything: SystemExit: enough",
+    )
+
+
+def test_an_env_py_secret_is_not_shown(project: Project, secret: str, one_database: Database) -> None:
+    """What env.py raises may hold the URL; the password in it is masked."""
+    project.table("a1", "first")
+    project.env_py(
+        ENV_PY.replace("engine =", "raise ValueError(context.config.get_main_option('sqlalchemy.url'))\nengine =")
+    )
+    url = one_database.url.replace("postgres@", f"postgres:{secret}@")
+    done = project.erm("migrate", ERM_DATABASE_URL=url)
+    assert done.returncode == 1
+    assert "env.py raises ValueError: postgresql+psycopg2://postgres:***@" in done.stderr
