@@ -95,6 +95,7 @@ def record_revisions(
         recorded.search_path = _search_path(first)
 
     first = connect()
+    first.on_commit = recorder.committed
     engine = gated_engine(first, target.url.sqlalchemy_url("postgresql+psycopg2"), connect)
     with contextlib.closing(first), engine.connect() as connection:
         connection.rollback()

@@ -2,23 +2,78 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["held_user_relations"]
+__all__ = ["Touched", "held_relations", "relation_names", "schema_names", "spreading_relations", "touched_relations"]
 
+# The function, not the view pg_locks: asking must not itself touch what it asks about.
 HELD_RELATIONS = """
-    SELECT DISTINCT c.relname
-      FROM pg_catalog.pg_locks l
-      JOIN pg_catalog.pg_class c ON c.oid = l.relation
+    SELECT DISTINCT relation FROM pg_catalog.pg_lock_status()
+     WHERE pid = pg_catalog.pg_backend_pid() AND locktype = 'relation'
+"""
+
+NAMES = """
+    SELECT c.relname, n.nspname ~ '^pg_' OR n.nspname = 'information_schema'
+      FROM pg_catalog.pg_class c
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-     WHERE l.pid = pg_catalog.pg_backend_pid()
-       AND l.locktype = 'relation'
-       AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
-       AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+     WHERE c.oid = ANY(%s::oid[])
+"""
+
+# A write to one of these may change other relations: through a trigger, a rule, a view, a partition, a cascade.
+SPREADING = """
+    SELECT c.relname
+      FROM pg_catalog.pg_class c
+      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+       AND (c.relkind IN ('v', 'p', 'f') OR c.relhasrules OR c.relhassubclass
+            OR EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal)
+            OR EXISTS (SELECT FROM pg_catalog.pg_constraint k
+                        WHERE k.confrelid = c.oid
+                          AND (k.confdeltype IN ('c', 'n', 'd') OR k.confupdtype IN ('c', 'n', 'd'))))
 """
 
 
-def held_user_relations(cursor: Any) -> frozenset[str]:
-    """The names of the user's tables, views and indexes that this transaction holds a lock on: what it has touched."""
+@dataclass(frozen=True)
+class Touched:
+    """What a read has looked at.
+
+    Args:
+        relations: the names of the user's tables, views and indexes.
+        catalog: whether it looked at PostgreSQL's own catalogs.
+    """
+
+    relations: frozenset[str] = frozenset()
+    catalog: bool = False
+
+
+def held_relations(cursor: Any) -> list[int]:
+    """The OIDs of all relations that this transaction holds a lock on: what it has touched."""
     cursor.execute(HELD_RELATIONS)
+    return [row[0] for row in cursor.fetchall()]
+
+
+def touched_relations(cursor: Any, oids: Sequence[int]) -> Touched:
+    """The relations behind OIDs, the user's by name."""
+    cursor.execute(NAMES, [list(oids)])
+    rows = cursor.fetchall()
+    return Touched(frozenset(name for name, system in rows if not system), any(system for _, system in rows))
+
+
+def relation_names(cursor: Any, oids: Sequence[int]) -> frozenset[str]:
+    """The names of the relations that have these OIDs."""
+    cursor.execute(NAMES, [[oid for oid in oids if 0 < oid < 2**32]])
+    return frozenset(row[0] for row in cursor.fetchall())
+
+
+def schema_names(cursor: Any) -> frozenset[str]:
+    """The names of all schemas."""
+    cursor.execute("SELECT nspname FROM pg_catalog.pg_namespace")
+    return frozenset(row[0] for row in cursor.fetchall())
+
+
+def spreading_relations(cursor: Any) -> frozenset[str]:
+    """The user's relations a write to which may change other relations as well."""
+    cursor.execute(SPREADING)
     return frozenset(row[0] for row in cursor.fetchall())

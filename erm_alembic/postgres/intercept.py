@@ -5,10 +5,12 @@ SQLAlchemy's own events do not see a cursor that a revision opens by itself: the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 import psycopg2
+from psycopg2 import extras
 from psycopg2 import sql as composed
 from psycopg2.extensions import connection as Psycopg2Connection
 from psycopg2.extensions import cursor as Psycopg2Cursor
@@ -39,38 +41,64 @@ class Gate(Protocol):
 
 
 class GatedCursor(Psycopg2Cursor):
-    """A cursor that asks its connection's gate before it sends anything."""
+    """A cursor that asks its connection's gate before it sends anything.
+
+    What the gate may set: `held_back` (the last statement was not sent), `answered` (another one was, for the shape of
+    its result) and `on_fetch` (called when the result of a statement that was not sent is fetched).
+    """
 
     context: Any = None
     held_back = False
+    answered = False
+    on_fetch: Callable[[], None] | None = None
+    composed: str | None = None
 
     def execute(self, query: Any, vars: Any = None) -> None:
-        self._ask(query, [] if vars is None else [vars], lambda: super(GatedCursor, self).execute(query, vars))
+        batch = _batch_of_extras(query)
+        if batch is None:
+            self._ask(query, [] if vars is None else [vars], lambda: super(GatedCursor, self).execute(query, vars))
+            return
+        template, rows = batch
+        self._ask(template, rows, lambda: super(GatedCursor, self).execute(query, vars), composed=_text(self, query))
 
     def executemany(self, query: Any, vars_list: Any) -> None:
         rows = list(vars_list)
         self._ask(query, rows, lambda: super(GatedCursor, self).executemany(query, rows))
 
     def callproc(self, procname: Any, parameters: Any = None) -> None:
-        self._ask(f"CALL {procname}(...)", [], lambda: super(GatedCursor, self).callproc(procname, parameters))
+        values = parameters or ()
+        names = [f'"{name}":=%({name})s' for name in values] if isinstance(values, dict) else ["%s"] * len(values)
+        self._ask(
+            f"SELECT * FROM {procname}({','.join(names)})",  # noqa: S608 - only shown; psycopg2 composes its own
+            [values] if values else [],
+            lambda: super(GatedCursor, self).callproc(procname, parameters),
+        )
 
     def copy_expert(self, sql: Any, file: Any, size: int = 8192) -> None:
         self._ask(sql, [], lambda: super(GatedCursor, self).copy_expert(sql, file, size))
 
-    def copy_from(self, file: Any, table: str, *args: Any, **kwargs: Any) -> None:
-        self._ask(
-            f"COPY {table} FROM STDIN", [], lambda: super(GatedCursor, self).copy_from(file, table, *args, **kwargs)
-        )
+    def copy_from(
+        self,
+        file: Any,
+        table: str,
+        sep: str = "\t",
+        null: str = "\\N",
+        size: int = 8192,
+        columns: Iterable[str] | None = None,
+    ) -> None:
+        self.copy_expert(_copy("{} FROM STDIN", table, sep, null, columns), file, size)
 
-    def copy_to(self, file: Any, table: str, *args: Any, **kwargs: Any) -> None:
-        self._ask(f"COPY {table} TO STDOUT", [], lambda: super(GatedCursor, self).copy_to(file, table, *args, **kwargs))
+    def copy_to(
+        self, file: Any, table: str, sep: str = "\t", null: str = "\\N", columns: Iterable[str] | None = None
+    ) -> None:
+        self.copy_expert(_copy("{} TO STDOUT", table, sep, null, columns), file)
 
-    def _ask(self, query: Any, rows: list[Any], send: Send) -> None:
+    def _ask(self, query: Any, rows: list[Any], send: Send, composed: str | None = None) -> None:
         gate: Gate | None = getattr(self.connection, "gate", None)
         if gate is None:
             send()
             return
-        self.held_back = True
+        self.held_back, self.answered, self.on_fetch, self.composed = True, False, None, composed
 
         def sent() -> None:
             self.held_back = False
@@ -85,21 +113,93 @@ class GatedCursor(Psycopg2Cursor):
             return gate.rowcount(self)
         return super().rowcount
 
+    @property
+    def description(self) -> Any:
+        # What an earlier statement on this cursor left behind is no answer to one that was not sent.
+        return None if self.held_back and not self.answered else super().description
+
+    def fetchone(self) -> Any:
+        self._before_fetch()
+        return super().fetchone()
+
+    def fetchmany(self, size: int | None = None) -> Any:
+        self._before_fetch()
+        return super().fetchmany(self.arraysize if size is None else size)
+
+    def fetchall(self) -> Any:
+        self._before_fetch()
+        return super().fetchall()
+
+    def __iter__(self) -> Any:
+        self._before_fetch()
+        return super().__iter__()
+
+    def __next__(self) -> Any:
+        self._before_fetch()
+        return super().__next__()
+
+    def _before_fetch(self) -> None:
+        if not self.held_back:
+            return
+        if self.on_fetch is not None:
+            self.on_fetch()
+        if not self.answered:
+            raise psycopg2.ProgrammingError("no results to fetch")
+
 
 class GatedConnection(Psycopg2Connection):
     """A psycopg2 connection with a gate; without one it behaves like any other."""
 
     gate: Gate | None = None
+    on_commit: Callable[[], None] | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.cursor_factory = GatedCursor
+
+    def cursor(self, *args: Any, **kwargs: Any) -> Any:
+        """Open a cursor: one of another class (DictCursor) passes the gate too; psycopg2's bare one does not."""
+        factory = kwargs.get("cursor_factory", args[1] if len(args) > 1 else None)
+        if factory not in (None, Psycopg2Cursor) and not issubclass(factory, GatedCursor):
+            kwargs["cursor_factory"] = type(f"Gated{factory.__name__}", (GatedCursor, factory), {})
+            args = args[:1]
+        return super().cursor(*args, **kwargs)
+
+    def commit(self) -> None:
+        """Commit, and tell `on_commit`."""
+        if self.on_commit is not None:
+            self.on_commit()
+        super().commit()
 
 
 def _text(cursor: Psycopg2Cursor, query: Any) -> str:
     if isinstance(query, composed.Composable):
         return query.as_string(cursor)
     return query.decode() if isinstance(query, bytes) else str(query)
+
+
+def _batch_of_extras(query: Any) -> tuple[Any, list[Any]] | None:
+    """The text and the rows that psycopg2's execute_values() or execute_batch() has put together.
+
+    What these send has the values, which may be personal data, in the text; a plan shows it without them.
+    """
+    frame = sys._getframe(2)
+    if not isinstance(query, bytes) or frame.f_code.co_name not in ("execute_values", "execute_batch"):
+        return None
+    if frame.f_code.co_filename != extras.__file__:
+        return None
+    return frame.f_locals["sql"], list(frame.f_locals["page"])
+
+
+def _copy(direction: str, table: str, sep: str, null: str, columns: Iterable[str] | None) -> composed.Composed:
+    """The COPY that psycopg2 sends for copy_from() and copy_to()."""
+    target: composed.Composable = composed.Identifier(table)
+    if columns is not None:
+        names = composed.SQL(",").join([composed.Identifier(name) for name in columns])
+        target = composed.SQL("{} ({})").format(target, names)
+    return composed.SQL("COPY " + direction + " WITH DELIMITER AS {} NULL AS {}").format(
+        target, composed.Literal(sep), composed.Literal(null)
+    )
 
 
 def connect_gated(dsn: str, application_name: str) -> GatedConnection:

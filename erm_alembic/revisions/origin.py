@@ -44,6 +44,7 @@ def line_in_traceback(error: BaseException, path: str) -> int | None:
 def sent_by_sqlalchemy() -> bool:
     """Whether SQLAlchemy itself opened the cursor under way (to ask for the isolation level), not the revision."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and str(frame.f_globals.get("__name__", "")).startswith("erm_alembic."):
+    # psycopg2.extras stands between, when SQLAlchemy asks for the OIDs of hstore on a new connection.
+    while frame is not None and str(frame.f_globals.get("__name__", "")).startswith(("erm_alembic.", "psycopg2.")):
         frame = frame.f_back
     return frame is not None and str(frame.f_globals.get("__name__", "")).startswith("sqlalchemy.")

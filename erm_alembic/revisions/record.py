@@ -6,8 +6,7 @@ revision goes on as if they had run. What then depends on a write that was held 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,15 +14,36 @@ import psycopg2
 from psycopg2 import errors as pg
 from psycopg2.extensions import cursor as PlainCursor
 
-from erm_alembic.postgres.catalog import held_user_relations
+from erm_alembic.postgres.catalog import held_relations
 from erm_alembic.postgres.intercept import GatedCursor, Send
-from erm_alembic.postgres.lexer import READS, SAVEPOINTS, SETTINGS, statement_kinds
+from erm_alembic.postgres.lexer import READS, SAVEPOINTS, SETTINGS, statement_kinds, tokens
+from erm_alembic.postgres.side_effects import acts_outside_transaction, is_advisory_lock
+from erm_alembic.revisions.held_back import HeldBack
 from erm_alembic.revisions.origin import calling_line, sent_by_sqlalchemy
+from erm_alembic.revisions.unknown_count import UnknownCount
 
 __all__ = ["RecordedStatement", "Recorder", "Recording"]
 
 TRANSACTION_ENDS = frozenset({"COMMIT", "END", "ROLLBACK"})
-OPAQUE = frozenset({"DO", "CALL", "EXECUTE", "COPY"})
+
+
+@dataclass(frozen=True)
+class _Bracket:
+    """What stands around a read."""
+
+    begin: str
+    undo: str
+    keep: str
+
+
+# A setting of the revision's own (`SET default_transaction_read_only = off`) must not let a read write or wait.
+GUARD = "SET LOCAL transaction_read_only = on; SET LOCAL lock_timeout = '3s'"
+SUBTRANSACTION = _Bracket(
+    f"SAVEPOINT erm_read; {GUARD}",
+    "ROLLBACK TO SAVEPOINT erm_read; RELEASE SAVEPOINT erm_read",
+    "RELEASE SAVEPOINT erm_read",
+)
+OWN_TRANSACTION = _Bracket(f"BEGIN; {GUARD}", "ROLLBACK", "COMMIT")
 
 
 @dataclass(frozen=True)
@@ -61,148 +81,115 @@ class Recording:
         self.reason = self.reason or reason
 
 
-class _UnknownCount(int):
-    """How many rows a held-back write touched: nobody knows, and whoever looks makes the recording partial."""
-
-    noticed: Callable[[], None]
-
-    def _look(self) -> int:
-        self.noticed()
-        return 0
-
-    def __bool__(self) -> bool:
-        return bool(self._look())
-
-    def __eq__(self, other: object) -> bool:
-        return self._look() == other
-
-    def __ne__(self, other: object) -> bool:
-        return self._look() != other
-
-    def __lt__(self, other: int) -> bool:
-        return self._look() < other
-
-    def __le__(self, other: int) -> bool:
-        return self._look() <= other
-
-    def __gt__(self, other: int) -> bool:
-        return self._look() > other
-
-    def __ge__(self, other: int) -> bool:
-        return self._look() >= other
-
-    __hash__ = int.__hash__
-
-
 class Recorder:
     """The gate of a recording session: one Recording at a time, all pending revisions in one pass."""
 
     def __init__(self) -> None:
         self.recording: Recording | None = None
         self.inside_revision = False
-        self._held_back: list[str] = []
-        self._holds_opaque_write = False
+        self._held_back = HeldBack()
 
     @property
     def wrote_before(self) -> bool:
         """Whether a write was held back since the session began: from then on the live answers may be out of date."""
         return bool(self._held_back)
 
+    def committed(self) -> None:
+        """The session was committed; by a revision, when one is running."""
+        if self.inside_revision and self.recording is not None:
+            self.recording.leaves_transaction = True
+
     def pass_through(self, cursor: GatedCursor, sql: str, parameters: Sequence[Any], send: Send) -> None:
         if cursor.context is None and sent_by_sqlalchemy():
             send()
             return
         kinds = statement_kinds(sql)
-        if kinds and kinds <= READS:
-            self._read(cursor, sql, parameters, send)
+        if kinds and kinds <= READS and not acts_outside_transaction(sql):
+            if self.inside_revision:
+                self._note(cursor, sql, parameters, read=True)
+            if is_advisory_lock(sql):
+                self._answer_instead(cursor, "SELECT true")
+            else:
+                self._read(cursor, sql, parameters, send)
         elif kinds and kinds <= SETTINGS | SAVEPOINTS:
             self._session(cursor, sql, parameters, send, setting=bool(kinds & SETTINGS))
         else:
-            self._write(cursor, sql, parameters, opaque=not kinds or bool(kinds & OPAQUE))
+            self._write(cursor, sql, parameters)
             if kinds & TRANSACTION_ENDS and self.recording:
                 self.recording.leaves_transaction = True
 
     def rowcount(self, cursor: GatedCursor) -> int:
-        recording = self.recording
-        if recording is None or not self.inside_revision:
+        if not self.inside_revision:
             return 1  # Alembic's own bookkeeping: it expects to have touched its one row
-        count = _UnknownCount(0)
-        where = _at(calling_line(recording.path))
-        count.noticed = lambda: recording.becomes_partial(f"{where} looks at how many rows a write touched")
-        return count
+        return UnknownCount.of(lambda: self._partial("looks at how many rows a write touched"))
+
+    def _partial(self, why: str) -> None:
+        if self.recording is not None:
+            self.recording.becomes_partial(f"{_at(calling_line(self.recording.path))} {why}")
 
     def _read(self, cursor: GatedCursor, sql: str, parameters: Sequence[Any], send: Send) -> None:
-        if not self.inside_revision or self.recording is None:
-            send()
+        """Send a read in a read-only subtransaction, whatever the session was set to, and see what it touches."""
+        if cursor.name is not None:
+            self._read_through_portal(cursor, sql, send)
             return
-        self._note(cursor, sql, parameters, read=True)
-        if cursor.name is not None or cursor.connection.autocommit:
-            self._send_unobserved(cursor, sql, parameters, send)
-            return
+        bracket = OWN_TRANSACTION if cursor.connection.autocommit else SUBTRANSACTION
         with cursor.connection.cursor(cursor_factory=PlainCursor) as side:
-            side.execute("SAVEPOINT erm_read")
+            side.execute(bracket.begin)
             try:
                 send()
             except psycopg2.Error as error:
-                side.execute("ROLLBACK TO SAVEPOINT erm_read")
+                side.execute(bracket.undo)
                 self._read_failed(cursor, sql, error)
                 return
-            touched = held_user_relations(side)
-            # Going back releases the locks, so that the next read is judged by its own; set_config must survive.
-            side.execute(
-                "RELEASE SAVEPOINT erm_read" if "set_config" in sql.lower() else "ROLLBACK TO SAVEPOINT erm_read"
-            )
-        self._judge_read(touched, parameters)
+            judge = self.inside_revision and self.wrote_before
+            oids = held_relations(side) if judge else []
+            # Undone, so that its locks end and the next read is judged by its own; set_config must survive.
+            side.execute(bracket.keep if "set_config" in sql.lower() else bracket.undo)
+            if judge and (why := self._why_stale(side, bracket, oids, sql, parameters)):
+                self._partial(why)
 
-    def _send_unobserved(self, cursor: GatedCursor, sql: str, parameters: Sequence[Any], send: Send) -> None:
+    def _why_stale(
+        self, side: PlainCursor, bracket: _Bracket, oids: list[int], sql: str, parameters: Sequence[Any]
+    ) -> str | None:
+        if "set_config" in sql.lower():
+            return None
+        side.execute(bracket.begin)
+        try:
+            return self._held_back.why_stale(side, oids, sql, parameters)
+        finally:
+            side.execute(bracket.undo)
+
+    def _read_through_portal(self, cursor: GatedCursor, sql: str, send: Send) -> None:
+        """A server-side cursor must outlive its subtransaction; what it touches is not known in time."""
         try:
             send()
         except psycopg2.Error as error:
             self._read_failed(cursor, sql, error)
             return
-        self._judge_read(None, parameters)
+        if self.inside_revision and self.wrote_before:
+            self._partial("reads through a server-side cursor after earlier writes")
 
     def _read_failed(self, cursor: GatedCursor, sql: str, error: psycopg2.Error) -> None:
         """A SELECT that writes (nextval, FOR UPDATE) is a write; other errors may come from writes held back before."""
-        if isinstance(error, pg.ReadOnlySqlTransaction):
-            cursor.held_back = True
-            self._remember(sql, opaque=True)
-            return
-        if not self.wrote_before or self.recording is None:
+        if not self.inside_revision:
             raise error
+        if isinstance(error, pg.ReadOnlySqlTransaction):
+            self._hold_back(cursor)
+            self._held_back.add(sql, opaque=True)
+            return
         message = str(error.diag.message_primary or error).splitlines()[0]
-        self.recording.becomes_partial(
-            f"{_at(calling_line(self.recording.path))} reads what an earlier pending statement makes ({message})"
-        )
+        if isinstance(error, pg.LockNotAvailable):
+            self._partial("reads what another session has locked")
+            self._held_back.add(sql, opaque=True)
+        elif self.wrote_before:
+            self._partial(f"reads what an earlier pending statement makes ({message})")
         raise error
-
-    def _judge_read(self, touched: frozenset[str] | None, parameters: Sequence[Any]) -> None:
-        """Say so when the answer may be another one by the time apply runs."""
-        recording = self.recording
-        if recording is None or not self.wrote_before:
-            return
-        place = _at(calling_line(recording.path))
-        if touched is None:
-            recording.becomes_partial(f"{place} reads outside a transaction after earlier writes")
-            return
-        stale = sorted(name for name in touched if self._holds_opaque_write or self._mentioned(name))
-        if stale:
-            recording.becomes_partial(f"{place} reads {', '.join(stale)}, which an earlier pending statement changes")
-        elif not touched and any(self._mentioned(name) for name in _names_in(parameters)):
-            recording.becomes_partial(f"{place} asks the catalog about what an earlier pending statement changes")
-
-    def _mentioned(self, name: str) -> bool:
-        word = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE)
-        return any(word.search(text) for text in self._held_back)
 
     def _session(self, cursor: GatedCursor, sql: str, parameters: Sequence[Any], send: Send, setting: bool) -> None:
         """Settings must hold while recording, as they do while applying: names resolve by search_path and role."""
-        if not setting:
-            send()
-            return
         if self.inside_revision:
             self._note(cursor, sql, parameters)
-        if cursor.connection.autocommit or not self.wrote_before:
+        if not setting or cursor.connection.autocommit or not self.wrote_before:
             send()
             return
         with cursor.connection.cursor(cursor_factory=PlainCursor) as side:
@@ -213,20 +200,30 @@ class Recorder:
                 side.execute("ROLLBACK TO SAVEPOINT erm_setting")
                 cursor.held_back = True
 
-    def _write(self, cursor: GatedCursor, sql: str, parameters: Sequence[Any], opaque: bool) -> None:
+    def _write(self, cursor: GatedCursor, sql: str, parameters: Sequence[Any]) -> None:
         if self.inside_revision:
             self._note(cursor, sql, parameters)
-            self._remember(sql, opaque)
+            self._held_back.add(sql)
+            if statement_kinds(sql) == {"COPY"} and any(token.says("TO") for token in tokens(sql)):
+                self._partial("copies rows out of the database, which a plan does not")
         elif self.recording is not None:
             self.recording.version_statements.append(_literal(cursor, sql, parameters))
+        self._hold_back(cursor)
         columns = _returned_columns(cursor)
         if columns:
-            with_shape = "SELECT " + ", ".join(["NULL"] * columns) + " WHERE false"
-            PlainCursor.execute(cursor, with_shape)
+            self._answer_instead(cursor, "SELECT " + ", ".join(["NULL"] * columns) + " WHERE false")
 
-    def _remember(self, sql: str, opaque: bool) -> None:
-        self._held_back.append(sql)
-        self._holds_opaque_write = self._holds_opaque_write or opaque
+    def _answer_instead(self, cursor: GatedCursor, sql: str) -> None:
+        """Give SQLAlchemy a result of the shape that it expects."""
+        PlainCursor.execute(cursor, sql)
+        cursor.answered = True
+
+    def _hold_back(self, cursor: GatedCursor) -> None:
+        """Whoever fetches what a write returns makes the recording partial; SQLAlchemy's own look at a key does not."""
+        cursor.held_back = True
+        own_look = bool(getattr(getattr(cursor.context, "compiled", None), "implicit_returning", None))
+        if self.inside_revision and not own_look:
+            cursor.on_fetch = lambda: self._partial("needs the rows that a write returns")
 
     def _note(self, cursor: GatedCursor, sql: str, parameters: Sequence[Any], read: bool = False) -> None:
         assert self.recording is not None
@@ -247,23 +244,10 @@ def _at(line: int | None) -> str:
     return "the revision" if line is None else f"line {line}"
 
 
-def _names_in(parameters: Sequence[Any]) -> list[str]:
-    """Every text among the parameters: SQLAlchemy's inspector binds the names that it asks about."""
-    found: list[str] = []
-    todo: list[Any] = list(parameters)
-    while todo:
-        value = todo.pop()
-        if isinstance(value, str):
-            found.append(value)
-        elif isinstance(value, dict):
-            todo.extend(value.values())
-        elif isinstance(value, (list, tuple, set)):
-            todo.extend(value)
-    return [name for name in found if name]
-
-
 def _literal(cursor: GatedCursor, sql: str, parameters: Sequence[Any]) -> str:
     """The text with its values in place, quoted by the driver."""
+    if cursor.composed is not None:
+        return cursor.composed
     try:
         rows = [cursor.mogrify(sql, row).decode() for row in parameters] or [sql]
     except (psycopg2.Error, TypeError, ValueError, KeyError, IndexError):

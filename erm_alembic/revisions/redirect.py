@@ -15,7 +15,8 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, ExecutionContext
 
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.errors import EnvironmentRefused
-from erm_alembic.postgres.lexer import is_read_or_setting
+from erm_alembic.postgres.lexer import SETTINGS, is_read_or_setting, statement_kinds
+from erm_alembic.postgres.side_effects import acts_outside_transaction, is_advisory_lock
 
 __all__ = ["redirected_engines"]
 
@@ -62,8 +63,14 @@ def redirected_engines(target: DatabaseUrl, *, own: Engine, read_only: bool) -> 
         opened.append(connection)
         return connection
 
-    def hold_back_writes(_cursor: Any, statement: str, _parameters: Any, context: ExecutionContext) -> bool:
-        return context.dialect is not own.dialect and not is_read_or_setting(statement)
+    def hold_back_writes(cursor: Any, statement: str, _parameters: Any, context: ExecutionContext) -> bool:
+        if context.dialect is own.dialect:
+            return False
+        if is_advisory_lock(statement):
+            # Taken, it would keep a deployer out, or the plan waiting for one; env.py is told that it has the lock.
+            cursor.execute("SELECT true")
+            return True
+        return not is_read_or_setting(statement) or _may_write(statement)
 
     def hold_back_writes_without_parameters(cursor: Any, statement: str, context: ExecutionContext) -> bool:
         return hold_back_writes(cursor, statement, None, context)
@@ -84,6 +91,13 @@ def redirected_engines(target: DatabaseUrl, *, own: Engine, read_only: bool) -> 
             event.remove(Engine, name, listener)
         for connection in opened:
             _close(connection)
+
+
+def _may_write(statement: str) -> bool:
+    """Whether it does what a read-only session does not stop, or would make the session one that writes."""
+    said = " ".join(statement.lower().split())
+    lifts_guard = statement_kinds(statement) & SETTINGS and ("read_only" in said or "read write" in said)
+    return bool(lifts_guard) or acts_outside_transaction(statement)
 
 
 def _point_at(
