@@ -22,6 +22,7 @@ from erm_alembic.execute.observe import Observer
 from erm_alembic.execute.progress import Progress
 from erm_alembic.execute.provenance import git_commit
 from erm_alembic.execute.signals import SignalWatch, Stopped, cancel_on_signal
+from erm_alembic.ledger.encoding import Source, fitted
 from erm_alembic.ledger.store import Ledger, open_ledger
 from erm_alembic.plan.build import Survey, choose_pending
 from erm_alembic.plan.model import Outcome, Step, StepOutcome
@@ -143,7 +144,7 @@ class Run:
             self._elapsed_ms(),
             self.observer.statements,
             facts.path,
-            facts.source,
+            Source(facts.source),
             facts.source_hash,
             outcome,
             error,
@@ -318,7 +319,7 @@ def _insert_as_login_role(raw: GatedConnection, statement: Any, values: list[Any
         row = cursor.fetchone()
         role = row[0] if row else "none"
         cursor.execute("SELECT pg_catalog.set_config('role', 'none', true)")
-        cursor.execute(statement, values)
+        cursor.execute(statement, fitted(values, raw))
         cursor.execute("SELECT pg_catalog.set_config('role', %s, true)", [role])
 
 

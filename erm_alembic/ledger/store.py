@@ -14,6 +14,7 @@ from psycopg2 import sql
 
 from erm_alembic import __version__
 from erm_alembic.errors import TargetError
+from erm_alembic.ledger.encoding import fitted, unpacked
 from erm_alembic.ledger.model import AppliedSource, RevisionRecord, RunRecord
 from erm_alembic.target import Target
 
@@ -181,7 +182,7 @@ class Ledger:
     def write_revision(self, values: Sequence[Any]) -> None:
         """Write one revision in a transaction of its own: one that failed, whose own transaction is gone."""
         with self._connection.cursor() as cursor:
-            cursor.execute(self.revision_insert(), list(values))
+            cursor.execute(self.revision_insert(), fitted(values, self._connection))
 
     def runs(self, limit: int | None = None) -> tuple[RunRecord, ...]:
         """The runs, latest first, each with its revisions."""
@@ -221,7 +222,7 @@ class Ledger:
             " ORDER BY revision, id DESC",
             [wanted, wanted],
         )
-        return {row[0]: AppliedSource(*row) for row in rows}
+        return {row[0]: AppliedSource(row[0], row[1], unpacked(row[2]), row[3]) for row in rows}
 
     def applied_order(self) -> dict[str, int]:
         """A number a revision that grows with the time at which it was last applied."""
@@ -243,7 +244,7 @@ class Ledger:
     def _query(self, statement: Any, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         try:
             with self._connection.cursor() as cursor:
-                cursor.execute(statement, list(parameters))
+                cursor.execute(statement, fitted(parameters, self._connection))
                 return list(cursor.fetchall())
         except pg.InsufficientPrivilege as error:
             raise self._may_not_use(error) from error

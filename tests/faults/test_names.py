@@ -13,11 +13,8 @@ from tests.faults.deploying import ENV_PY, Project
 from tests.support.databases import Database
 
 AWKWARD = {
-    "quotes": """it's "x" """.strip(),
-    "spaces": "two  words",
-    "percent": "100%s %(x)s %%",
-    "newline": "one\ntwo",
-    "emoji": "déjà 🐘",
+    "quotes, spaces and percent": """it's "x"  100%s %(x)s %% {y}""",
+    "newline and emoji": "one\ntwo déjà 🐘",
 }
 awkward = pytest.mark.parametrize("name", AWKWARD.values(), ids=list(AWKWARD))
 
@@ -73,7 +70,6 @@ def test_every_name_at_once(name: str, named: tuple[str, Database], one_database
     assert (refused.returncode, "1 row " in refused.stdout) == (1, True), refused.stdout
     again = project.apply("--mode", "rollback", "--allow-data-loss")
     assert again.returncode == 0, again.stderr + again.stdout
-    assert project.erm("status", "--format", "json").returncode == 0
 
 
 def _yaml(text: str) -> str:

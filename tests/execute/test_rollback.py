@@ -1,0 +1,190 @@
+"""Rollback: everything is checked before the first statement, and data is lost only when that is said."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.faults.deploying import Project, tables
+from tests.support.databases import Database
+
+
+def deployed(project: Project) -> Project:
+    """Three tables, each made by a revision on top of the other."""
+    project.table("a1", "first")
+    project.table("b2", "second", down="a1")
+    project.table("c3", "third", down="b2")
+    assert project.apply().returncode == 0
+    return project
+
+
+def back(project: Project, *args: str) -> tuple[int, str]:
+    """Roll back: the exit code and everything that was said."""
+    done = project.apply("--mode", "rollback", *args)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "left"),
+    [
+        ([], {"first", "second"}),
+        (["--steps", "2"], {"first"}),
+        (["--to", "a1"], {"first"}),
+        (["--to", "base"], set()),
+    ],
+)
+def test_how_far(arguments: list[str], left: set[str], project: Project, one_database: Database) -> None:
+    """One step by default, `--steps` of them, down to the revision that `--to` keeps, or all; empty tables just go."""
+    code, said = back(deployed(project), *arguments)
+    assert code == 0, said
+    assert tables(one_database) == {*left, "alembic_version"}
+    run = project.runs()[-1]
+    assert (run["mode"], run["outcome"]) == ("rollback", "done")
+    assert {each["direction"] for each in run["revisions"]} == {"downgrade"}
+
+
+def test_nothing_to_roll_back(project: Project) -> None:
+    """A database without revisions has nothing to roll back, and that is no error."""
+    project.table("a1", "first")
+    assert back(project)[0] == 0
+
+
+def test_an_unknown_revision(project: Project, one_database: Database) -> None:
+    """`--to` a revision that does not exist is a usage error."""
+    code, said = back(deployed(project), "--to", "nope")
+    assert (code, "--to nope cannot be planned" in said) == (2, True)
+    assert tables(one_database) == {"first", "second", "third", "alembic_version"}
+
+
+@pytest.mark.parametrize(
+    ("downgrade", "rule", "said"),
+    [
+        ("pass", "missing-downgrade", "migrations/versions/b2.py"),
+        (None, "missing-downgrade", "migrations/versions/b2.py"),
+        ("irreversible", "irreversible-revision", "the old rates are gone"),
+    ],
+)
+def test_a_way_that_does_not_exist(
+    downgrade: str | None, rule: str, said: str, project: Project, one_database: Database
+) -> None:
+    """A down script that is empty, missing or declared irreversible halts the whole rollback before it begins."""
+    project.table("a1", "first")
+    path = project.table("b2", "second", down="a1")
+    project.table("c3", "third", down="b2")
+    text = path.read_text()
+    if downgrade == "irreversible":
+        path.write_text(text + "\n\nirreversible = 'the old rates are gone'\n")
+    elif downgrade is None:
+        path.write_text(text.split("def downgrade")[0])
+    else:
+        path.write_text(text.replace("op.drop_table('second')", downgrade))
+    code = project.apply("--override", "missing-downgrade", "--reason", "tested below").returncode
+    assert code == 0
+    code, out = back(project, "--steps", "2", "--allow-data-loss")
+    assert code == 1
+    assert f"error {rule}" in out
+    assert said in out
+    assert "Refused: nothing was changed." in out
+    assert tables(one_database) == {"first", "second", "third", "alembic_version"}
+    assert one_database.execute("SELECT version_num FROM alembic_version") == [("c3",)]
+    # What lies above the obstacle can still be taken back.
+    assert back(project)[0] == 0
+
+
+TABLES = """
+op.execute("CREATE TABLE t (id int, note text, blank text)")
+op.execute("CREATE INDEX t_id ON t (id)")
+op.execute("CREATE TABLE empty (id int)")
+"""
+LOSES = {
+    'op.execute("DELETE FROM t WHERE id > 1")': ("rows", "t", 2),
+    'op.drop_column("t", "note")': ("column", "t.note", 2),
+    'op.execute("DO $$ BEGIN DELETE FROM t WHERE false; END $$")': (
+        "statement",
+        "DO $$ BEGIN DELETE FROM t WHERE false; END $$",
+        None,
+    ),
+    'op.drop_table("t")': ("table", "t", 3),
+}
+LOSES_NOTHING = (
+    'op.execute("DELETE FROM t WHERE id > 9")',
+    'op.execute("DROP INDEX t_id")',
+    'op.drop_column("t", "blank")',
+    'op.drop_table("empty")',
+)
+
+
+def with_rows(project: Project, database: Database, downgrade: str) -> None:
+    """A revision that was applied, whose table has three rows by now."""
+    project.revision("a1", TABLES, downgrade)
+    assert project.apply().returncode == 0
+    database.execute("INSERT INTO t VALUES (1, 'x', NULL), (2, 'y', NULL), (3, NULL, NULL)")
+
+
+def test_rows_and_values_are_counted(project: Project, one_database: Database) -> None:
+    """Rows, values and what cannot be read are counted one by one, and need --allow-data-loss, which is recorded."""
+    with_rows(project, one_database, "\n".join(LOSES))
+    planned = project.apply("--mode", "rollback", "--check", "--format", "json")
+    assert planned.returncode == 1
+    document = json.loads(planned.stdout)
+    assert [(loss["kind"], loss["object"], loss["rows"]) for loss in document["data_loss"]] == list(LOSES.values())
+    assert [finding["rule"] for finding in document["findings"]] == ["data-loss"] * len(LOSES)
+    code, said = back(project)
+    assert (code, "--allow-data-loss" in said) == (1, True), said
+    assert one_database.execute("SELECT count(*) FROM t") == [(3,)]
+    assert back(project, "--allow-data-loss")[0] == 0
+    assert tables(one_database) == {"empty", "alembic_version"}
+    assert project.runs()[-1]["overrides"] == ["data-loss: --allow-data-loss"]
+
+
+def test_what_holds_nothing_needs_no_flag(project: Project, one_database: Database) -> None:
+    """Empty tables, columns without values, indexes and a DELETE that meets no row are dropped without a flag."""
+    with_rows(project, one_database, "\n".join(LOSES_NOTHING))
+    code, said = back(project)
+    assert code == 0, said
+    assert one_database.execute("SELECT count(*) FROM t") == [(3,)]
+
+
+def branched(project: Project) -> None:
+    project.table("a1", "first")
+    project.table("b2", "second", down="a1")
+    project.table("c3", "third", down="a1")
+
+
+def test_branches_go_back_in_the_order_of_the_ledger(project: Project, one_database: Database) -> None:
+    """On two branches the one that was applied last goes first."""
+    branched(project)
+    assert project.apply("--to", "c3").returncode == 0
+    assert project.apply().returncode == 0
+    code, said = back(project)
+    assert code == 0, said
+    assert tables(one_database) == {"first", "third", "alembic_version"}
+
+
+def test_branches_without_a_ledger_are_ambiguous(project: Project, one_database: Database) -> None:
+    """Where plain Alembic applied the branches, nobody knows which came last: it must be said."""
+    branched(project)
+    assert project.apply().returncode == 0
+    one_database.execute("DROP SCHEMA erm CASCADE")
+    code, said = back(project)
+    assert code == 2
+    assert said.splitlines() == [
+        "error:  The database stands on several branches (b2, c3); the ledger does not know which came last.",
+        "effect: Nothing was planned or run.",
+        "cure:   Say what shall remain: `erm migrate --mode rollback --to REV`.",
+    ]
+    assert tables(one_database) == {"first", "second", "third", "alembic_version"}
+
+
+def test_a_downgrade_that_fails(project: Project, one_database: Database) -> None:
+    """A downgrade that fails is rolled back alone; those before it stay taken back."""
+    project.table("a1", "first")
+    project.revision("b2", "op.execute('SELECT 1')", 'op.drop_table("first")\nop.execute("SELECT 1 / 0")', down="a1")
+    project.table("c3", "third", down="b2")
+    assert project.apply().returncode == 0
+    code, said = back(project, "--steps", "3")
+    assert code == 1
+    assert "migrations/versions/b2.py:17: division by zero (SQLSTATE 22012)" in said
+    assert tables(one_database) == {"first", "alembic_version"}
+    assert one_database.execute("SELECT version_num FROM alembic_version") == [("b2",)]
