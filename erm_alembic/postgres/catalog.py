@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Touched", "held_relations", "relation_names", "schema_names", "spreading_relations", "touched_relations"]
+__all__ = [
+    "Touched",
+    "held_relations",
+    "relation_names",
+    "reserved_words",
+    "schema_names",
+    "spreading_relations",
+    "touched_relations",
+]
 
 # The function, not the view pg_locks: asking must not itself touch what it asks about.
 HELD_RELATIONS = """
@@ -70,6 +78,12 @@ def relation_names(cursor: Any, oids: Sequence[int]) -> frozenset[str]:
 def schema_names(cursor: Any) -> frozenset[str]:
     """The names of all schemas."""
     cursor.execute("SELECT nspname FROM pg_catalog.pg_namespace")
+    return frozenset(row[0] for row in cursor.fetchall())
+
+
+def reserved_words(cursor: Any) -> frozenset[str]:
+    """The words that name nothing unless they are quoted."""
+    cursor.execute("SELECT word FROM pg_catalog.pg_get_keywords() WHERE catcode IN ('R', 'T')")
     return frozenset(row[0] for row in cursor.fetchall())
 
 

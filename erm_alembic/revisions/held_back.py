@@ -10,6 +10,7 @@ from typing import Any
 from erm_alembic.postgres.catalog import (
     Touched,
     relation_names,
+    reserved_words,
     schema_names,
     spreading_relations,
     touched_relations,
@@ -21,6 +22,8 @@ __all__ = ["HeldBack"]
 # Nobody can tell from their text what they write.
 OPAQUE = frozenset({"DO", "CALL", "EXECUTE", ""})
 CHANGES_ROWS = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "TRUNCATE", "WITH"})
+# SQLAlchemy binds the keys of a JSON answer too; it names such a parameter after the function.
+LABELS = "json_build_object_"
 NAMED_AFTER = ("TABLE", "EXISTS", "ONLY", "ON", "TYPE", "SEQUENCE", "VIEW", "INDEX")
 
 
@@ -33,6 +36,7 @@ class HeldBack:
     _row_texts: list[str] = field(default_factory=list)
     _new_triggers: bool = False
     _prefixes: set[str] = field(default_factory=set)
+    _reserved: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
         return bool(self.texts)
@@ -50,7 +54,9 @@ class HeldBack:
             self.opaque |= statement[0].says("DROP") and "CASCADE" in words
         self.opaque |= opaque or not kinds or bool(kinds & OPAQUE)
 
-    def why_stale(self, cursor: Any, oids: Sequence[int], sql: str, parameters: Sequence[Any]) -> str | None:
+    def why_stale(
+        self, cursor: Any, oids: Sequence[int], sql: str, parameters: Sequence[Any], *, written_by_hand: bool
+    ) -> str | None:
         """Why an answer may be another one once the writes have run; None when it cannot.
 
         Args:
@@ -58,15 +64,17 @@ class HeldBack:
             oids: the relations that the read has touched.
             sql: the read.
             parameters: its sets of parameters.
+            written_by_hand: whether its text may name objects in literals; a compiled one (the inspector's) binds them.
         """
         touched = touched_relations(cursor, oids)
+        self._reserved = self._reserved or reserved_words(cursor)
         stale = sorted(name for name in touched.relations if self.opaque or self._mentioned(name, self.texts))
         if stale:
             return f"reads {', '.join(stale)}, which an earlier pending statement changes"
         if touched.relations and self._spreads(cursor):
             found = ", ".join(sorted(touched.relations))
             return f"reads {found}, which an earlier pending statement may change by a trigger, a view or a cascade"
-        names = {*_texts_in(parameters), *_literals_in(sql)}
+        names = {*_texts_in(parameters), *(_literals_in(sql) if written_by_hand else ())}
         if any(self._named(name) for name in names) or (names and self.opaque and not touched.relations):
             return "asks the catalog about what an earlier pending statement changes"
         if touched.catalog and self._may_list_changes(cursor, touched, names, parameters):
@@ -93,7 +101,8 @@ class HeldBack:
         """Whether a held-back write names an object, or one after which the server names it (`orders_pkey`)."""
         parts = [part.strip('"') for part in name.split(".")]
         return any(
-            self._mentioned(part, self.texts) or any(part.startswith(f"{prefix}_") for prefix in self._prefixes)
+            self._mentioned(f'"{part}"' if part.lower() in self._reserved else part, self.texts)
+            or any(part.startswith(f"{prefix}_") for prefix in self._prefixes)
             for part in parts
             if len(part) > 1
         )
@@ -123,7 +132,7 @@ def _values_in(parameters: Sequence[Any]) -> list[Any]:
     while todo:
         value = todo.pop()
         if isinstance(value, dict):
-            todo.extend(value.values())
+            todo.extend(each for key, each in value.items() if not str(key).startswith(LABELS))
         elif isinstance(value, (list, tuple, set)):
             todo.extend(value)
         else:

@@ -13,6 +13,7 @@ from typing import Any
 import psycopg2
 from psycopg2 import errors as pg
 from psycopg2.extensions import cursor as PlainCursor
+from sqlalchemy import TextClause
 
 from erm_alembic.postgres.catalog import held_relations
 from erm_alembic.postgres.intercept import GatedCursor, Send
@@ -145,17 +146,18 @@ class Recorder:
             oids = held_relations(side) if judge else []
             # Undone, so that its locks end and the next read is judged by its own; set_config must survive.
             side.execute(bracket.keep if "set_config" in sql.lower() else bracket.undo)
-            if judge and (why := self._why_stale(side, bracket, oids, sql, parameters)):
+            if judge and (why := self._why_stale(side, bracket, oids, (sql, parameters, _by_hand(cursor)))):
                 self._partial(why)
 
     def _why_stale(
-        self, side: PlainCursor, bracket: _Bracket, oids: list[int], sql: str, parameters: Sequence[Any]
+        self, side: PlainCursor, bracket: _Bracket, oids: list[int], read: tuple[str, Sequence[Any], bool]
     ) -> str | None:
+        sql, parameters, by_hand = read
         if "set_config" in sql.lower():
             return None
         side.execute(bracket.begin)
         try:
-            return self._held_back.why_stale(side, oids, sql, parameters)
+            return self._held_back.why_stale(side, oids, sql, parameters, written_by_hand=by_hand)
         finally:
             side.execute(bracket.undo)
 
@@ -242,6 +244,12 @@ class Recorder:
 
 def _at(line: int | None) -> str:
     return "the revision" if line is None else f"line {line}"
+
+
+def _by_hand(cursor: GatedCursor) -> bool:
+    """Whether a person wrote the text under way, rather than SQLAlchemy's compiler."""
+    compiled = getattr(cursor.context, "compiled", None)
+    return compiled is None or isinstance(compiled.statement, TextClause)
 
 
 def _literal(cursor: GatedCursor, sql: str, parameters: Sequence[Any]) -> str:
