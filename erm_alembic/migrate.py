@@ -315,7 +315,7 @@ def history(env: str | None = None, *, config: Path | None = None, limit: int | 
     settings = load_settings(env, config)
     target = open_target(settings)
     with target.reported(), open_ledger(target) as ledger:
-        return ledger.runs(limit)
+        return ledger.runs(limit, sources=True)
 
 
 def restore(env: str | None, revision: str, *, config: Path | None = None, out: Path | None = None) -> Path:

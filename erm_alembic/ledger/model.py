@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 __all__ = ["AppliedSource", "RevisionRecord", "RunRecord"]
@@ -22,6 +22,8 @@ class RevisionRecord:
         source_hash: SHA-256 of the file's bytes, hexadecimal.
         outcome: `done` or `failed`.
         error: what failed, without parameter values.
+        path: the file, relative to the project's folder.
+        source: its text; None where it was not asked for.
     """
 
     revision: str
@@ -33,6 +35,8 @@ class RevisionRecord:
     source_hash: str
     outcome: str
     error: str | None = None
+    path: str = ""
+    source: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

@@ -184,8 +184,13 @@ class Ledger:
         with self._connection.cursor() as cursor:
             cursor.execute(self.revision_insert(), fitted(values, self._connection))
 
-    def runs(self, limit: int | None = None) -> tuple[RunRecord, ...]:
-        """The runs, latest first, each with its revisions."""
+    def runs(self, limit: int | None = None, *, sources: bool = False) -> tuple[RunRecord, ...]:
+        """The runs, latest first, each with its revisions.
+
+        Args:
+            limit: how many; None means all.
+            sources: whether the text of each revision's file is read too.
+        """
         if not self.exists():
             return ()
         runs = self._select(
@@ -193,18 +198,20 @@ class Ledger:
             " error, overrides FROM {schema}.run ORDER BY id DESC LIMIT %s",
             [limit],
         )
-        revisions = self._revisions_of([row[0] for row in runs])
+        revisions = self._revisions_of([row[0] for row in runs], sources)
         return tuple(_as_run(row, revisions.get(row[0], [])) for row in runs)
 
-    def _revisions_of(self, run_ids: list[int]) -> dict[int, list[RevisionRecord]]:
+    def _revisions_of(self, run_ids: list[int], sources: bool) -> dict[int, list[RevisionRecord]]:
         rows = self._select(
             "SELECT run_id, revision, message, direction, started_at, duration_ms, statements, source_hash,"
-            " outcome, error FROM {schema}.revision WHERE run_id = ANY(%s) ORDER BY id",
-            [run_ids],
+            " outcome, error, path, CASE WHEN %s THEN source END FROM {schema}.revision"
+            " WHERE run_id = ANY(%s) ORDER BY id",
+            [sources, run_ids],
         )
         found: dict[int, list[RevisionRecord]] = {}
-        for run_id, *values in rows:
-            found.setdefault(run_id, []).append(RevisionRecord(*values))
+        for run_id, *values, source in rows:
+            record = replace(RevisionRecord(*values), source=None if source is None else unpacked(source))
+            found.setdefault(run_id, []).append(record)
         return found
 
     def applied_sources(self, revisions: Iterable[str] | None = None) -> dict[str, AppliedSource]:

@@ -42,6 +42,7 @@ def test_what_a_run_leaves(project: Project, one_database: Database) -> None:
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     assert (revision["revision"], revision["message"], revision["statements"]) == ("a1", "make a1", 1)
     assert (revision["source_hash"], revision["error"]) == (digest, None)
+    assert (revision["path"], revision["source"]) == ("migrations/versions/a1.py", path.read_text())
     assert revision["duration_ms"] >= 0
     kept = one_database.execute(
         "SELECT path, source, source_hash, backend_pid > 0 FROM erm.revision JOIN erm.run r ON r.id = run_id"
