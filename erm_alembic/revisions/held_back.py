@@ -100,12 +100,16 @@ class HeldBack:
     def _named(self, name: str) -> bool:
         """Whether a held-back write names an object, or one after which the server names it (`orders_pkey`)."""
         parts = [part.strip('"') for part in name.split(".")]
-        return any(
-            self._mentioned(f'"{part}"' if part.lower() in self._reserved else part, self.texts)
-            or any(part.startswith(f"{prefix}_") for prefix in self._prefixes)
-            for part in parts
-            if len(part) > 1
-        )
+        return any(self._names(part) for part in parts if part)
+
+    def _names(self, part: str) -> bool:
+        if part in self._prefixes:
+            return True
+        if len(part) == 1:  # a kind of object, as in `relkind = 'r'`, rather than a name
+            return False
+        if any(part.startswith(f"{prefix}_") for prefix in self._prefixes):
+            return True
+        return self._mentioned(f'"{part}"' if part.lower() in self._reserved else part, self.texts)
 
     @staticmethod
     def _mentioned(name: str, texts: list[str]) -> bool:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from erm_alembic import migrate
+from erm_alembic.plan.model import Plan
 from tests.adoption.sample import Sample, copy_sample
+from tests.adoption.untouched import dump, nothing_written
 from tests.support.databases import Database
 
 
@@ -47,3 +52,29 @@ def process_state() -> Iterator[None]:
             logger.disabled = False
             logger.setLevel(logging.NOTSET)
             logger.filters.clear()
+
+
+@pytest.fixture
+def revision_of(sample: Callable[[str, Database], Sample], one_database: Database) -> Callable[..., Plan]:
+    """Plan a project of one revision with the given body of `upgrade()`, and hold that planning wrote nothing."""
+
+    def planned(*bodies: str) -> Plan:
+        project = sample("every_kind", one_database)
+        versions = project.path / "migrations" / "versions"
+        shutil.rmtree(versions)
+        versions.mkdir()
+        for number, body in enumerate(bodies):
+            parent = repr(f"r{number - 1}") if number else None
+            (versions / f"r{number}.py").write_text(
+                f"import io\nimport sqlalchemy as sa\nfrom alembic import op\nrevision, down_revision = 'r{number}', "
+                f"{parent}\ndef upgrade():\n    bind = op.get_bind()\n{textwrap.indent(body, '    ')}\n"
+                "def downgrade():\n    op.execute('SELECT 1')\n"
+            )
+        before = dump(one_database)
+        with nothing_written(one_database):
+            plan = migrate.plan()
+        assert dump(one_database) == before
+        assert one_database.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [(0,)]
+        return plan
+
+    return planned
