@@ -43,13 +43,17 @@ SPREADING = """
 """
 
 
+# What only an extension or an administrator changes.
+STEADY = ("pg_am", "pg_opclass", "pg_opfamily", "pg_settings", "pg_database", "pg_tablespace", "pg_locks")
+
+
 @dataclass(frozen=True)
 class Touched:
     """What a read has looked at.
 
     Args:
         relations: the names of the user's tables, views and indexes.
-        catalog: whether it looked at PostgreSQL's own catalogs.
+        catalog: whether it looked at those of PostgreSQL's own catalogs that a revision usually changes.
     """
 
     relations: frozenset[str] = frozenset()
@@ -66,7 +70,12 @@ def touched_relations(cursor: Any, oids: Sequence[int]) -> Touched:
     """The relations behind OIDs, the user's by name."""
     cursor.execute(NAMES, [list(oids)])
     rows = cursor.fetchall()
-    return Touched(frozenset(name for name, system in rows if not system), any(system for _, system in rows))
+    changing = any(system and not _is_steady(name) for name, system in rows)
+    return Touched(frozenset(name for name, system in rows if not system), changing)
+
+
+def _is_steady(name: str) -> bool:
+    return any(name == steady or name.startswith(f"{steady}_") for steady in STEADY)
 
 
 def relation_names(cursor: Any, oids: Sequence[int]) -> frozenset[str]:

@@ -22,6 +22,7 @@ __all__ = ["HeldBack"]
 # Nobody can tell from their text what they write.
 OPAQUE = frozenset({"DO", "CALL", "EXECUTE", ""})
 CHANGES_ROWS = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "TRUNCATE", "WITH"})
+MAKES_ANYTHING = frozenset({"EXTENSION", "OPERATOR", "ACCESS"})
 # SQLAlchemy binds the keys of a JSON answer too; it names such a parameter after the function.
 LABELS = "json_build_object_"
 NAMED_AFTER = ("TABLE", "EXISTS", "ONLY", "ON", "TYPE", "SEQUENCE", "VIEW", "INDEX")
@@ -52,6 +53,7 @@ class HeldBack:
             words = {token.text.upper() for token in statement if token.kind == "word"}
             self._new_triggers |= statement[0].says("CREATE") and not words.isdisjoint({"TRIGGER", "RULE"})
             self.opaque |= statement[0].says("DROP") and "CASCADE" in words
+            self.opaque |= statement[0].says("CREATE") and not words.isdisjoint(MAKES_ANYTHING)
         self.opaque |= opaque or not kinds or bool(kinds & OPAQUE)
 
     def why_stale(
