@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -121,11 +122,21 @@ class Project:
         """Run `erm migrate`."""
         return self.erm("migrate", *args)
 
-    def runs(self) -> list[dict[str, Any]]:
+    def history(self) -> list[dict[str, Any]]:
         """The ledger as `erm history --format json` exports it, oldest run first."""
         done = self.erm("history", "--format", "json")
         assert done.returncode == 0, done.stderr
         return list(reversed(json.loads(done.stdout)["runs"]))
+
+    def runs(self) -> list[dict[str, Any]]:
+        """The runs in the ledger's own tables, oldest first, each with its revisions."""
+        assert self.database is not None
+        rows = self.database.execute(
+            "SELECT row_to_json(run)::jsonb || jsonb_build_object('revisions', coalesce("
+            " (SELECT jsonb_agg(row_to_json(r) ORDER BY id) FROM erm.revision r WHERE run_id = run.id), '[]'))"
+            " FROM erm.run ORDER BY id"
+        )
+        return [row[0] for row in rows]
 
     @contextmanager
     def deploying(self, *args: str | Path) -> Iterator[Deployer]:
@@ -212,3 +223,10 @@ def advisory_locks(database: Database) -> int:
 def told(done: subprocess.CompletedProcess[str]) -> tuple[int, list[str]]:
     """The exit code, and the lines of the error."""
     return done.returncode, [line for line in done.stderr.splitlines() if line[:7] in ("error: ", "effect:", "cure:  ")]
+
+
+def mounted(*arguments: str | Path) -> bool:
+    """Mount a file system; False where this machine does not let us."""
+    if shutil.which("mount") is None:
+        return False
+    return subprocess.run(["mount", *arguments], capture_output=True, check=False).returncode == 0

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from tests.faults.deploying import SLEEPS, Project, sleeping, tables, told, until
+from tests.faults.deploying import SLEEPS, Project, mounted, sleeping, tables, told, until
 from tests.faults.network import Network, network_to
 from tests.support.databases import Database
 
@@ -176,8 +176,7 @@ def small_tablespace(one_database: Database, tmp_path_factory: pytest.TempPathFa
         pytest.skip("only root can mount a file system that is too small")
     folder = Path("/tmp") / f"{one_database.name}-small"
     folder.mkdir()
-    size = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)]
-    if subprocess.run(size, capture_output=True, check=False).returncode != 0:
+    if not mounted("-t", "tmpfs", "-o", "size=8m", "tmpfs", folder):
         folder.rmdir()
         pytest.skip("this machine lets nobody mount a file system")
     owner = Path(one_database.execute("SHOW data_directory")[0][0]).stat()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.deploying import Project, tables, told
+from tests.faults.deploying import Project, mounted, tables, told
 from tests.support.cli import run_erm
 from tests.support.databases import Database
 
@@ -28,7 +28,7 @@ def make_read_only() -> Iterator[Callable[[Path], None]]:
     def mount(folder: Path) -> None:
         # Root writes through every mode; a read-only mount stops it too.
         for options in (["--bind", folder], ["-o", "remount,ro,bind"]):
-            if subprocess.run(["mount", *options, folder], capture_output=True, check=False).returncode != 0:
+            if not mounted(*options, folder):
                 pytest.skip("root, on a machine that lets nobody mount: nothing is read-only for it")
             if options[0] == "--bind":
                 undo.append(lambda: subprocess.run(["umount", folder], check=True))

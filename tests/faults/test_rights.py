@@ -16,6 +16,7 @@ def limited(project: Project, one_database: Database) -> Iterator[str]:
     role = f'{one_database.name} "limited"'
     quoted = '"' + role.replace('"', '""') + '"'
     one_database.execute(f"CREATE ROLE {quoted} LOGIN")
+    one_database.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")  # as servers from 15 on have it
     assert project.url is not None
     project.url = project.url.replace("postgres@", role.replace(" ", "%20").replace('"', "%22") + "@")
     project.table("a1", "first")

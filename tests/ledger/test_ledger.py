@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from tests.faults.deploying import ENV_PY, Project, tables
 from tests.support.databases import Database
 
 
+@pytest.mark.skipif(shutil.which("git") is None, reason="there is no git whose commit could be recorded")
 def test_what_a_run_leaves(project: Project, one_database: Database) -> None:
     """A run has who, host, commit, version, environment and times; a revision its duration, statements and source."""
     path = project.table("a1", "first")
@@ -25,7 +27,7 @@ def test_what_a_run_leaves(project: Project, one_database: Database) -> None:
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=project.root, check=True, capture_output=True, text=True)
     project.env["LOGNAME"] = "ann"
     assert project.apply().returncode == 0
-    (run,) = project.runs()
+    (run,) = project.history()
     assert {
         key: run[key] for key in ("mode", "environment", "who", "host", "erm_version", "git_commit", "outcome")
     } == {
@@ -58,7 +60,7 @@ def test_history_in_order(project: Project) -> None:
     project.apply("--mode", "rollback")
     done = project.erm("history", "--limit", "1", "--format", "json")
     assert [run["mode"] for run in json.loads(done.stdout)["runs"]] == ["rollback"]
-    assert [run["mode"] for run in project.runs()] == ["apply", "rollback"]
+    assert [run["mode"] for run in project.history()] == ["apply", "rollback"]
 
 
 def test_a_run_without_revisions_leaves_none(project: Project) -> None:
@@ -66,7 +68,7 @@ def test_a_run_without_revisions_leaves_none(project: Project) -> None:
     project.table("a1", "first")
     project.apply()
     assert project.apply().returncode == 0
-    assert len(project.runs()) == 1
+    assert len(project.history()) == 1
 
 
 def test_a_ledger_of_another_name(project: Project, one_database: Database) -> None:
@@ -74,7 +76,7 @@ def test_a_ledger_of_another_name(project: Project, one_database: Database) -> N
     project.config("ledger: {schema: 'we \"ird\" 100%s'}\n")
     project.table("a1", "first")
     assert project.apply().returncode == 0
-    assert [run["outcome"] for run in project.runs()] == ["done"]
+    assert [run["outcome"] for run in project.history()] == ["done"]
     assert one_database.execute('SELECT count(*) FROM "we ""ird"" 100%s".revision') == [(1,)]
     assert one_database.execute("SELECT FROM pg_namespace WHERE nspname = 'erm'") == []
 
@@ -110,7 +112,7 @@ def test_another_role_is_recorded_all_the_same(how: str, project: Project, one_d
         path.write_text(path.read_text().replace("    op.create", f"    {become}\n    op.create"))
     done = project.apply()
     assert done.returncode == 0, done.stdout + done.stderr
-    assert [each["outcome"] for each in project.runs()[0]["revisions"]] == ["done", "done"]
+    assert [each["outcome"] for each in project.history()[0]["revisions"]] == ["done", "done"]
     assert one_database.execute("SELECT tableowner FROM pg_tables WHERE tablename = 'second'") == [(owner,)]
     assert one_database.execute("SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'erm'") == [("postgres",)]
     rolled = project.apply("--mode", "rollback")
@@ -161,7 +163,7 @@ def test_an_encoding_that_lacks_a_character(project: Project, one_database: Data
         source = path.read_bytes()
         done = project.apply()
         assert done.returncode == 0, done.stdout + done.stderr
-        (revision,) = project.runs()[0]["revisions"]
+        (revision,) = project.history()[0]["revisions"]
         assert (revision["message"], revision["outcome"]) == ("café \\U0001f418", "done")
         path.unlink()
         assert project.erm("history", "restore", "a1").returncode == 0
