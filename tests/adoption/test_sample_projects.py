@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import shutil
 from collections.abc import Callable
 
 import pytest
+from alembic import command
+from alembic.config import Config
 
 from erm_alembic import migrate
 from erm_alembic.errors import EnvironmentRefused
@@ -140,3 +144,46 @@ def test_autogenerate_never_sees_the_ledger(sample: Prepare, one_database: Datab
     migrate.apply()
     assert one_database.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'erm'") == [(2,)]
     assert project.alembic("check") == [NO_CHANGES]
+
+
+def test_a_plan_neither_waits_for_the_lock_of_env_py_nor_takes_it(sample: Prepare, one_database: Database) -> None:
+    """While someone holds env.py's own advisory lock, a plan is still answered."""
+    sample("own_lock", one_database)
+    holder = one_database.connect()
+    try:
+        with holder.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(4711)")
+            assert [step.revision for step in migrate.plan().steps] == ["a1", "a2", "a3"]
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()")
+            assert cursor.fetchall() == [(0,)]
+    finally:
+        holder.close()
+
+
+def test_a_plan_holds_back_what_env_py_writes(sample: Prepare, one_database: Database) -> None:
+    """An env.py that creates its schema does so when applying, and not when planning."""
+    sample("own_schema", one_database)
+    with nothing_written(one_database):
+        migrate.plan()
+    assert one_database.execute("SELECT to_regnamespace('library')") == [(None,)]
+    migrate.apply()
+    assert one_database.execute("SELECT to_regnamespace('library') IS NOT NULL") == [(True,)]
+
+
+@pytest.mark.parametrize("template", ["generic", "async", "pyproject", "pyproject_async"])
+def test_what_alembic_init_writes_runs_as_it_is(
+    template: str, sample: Prepare, one_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A project fresh from `alembic init`, whatever the template, is planned, applied and rolled back."""
+    versions = sample("generic", one_database).path / "migrations" / "versions"
+    project = versions.parents[2] / f"fresh_{template}"
+    project.mkdir()
+    monkeypatch.chdir(project)
+    config = Config("alembic.ini", toml_file="pyproject.toml", stdout=io.StringIO())
+    command.init(config, "alembic", template=template)
+    for revision in versions.glob("*.py"):
+        shutil.copy(revision, project / "alembic" / "versions")
+    with nothing_written(one_database):
+        assert [step.rendered for step in migrate.plan().steps] == ["full"] * 3
+    assert migrate.apply().outcome.current == ("a3",)
+    assert migrate.rollback(to="base").outcome.result == "done"
