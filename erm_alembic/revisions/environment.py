@@ -23,7 +23,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError, to_list
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.errors import EnvironmentRefused, ErmError, ProjectError
@@ -249,7 +249,9 @@ def _env_py_failed(scripts: ScriptDirectory, error: BaseException) -> ProjectErr
     return ProjectError(
         f"{place}: env.py raises {type(error).__name__}: {said[0] if said else '(no message)'}",
         effect="No revision was planned or run.",
-        cure="Correct env.py, or set what it needs; `-v` shows the traceback.",
+        cure="Check the role's rights: env.py, or Alembic making its version table, sent what the database refuses."
+        if isinstance(error, DBAPIError)
+        else "Correct env.py, or set what it needs; `-v` shows the traceback.",
     )
 
 

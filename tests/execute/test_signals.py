@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from erm_alembic.migrate import apply
 from tests.faults.deploying import SLEEPS, Project, advisory_locks, sleeping, tables, until
 from tests.support.databases import Database
 
@@ -136,3 +138,34 @@ def test_a_signal_while_waiting_for_the_lock_changes_nothing(project: Project, o
         holder.signal(signal.SIGINT)
         holder.ended()
     assert len(project.runs()) == 1
+
+
+def test_a_thread_deploys_without_signals(
+    project: Project, one_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python callers may deploy from a thread, where no signal can be handled; the handlers stay as they were."""
+    project.table("a1", "first")
+    monkeypatch.chdir(project.root)
+    monkeypatch.setenv("ERM_DATABASE_URL", one_database.url)
+    before = signal.getsignal(signal.SIGINT)
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(apply).result(30).outcome.result == "done"
+    assert apply().outcome.result == "nothing-to-do"
+    assert signal.getsignal(signal.SIGINT) is before
+    assert tables(one_database) == {"first", "alembic_version"}
+
+
+def test_a_signal_that_was_ignored_stays_ignored(project: Project, one_database: Database) -> None:
+    """A deployment that was started with nohup survives the end of its terminal."""
+    two_revisions(project)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with project.deploying() as deployer:
+            until(lambda: sleeping(one_database))
+            deployer.signal(signal.SIGHUP)
+            one_database.execute("SELECT pg_cancel_backend(%s)", sleeping(one_database)[0][0])
+            code, out, _ = deployer.ended()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert (code, "canceling statement due to user request (SQLSTATE 57014)" in out) == (1, True)
+    assert [run["outcome"] for run in project.runs()] == ["failed"]
