@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from erm_alembic.plan.model import Plan
+from tests.support.databases import Database
 
 PlanOf = Callable[..., Plan]
 
@@ -103,14 +104,14 @@ def test_a_recording_that_needs_no_result_is_whole(body: str, revision_of: PlanO
     assert (step.rendered, step.reason) == ("full", None)
 
 
-def test_triggers_spread_what_a_write_changes(revision_of: PlanOf, one_database: object) -> None:
+def test_triggers_spread_what_a_write_changes(revision_of: PlanOf, one_database: Database) -> None:
     """A table that a trigger of the written one may change is not read as if it were certain."""
-    one_database.execute(  # type: ignore[attr-defined]
+    one_database.execute(
         "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS"
         " 'BEGIN INSERT INTO city_log VALUES (''x''); RETURN NULL; END'"
     )
-    one_database.execute("CREATE TABLE traced (a int)")  # type: ignore[attr-defined]
-    one_database.execute("CREATE TRIGGER note AFTER INSERT ON traced EXECUTE FUNCTION note()")  # type: ignore[attr-defined]
+    one_database.execute("CREATE TABLE traced (a int)")
+    one_database.execute("CREATE TRIGGER note AFTER INSERT ON traced EXECUTE FUNCTION note()")
     step = revision_of(
         "op.execute('INSERT INTO traced VALUES (1)')\nbind.execute(sa.text('SELECT * FROM city_log')).all()"
     ).steps[0]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from erm_alembic import migrate
 from erm_alembic.execute.progress import SilentProgress
@@ -12,6 +15,7 @@ from erm_alembic.plan.model import Plan, Step
 from tests.adoption.sample import Sample
 from tests.adoption.server_log import statements_sent
 from tests.adoption.untouched import dump, nothing_written
+from tests.support.cli import REPOSITORY
 from tests.support.databases import Database
 
 Prepare = Callable[[str, Database], Sample]
@@ -105,3 +109,22 @@ def test_values_of_a_driver_s_batch_are_in_no_plan(sample: Prepare, one_database
     assert "INSERT INTO city (name, people) VALUES %s" in texts
     assert "UPDATE city SET people = %s WHERE name = %s" in texts
     assert not any("Lima" in text or "Oslo" in text for text in texts)
+
+
+def test_the_sample_shop_is_recorded_whole_but_for_the_data_that_it_moves(
+    one_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, process_state: None
+) -> None:
+    """On an empty database one revision of the shop is partial: it reads the table that an earlier one makes."""
+    shutil.copytree(REPOSITORY / "examples" / "shop", tmp_path / "shop")
+    monkeypatch.chdir(tmp_path / "shop")
+    monkeypatch.setenv("ERM_DATABASE_URL", one_database.url)
+    plan = migrate.plan()
+    assert {step.revision: step.reason for step in plan.steps if step.rendered == "partial"} == {
+        "5f28e6d09b7c": 'line 45 reads what an earlier pending statement makes (relation "products" does not exist)'
+    }
+    watched = Watched()
+    migrate.apply(progress=watched)
+    whole = {step.revision for step in plan.steps if step.rendered == "full"}
+    assert [each for each in watched.sent if each[0] in whole] == [
+        each for each in planned_statements(plan) if each[0] in whole
+    ]
