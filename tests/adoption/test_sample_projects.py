@@ -187,3 +187,25 @@ def test_what_alembic_init_writes_runs_as_it_is(
         assert [step.rendered for step in migrate.plan().steps] == ["full"] * 3
     assert migrate.apply().outcome.current == ("a3",)
     assert migrate.rollback(to="base").outcome.result == "done"
+
+
+@pytest.mark.parametrize("name", ["asynchronous", "psycopg3"])
+def test_a_plan_answers_for_the_lock_of_env_py_on_any_driver(
+    name: str, sample: Prepare, one_database: Database
+) -> None:
+    """An env.py that gives up when it does not get its lock is told in a plan that it has it, whatever its driver."""
+    env_py = sample(name, one_database).path / "migrations" / "env.py"
+    configure = "context.configure(connection=connection"
+    asked = (
+        "from sqlalchemy import text\n"
+        "    lock = text('SELECT pg_try_advisory_lock(:key)')\n"
+        "    assert connection.execute(lock, {'key': 4711}).scalar()\n    "
+    )
+    env_py.write_text(env_py.read_text().replace(configure, asked + configure))
+    holder = one_database.connect()
+    try:
+        with holder.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(4711)")
+            assert len(migrate.plan().steps) == 3
+    finally:
+        holder.close()
