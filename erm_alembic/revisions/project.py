@@ -70,8 +70,8 @@ class AlembicProject:
             cmd_opts=Namespace(x=list(self.options.x), tag=self.options.tag, name=self.options.name),
         )
         # Alembic hands the folder to ConfigParser as it is, which takes a percent sign in it for an interpolation.
-        defaults = config.file_config.defaults()
-        defaults["here"] = defaults["here"].replace("%", "%%")
+        values = config.file_config
+        values.set("DEFAULT", "here", values.defaults()["here"].replace("%", "%%"))
         if self.directory is not None:
             config.set_main_option("script_location", str(self.directory).replace("%", "%%"))
         return config
