@@ -16,15 +16,16 @@ from erm_alembic.config.loader import load_settings
 from erm_alembic.config.settings import Settings
 from erm_alembic.drift.history import edited_revisions, missing_revisions
 from erm_alembic.errors import Interrupted, TargetError
+from erm_alembic.execute.deploy import execute
 from erm_alembic.execute.progress import Progress, SilentProgress
-from erm_alembic.execute.run import Run, execute
+from erm_alembic.execute.run import Run
 from erm_alembic.execute.signals import Stopped, cancel_on_signal
 from erm_alembic.ledger.model import RunRecord
 from erm_alembic.ledger.restore import restore_file
 from erm_alembic.ledger.store import open_ledger
-from erm_alembic.plan.build import Survey, build_plan
-from erm_alembic.plan.model import Outcome, Plan, StepOutcome
-from erm_alembic.plan.request import Request
+from erm_alembic.planning.build import Survey, build_plan
+from erm_alembic.planning.model import Outcome, Plan, StepOutcome
+from erm_alembic.planning.request import Request
 from erm_alembic.revisions.facts import exempt_ancestors
 from erm_alembic.revisions.project import AlembicOptions, AlembicProject, find_project
 from erm_alembic.target import Target, open_target

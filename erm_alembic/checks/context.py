@@ -10,7 +10,7 @@ from erm_alembic.findings import Finding, Severity
 
 if TYPE_CHECKING:
     from erm_alembic.config.settings import Settings
-    from erm_alembic.plan.model import Drift, Plan
+    from erm_alembic.planning.model import Drift, Plan
     from erm_alembic.revisions.source_files import RevisionFile
 
 __all__ = ["Check", "CheckContext"]

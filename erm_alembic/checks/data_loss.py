@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from erm_alembic.checks.context import Check, CheckContext
 from erm_alembic.findings import Finding
-from erm_alembic.plan.model import DataLoss
+from erm_alembic.planning.model import DataLoss
 
 __all__ = ["CHECK"]
 

@@ -25,7 +25,7 @@ from erm_alembic.errors import UsageError
 
 if TYPE_CHECKING:
     from erm_alembic.migrate import AlembicOptions, Override, Result
-    from erm_alembic.plan.model import Outcome, Plan
+    from erm_alembic.planning.model import Outcome, Plan
 
 __all__ = ["Mode", "Request", "migrate", "register"]
 

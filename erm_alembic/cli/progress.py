@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from erm_alembic.cli import console
-from erm_alembic.plan.model import Step, StepOutcome
+from erm_alembic.planning.model import Step, StepOutcome
 from erm_alembic.render.safe import clip, one_line
 from erm_alembic.render.words import counted, duration
 

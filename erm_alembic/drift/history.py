@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from erm_alembic.ledger.model import AppliedSource
-from erm_alembic.plan.model import Drift
+from erm_alembic.planning.model import Drift
 from erm_alembic.revisions.facts import RevisionFacts
 from erm_alembic.revisions.syntax import same_code
 

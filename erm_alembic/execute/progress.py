@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from erm_alembic.plan.model import Step, StepOutcome
+from erm_alembic.planning.model import Step, StepOutcome
 
 __all__ = ["Progress", "SilentProgress"]
 

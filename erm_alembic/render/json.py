@@ -12,7 +12,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from erm_alembic.config.redaction import redact
-from erm_alembic.plan.model import Outcome, Plan, Statement, Step
+from erm_alembic.planning.model import Outcome, Plan, Statement, Step
 
 __all__ = ["SCHEMA_VERSION", "dump", "plain_value", "plan_digest", "plan_document", "render_json"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from erm_alembic.config.redaction import redact
-from erm_alembic.plan.model import Outcome, Plan, StepOutcome
+from erm_alembic.planning.model import Outcome, Plan, StepOutcome
 from erm_alembic.render.safe import Paint, block, one_line
 from erm_alembic.render.words import counted, duration, revisions
 

@@ -12,7 +12,7 @@ from dataclasses import fields
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from erm_alembic.findings import Finding
-from erm_alembic.plan.model import DataLoss, Drift, Outcome, Statement, Step, StepOutcome
+from erm_alembic.planning.model import DataLoss, Drift, Outcome, Statement, Step, StepOutcome
 from erm_alembic.render.json import NEVER_SERIALISED, SCHEMA_VERSION, dump
 
 __all__ = ["plan_schema", "render_schema"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import zip_longest
 
-from erm_alembic.plan.model import Plan, Statement, Step
+from erm_alembic.planning.model import Plan, Statement, Step
 from erm_alembic.render.safe import one_line
 
 __all__ = ["render_sql"]

@@ -6,7 +6,7 @@ import shlex
 
 from erm_alembic.config.redaction import redact
 from erm_alembic.findings import Finding
-from erm_alembic.plan.model import DataLoss, Drift, Outcome, Plan, Statement, Step
+from erm_alembic.planning.model import DataLoss, Drift, Outcome, Plan, Statement, Step
 from erm_alembic.render.outcome import outcome_lines
 from erm_alembic.render.safe import Paint, block, clip, one_line, plain
 from erm_alembic.render.words import counted, revisions

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from erm_alembic import migrate
-from erm_alembic.plan.model import Plan
+from erm_alembic.planning.model import Plan
 from tests.adoption.sample import Sample, copy_sample
 from tests.adoption.untouched import dump, nothing_written
 from tests.support.databases import Database

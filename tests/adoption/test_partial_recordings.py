@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from erm_alembic.plan.model import Plan
+from erm_alembic.planning.model import Plan
 from tests.support.databases import Database
 
 PlanOf = Callable[..., Plan]

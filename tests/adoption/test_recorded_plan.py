@@ -11,7 +11,7 @@ import pytest
 
 from erm_alembic import migrate
 from erm_alembic.execute.progress import SilentProgress
-from erm_alembic.plan.model import Plan, Step
+from erm_alembic.planning.model import Plan, Step
 from tests.adoption.sample import Sample
 from tests.adoption.server_log import statements_sent
 from tests.adoption.untouched import dump, nothing_written

@@ -6,7 +6,7 @@ import pytest
 
 from erm_alembic.checks import CheckContext, run_checks
 from erm_alembic.checks.data_loss import CHECK
-from erm_alembic.plan.model import DataLoss, Plan
+from erm_alembic.planning.model import DataLoss, Plan
 
 
 def _context(*losses: DataLoss) -> CheckContext:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from erm_alembic.checks import CheckContext, run_checks
 from erm_alembic.checks.edited_revision import CHECK
-from erm_alembic.plan.model import Drift
+from erm_alembic.planning.model import Drift
 
 
 def test_an_edit_of_an_applied_revision_is_an_error_at_its_file() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from erm_alembic.checks import CheckContext, run_checks
 from erm_alembic.checks.irreversible_revision import CHECK
-from erm_alembic.plan.model import Direction, Plan, Step
+from erm_alembic.planning.model import Direction, Plan, Step
 
 
 def _plan(direction: Direction) -> Plan:

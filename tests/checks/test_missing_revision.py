@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from erm_alembic.checks import CheckContext, run_checks
 from erm_alembic.checks.missing_revision import CHECK
-from erm_alembic.plan.model import Drift
+from erm_alembic.planning.model import Drift
 
 
 def test_a_recorded_revision_without_a_file_is_an_error_with_the_way_to_restore_it() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import erm_alembic
-from erm_alembic.plan.model import Outcome, Plan
+from erm_alembic.planning.model import Outcome, Plan
 from tests.render.plans import DONE, PLAN
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from erm_alembic.plan.model import Outcome
+from erm_alembic.planning.model import Outcome
 from tests.cli.pipeline import AlembicOptions, FakePipeline, Override, erm, install
 from tests.render.plans import BLOCKED, EMPTY, FAILED, PLAN
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from erm_alembic.findings import Finding
-from erm_alembic.plan.model import DataLoss, Drift, Outcome, Plan, Statement, Step, StepOutcome
+from erm_alembic.planning.model import DataLoss, Drift, Outcome, Plan, Statement, Step, StepOutcome
 
 ORDERS = Step(
     revision="a1b2c3",

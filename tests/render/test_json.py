@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 from erm_alembic.config.redaction import register_secret
-from erm_alembic.plan.model import Outcome, Plan
+from erm_alembic.planning.model import Outcome, Plan
 from erm_alembic.render.json import plan_digest, render_json
 from erm_alembic.render.schema import plan_schema, render_schema
 from tests.render.plans import BLOCKED, DONE, EMPTY, FAILED, HOSTILE, INDEX, ORDERS, PLAN, ROLLBACK

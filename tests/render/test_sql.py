@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg2
 
-from erm_alembic.plan.model import Statement
+from erm_alembic.planning.model import Statement
 from erm_alembic.render.sql import STOP, render_sql
 from tests.render.plans import EMPTY, HOSTILE, INDEX, ORDERS, PLAN
 

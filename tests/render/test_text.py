@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from erm_alembic.config.redaction import register_secret
 from erm_alembic.findings import Finding
-from erm_alembic.plan.model import DataLoss, Drift, Outcome
+from erm_alembic.planning.model import DataLoss, Drift, Outcome
 from erm_alembic.render.text import next_command, render_text
 from tests.render.plans import BLOCKED, DONE, EMPTY, FAILED, HOSTILE, INDEX, ORDERS, PLAN, ROLLBACK
 

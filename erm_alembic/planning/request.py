@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from erm_alembic.plan.model import Direction
+from erm_alembic.planning.model import Direction
 
 __all__ = ["Request"]
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from erm_alembic.ledger.model import AppliedSource
 from erm_alembic.ledger.store import open_ledger
-from erm_alembic.plan.data_loss import count_losses
-from erm_alembic.plan.model import Plan
-from erm_alembic.plan.record import record_revisions, without_statements
-from erm_alembic.plan.request import Request
+from erm_alembic.planning.data_loss import count_losses
+from erm_alembic.planning.model import Plan
+from erm_alembic.planning.record import record_revisions, without_statements
+from erm_alembic.planning.request import Request
 from erm_alembic.revisions.facts import RevisionFacts, read_facts
 from erm_alembic.revisions.graph import applied_revisions, script_of
 from erm_alembic.revisions.project import AlembicProject

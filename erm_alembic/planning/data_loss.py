@@ -9,7 +9,7 @@ from typing import Any
 import psycopg2
 from psycopg2 import sql
 
-from erm_alembic.plan.model import DataLoss, Statement, Step
+from erm_alembic.planning.model import DataLoss, Statement, Step
 from erm_alembic.postgres.drops import Drop, drops_in
 from erm_alembic.target import Target
 

@@ -11,8 +11,8 @@ from psycopg2 import extensions
 
 from erm_alembic.config.redaction import redact
 from erm_alembic.errors import ErmError, ProjectError
-from erm_alembic.plan.model import Direction, Statement, Step
-from erm_alembic.plan.request import Request
+from erm_alembic.planning.model import Direction, Statement, Step
+from erm_alembic.planning.request import Request
 from erm_alembic.postgres.intercept import GatedConnection, gated_engine
 from erm_alembic.revisions.environment import run_environment
 from erm_alembic.revisions.facts import RevisionFacts

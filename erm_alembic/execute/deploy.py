@@ -1,0 +1,173 @@
+"""Steps -> database: one deployer at a time, every run in the ledger, every ending in words."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import Any, Literal
+
+import psycopg2
+
+from erm_alembic.errors import ErmError, Interrupted, Refused
+from erm_alembic.execute.provenance import git_commit
+from erm_alembic.execute.run import Run
+from erm_alembic.execute.signals import SignalWatch, Stopped, cancel_on_signal
+from erm_alembic.ledger.store import Ledger, open_ledger
+from erm_alembic.planning.model import Outcome, StepOutcome
+from erm_alembic.postgres.deploy_lock import acquire_deploy_lock
+from erm_alembic.postgres.intercept import GatedConnection, gated_engine
+from erm_alembic.revisions.environment import run_environment
+
+__all__ = ["execute"]
+
+NOTHING_CHANGED = "Nothing was changed."
+
+
+def execute(run: Run, *, wait: float, accept_environment: bool) -> Outcome:
+    """Run a plan's steps.
+
+    Args:
+        run: the plan and where it goes.
+        wait: how long to wait for the deploy lock, in seconds.
+        accept_environment: whether a database that was deployed under another environment is accepted.
+
+    Raises:
+        LockNotHad: another deployer holds the lock.
+        Refused: the database changed since it was planned, or belongs to another environment.
+        TargetError: the database cannot be reached, or the ledger cannot be created.
+        Interrupted: a signal arrived before the run began; one that arrives later is in the outcome.
+    """
+    begun = time.monotonic()
+    try:
+        with cancel_on_signal() as watch, contextlib.closing(run.target.connect(f"erm {run.mode}")) as raw:
+            raw.autocommit = True
+            with run.target.reported():
+                acquire_deploy_lock(raw, wait, run.progress.note)
+            with open_ledger(run.target) as ledger, run.project.entered():
+                with run.target.reported():
+                    _prepare_ledger(run, ledger, raw, accept_environment)
+                result, error = _guarded(run, raw, ledger, watch)
+    except Stopped as stopped:
+        raise _stopped_before(stopped) from stopped
+    not_run = [
+        StepOutcome(step.revision, "not-run")
+        for step in run.survey.plan.steps
+        if step.revision not in {outcome.revision for outcome in run.outcomes}
+    ]
+    return Outcome(
+        result=result,
+        run_id=run.run_id,
+        steps=(*run.outcomes, *(not_run if result != "done" else ())),
+        current=run.current,
+        duration_ms=round((time.monotonic() - begun) * 1000),
+        error=error,
+    )
+
+
+def _prepare_ledger(run: Run, ledger: Ledger, raw: GatedConnection, accept_environment: bool) -> None:
+    ledger.create()
+    environment = run.target.settings.environment
+    known = ledger.environments()
+    if known and environment not in known and not accept_environment:
+        raise Refused(
+            f"This database was deployed as {', '.join(sorted(known))}; you asked for --env {environment}.",
+            effect=NOTHING_CHANGED,
+            cure="Check that the URL is the one you mean. If it is, say so once: --accept-environment.",
+        )
+    run.run_id = ledger.start_run(
+        mode=run.mode,
+        environment=environment,
+        role=run.target.role,
+        backend_pid=raw.info.backend_pid,
+        git_commit=git_commit(run.project.root),
+        overrides=[(override.rule, override.reason) for override in run.overrides],
+    )
+
+
+Ending = tuple[Literal["done", "failed", "interrupted"], str | None]
+
+
+def _guarded(run: Run, raw: GatedConnection, ledger: Ledger, watch: SignalWatch) -> Ending:
+    """Run the steps; whatever ends them early becomes an outcome, and the server has rolled the revision back."""
+    ending: Ending = ("done", None)
+    refusal: ErmError | None = None
+    try:
+        _run_environment(run, raw, ledger, watch)
+        watch.check()
+        run.check_ended()
+    except Stopped as stopped:
+        ending = ("interrupted", f"stopped by {stopped}")
+    except ErmError as error:
+        ending, refusal = ("failed", error.what), error
+    except Exception as error:
+        ending = ("failed", run.where_it_failed(error))
+    with watch.held():
+        if watch.received is not None and ending[0] != "done":
+            ending, refusal = ("interrupted", f"stopped by {Stopped(watch.received)}"), None
+        _write_end(run, ledger, *ending)
+    if refusal is not None:
+        raise refusal
+    return ending
+
+
+def _run_environment(run: Run, raw: GatedConnection, ledger: Ledger, watch: SignalWatch) -> None:
+    target = run.target
+
+    def connect() -> GatedConnection:
+        another = target.connect(f"erm {run.mode}")
+        target.set_role(another)
+        another.gate = run.observer
+        return another
+
+    def on_heads(heads: frozenset[str]) -> None:
+        run.next_heads = tuple(sorted(heads))
+
+    with target.reported():
+        target.set_role(raw)
+    run.observer.check = watch.check
+    raw.autocommit = False
+    raw.gate = run.observer
+    engine = gated_engine(raw, target.url.sqlalchemy_url("postgresql+psycopg2"), connect)
+    with engine.connect() as connection:
+        connection.rollback()
+        run_environment(
+            run.project,
+            run.survey.scripts,
+            run.project.config(),
+            connection,
+            target.url,
+            run.work(raw, ledger, watch),
+            destination=run.survey.request.destination,
+            read_only=False,
+            metadata=target.settings.migrations.metadata,
+            on_heads=on_heads,
+        )
+
+
+def _write_end(run: Run, ledger: Ledger, result: str, error: str | None) -> None:
+    """Write how the run ended, on the ledger's own connection; the migration's may have died with the run."""
+    failed = None if result == "done" else run.fail_step(error or result)
+    try:
+        _write_rows(run, ledger, failed, result, error)
+    except (ErmError, psycopg2.Error):
+        # The ledger's connection died too: one more try, for a server that is back already.
+        try:
+            with open_ledger(run.target) as fresh:
+                _write_rows(run, fresh, failed, result, error)
+        except (ErmError, psycopg2.Error):
+            run.progress.note(f"The end of run {run.run_id} could not be written to the ledger: {result}.")
+
+
+def _write_rows(run: Run, ledger: Ledger, failed: list[Any] | None, result: str, error: str | None) -> None:
+    if failed is not None:
+        ledger.write_revision(failed)
+    ledger.finish_run(run.run_id, result, error)
+
+
+def _stopped_before(stopped: Stopped) -> Interrupted:
+    return Interrupted(
+        f"Interrupted by {stopped}.",
+        signal_number=stopped.signal_number,
+        effect=NOTHING_CHANGED,
+        cure="Run the command again.",
+    )
