@@ -43,7 +43,7 @@ def generate(
     settings = load_settings(env, config)
     project = find_project(settings, options)
     target = open_target(settings)
-    with contextlib.closing(target.connect_read_only("erm gen")) as raw:
+    with target.reported(), contextlib.closing(target.connect_read_only("erm gen")) as raw:
         engine = gated_engine(
             raw, target.url.sqlalchemy_url("postgresql+psycopg2"), lambda: target.connect_read_only("erm gen")
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,9 +17,7 @@ from erm_alembic.cli.options import (
     EnvironmentOption,
     Format,
     FormatOption,
-    Invocation,
     VerboseOption,
-    invocation,
     wait_seconds,
 )
 from erm_alembic.errors import UsageError
@@ -235,7 +234,7 @@ def _plan_exit_code(request: Request, plan: Plan) -> int:
     return 3 if request.check and not plan.up_to_date else 0
 
 
-def _run(request: Request, kept: Invocation) -> int:
+def _run(request: Request) -> int:
     """Do what was asked, print the result, and return the exit code."""
     _check_combination(request)
     if request.only_plans:
@@ -245,12 +244,11 @@ def _run(request: Request, kept: Invocation) -> int:
     result = _execute(request)
     _show(request, result.plan, result.outcome)
     if result.outcome.result == "interrupted":
-        return 128 + kept.signal_number  # known only now: it arrived during the run
+        return 128 + (result.outcome.signal_number or signal.SIGINT)
     return 0 if result.outcome.result in ("done", "nothing-to-do") else 1
 
 
 def migrate(
-    context: typer.Context,
     mode: Annotated[Mode, typer.Option("--mode", help="plan writes nothing; rollback goes down.")] = Mode.apply,
     env: EnvironmentOption = None,
     to: Annotated[
@@ -312,7 +310,7 @@ def migrate(
         tag=tag,
         verbose=verbose,
     )
-    code = _run(request, invocation(context))
+    code = _run(request)
     raise typer.Exit(code)
 
 

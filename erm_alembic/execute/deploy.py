@@ -61,6 +61,7 @@ def execute(run: Run, *, wait: float, accept_environment: bool) -> Outcome:
         current=run.current,
         duration_ms=round((time.monotonic() - begun) * 1000),
         error=error,
+        signal_number=watch.received if result == "interrupted" else None,
     )
 
 

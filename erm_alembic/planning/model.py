@@ -185,7 +185,7 @@ class Outcome:
         current: the revisions recorded in the database afterwards.
         duration_ms: the whole run, in milliseconds.
         error: what failed, without parameter values.
-        findings_overridden: rules that `--override` let pass.
+        signal_number: the signal that interrupted the run; None for any other ending.
     """
 
     result: Literal["done", "nothing-to-do", "refused", "failed", "interrupted"]
@@ -194,3 +194,4 @@ class Outcome:
     current: tuple[str, ...] = ()
     duration_ms: int = 0
     error: str | None = None
+    signal_number: int | None = None

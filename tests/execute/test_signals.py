@@ -12,7 +12,7 @@ from erm_alembic.migrate import apply
 from tests.faults.deploying import SLEEPS, Project, advisory_locks, sleeping, tables, until
 from tests.support.databases import Database
 
-STOPS = pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+STOPS = pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 AT_ONCE = 5.0
 
 
