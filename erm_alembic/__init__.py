@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from erm_alembic.version import __version__
+
 if TYPE_CHECKING:
     from erm_alembic.migrate import apply as apply
     from erm_alembic.migrate import plan as plan
     from erm_alembic.migrate import plan_rollback as plan_rollback
     from erm_alembic.migrate import rollback as rollback
-
-__version__ = "0.1.0"
 
 __all__ = ["__version__", "apply", "plan", "plan_rollback", "rollback"]
 

@@ -130,7 +130,7 @@ def _resolve(settings: Settings) -> tuple[DatabaseUrl, str]:
     url = DatabaseUrl.parse(settings.url.reveal())
     if url.embedded_name is None:
         return url, url.redacted
-    from erm_alembic.postgres.server import EmbeddedServer
+    from erm_alembic.postgres.embedded.server import EmbeddedServer
 
     server = EmbeddedServer(settings.project_dir)
     server.ensure_running()

@@ -19,7 +19,7 @@ from types import FrameType
 import psycopg2
 
 from erm_alembic.errors import ErmError
-from erm_alembic.postgres.server import EmbeddedServer
+from erm_alembic.postgres.embedded.server import EmbeddedServer
 
 HERE = Path(__file__).resolve().parent
 SHOP = HERE / "shop"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from erm_alembic.postgres.binaries import PostgresBinaries
+from erm_alembic.postgres.embedded.binaries import PostgresBinaries
 from tests.support.databases import (
     Database,
     RunningServer,

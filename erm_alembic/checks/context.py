@@ -11,7 +11,7 @@ from erm_alembic.findings import Finding, Severity
 if TYPE_CHECKING:
     from erm_alembic.config.settings import Settings
     from erm_alembic.planning.model import Drift, Plan
-    from erm_alembic.revisions.source_files import RevisionFile
+    from erm_alembic.revisions.source.files import RevisionFile
 
 __all__ = ["Check", "CheckContext"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from erm_alembic.checks.context import Check, CheckContext
 from erm_alembic.findings import Finding
-from erm_alembic.revisions.source_files import RevisionFile
+from erm_alembic.revisions.source.files import RevisionFile
 
 __all__ = ["CHECK", "exempted"]
 

@@ -19,7 +19,7 @@ from erm_alembic.errors import UsageError
 if TYPE_CHECKING:
     from erm_alembic.config.settings import Settings
     from erm_alembic.findings import Finding
-    from erm_alembic.revisions.source_files import RevisionFile
+    from erm_alembic.revisions.source.files import RevisionFile
 
 __all__ = ["app"]
 
@@ -78,7 +78,7 @@ def downgrades(
 
 def _read(settings: Settings, paths: list[Path], name: str) -> tuple[tuple[RevisionFile, ...], frozenset[str]]:
     """The revisions to check, and the ids of those that are exempt."""
-    from erm_alembic.revisions.source_files import exempt_revisions, list_python_files, read_revision_files
+    from erm_alembic.revisions.source.files import exempt_revisions, list_python_files, read_revision_files
 
     since = settings.safety.downgrades_since
     root = settings.project_dir
@@ -107,8 +107,8 @@ def _read(settings: Settings, paths: list[Path], name: str) -> tuple[tuple[Revis
 
 
 def _all_files(settings: Settings, name: str) -> tuple[Path, ...]:
-    from erm_alembic.revisions.source_files import list_python_files
-    from erm_alembic.revisions.version_locations import find_version_locations
+    from erm_alembic.revisions.source.files import list_python_files
+    from erm_alembic.revisions.source.version_locations import find_version_locations
 
     root, migrations = settings.project_dir, settings.migrations
     ini = root / migrations.alembic_ini if migrations.alembic_ini else None

@@ -28,7 +28,7 @@ from erm_alembic.cli.options import (
 from erm_alembic.errors import ServerError, UsageError
 
 if TYPE_CHECKING:
-    from erm_alembic.postgres.server import EmbeddedServer, ServerStatus
+    from erm_alembic.postgres.embedded.server import EmbeddedServer, ServerStatus
 
 __all__ = ["app"]
 
@@ -235,7 +235,7 @@ def _project(context: typer.Context, env: str | None, *, needs_database: bool = 
         needs_database: whether the profile's URL matters; where it does not, no secret in it is asked for.
     """
     from erm_alembic.config.loader import load_settings
-    from erm_alembic.postgres.server import EmbeddedServer
+    from erm_alembic.postgres.embedded.server import EmbeddedServer
 
     settings = load_settings(env, invocation(context).config, require_url=False)
     database = None

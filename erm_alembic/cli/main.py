@@ -18,10 +18,10 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from erm_alembic import __version__
 from erm_alembic.cli import console
 from erm_alembic.cli.options import ConfigOption, Invocation, VerboseOption
 from erm_alembic.errors import ErmError, Interrupted, UsageError
+from erm_alembic.version import __version__
 
 __all__ = ["COMMANDS", "LazyCommand", "Terminated", "app", "run"]
 

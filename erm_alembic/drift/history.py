@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from erm_alembic.ledger.model import AppliedSource
 from erm_alembic.planning.model import Drift
 from erm_alembic.revisions.facts import RevisionFacts
-from erm_alembic.revisions.syntax import same_code
+from erm_alembic.revisions.source.same_code import same_code
 
 __all__ = ["edited_revisions", "missing_revisions"]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from erm_alembic.postgres.intercept import GatedCursor, Send
-from erm_alembic.revisions.origin import calling_line, sent_by_sqlalchemy
+from erm_alembic.revisions.recording.call_stack import calling_line, sent_by_sqlalchemy
 
 __all__ = ["Observer"]
 

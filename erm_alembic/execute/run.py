@@ -25,8 +25,8 @@ from erm_alembic.planning.build import Survey, choose_pending
 from erm_alembic.planning.model import Step, StepOutcome
 from erm_alembic.postgres.intercept import GatedConnection
 from erm_alembic.revisions.environment import RevisionStep
-from erm_alembic.revisions.origin import line_in_traceback
 from erm_alembic.revisions.project import AlembicProject
+from erm_alembic.revisions.recording.call_stack import line_in_traceback
 from erm_alembic.revisions.steps import PendingRevision, recorded_but_unknown
 from erm_alembic.target import Target
 

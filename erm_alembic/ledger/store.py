@@ -12,11 +12,11 @@ from typing import Any
 from psycopg2 import errors as pg
 from psycopg2 import sql
 
-from erm_alembic import __version__
 from erm_alembic.errors import TargetError
 from erm_alembic.ledger.encoding import fitted, unpacked
 from erm_alembic.ledger.model import AppliedSource, RevisionRecord, RunRecord
 from erm_alembic.target import Target
+from erm_alembic.version import __version__
 
 __all__ = ["Ledger", "open_ledger"]
 

@@ -10,7 +10,7 @@ import psycopg2
 from psycopg2 import sql
 
 from erm_alembic.planning.model import DataLoss, Statement, Step
-from erm_alembic.postgres.drops import Drop, drops_in
+from erm_alembic.postgres.text.drops import Drop, drops_in
 from erm_alembic.target import Target
 
 __all__ = ["count_losses", "loses_data"]

@@ -16,8 +16,8 @@ from erm_alembic.planning.request import Request
 from erm_alembic.postgres.intercept import GatedConnection, gated_engine
 from erm_alembic.revisions.environment import run_environment
 from erm_alembic.revisions.facts import RevisionFacts
-from erm_alembic.revisions.origin import line_in_traceback
-from erm_alembic.revisions.record import Recorder, Recording
+from erm_alembic.revisions.recording.call_stack import line_in_traceback
+from erm_alembic.revisions.recording.recorder import Recorder, Recording
 from erm_alembic.revisions.steps import PendingRevision
 from erm_alembic.revisions.version_table import missing_version_table
 from erm_alembic.target import Target

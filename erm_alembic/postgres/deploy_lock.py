@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from erm_alembic.errors import LockNotHad
-from erm_alembic.postgres.lexer import tokens
+from erm_alembic.postgres.text.lexer import tokens
 
 __all__ = ["Holder", "acquire_deploy_lock", "lock_holder"]
 

@@ -21,9 +21,9 @@ from sqlalchemy import Connection
 
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.errors import ProjectError, UsageError
-from erm_alembic.revisions.downgrade import inspect_downgrade
 from erm_alembic.revisions.environment import run_environment
 from erm_alembic.revisions.project import AlembicProject
+from erm_alembic.revisions.source.downgrade import inspect_downgrade
 
 __all__ = ["Generated", "autogenerate"]
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from alembic.script import Script, ScriptDirectory
 
 from erm_alembic.errors import ConfigurationError, UsageError
-from erm_alembic.revisions.downgrade import DowngradeReport, inspect_downgrade
 from erm_alembic.revisions.graph import ancestors
 from erm_alembic.revisions.project import AlembicProject
-from erm_alembic.revisions.source_files import RevisionFile
+from erm_alembic.revisions.source.downgrade import DowngradeReport, inspect_downgrade
+from erm_alembic.revisions.source.files import RevisionFile
 
 __all__ = ["RevisionFacts", "exempt_ancestors", "read_facts"]
 

@@ -18,7 +18,7 @@ from alembic.script.revision import CycleDetected, RevisionError
 from alembic.util import CommandError
 
 from erm_alembic.errors import ProjectError, UsageError
-from erm_alembic.revisions.source_files import list_python_files, read_revision_files
+from erm_alembic.revisions.source.files import list_python_files, read_revision_files
 
 __all__ = [
     "ScriptDirectory",

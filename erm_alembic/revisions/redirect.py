@@ -15,8 +15,8 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, ExecutionContext
 
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.errors import EnvironmentRefused
-from erm_alembic.postgres.lexer import SETTINGS, is_read_or_setting, statement_kinds
-from erm_alembic.postgres.side_effects import acts_outside_transaction, is_advisory_lock
+from erm_alembic.postgres.text.lexer import SETTINGS, is_read_or_setting, statement_kinds
+from erm_alembic.postgres.text.side_effects import acts_outside_transaction, is_advisory_lock
 
 __all__ = ["redirected_engines"]
 

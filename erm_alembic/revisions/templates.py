@@ -13,7 +13,6 @@ from importlib import import_module
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import erm_alembic
 from erm_alembic.errors import ProjectError, UsageError
 
 __all__ = ["CI_FILES", "TEMPLATES", "NewFile", "database_name", "project_files", "templates_directory"]
@@ -27,7 +26,6 @@ CI_FILES: Mapping[str, tuple[str, PurePosixPath]] = {
 }
 
 SCRIPTS = PurePosixPath("migrations")
-MAKO = ".mako"
 LONGEST_NAME = 63  # bytes: what PostgreSQL keeps of an identifier
 
 
@@ -54,7 +52,7 @@ def templates_directory() -> Path:
         >>> (templates_directory() / "generic" / "env.py").is_file()
         True
     """
-    package = Path(erm_alembic.__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     for folder in (package / "alembic_templates", package.parent / "alembic_templates"):
         if all((folder / template / "env.py").is_file() for template in TEMPLATES):
             return folder

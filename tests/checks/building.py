@@ -6,8 +6,8 @@ from pathlib import Path
 
 from erm_alembic.config.sealed import SealedUrl
 from erm_alembic.config.settings import Settings
-from erm_alembic.revisions.downgrade import inspect_downgrade
-from erm_alembic.revisions.source_files import RevisionFile
+from erm_alembic.revisions.source.downgrade import inspect_downgrade
+from erm_alembic.revisions.source.files import RevisionFile
 
 WORKS = "def upgrade():\n    op.create_table('t')\ndef downgrade():\n    op.drop_table('t')\n"
 EMPTY = "def upgrade():\n    op.create_table('t')\ndef downgrade():\n    pass\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from erm_alembic.checks import CheckContext, run_checks
 from erm_alembic.checks.missing_downgrade import CHECK, exempted
-from erm_alembic.revisions.downgrade import inspect_downgrade
+from erm_alembic.revisions.source.downgrade import inspect_downgrade
 from tests.checks.building import EMPTY, MISSING, WORKS, revision
 
 

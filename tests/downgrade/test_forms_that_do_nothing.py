@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from erm_alembic.revisions.downgrade import inspect_downgrade
+from erm_alembic.revisions.source.downgrade import inspect_downgrade
 
 HEAD = """
 import logging

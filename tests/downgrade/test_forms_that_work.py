@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from erm_alembic.errors import ProjectError
-from erm_alembic.revisions.downgrade import inspect_downgrade
+from erm_alembic.revisions.source.downgrade import inspect_downgrade
 from tests.downgrade.test_forms_that_do_nothing import HEAD
 
 WORKS = {

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from erm_alembic.errors import ConfigurationError, ProjectError
-from erm_alembic.revisions.source_files import (
+from erm_alembic.revisions.source.files import (
     RevisionFile,
     exempt_revisions,
     heads_of,
     list_python_files,
     read_revision_files,
 )
-from erm_alembic.revisions.version_locations import find_version_locations
+from erm_alembic.revisions.source.version_locations import find_version_locations
 from tests.checks.building import revision
 
 

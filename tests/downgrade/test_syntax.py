@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from erm_alembic.revisions.syntax import same_code, source_hash
+from erm_alembic.revisions.source.same_code import same_code, source_hash
 
 CODE = '"""Orders."""\nfrom alembic import op\n\n\ndef upgrade():\n    op.execute("CREATE TABLE t (id int)")\n'
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from erm_alembic.postgres.binaries import PostgresBinaries
-from erm_alembic.postgres.server import EmbeddedServer
+from erm_alembic.postgres.embedded.binaries import PostgresBinaries
+from erm_alembic.postgres.embedded.server import EmbeddedServer
 from tests.support.databases import one_per_major
 
 requires_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root hands its server to another user")

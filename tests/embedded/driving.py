@@ -13,16 +13,16 @@ from typing import Any
 import psycopg2
 
 from erm_alembic.errors import ErmError
-from erm_alembic.postgres.cluster_files import Cluster, locate_cluster
-from erm_alembic.postgres.process_user import ServerUser
-from erm_alembic.postgres.server import EmbeddedServer
+from erm_alembic.postgres.embedded.files import Cluster, locate_cluster
+from erm_alembic.postgres.embedded.process_user import ServerUser
+from erm_alembic.postgres.embedded.server import EmbeddedServer
 from tests.support.cli import erm_environment
 
 ENSURE = """
 import sys
 from pathlib import Path
 from erm_alembic.errors import ErmError
-from erm_alembic.postgres.server import EmbeddedServer
+from erm_alembic.postgres.embedded.server import EmbeddedServer
 server = EmbeddedServer(Path(sys.argv[1]), durable=False)
 try:
     server.ensure_database(sys.argv[2])

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from erm_alembic.errors import ServerError
-from erm_alembic.postgres import binaries as module
-from erm_alembic.postgres.binaries import PostgresBinaries, find_binaries, installed_binaries
+from erm_alembic.postgres.embedded import binaries as module
+from erm_alembic.postgres.embedded.binaries import PostgresBinaries, find_binaries, installed_binaries
 
 
 def fake_installation(folder: Path, version: str) -> Path:

@@ -15,9 +15,9 @@ import psycopg2
 import pytest
 
 from erm_alembic.errors import ServerError
-from erm_alembic.postgres.binaries import PostgresBinaries
-from erm_alembic.postgres.cluster_files import Cluster
-from erm_alembic.postgres.server import EmbeddedServer
+from erm_alembic.postgres.embedded.binaries import PostgresBinaries
+from erm_alembic.postgres.embedded.files import Cluster
+from erm_alembic.postgres.embedded.server import EmbeddedServer
 from tests.embedded.driving import cluster_of, ensure_elsewhere, query, until
 
 

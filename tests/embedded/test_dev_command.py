@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from erm_alembic.postgres.server import EmbeddedServer
+from erm_alembic.postgres.embedded.server import EmbeddedServer
 from tests.support.cli import erm_environment, run_erm
 
 CONFIGURATION = """\

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from erm_alembic.errors import ServerError
-from erm_alembic.postgres.binaries import PostgresBinaries
-from erm_alembic.postgres.server import EmbeddedServer
+from erm_alembic.postgres.embedded.binaries import PostgresBinaries
+from erm_alembic.postgres.embedded.server import EmbeddedServer
 from tests.embedded.driving import cluster_of, query
 
 

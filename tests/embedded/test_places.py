@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from erm_alembic.errors import ServerError
-from erm_alembic.postgres.binaries import PostgresBinaries, installed_binaries
-from erm_alembic.postgres.private_place import reachable_binaries, socket_folder
-from erm_alembic.postgres.process_user import choose_user
-from erm_alembic.postgres.server import EmbeddedServer
+from erm_alembic.postgres.embedded.binaries import PostgresBinaries, installed_binaries
+from erm_alembic.postgres.embedded.private_place import reachable_binaries, socket_folder
+from erm_alembic.postgres.embedded.process_user import choose_user
+from erm_alembic.postgres.embedded.server import EmbeddedServer
 from tests.embedded.conftest import requires_root
 from tests.embedded.driving import cluster_of, ensure_as, give_to, query
 

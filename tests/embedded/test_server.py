@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from erm_alembic.errors import ServerError
-from erm_alembic.postgres.binaries import PostgresBinaries
-from erm_alembic.postgres.server import EmbeddedServer
+from erm_alembic.postgres.embedded.binaries import PostgresBinaries
+from erm_alembic.postgres.embedded.server import EmbeddedServer
 from tests.embedded.driving import cluster_of, query
 from tests.support.databases import RunningServer
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from erm_alembic.revisions.downgrade import inspect_downgrade
+from erm_alembic.revisions.source.downgrade import inspect_downgrade
 from tests.support.cli import run_erm
 from tests.support.databases import Database
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from erm_alembic.postgres.drops import Drop, drops_in
+from erm_alembic.postgres.text.drops import Drop, drops_in
 
 
 def _table(*name: str) -> Drop:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from erm_alembic.postgres.lexer import is_read_or_setting, split_statements, statement_kinds, tokens
+from erm_alembic.postgres.text.lexer import is_read_or_setting, split_statements, statement_kinds, tokens
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from typing import Any
 import psycopg2
 from psycopg2 import sql
 
-from erm_alembic.postgres.binaries import PostgresBinaries, find_binaries, installed_binaries
-from erm_alembic.postgres.server import EmbeddedServer
+from erm_alembic.postgres.embedded.binaries import PostgresBinaries, find_binaries, installed_binaries
+from erm_alembic.postgres.embedded.server import EmbeddedServer
 
 
 @dataclass(frozen=True)

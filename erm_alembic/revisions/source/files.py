@@ -17,8 +17,8 @@ from io import BytesIO
 from pathlib import Path
 
 from erm_alembic.errors import ConfigurationError, ProjectError
-from erm_alembic.revisions.bindings import bindings, constant
-from erm_alembic.revisions.downgrade import DowngradeReport, inspect_tree, parse_revision
+from erm_alembic.revisions.source.bindings import bindings, constant
+from erm_alembic.revisions.source.downgrade import DowngradeReport, inspect_tree, parse_revision
 
 __all__ = ["RevisionFile", "exempt_revisions", "heads_of", "list_python_files", "read_revision_files"]
 

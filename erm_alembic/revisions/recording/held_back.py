@@ -15,7 +15,7 @@ from erm_alembic.postgres.catalog import (
     spreading_relations,
     touched_relations,
 )
-from erm_alembic.postgres.lexer import Token, split_statements, statement_kinds, tokens
+from erm_alembic.postgres.text.lexer import Token, split_statements, statement_kinds, tokens
 
 __all__ = ["HeldBack"]
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from erm_alembic.errors import ServerError
-from erm_alembic.postgres.cluster_lock import cannot_write
-from erm_alembic.postgres.private_place import private_folder, remote_store
-from erm_alembic.postgres.process_user import ServerUser, can_use, choose_user, owner_as_user
+from erm_alembic.postgres.embedded.lock import cannot_write
+from erm_alembic.postgres.embedded.private_place import private_folder, remote_store
+from erm_alembic.postgres.embedded.process_user import ServerUser, can_use, choose_user, owner_as_user
 
 __all__ = ["Cluster", "PidFile", "discard_cluster", "locate_cluster", "prepare_cluster"]
 

@@ -17,11 +17,11 @@ from sqlalchemy import TextClause
 
 from erm_alembic.postgres.catalog import held_relations
 from erm_alembic.postgres.intercept import GatedCursor, Send
-from erm_alembic.postgres.lexer import READS, SAVEPOINTS, SETTINGS, statement_kinds, tokens
-from erm_alembic.postgres.side_effects import acts_outside_transaction, is_advisory_lock
-from erm_alembic.revisions.held_back import HeldBack
-from erm_alembic.revisions.origin import calling_line, sent_by_sqlalchemy
-from erm_alembic.revisions.unknown_count import UnknownCount
+from erm_alembic.postgres.text.lexer import READS, SAVEPOINTS, SETTINGS, statement_kinds, tokens
+from erm_alembic.postgres.text.side_effects import acts_outside_transaction, is_advisory_lock
+from erm_alembic.revisions.recording.call_stack import calling_line, sent_by_sqlalchemy
+from erm_alembic.revisions.recording.held_back import HeldBack
+from erm_alembic.revisions.recording.unknown_count import UnknownCount
 
 __all__ = ["RecordedStatement", "Recorder", "Recording"]
 

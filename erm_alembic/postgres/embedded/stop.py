@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from erm_alembic.errors import ServerError
-from erm_alembic.postgres.cluster_files import Cluster
+from erm_alembic.postgres.embedded.files import Cluster
 
 __all__ = ["clear_leftovers", "shut_down"]
 

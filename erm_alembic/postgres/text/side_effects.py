@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from erm_alembic.postgres.lexer import tokens
+from erm_alembic.postgres.text.lexer import tokens
 
 __all__ = ["acts_outside_transaction", "is_advisory_lock"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from erm_alembic.postgres.lexer import Token, split_statements
+from erm_alembic.postgres.text.lexer import Token, split_statements
 
 __all__ = ["Drop", "drops_in"]
 

@@ -17,8 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from erm_alembic.errors import ServerError
-from erm_alembic.postgres.binaries import WHEEL_PACKAGE, PostgresBinaries
-from erm_alembic.postgres.process_user import ServerUser, can_use
+from erm_alembic.postgres.embedded.binaries import WHEEL_PACKAGE, PostgresBinaries
+from erm_alembic.postgres.embedded.process_user import ServerUser, can_use
 
 __all__ = ["private_folder", "reachable_binaries", "remote_store", "short_digest", "socket_folder"]
 

@@ -10,8 +10,8 @@ import ast
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from erm_alembic.revisions.bindings import Bound, Function, Imported, Opaque, bindings, is_star, truth
-from erm_alembic.revisions.inert import INERT_BUILTINS, always_exits, is_inert
+from erm_alembic.revisions.source.bindings import Bound, Function, Imported, Opaque, bindings, is_star, truth
+from erm_alembic.revisions.source.inert import INERT_BUILTINS, always_exits, is_inert
 
 __all__ = ["CodeReader", "Effect", "Scope", "is_generator"]
 

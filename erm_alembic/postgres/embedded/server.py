@@ -20,17 +20,17 @@ from psycopg2 import errors as pg_errors
 from psycopg2 import sql
 
 from erm_alembic.errors import ServerError
-from erm_alembic.postgres.binaries import PostgresBinaries, find_binaries
-from erm_alembic.postgres.cluster_files import (
+from erm_alembic.postgres.embedded.binaries import PostgresBinaries, find_binaries
+from erm_alembic.postgres.embedded.files import (
     Cluster,
     discard_cluster,
     locate_cluster,
     prepare_cluster,
 )
-from erm_alembic.postgres.cluster_lock import cluster_lock
-from erm_alembic.postgres.cluster_start import initialise, launch
-from erm_alembic.postgres.cluster_stop import clear_leftovers, shut_down
-from erm_alembic.postgres.private_place import reachable_binaries, socket_folder
+from erm_alembic.postgres.embedded.lock import cluster_lock
+from erm_alembic.postgres.embedded.private_place import reachable_binaries, socket_folder
+from erm_alembic.postgres.embedded.start import initialise, launch
+from erm_alembic.postgres.embedded.stop import clear_leftovers, shut_down
 
 __all__ = ["PORT", "SUPERUSER", "EmbeddedServer", "ServerStatus"]
 

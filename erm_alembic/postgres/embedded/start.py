@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import IO
 
 from erm_alembic.errors import ServerError
-from erm_alembic.postgres.binaries import PostgresBinaries
-from erm_alembic.postgres.cluster_files import Cluster
-from erm_alembic.postgres.private_place import private_folder
-from erm_alembic.postgres.process_user import run_as
+from erm_alembic.postgres.embedded.binaries import PostgresBinaries
+from erm_alembic.postgres.embedded.files import Cluster
+from erm_alembic.postgres.embedded.private_place import private_folder
+from erm_alembic.postgres.embedded.process_user import run_as
 
 __all__ = ["initialise", "launch"]
 

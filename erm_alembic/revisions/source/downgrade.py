@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from erm_alembic.errors import ProjectError
-from erm_alembic.revisions.bindings import (
+from erm_alembic.revisions.source.bindings import (
     Bound,
     Function,
     Imported,
@@ -21,7 +21,7 @@ from erm_alembic.revisions.bindings import (
     is_star,
     surely_binds,
 )
-from erm_alembic.revisions.effects import CodeReader, Scope, is_generator
+from erm_alembic.revisions.source.effects import CodeReader, Scope, is_generator
 
 __all__ = ["DowngradeReport", "DowngradeState", "inspect_downgrade", "inspect_tree", "parse_revision"]
 

@@ -1,0 +1,1 @@
+"""What a revision would send, recorded while nothing is written."""

@@ -1,0 +1,1 @@
+"""Revision files read as text and syntax trees: never imported, and without Alembic."""
