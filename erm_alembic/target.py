@@ -12,16 +12,15 @@ from psycopg2 import sql
 from sqlalchemy.exc import DBAPIError
 
 from erm_alembic.config.dsn import DatabaseUrl
-from erm_alembic.config.redaction import redact
+from erm_alembic.config.redaction import first_line, redact
 from erm_alembic.config.settings import Settings
 from erm_alembic.errors import ConfigurationError, TargetError
 from erm_alembic.postgres.intercept import GatedConnection, connect_gated
+from erm_alembic.postgres.reading import LOCK_TIMEOUT
 
 __all__ = ["Target", "open_target"]
 
 OLDEST_MAJOR = 13
-# Whoever only reads must not queue behind a lock that someone holds, and hold up whoever comes next.
-READING_LOCK_TIMEOUT = "3s"
 NOTHING_RUN = "Nothing was planned or run."
 # A server that does not answer, or a network that is cut without a word, must not hold up a deployment for hours.
 PATIENCE = {"connect_timeout": "15", "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
@@ -75,7 +74,7 @@ class Target:
         connection.autocommit = True
         with connection.cursor() as cursor:
             cursor.execute("SET default_transaction_read_only = on")
-            cursor.execute("SELECT pg_catalog.set_config('lock_timeout', %s, false)", [READING_LOCK_TIMEOUT])
+            cursor.execute("SELECT pg_catalog.set_config('lock_timeout', %s, false)", [LOCK_TIMEOUT])
         connection.autocommit = False
         self.set_role(connection)
         return connection
@@ -186,7 +185,7 @@ def _patient(url: DatabaseUrl) -> DatabaseUrl:
 def _objection(target: Target, error: psycopg2.Error | DBAPIError) -> TargetError:
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     primary = cause.diag.message_primary if isinstance(cause, psycopg2.Error) else None
-    said = redact(primary or (str(cause).strip().splitlines() or ["the connection is lost"])[0])
+    said = first_line(primary or cause, "the connection is lost")
     state = getattr(cause, "pgcode", None) or ""
     cure = next((cure for prefix, cure in OBJECTIONS if state.startswith(prefix)), _cure(said))
     return TargetError(f"{target.redacted}: {said.rstrip('.')}.", effect=NOTHING_RUN, cure=cure)

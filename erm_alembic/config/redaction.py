@@ -11,7 +11,7 @@ import json
 import re
 from urllib.parse import quote, quote_plus, unquote
 
-__all__ = ["MASK", "redact", "register_secret"]
+__all__ = ["MASK", "first_line", "redact", "register_secret"]
 
 MASK = "***"
 
@@ -63,6 +63,21 @@ def redact(text: str) -> str:
     if "://" in text and "@" in text:
         text = _WORD.sub(_without_userinfo, text)
     return _KEYWORD.sub(rf"\1\2{MASK}", text)
+
+
+def first_line(said: object, default: str = "(no message)") -> str:
+    """The first line of what an error says, masked; the lines below it quote rows, statements and addresses.
+
+    Args:
+        said: the error, or its text.
+        default: what stands for an error without a text.
+
+    Example:
+        >>> first_line(ValueError("cannot open postgresql://app:hunter2@db/shop\\nat line 3"))
+        'cannot open postgresql://app:***@db/shop'
+    """
+    lines = redact(str(said)).strip().splitlines()
+    return lines[0] if lines else default
 
 
 def _without_userinfo(word: re.Match[str]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg2
 from sqlalchemy.exc import DBAPIError
 
-from erm_alembic.config.redaction import redact
+from erm_alembic.config.redaction import first_line, redact
 
 __all__ = ["describe_failure"]
 
@@ -28,8 +28,7 @@ def describe_failure(error: BaseException, parameters: Sequence[Any] = ()) -> st
     if isinstance(cause, psycopg2.Error) and cause.diag.message_primary:
         text = f"{cause.diag.message_primary} (SQLSTATE {cause.diag.sqlstate})"
     else:
-        lines = str(cause).strip().splitlines()
-        text = f"{type(cause).__name__}: {lines[0] if lines else '(no message)'}"
+        text = f"{type(cause).__name__}: {first_line(cause)}"
     for value in sorted(set(_values(parameters)), key=len, reverse=True):
         text = text.replace(value, "?")
     return redact(text.replace("\x00", ""))  # which no server can keep

@@ -21,14 +21,21 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext, RevisionStep
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError, to_list
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from erm_alembic.config.dsn import DatabaseUrl
+from erm_alembic.config.redaction import first_line
 from erm_alembic.errors import EnvironmentRefused, ErmError, ProjectError
-from erm_alembic.postgres.session_state import SessionState, apply_session_state, read_session_state
+from erm_alembic.postgres.session_state import (
+    SessionState,
+    apply_session_state,
+    end_transaction,
+    read_session_state,
+)
 from erm_alembic.revisions.project import AlembicProject
+from erm_alembic.revisions.recording.call_stack import line_in_traceback
 from erm_alembic.revisions.redirect import redirected_engines
 
 __all__ = ["Config", "MigrationContext", "RevisionStep", "Work", "run_environment"]
@@ -92,7 +99,7 @@ class _Adoption:
         state = SessionState()
         if self.theirs is not None and self.theirs is not self.connection:
             state = read_session_state(self.theirs)
-            _commit_what_env_wrote(self.theirs)
+            end_transaction(self.theirs)
         if self.connection.in_transaction():
             state = read_session_state(self.connection).over(state)
             apply_session_state(self.connection, state)
@@ -129,19 +136,11 @@ def _import_metadata(name: str) -> Any:
             found = getattr(found, part)
     except (ImportError, AttributeError, ValueError) as error:
         raise ProjectError(
-            f"`migrations.metadata` names {name!r}, which cannot be imported: {error}.",
+            f"`migrations.metadata` names {name!r}, which cannot be imported: {first_line(error)}.",
             effect=NOTHING_DONE,
             cure="Write it as `package.module:Base.metadata`.",
         ) from error
     return found
-
-
-def _commit_what_env_wrote(theirs: Connection) -> None:
-    """A schema that env.py created in a transaction of its own would be invisible to the revisions' connection."""
-    written = theirs.execute(text("SELECT pg_catalog.pg_current_xact_id_if_assigned() IS NOT NULL")).scalar_one()
-    raw = theirs.connection.dbapi_connection
-    if written and raw is not None:
-        raw.commit()
 
 
 def run_environment(
@@ -238,16 +237,10 @@ def _run_env_py(scripts: ScriptDirectory, adoption: _Adoption) -> None:
 
 def _env_py_failed(scripts: ScriptDirectory, error: BaseException) -> ProjectError:
     where = scripts.env_py_location
-    trace = error.__traceback__
-    line = None
-    while trace is not None:
-        if Path(trace.tb_frame.f_code.co_filename).name == "env.py":
-            line = trace.tb_lineno
-        trace = trace.tb_next
+    line = line_in_traceback(error, str(Path(where).absolute()))
     place = where if line is None else f"{where}:{line}"
-    said = str(error).strip().splitlines()
     return ProjectError(
-        f"{place}: env.py raises {type(error).__name__}: {said[0] if said else '(no message)'}",
+        f"{place}: env.py raises {type(error).__name__}: {first_line(error)}",
         effect="No revision was planned or run.",
         cure="Check the role's rights: env.py, or Alembic making its version table, sent what the database refuses."
         if isinstance(error, DBAPIError)

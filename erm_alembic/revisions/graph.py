@@ -17,6 +17,7 @@ from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import CycleDetected, RevisionError
 from alembic.util import CommandError
 
+from erm_alembic.config.redaction import first_line
 from erm_alembic.errors import ProjectError, UsageError
 from erm_alembic.revisions.source.files import list_python_files, read_revision_files
 
@@ -62,7 +63,9 @@ def verify_graph(scripts: ScriptDirectory) -> None:
             ) from error
         except (CommandError, RevisionError) as error:
             raise ProjectError(
-                f"The revision files cannot be read: {error}", effect=NOTHING_READ, cure="Correct the named file."
+                f"The revision files cannot be read: {first_line(error)}",
+                effect=NOTHING_READ,
+                cure="Correct the named file.",
             ) from error
         except Exception as error:
             raise _import_failed(error) from error
@@ -96,7 +99,7 @@ def _import_failed(error: Exception) -> ProjectError:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
     place = f"{frames[-1].filename}:{frames[-1].lineno}: " if frames else ""
     return ProjectError(
-        f"{place}a revision file cannot be imported: {type(error).__name__}: {error}",
+        f"{place}a revision file cannot be imported: {type(error).__name__}: {first_line(error)}",
         effect=NOTHING_READ,
         cure="Correct the file; `python FILE` shows the same error.",
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from erm_alembic import migrate
+from erm_alembic.errors import ProjectError
 from tests.faults.deploying import ENV_PY, Project, tables, told
 from tests.support.databases import Database
 
@@ -41,6 +43,19 @@ def test_an_import_that_fails(project: Project) -> None:
     assert (code, lines[0]) == (
         1,
         f"error:  {path}:1: a revision file cannot be imported: ModuleNotFoundError: No module named 'nowhere'",
+    )
+
+
+def test_an_import_that_fails_shows_no_password(project: Project, secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a revision's import raises may hold an address; only its first line is told, and no password in it."""
+    path = project.table("a1", "first")
+    path.write_text(f"raise ValueError('postgresql://app:{secret}@db/shop\\nmore')\n" + path.read_text())
+    monkeypatch.chdir(project.root)
+    monkeypatch.setenv("ERM_DATABASE_URL", project.url or "")
+    with pytest.raises(ProjectError) as caught:
+        migrate.plan()
+    assert caught.value.what == (
+        f"{path}:1: a revision file cannot be imported: ValueError: postgresql://app:***@db/shop"
     )
 
 
@@ -131,6 +146,31 @@ def test_a_revision_that_exits_before_it_writes(project: Project) -> None:
         1,
         "error:  migrations/versions/a1.py:13: revision a1 fails before it writes anything: SystemExit: enough",
     )
+
+
+def test_another_file_named_env_py_is_not_taken_for_the_projects(project: Project) -> None:
+    """The line is that of the project's own env.py, though what it calls stands in a file of the same name."""
+    project.table("a1", "first")
+    helper = project.root / "helper" / "env.py"
+    helper.parent.mkdir()
+    helper.write_text("\n" * 40 + "def settings():\n    raise ValueError('no tenant')\n")
+    project.env_py("import sys\nsys.path.insert(0, 'helper')\nimport env\nenv.settings()\n")
+    code, lines = told(project.apply())
+    env_py = project.root / "migrations" / "env.py"
+    assert (code, lines[0]) == (1, f"error:  {env_py}:4: env.py raises ValueError: no tenant")
+
+
+def test_what_env_py_raises_is_masked_for_python_callers_too(
+    project: Project, secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exception itself holds no password: not only the command line, but also a log may show it."""
+    project.table("a1", "first")
+    project.env_py(f"raise ValueError('postgresql://app:{secret}@db/shop')\n")
+    monkeypatch.chdir(project.root)
+    monkeypatch.setenv("ERM_DATABASE_URL", project.url or "")
+    with pytest.raises(ProjectError) as caught:
+        migrate.plan()
+    assert caught.value.what.endswith("env.py:1: env.py raises ValueError: postgresql://app:***@db/shop")
 
 
 def test_an_env_py_secret_is_not_shown(project: Project, secret: str, one_database: Database) -> None:

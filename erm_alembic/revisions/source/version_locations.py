@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from erm_alembic.config.redaction import first_line
 from erm_alembic.errors import ProjectError
 
 __all__ = ["VersionLocations", "find_version_locations"]
@@ -114,9 +115,10 @@ def _interpolated(value: Any, here: Mapping[str, str]) -> Any:
 
 
 def _unreadable(path: Path, error: Exception) -> ProjectError:
-    first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
     return ProjectError(
-        f"{path} cannot be read: {first_line}.", effect="No revision was checked.", cure="Correct the file."
+        f"{path} cannot be read: {first_line(error, type(error).__name__)}.",
+        effect="No revision was checked.",
+        cure="Correct the file.",
     )
 
 
