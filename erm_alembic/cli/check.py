@@ -5,8 +5,7 @@ Neither Alembic nor SQLAlchemy is imported on this way: the revision files are r
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +17,6 @@ from erm_alembic.errors import UsageError
 
 if TYPE_CHECKING:
     from erm_alembic.config.settings import Settings
-    from erm_alembic.findings import Finding
     from erm_alembic.revisions.source.files import RevisionFile
 
 __all__ = ["app"]
@@ -56,22 +54,22 @@ def downgrades(
     from erm_alembic.checks import CheckContext, missing_downgrade, run_checks
     from erm_alembic.config.loader import load_settings
     from erm_alembic.findings import blocking
+    from erm_alembic.render.check import DowngradeCheck, check_json, check_text
 
     settings = load_settings(env, config, require_url=False)
     revisions, exempt = _read(settings, paths or [], name)
     context = CheckContext(revisions=revisions, settings=settings, exempt=exempt)
     findings = run_checks(context, settings.safety.rules, (missing_downgrade.CHECK,))
-    exempted = missing_downgrade.exempted(context)
+    found = DowngradeCheck(
+        findings,
+        checked=len(revisions),
+        exempted=missing_downgrade.exempted(context),
+        off=settings.safety.rules.get(missing_downgrade.CHECK.rule) == "off",
+    )
     if format_ is Format.json:
-        document = {
-            "findings": [asdict(finding) for finding in findings],
-            "checked": len(revisions),
-            "exempted": exempted,
-        }
-        console.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+        console.write(check_json(found))
     else:
-        off = settings.safety.rules.get(missing_downgrade.CHECK.rule) == "off"
-        console.write(_text(findings, len(revisions), exempted, off))
+        console.write(check_text(found, paint=console.painter(sys.stdout)))
     if blocking(findings):
         raise typer.Exit(1)
 
@@ -120,22 +118,3 @@ def _all_files(settings: Settings, name: str) -> tuple[Path, ...]:
         )
     found = find_version_locations(root, ini=ini, directory=migrations.directory, section=name)
     return list_python_files(found.folders, recursive=found.recursive)
-
-
-def _text(findings: tuple[Finding, ...], checked: int, exempted: int, off: bool) -> str:
-    from erm_alembic.render.words import counted
-
-    lines: list[str] = []
-    for finding in findings:
-        place = f"{finding.path}:{finding.line}" if finding.line else finding.path
-        lines += [f"{place}: {finding.severity}[{finding.rule}] {finding.message}", f"  help: {finding.help}"]
-    without = f"{len(findings)} without a down script" if findings else "every one can be rolled back"
-    if off:
-        without = "but missing-downgrade is off in safety.rules: nothing is said about their down scripts"
-    elif not findings and exempted:
-        without = "every other one can be rolled back"
-    summary = f"{counted(checked, 'revision')} checked"
-    if exempted:
-        summary += f", {exempted} exempted by safety.downgrades_since"
-    lines.append(f"{summary}, {without}." if checked else "No revision files to check.")
-    return "\n".join(lines) + "\n"

@@ -6,6 +6,7 @@ import typer
 
 from erm_alembic.cli import console
 from erm_alembic.cli.options import ConfigOption, EnvironmentOption, Format, FormatOption, VerboseOption
+from erm_alembic.render.safe import one_line
 
 __all__ = ["app"]
 
@@ -41,7 +42,7 @@ def show(
 ) -> None:
     """Show every setting in force and where it came from; secrets are hidden, and none is fetched."""
     from erm_alembic.config.loader import load_settings
-    from erm_alembic.config.report import settings_json, settings_text
+    from erm_alembic.render.settings import settings_json, settings_text
 
     settings = load_settings(env, config, require_url=False)
     for line in settings.notes:
@@ -58,7 +59,7 @@ def check(
     from erm_alembic.config.loader import check_file
 
     path = check_file(config)
-    console.write(f"{path} is right.\n" if path else "There is no erm.yaml here or above.\n")
+    console.write(f"{one_line(str(path))} is right.\n" if path else "There is no erm.yaml here or above.\n")
 
 
 @app.command("schema", epilog=SCHEMA_EXAMPLES)

@@ -22,6 +22,7 @@ __all__ = [
     "wants_bar",
     "wants_colour",
     "write",
+    "write_file",
 ]
 
 _CODES = {"good": "32", "bad": "31;1", "warn": "33", "dim": "2", "strong": "1"}
@@ -63,6 +64,11 @@ def write(text: str) -> None:
     """Write a result to stdout, as it is; `text` ends with a newline."""
     sys.stdout.write(text)
     sys.stdout.flush()
+
+
+def write_file(text: str) -> None:
+    """Write a result that is a file's text: exact for a file or a pipe, made visible line by line on a terminal."""
+    write("".join(f"{line}\n" for line in block(text.removesuffix("\n"))) if sys.stdout.isatty() else text)
 
 
 @contextmanager

@@ -6,12 +6,10 @@ it, opening a prompt on it, and getting rid of it.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,9 +24,11 @@ from erm_alembic.cli.options import (
     invocation,
 )
 from erm_alembic.errors import ServerError, UsageError
+from erm_alembic.render.safe import one_line
+from erm_alembic.render.server import server_json, server_text
 
 if TYPE_CHECKING:
-    from erm_alembic.postgres.embedded.server import EmbeddedServer, ServerStatus
+    from erm_alembic.postgres.embedded.server import EmbeddedServer
 
 __all__ = ["app"]
 
@@ -98,7 +98,7 @@ def start(
         project.server.ensure_running()
     else:
         project.server.ensure_database(project.database)
-    console.write(render_status(project.server.status()))
+    console.write(server_text(project.server.status()))
 
 
 @app.command()
@@ -127,7 +127,7 @@ def status(
     Example: erm dev status --format json
     """
     found = _project(context, None, needs_database=False).server.status()
-    console.write(status_json(found) if output is Format.json else render_status(found))
+    console.write(server_json(found) if output is Format.json else server_text(found))
 
 
 @app.command()
@@ -145,7 +145,7 @@ def url(
     project = _project(context, env)
     database = project.database_or(name)
     project.server.ensure_database(database)
-    console.write(project.server.dsn(database) + "\n")
+    console.write(one_line(project.server.dsn(database)) + "\n")
 
 
 @app.command(context_settings={"ignore_unknown_options": True})
@@ -193,37 +193,12 @@ def reset(
             effect="Nothing was removed.",
             cure="erm dev reset --yes",
         )
-    question = f"Remove every database of the embedded server in {server.project_dir}?"
+    question = f"Remove every database of the embedded server in {one_line(str(server.project_dir))}?"
     if not yes and not typer.confirm(question, err=True):
         console.note("Nothing was removed.")
         raise typer.Exit(1)
     removed = server.reset()
     console.write("The server and its databases are removed.\n" if removed else "There was no server.\n")
-
-
-def render_status(found: ServerStatus) -> str:
-    """The status as lines for a reader."""
-    if found.data_dir is None:
-        return "no server: nothing was started in this project yet\n"
-    state = f"running (process {found.pid})" if found.running else "not running"
-    lines = (
-        ("server", f"PostgreSQL {found.major}, {state}"),
-        ("data", str(found.data_dir)),
-        ("socket", str(found.socket_dir)),
-        ("log", str(found.log_path)),
-    )
-    return "".join(f"{label:<8}{text}\n" for label, text in lines)
-
-
-def status_json(found: ServerStatus) -> str:
-    """The status as one JSON object; what does not exist is null."""
-    paths = {"data_dir": found.data_dir, "socket_dir": found.socket_dir, "log_path": found.log_path}
-    values = {"running": found.running, "pid": found.pid, "major": found.major}
-    return json.dumps(values | {key: _text(path) for key, path in paths.items()}, indent=2) + "\n"
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
 
 
 def _project(context: typer.Context, env: str | None, *, needs_database: bool = True) -> Project:

@@ -63,7 +63,7 @@ def gen(
         console.note("Models and revisions agree: there is nothing to generate.")
         return
     if dry_run:
-        console.write(found.source)
+        console.write_file(found.source)
     elif found.path is None:
         console.write("".join(f"{one_line(change)}\n" for change in found.changes))
     else:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from erm_alembic.cli import console
 from erm_alembic.cli.options import VerboseOption
 from erm_alembic.errors import ErmError, UsageError
+from erm_alembic.render.safe import one_line
 
 if TYPE_CHECKING:
     from erm_alembic.revisions.templates import NewFile
@@ -56,8 +58,8 @@ def register(app: typer.Typer) -> None:
         """
         created = write_project(directory, template.value, ci.value if ci else None)
         for path in created:
-            typer.echo(f"created {path}")
-        typer.echo(_what_next(directory, template.value))
+            console.write(f"created {one_line(str(path))}\n")
+        console.write(_what_next(directory, template.value) + "\n")
 
 
 def write_project(directory: Path, template: str, ci: str | None = None) -> tuple[Path, ...]:
@@ -161,7 +163,7 @@ def _all_or_nothing(directory: Path) -> Iterator[list[Path]]:
 def _what_next(directory: Path, template: str) -> str:
     lines = ["", "Next:"]
     if directory.resolve() != Path.cwd():
-        lines.append(f"  cd {shlex.quote(str(directory))}")
+        lines.append(f"  cd {one_line(shlex.quote(str(directory)))}")
     if template == "async":
         lines.append("  pip install 'erm-alembic[async]'")
     lines += [

@@ -215,7 +215,7 @@ def _show(request: Request, plan: Plan, outcome: Outcome | None) -> None:
     if request.sql:
         from erm_alembic.render.sql import render_sql
 
-        console.write(render_sql(plan))
+        console.write_file(render_sql(plan))
     elif request.format is Format.json:
         from erm_alembic.render.json import render_json
 

@@ -6,8 +6,10 @@ from typing import Annotated
 
 import typer
 
+from erm_alembic.cli import console
 from erm_alembic.cli.options import ConfigOption, VerboseOption
 from erm_alembic.errors import UsageError
+from erm_alembic.render.safe import one_line
 
 __all__ = ["register"]
 
@@ -49,5 +51,5 @@ def register(app: typer.Typer) -> None:
         settings = load_settings(config=config, require_url=False)
         project = find_project(settings, AlembicOptions(name=section))
         path = create_revision(project, name.strip(), head=head, splice=splice)
-        typer.echo(project.relative(path))
-        typer.echo("Write upgrade() and downgrade(); `erm migrate --mode plan` shows what they do.", err=True)
+        console.write(f"{one_line(project.relative(path))}\n")
+        console.note("Write upgrade() and downgrade(); `erm migrate --mode plan` shows what they do.")

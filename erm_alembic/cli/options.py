@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from erm_alembic.errors import UsageError
+from erm_alembic.render.safe import one_line
 
 __all__ = [
     "ConfigOption",
@@ -81,7 +82,7 @@ def complete_environments(context: typer.Context, incomplete: str) -> list[str]:
     # Completion is a courtesy: a message in the middle of the user's typing would be worse than none.
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
         return []
-    return sorted(name for name in names if name.startswith(incomplete))
+    return sorted(name for name in names if name.startswith(incomplete) and name == one_line(name))
 
 
 def wait_seconds(text: str) -> float:

@@ -21,8 +21,8 @@ SCHEMA_VERSION = 1
 # Values stand in `literal`; it exists for `--sql` and must never be serialised.
 NEVER_SERIALISED = frozenset({(Statement, "literal")})
 
-# Free texts that come from a driver or a server and could quote a connection string.
-_REDACTED_KEYS = frozenset({"error"})
+# Free texts that come from a driver, a server or a revision file and could quote a connection string.
+_REDACTED_KEYS = frozenset({"error", "message", "help"})
 
 
 def plain_value(value: Any) -> Any:

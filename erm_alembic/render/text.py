@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shlex
 
-from erm_alembic.config.redaction import redact
 from erm_alembic.findings import Finding
 from erm_alembic.planning.model import DataLoss, Drift, Outcome, Plan, Statement, Step
+from erm_alembic.render.findings import finding_lines
 from erm_alembic.render.outcome import outcome_lines
 from erm_alembic.render.safe import Paint, block, clip, one_line, plain
 from erm_alembic.render.words import counted, revisions
@@ -14,7 +14,6 @@ from erm_alembic.render.words import counted, revisions
 __all__ = ["next_command", "render_text"]
 
 SHORT = 100
-SEVERITY_ROLES = {"error": "bad", "warning": "warn", "info": "dim"}
 
 
 def next_command(plan: Plan, mode: str, arguments: tuple[str, ...] = ()) -> str:
@@ -98,28 +97,10 @@ def _pending(plan: Plan, statements: bool, verbose: bool, paint: Paint) -> list[
     return lines
 
 
-def _place(finding: Finding) -> str:
-    path = one_line(finding.path) if finding.path else ""
-    if path and finding.line is not None:
-        path = f"{path}:{finding.line}"
-    revision = f"revision {one_line(finding.revision)}" if finding.revision else ""
-    return ", ".join(part for part in (path, revision) if part)
-
-
-def _finding(finding: Finding, paint: Paint) -> list[str]:
-    mark = paint(finding.severity, SEVERITY_ROLES[finding.severity])
-    lines = [f"  {mark} {paint(one_line(finding.rule), 'strong')}  {_place(finding)}".rstrip()]
-    lines += [f"    {line}" for line in block(redact(finding.message))]
-    if finding.help:
-        first, *rest = block(redact(finding.help))
-        lines += [f"    help: {first}", *(f"          {line}" for line in rest)]
-    return lines
-
-
 def _findings(findings: tuple[Finding, ...], paint: Paint) -> list[str]:
     lines = ["", "Findings:"] if findings else []
     for finding in findings:
-        lines += _finding(finding, paint)
+        lines += finding_lines(finding, paint)
     return lines
 
 

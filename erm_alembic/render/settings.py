@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,8 @@ from erm_alembic.config.durations import format_duration
 from erm_alembic.config.in_force import values_of
 from erm_alembic.config.redaction import MASK
 from erm_alembic.config.settings import SealedUrl, Settings
+from erm_alembic.render.json import dump
+from erm_alembic.render.safe import one_line
 
 __all__ = ["settings_json", "settings_text"]
 
@@ -31,8 +32,8 @@ def settings_text(settings: Settings) -> str:
         "file": str(settings.config_path or "none"),
     }
     width = max(map(len, head))
-    lines = [f"{name:{width}}  {value}" for name, value in head.items()]
-    rows = [(key, _text(value), origin) for key, value, origin in _rows(settings)]
+    lines = [f"{name:{width}}  {one_line(value)}" for name, value in head.items()]
+    rows = [(one_line(key), one_line(_text(value)), one_line(origin)) for key, value, origin in _rows(settings)]
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     lines.append("")
     lines += [f"{key:{widths[0]}}  {value:{widths[1]}}  {origin}" for key, value, origin in rows]
@@ -53,7 +54,7 @@ def settings_json(settings: Settings) -> str:
         "settings": {key: {"value": _plain(value), "origin": origin} for key, value, origin in _rows(settings)},
         "notes": list(settings.notes),
     }
-    return json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+    return dump(report)
 
 
 def _rows(settings: Settings) -> list[tuple[str, Any, str]]:

@@ -1,0 +1,72 @@
+"""What a check that was run by itself says, as text and as JSON (`erm check`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from erm_alembic.findings import Finding
+from erm_alembic.render.findings import finding_report
+from erm_alembic.render.json import dump, plain_value
+from erm_alembic.render.safe import Paint, plain
+from erm_alembic.render.words import counted
+
+__all__ = ["DowngradeCheck", "check_json", "check_text"]
+
+
+@dataclass(frozen=True)
+class DowngradeCheck:
+    """What `erm check downgrades` found.
+
+    Args:
+        findings: the revisions that cannot be rolled back.
+        checked: how many revisions were looked at.
+        exempted: how many of those without a down script are exempt.
+        off: whether safety.rules turns the rule off.
+    """
+
+    findings: tuple[Finding, ...]
+    checked: int
+    exempted: int = 0
+    off: bool = False
+
+
+def check_text(found: DowngradeCheck, *, paint: Paint = plain) -> str:
+    """Each finding with its place, and a summary.
+
+    Args:
+        found: what the check found.
+        paint: gives colour; none by default.
+
+    Example:
+        >>> check_text(DowngradeCheck((), 3))
+        '3 revisions checked, every one can be rolled back.\\n'
+    """
+    lines = [line for finding in found.findings for line in finding_report(finding, paint)]
+    return "\n".join([*lines, _summary(found)]) + "\n"
+
+
+def _summary(found: DowngradeCheck) -> str:
+    if not found.checked:
+        return "No revision files to check."
+    checked = f"{counted(found.checked, 'revision')} checked"
+    if found.exempted:
+        checked += f", {found.exempted} exempted by safety.downgrades_since"
+    return f"{checked}, {_verdict(found)}."
+
+
+def _verdict(found: DowngradeCheck) -> str:
+    if found.off:
+        return "but missing-downgrade is off in safety.rules: nothing is said about their down scripts"
+    if found.findings:
+        return f"{len(found.findings)} without a down script"
+    return "every other one can be rolled back" if found.exempted else "every one can be rolled back"
+
+
+def check_json(found: DowngradeCheck) -> str:
+    """One object: `findings`, `checked` and `exempted`.
+
+    Args:
+        found: what the check found.
+    """
+    findings = plain_value(found.findings)
+    return dump({"findings": findings, "checked": found.checked, "exempted": found.exempted})
