@@ -37,8 +37,11 @@ def generate(
         ErmError: a subclass of it, when models and database cannot be compared.
 
     Example:
-        >>> generate("dev", message="add reviews", write=False).changes  # doctest: +SKIP
-        ('add table reviews',)
+        >>> from erm_alembic.migrate import apply
+        >>> apply("staging").outcome.result
+        'done'
+        >>> generate("staging", message="add reviews", write=False).changes  # models and revisions agree
+        ()
     """
     settings = load_settings(env, config)
     project = find_project(settings, options)

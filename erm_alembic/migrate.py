@@ -15,11 +15,12 @@ from erm_alembic.checks.overrides import Override, override_findings
 from erm_alembic.config.loader import load_settings
 from erm_alembic.config.settings import Settings
 from erm_alembic.drift.history import edited_revisions, missing_revisions
-from erm_alembic.errors import Interrupted, TargetError
+from erm_alembic.errors import Interrupted, Refused, TargetError
 from erm_alembic.execute.deploy import execute
 from erm_alembic.execute.progress import Progress, SilentProgress
 from erm_alembic.execute.run import Run
 from erm_alembic.execute.signals import Stopped, cancel_on_signal
+from erm_alembic.findings import blocking
 from erm_alembic.ledger.model import RunRecord
 from erm_alembic.ledger.restore import restore_file
 from erm_alembic.ledger.store import open_ledger
@@ -99,9 +100,10 @@ def plan(
         ErmError: a subclass of it, when the plan cannot be computed.
 
     Example:
-        >>> from erm_alembic.migrate import plan
-        >>> [step.revision for step in plan("staging").steps]  # doctest: +SKIP
-        ['8f14e45f', 'c9f0f895']
+        >>> import erm_alembic
+        >>> plan = erm_alembic.plan("staging", to="8c4d2e91f6a0")
+        >>> [step.revision for step in plan.steps], plan.blocked
+        (['3a1f5c0e7b21', '8c4d2e91f6a0'], False)
     """
     return _planned(_open(env, config, options), Request("upgrade", to)).plan
 
@@ -125,6 +127,13 @@ def plan_rollback(
 
     Raises:
         ErmError: a subclass of it, when the plan cannot be computed.
+
+    Example:
+        >>> import erm_alembic
+        >>> erm_alembic.apply("staging", to="8c4d2e91f6a0").outcome.result
+        'done'
+        >>> [step.revision for step in erm_alembic.plan_rollback("staging", steps=1).steps]
+        ['8c4d2e91f6a0']
     """
     return _planned(_open(env, config, options), Request("downgrade", to, steps)).plan
 
@@ -154,6 +163,12 @@ def apply(
 
     Raises:
         ErmError: a subclass of it, when erm could not run; what a check or a revision says is in the result.
+
+    Example:
+        >>> import erm_alembic
+        >>> outcome = erm_alembic.apply("staging", to="8c4d2e91f6a0", wait=60).outcome
+        >>> outcome.result, outcome.current
+        ('done', ('8c4d2e91f6a0',))
     """
     opened = _open(env, config, options, to_write=True)
     return _run(
@@ -190,6 +205,13 @@ def rollback(
 
     Raises:
         ErmError: a subclass of it, when erm could not run.
+
+    Example:
+        >>> import erm_alembic
+        >>> erm_alembic.apply("staging", to="8c4d2e91f6a0").outcome.current
+        ('8c4d2e91f6a0',)
+        >>> erm_alembic.rollback("staging", steps=1).outcome.current
+        ('3a1f5c0e7b21',)
     """
     if allow_data_loss:
         overrides = (*overrides, Override("data-loss", "--allow-data-loss"))
@@ -267,8 +289,14 @@ def _run(
     overrides: tuple[Override, ...],
 ) -> Result:
     not_run = tuple(StepOutcome(step.revision, "not-run") for step in survey.plan.steps)
-    if survey.plan.blocked:
+    if blocking(survey.plan.findings):
         return Result(survey.plan, Outcome("refused", steps=not_run, current=survey.plan.current))
+    if survey.plan.cannot_run is not None:
+        raise Refused(
+            f"{survey.plan.cannot_run[0].upper()}{survey.plan.cannot_run[1:]}.",
+            effect="Nothing was changed.",
+            cure="Do that, then plan again; no rule and no override lets this pass.",
+        )
     if survey.plan.up_to_date:
         return Result(survey.plan, Outcome("nothing-to-do", current=survey.plan.current))
     mode: Literal["apply", "rollback"] = "apply" if survey.plan.direction == "upgrade" else "rollback"
@@ -285,6 +313,13 @@ def status(env: str | None = None, *, config: Path | None = None) -> Status:
 
     Raises:
         ErmError: a subclass of it, when it cannot be told.
+
+    Example:
+        >>> from erm_alembic.migrate import apply, status
+        >>> apply("staging", to="8c4d2e91f6a0").outcome.result
+        'done'
+        >>> status("staging").current, status("staging").pending[0]
+        (('8c4d2e91f6a0',), 'b57e03d4a9c8')
     """
     opened = _open(env, config)
     survey = _surveyed(opened, Request("upgrade", "heads"))
@@ -312,6 +347,13 @@ def history(env: str | None = None, *, config: Path | None = None, limit: int | 
 
     Raises:
         ErmError: a subclass of it, when the ledger cannot be read.
+
+    Example:
+        >>> from erm_alembic.migrate import apply, history
+        >>> apply("staging", to="8c4d2e91f6a0").outcome.result
+        'done'
+        >>> [(run.mode, run.outcome, len(run.revisions)) for run in history("staging", limit=1)]
+        [('apply', 'done', 2)]
     """
     settings = load_settings(env, config)
     target = open_target(settings)
@@ -333,6 +375,14 @@ def restore(env: str | None, revision: str, *, config: Path | None = None, out: 
 
     Raises:
         UsageError: the ledger does not know the revision, or the file exists.
+
+    Example:
+        >>> from erm_alembic.migrate import apply, restore
+        >>> apply("staging", to="8c4d2e91f6a0").outcome.result
+        'done'
+        >>> Path("migrations/versions/8c4d2e91f6a0_catalogue.py").unlink()
+        >>> restore("staging", "8c4d").name
+        '8c4d2e91f6a0_catalogue.py'
     """
     settings = load_settings(env, config)
     project = find_project(settings)

@@ -14,8 +14,8 @@ class UnknownCount(int):
     Example:
         >>> looks = []
         >>> count = UnknownCount.of(lambda: looks.append("looked"))
-        >>> f"{count} rows", looks
-        ('0 rows', ['looked'])
+        >>> count > 0, looks
+        (False, ['looked'])
     """
 
     noticed: Callable[[], None]
