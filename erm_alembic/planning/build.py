@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 from erm_alembic.ledger.model import AppliedSource
 from erm_alembic.ledger.store import open_ledger
-from erm_alembic.planning.data_loss import count_losses
 from erm_alembic.planning.model import Plan
 from erm_alembic.planning.record import record_revisions, without_statements
 from erm_alembic.planning.request import Request
 from erm_alembic.revisions.facts import RevisionFacts, read_facts
-from erm_alembic.revisions.graph import applied_revisions, script_of
+from erm_alembic.revisions.graph import applied_revisions, script_of, unknown_revisions
 from erm_alembic.revisions.project import AlembicProject
-from erm_alembic.revisions.steps import PendingRevision, pending_downgrades, pending_upgrades, recorded_but_unknown
+from erm_alembic.revisions.steps import PendingRevision, pending_downgrades, pending_upgrades
 from erm_alembic.target import Target
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ class _Surveyor:
 
     def __call__(self, current: Sequence[str]) -> Sequence[PendingRevision]:
         """What to record: nothing where the history is unknown or the way down does not exist."""
-        self.unknown = recorded_but_unknown(self.scripts, current)
+        self.unknown = unknown_revisions(self.scripts, current)
         if self.unknown:
             return ()
         done = applied_revisions(self.scripts, current)
@@ -71,7 +70,26 @@ class _Surveyor:
             for revision in sorted(done & self.ledger.keys())
         )
         self.pending = tuple(choose_pending(self.project, self.scripts, self.request, current, self.order))
-        return () if any(each.step is None for each in self.pending) else self.pending
+        return () if self.without_way_down() else self.pending
+
+    def without_way_down(self) -> tuple[str, ...]:
+        """Revisions that are to be taken back and whose files have nothing that could be run for it."""
+        return tuple(each.facts.revision for each in self.pending if each.step is None)
+
+    def cannot_run(self) -> str | None:
+        """Why nothing can be run; None when it can."""
+        if self.unknown:
+            return (
+                f"the database records {_named(self.unknown)}, which no file of the project declares; write it back "
+                f"with `erm history restore {self.unknown[0]}`, or check out the branch that has it"
+            )
+        if missing := self.without_way_down():
+            return f"{_named(missing)} has no downgrade() to run; add one"
+        return None
+
+
+def _named(revisions: tuple[str, ...]) -> str:
+    return f"revision {', '.join(revisions)}"
 
 
 def choose_pending(
@@ -129,7 +147,8 @@ def build_plan(target: Target, project: AlembicProject, request: Request) -> Sur
         heads=heads,
         steps=steps,
         version_statements=tuple(recorded.version_statements),
-        data_loss=count_losses(target, steps, recorded.search_path) if request.direction == "downgrade" else (),
+        cannot_run=surveyor.cannot_run(),
+        data_loss=recorded.data_loss,
     )
     facts = tuple(each.facts for each in surveyor.pending)
     return Survey(plan, facts, surveyor.applied, surveyor.unknown, sources, request, scripts)

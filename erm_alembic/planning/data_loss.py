@@ -2,52 +2,44 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import psycopg2
 from psycopg2 import sql
+from psycopg2.extensions import TRANSACTION_STATUS_INERROR
+from psycopg2.extensions import cursor as PlainCursor
 
 from erm_alembic.planning.model import DataLoss, Statement, Step
+from erm_alembic.postgres.intercept import GatedConnection
+from erm_alembic.postgres.reading import READING_GUARD
 from erm_alembic.postgres.text.drops import Drop, drops_in
-from erm_alembic.target import Target
+from erm_alembic.postgres.text.side_effects import acts_outside_transaction, is_advisory_lock
 
-__all__ = ["count_losses", "loses_data"]
+__all__ = ["count_losses"]
 
-# Counting must not hold up a rollback at three in the morning: past this it says "unknown".
-COUNT_TIMEOUT = "10s"
-
-
-def loses_data(losses: tuple[DataLoss, ...]) -> bool:
-    """Whether rows or values exist that would be lost, or it is not known."""
-    return any(loss.rows is None or loss.rows > 0 for loss in losses)
+# Counting must not hold up a rollback at three in the morning: past the guard's limits it says "unknown".
+BEFORE = f"SAVEPOINT erm_count; {READING_GUARD}"
+AFTER = "ROLLBACK TO SAVEPOINT erm_count; RELEASE SAVEPOINT erm_count"
 
 
-def count_losses(target: Target, steps: tuple[Step, ...], search_path: str) -> tuple[DataLoss, ...]:
+def count_losses(raw: GatedConnection, steps: Sequence[Step]) -> tuple[DataLoss, ...]:
     """Count the rows and values that the recorded drops would lose.
 
     Args:
-        target: the database.
+        raw: the recording session, which has the role and the search_path that the downgrades will run with.
         steps: the recorded downgrades.
-        search_path: the search_path that the downgrades run under.
     """
-    dropping = [(step, statement, drop) for step, statement, drop in _drops(steps)]
-    if not dropping:
-        return ()
-    with contextlib.closing(target.connect_read_only("erm plan")) as connection:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_catalog.set_config('search_path', %s, false)", [search_path])
-            cursor.execute("SELECT pg_catalog.set_config('statement_timeout', %s, false)", [COUNT_TIMEOUT])
-            losses = [
-                DataLoss(drop.kind, drop.name, _count(cursor, drop), step.revision, statement.line)
-                for step, statement, drop in dropping
-            ]
-    return tuple(losses)
+    if raw.info.transaction_status == TRANSACTION_STATUS_INERROR:
+        raw.rollback()
+    with raw.cursor(cursor_factory=PlainCursor) as cursor:
+        return tuple(
+            DataLoss(drop.kind, drop.name, _count(cursor, drop), step.revision, statement.line)
+            for step, statement, drop in _drops(steps)
+        )
 
 
-def _drops(steps: tuple[Step, ...]) -> Iterator[tuple[Step, Statement, Drop]]:
+def _drops(steps: Sequence[Step]) -> Iterator[tuple[Step, Statement, Drop]]:
     for step in steps:
         for statement in step.statements:
             if not statement.read:
@@ -56,16 +48,19 @@ def _drops(steps: tuple[Step, ...]) -> Iterator[tuple[Step, Statement, Drop]]:
 
 
 def _count(cursor: Any, drop: Drop) -> int | None:
-    if drop.kind == "statement":
+    if drop.kind == "statement" or acts_outside_transaction(drop.condition) or is_advisory_lock(drop.condition):
         return None
     query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(*drop.table))
     if drop.column:
         query += sql.SQL(" WHERE {} IS NOT NULL").format(sql.Identifier(drop.column))
+    cursor.execute(BEFORE)
     try:
-        # The DELETE's own WHERE, which the session, being read-only, can only evaluate.
+        # The DELETE's own WHERE, which the read-only session can only evaluate.
         cursor.execute(query.as_string(cursor) + " " + drop.condition)
+        return int(cursor.fetchone()[0])
     except (psycopg2.errors.UndefinedTable, psycopg2.errors.UndefinedColumn, psycopg2.errors.InvalidSchemaName):
         return 0  # it is not there (any more), so it cannot be lost
     except psycopg2.Error:
         return None
-    return int(cursor.fetchone()[0])
+    finally:
+        cursor.execute(AFTER)

@@ -11,7 +11,8 @@ from psycopg2 import extensions
 
 from erm_alembic.config.redaction import redact
 from erm_alembic.errors import ErmError, ProjectError
-from erm_alembic.planning.model import Direction, Statement, Step
+from erm_alembic.planning.data_loss import count_losses
+from erm_alembic.planning.model import DataLoss, Direction, Statement, Step
 from erm_alembic.planning.request import Request
 from erm_alembic.postgres.intercept import GatedConnection, gated_engine
 from erm_alembic.revisions.environment import run_environment
@@ -41,14 +42,14 @@ class Recorded:
         current: the revisions recorded in the database.
         steps: the pending revisions with what they would send.
         version_statements: the statements on Alembic's version table after each step.
-        search_path: what the session resolves names by.
+        data_loss: what the downgrades would lose.
         creates_version_table: what creates Alembic's version table, where it does not exist yet.
     """
 
     current: tuple[str, ...] = ()
     steps: list[Step] = field(default_factory=list)
     version_statements: list[tuple[str, ...]] = field(default_factory=list)
-    search_path: str = ""
+    data_loss: tuple[DataLoss, ...] = ()
     creates_version_table: str | None = None
 
 
@@ -89,10 +90,12 @@ def record_revisions(
             recorder.recording = recording = Recording(path=pending.file)
             recordings.append(recording)
             step = pending.step
+            assert step is not None  # or there would be nothing to record
             step.migration_fn = _recorded(step.migration_fn, recorder, recording, pending.facts, first)
             yield step
             recorded.steps.append(_step(pending.facts, request.direction, recording))
-        recorded.search_path = _search_path(first)
+        if request.direction == "downgrade":
+            recorded.data_loss = count_losses(first, recorded.steps)
 
     first = connect()
     first.on_commit = recorder.committed
@@ -158,13 +161,6 @@ def _fails_by_itself(error: BaseException, facts: RevisionFacts, line: int | Non
 def without_statements(pending: PendingRevision, direction: Direction) -> Step:
     """A step that was not recorded because one on the same way cannot run."""
     return _step(pending.facts, direction, Recording(pending.file, reason="not recorded: the way is blocked"))
-
-
-def _search_path(raw: GatedConnection) -> str:
-    with raw.cursor() as cursor:
-        cursor.execute("SHOW search_path")
-        row = cursor.fetchone()
-    return str(row[0]) if row else ""
 
 
 def _step(facts: RevisionFacts, direction: Direction, recording: Recording) -> Step:

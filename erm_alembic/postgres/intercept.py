@@ -44,13 +44,15 @@ class GatedCursor(Psycopg2Cursor):
     """A cursor that asks its connection's gate before it sends anything.
 
     What the gate may set: `held_back` (the last statement was not sent), `answered` (another one was, for the shape of
-    its result) and `on_fetch` (called when the result of a statement that was not sent is fetched).
+    its result), `on_fetch` (called when the result of a statement that was not sent is fetched) and `on_rows` (called
+    when any result is fetched).
     """
 
     context: Any = None
     held_back = False
     answered = False
     on_fetch: Callable[[], None] | None = None
+    on_rows: Callable[[], None] | None = None
     composed: str | None = None
 
     def execute(self, query: Any, vars: Any = None) -> None:
@@ -98,7 +100,8 @@ class GatedCursor(Psycopg2Cursor):
         if gate is None:
             send()
             return
-        self.held_back, self.answered, self.on_fetch, self.composed = True, False, None, composed
+        self.held_back, self.answered, self.composed = True, False, composed
+        self.on_fetch = self.on_rows = None
 
         def sent() -> None:
             self.held_back = False
@@ -139,6 +142,8 @@ class GatedCursor(Psycopg2Cursor):
         return super().__next__()
 
     def _before_fetch(self) -> None:
+        if self.on_rows is not None:
+            self.on_rows()
         if not self.held_back:
             return
         if self.on_fetch is not None:

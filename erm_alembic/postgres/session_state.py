@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, text
+from sqlalchemy import BigInteger, Connection, bindparam, text
 
-__all__ = ["SessionState", "apply_session_state", "read_session_state"]
+__all__ = ["SessionState", "apply_session_state", "end_transaction", "read_session_state"]
 
 # What belongs to the wire or to one transaction, not to where and as whom statements run.
 NOT_CARRIED = frozenset(
@@ -78,3 +78,39 @@ def apply_session_state(connection: Connection, state: SessionState) -> None:
         connection.execute(text("SELECT pg_catalog.set_config(:name, :value, false)"), {"name": name, "value": value})
     if state.role != "none":
         connection.execute(text("SELECT pg_catalog.set_config('role', :role, false)"), {"role": state.role})
+
+
+HELD_ADVISORY_LOCKS = text(
+    """
+    SELECT classid::bigint AS upper, objid::bigint AS lower, objsubid = 1 AS one_key, mode = 'ShareLock' AS shared
+      FROM pg_catalog.pg_locks
+     WHERE locktype = 'advisory' AND granted AND pid = pg_catalog.pg_backend_pid()
+    """
+)
+
+
+def end_transaction(connection: Connection) -> None:
+    """Commit what a session has under way, and keep its advisory locks until the session ends.
+
+    While it stood idle in its transaction, another session would not see what it wrote, and would wait for its snapshot
+    in CREATE INDEX CONCURRENTLY for ever. The locks it took for the transaction are taken for the session first.
+
+    Args:
+        connection: a connection to PostgreSQL through any driver.
+    """
+    for lock in connection.execute(HELD_ADVISORY_LOCKS).all():
+        function = "pg_advisory_lock_shared" if lock.shared else "pg_advisory_lock"
+        keys = "(:upper << 32) | :lower" if lock.one_key else "(:upper)::int, (:lower)::int"
+        values = (lock.upper, lock.lower) if lock.one_key else (_signed(lock.upper), _signed(lock.lower))
+        statement = text(f"SELECT pg_catalog.{function}({keys})").bindparams(
+            bindparam("upper", values[0], BigInteger), bindparam("lower", values[1], BigInteger)
+        )
+        connection.execute(statement)
+    raw = connection.connection.dbapi_connection
+    if raw is not None:
+        raw.commit()
+
+
+def _signed(number: int) -> int:
+    """pg_locks shows the two keys of a lock as unsigned; the functions take them signed."""
+    return number - 2**32 if number >= 2**31 else number

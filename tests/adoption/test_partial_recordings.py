@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from erm_alembic.planning.model import Plan
+from erm_alembic.revisions.recording.recorder import SUBTRANSACTION
 from tests.support.databases import Database
 
 PlanOf = Callable[..., Plan]
@@ -126,3 +128,42 @@ def test_a_later_revision_knows_what_an_earlier_one_would_have_written(revision_
         "bind.execute(sa.text('SELECT * FROM setting')).all()",
     )
     assert [step.rendered for step in plan.steps] == ["full", "full", "partial"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "op.execute(\"SELECT setval('numbers', 50)\")",
+        "op.execute('WITH made AS (INSERT INTO notes VALUES (7) RETURNING 1) SELECT * FROM made')",
+        "op.execute('SELECT note(8)')",
+        "op.execute(\"SELECT set_config('work_mem', '8MB', false)\")",
+    ],
+)
+def test_a_select_that_is_sent_for_what_it_does_is_part_of_the_script(
+    body: str, revision_of: Callable[..., Plan], one_database: Database
+) -> None:
+    """Nobody looks at its rows, so it is no read: the plan lists it, and `--sql` runs it."""
+    one_database.execute(
+        "CREATE SEQUENCE numbers; CREATE TABLE notes (id int);"
+        "CREATE FUNCTION note(int) RETURNS int LANGUAGE sql AS 'INSERT INTO notes VALUES ($1) RETURNING 1'"
+    )
+    (step,) = revision_of(body).steps
+    assert step.rendered == "full"
+    assert [statement.read for statement in step.statements] == [False]
+
+
+@pytest.mark.parametrize(
+    ("body", "rendered"),
+    [
+        ("op.execute('SELECT pg_sleep(60)')", "full"),
+        ("bind.execute(sa.text('SELECT pg_sleep(60)')).scalar()", "partial"),
+    ],
+)
+def test_a_read_that_takes_too_long_is_not_waited_for(
+    body: str, rendered: str, revision_of: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plan gives up after the reading limit; what is only executed stays a statement of the revision."""
+    impatient = replace(SUBTRANSACTION, begin="SAVEPOINT erm_read; SET LOCAL statement_timeout = '50ms'")
+    monkeypatch.setattr("erm_alembic.revisions.recording.recorder.SUBTRANSACTION", impatient)
+    (step,) = revision_of(body).steps
+    assert (step.rendered, [statement.read for statement in step.statements]) == (rendered, [rendered == "partial"])

@@ -23,7 +23,7 @@ Prepare = Callable[[str, Database], Sample]
 # What a run sends besides its revisions: transactions, the session's settings, the deploy lock, the books.
 BOOKKEEPING = re.compile(
     r"BEGIN|COMMIT|ROLLBACK|SET |SHOW "
-    r"|SELECT (pg_catalog\.|current_schema|t\.oid|name, setting|l\.pid|1 FROM pg_catalog)"
+    r"|SELECT (pg_catalog\.|current_schema|t\.oid|name, setting|classid|l\.pid|1 FROM pg_catalog)"
     r"|.*\balembic_version\b|.*\"erm\"",
     re.DOTALL | re.IGNORECASE,
 )

@@ -188,3 +188,20 @@ def test_a_downgrade_that_fails(project: Project, one_database: Database) -> Non
     assert "migrations/versions/b2.py:17: division by zero (SQLSTATE 22012)" in said
     assert tables(one_database) == {"first", "alembic_version"}
     assert one_database.execute("SELECT version_num FROM alembic_version") == [("b2",)]
+
+
+def test_counting_what_would_be_lost_runs_nothing_that_acts(project: Project, one_database: Database) -> None:
+    """A WHERE that calls a function with effects is not evaluated to count rows: how many is unknown."""
+    path = project.table("a1", "first")
+    victim = one_database.connect()
+    pid = victim.info.backend_pid
+    text = path.read_text()
+    body = f"op.execute('DELETE FROM first WHERE pg_terminate_backend({pid})')"
+    path.write_text(text.split("def downgrade")[0] + f"def downgrade():\n    {body}\n")
+    assert project.apply().returncode == 0
+    code, said = back(project, "--check")
+    assert (code, "Deleting from first loses rows; how many could not be counted." in said) == (1, True), said
+    with victim.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        assert cursor.fetchone() == (1,)
+    victim.close()

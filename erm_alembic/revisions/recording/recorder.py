@@ -6,8 +6,8 @@ revision goes on as if they had run. What then depends on a write that was held 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg2
@@ -15,8 +15,10 @@ from psycopg2 import errors as pg
 from psycopg2.extensions import cursor as PlainCursor
 from sqlalchemy import TextClause
 
+from erm_alembic.config.redaction import first_line
 from erm_alembic.postgres.catalog import held_relations
 from erm_alembic.postgres.intercept import GatedCursor, Send
+from erm_alembic.postgres.reading import READING_GUARD
 from erm_alembic.postgres.text.lexer import READS, SAVEPOINTS, SETTINGS, statement_kinds, tokens
 from erm_alembic.postgres.text.side_effects import acts_outside_transaction, is_advisory_lock
 from erm_alembic.revisions.recording.call_stack import calling_line, sent_by_sqlalchemy
@@ -37,14 +39,12 @@ class _Bracket:
     keep: str
 
 
-# A setting of the revision's own (`SET default_transaction_read_only = off`) must not let a read write or wait.
-GUARD = "SET LOCAL transaction_read_only = on; SET LOCAL lock_timeout = '3s'"
 SUBTRANSACTION = _Bracket(
-    f"SAVEPOINT erm_read; {GUARD}",
+    f"SAVEPOINT erm_read; {READING_GUARD}",
     "ROLLBACK TO SAVEPOINT erm_read; RELEASE SAVEPOINT erm_read",
     "RELEASE SAVEPOINT erm_read",
 )
-OWN_TRANSACTION = _Bracket(f"BEGIN; {GUARD}", "ROLLBACK", "COMMIT")
+OWN_TRANSACTION = _Bracket(f"BEGIN; {READING_GUARD}", "ROLLBACK", "COMMIT")
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,8 @@ class Recorder:
         kinds = statement_kinds(sql)
         if kinds and kinds <= READS and not acts_outside_transaction(sql):
             if self.inside_revision:
-                self._note(cursor, sql, parameters, read=True)
+                self._note(cursor, sql, parameters)
+                cursor.on_rows = self._marker_of_latest()
             if is_advisory_lock(sql):
                 self._answer_instead(cursor, "SELECT true")
             else:
@@ -175,11 +176,12 @@ class Recorder:
         """A SELECT that writes (nextval, FOR UPDATE) is a write; other errors may come from writes held back before."""
         if not self.inside_revision:
             raise error
-        if isinstance(error, pg.ReadOnlySqlTransaction):
+        if isinstance(error, (pg.ReadOnlySqlTransaction, pg.QueryCanceled)):
+            # It writes, or takes longer than a plan may: it is not needed here unless somebody looks at its rows.
             self._hold_back(cursor)
             self._held_back.add(sql, opaque=True)
             return
-        message = str(error.diag.message_primary or error).splitlines()[0]
+        message = first_line(error.diag.message_primary or error)
         if isinstance(error, pg.LockNotAvailable):
             self._partial("reads what another session has locked")
             self._held_back.add(sql, opaque=True)
@@ -227,7 +229,18 @@ class Recorder:
         if self.inside_revision and not own_look:
             cursor.on_fetch = lambda: self._partial("needs the rows that a write returns")
 
-    def _note(self, cursor: GatedCursor, sql: str, parameters: Sequence[Any], read: bool = False) -> None:
+    def _marker_of_latest(self) -> Callable[[], None]:
+        """What to call when somebody looks at the latest statement's rows: it was sent for its answer."""
+        assert self.recording is not None
+        statements = self.recording.statements
+        latest = len(statements) - 1
+
+        def mark() -> None:
+            statements[latest] = replace(statements[latest], read=True)
+
+        return mark
+
+    def _note(self, cursor: GatedCursor, sql: str, parameters: Sequence[Any]) -> None:
         assert self.recording is not None
         self.recording.statements.append(
             RecordedStatement(
@@ -236,7 +249,7 @@ class Recorder:
                 autocommit=bool(cursor.connection.autocommit),
                 parameter_sets=len(parameters),
                 raw=cursor.context is None,
-                read=read,
+                read=False,
                 literal=_literal(cursor, sql, parameters),
             )
         )
