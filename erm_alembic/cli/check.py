@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from erm_alembic.cli import console
-from erm_alembic.cli.options import ConfigOption, EnvironmentOption, Format, FormatOption, VerboseOption
+from erm_alembic.cli.options import (
+    ConfigOption,
+    EnvironmentOption,
+    Format,
+    FormatOption,
+    SectionOption,
+    VerboseOption,
+)
 from erm_alembic.errors import UsageError
 
 if TYPE_CHECKING:
@@ -44,9 +51,7 @@ def downgrades(
     ] = None,
     env: EnvironmentOption = None,
     format_: FormatOption = Format.text,
-    name: Annotated[
-        str, typer.Option("--name", metavar="SECTION", help="The section of alembic.ini to read.")
-    ] = "alembic",
+    name: SectionOption = "alembic",
     config: ConfigOption = None,
     verbose: VerboseOption = False,
 ) -> None:

@@ -7,7 +7,15 @@ from typing import Annotated
 import typer
 
 from erm_alembic.cli import console
-from erm_alembic.cli.options import ConfigOption, EnvironmentOption, VerboseOption
+from erm_alembic.cli.options import (
+    ConfigOption,
+    EnvironmentOption,
+    HeadOption,
+    SectionOption,
+    TagOption,
+    VerboseOption,
+    XOption,
+)
 from erm_alembic.errors import UsageError
 from erm_alembic.render.safe import one_line
 
@@ -28,19 +36,18 @@ def gen(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the revision; write nothing.")] = False,
     diff: Annotated[bool, typer.Option("--diff", help="List the differences; write nothing.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Exit 1 when there are differences; write nothing.")] = False,
-    head: Annotated[
-        str | None, typer.Option("--head", metavar="REV", help="Build on this revision, not on the only head.")
-    ] = None,
-    x: Annotated[
-        list[str] | None, typer.Option("-x", metavar="KEY=VALUE", help="Handed to env.py, as Alembic does.")
-    ] = None,
-    name: Annotated[str, typer.Option("--name", help="The section of alembic.ini to use.")] = "alembic",
+    head: HeadOption = None,
+    x: XOption = None,
+    name: SectionOption = "alembic",
+    tag: TagOption = None,
     config: ConfigOption = None,
     verbose: VerboseOption = False,
 ) -> None:
     """Write the revision that brings the database to the models, with its downgrade.
 
     The database of --env must stand at the heads of the revision files.
+
+    Exit codes: 0 done; 1 refused, or models and revisions disagree (--check); 2 bad usage or configuration.
     """
     from erm_alembic.generate import generate
     from erm_alembic.revisions.project import AlembicOptions
@@ -57,7 +64,7 @@ def gen(
             config=config,
             head=head,
             write=writes,
-            options=AlembicOptions(x=tuple(x or ()), name=name),
+            options=AlembicOptions(x=tuple(x or ()), name=name, tag=tag),
         )
     if not found.changes:
         console.note("Models and revisions agree: there is nothing to generate.")

@@ -17,7 +17,10 @@ from erm_alembic.cli.options import (
     EnvironmentOption,
     Format,
     FormatOption,
+    SectionOption,
+    TagOption,
     VerboseOption,
+    XOption,
     wait_seconds,
 )
 from erm_alembic.errors import UsageError
@@ -279,11 +282,9 @@ def migrate(
         bool,
         typer.Option("--accept-environment", help="Deploy a database that was first deployed as another --env."),
     ] = False,
-    x: Annotated[
-        list[str] | None, typer.Option("-x", metavar="KEY=VALUE", help="Handed to env.py, as Alembic does.")
-    ] = None,
-    name: Annotated[str, typer.Option("--name", help="The section of alembic.ini to use.")] = "alembic",
-    tag: Annotated[str | None, typer.Option("--tag", help="Handed to env.py, as Alembic does.")] = None,
+    x: XOption = None,
+    name: SectionOption = "alembic",
+    tag: TagOption = None,
     config: ConfigOption = None,
     verbose: VerboseOption = False,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from erm_alembic.cli import console
-from erm_alembic.cli.options import ConfigOption, VerboseOption
+from erm_alembic.cli.options import ConfigOption, HeadOption, SectionOption, VerboseOption
 from erm_alembic.errors import UsageError
 from erm_alembic.render.safe import one_line
 
@@ -20,15 +20,11 @@ def register(app: typer.Typer) -> None:
     @app.command("new")
     def new(
         name: Annotated[str, typer.Argument(help="What changes, in a few words.")],
-        head: Annotated[
-            str | None, typer.Option(metavar="REV", help="Build on this revision, not on the only head.")
-        ] = None,
+        head: HeadOption = None,
         splice: Annotated[bool, typer.Option("--splice", help="Allow --head to be no head: starts a branch.")] = False,
         config: ConfigOption = None,
         verbose: VerboseOption = False,
-        section: Annotated[
-            str, typer.Option("--name", metavar="SECTION", help="The section of alembic.ini.")
-        ] = "alembic",
+        section: SectionOption = "alembic",
     ) -> None:
         """Write an empty revision and print its path. Needs no database.
 

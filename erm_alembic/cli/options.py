@@ -22,8 +22,12 @@ __all__ = [
     "EnvironmentOption",
     "Format",
     "FormatOption",
+    "HeadOption",
     "Invocation",
+    "SectionOption",
+    "TagOption",
     "VerboseOption",
+    "XOption",
     "complete_environments",
     "invocation",
     "wait_seconds",
@@ -136,3 +140,13 @@ VerboseOption = Annotated[
 FormatOption = Annotated[
     Format, typer.Option("--format", help="How to print the result; json prints one object and nothing else.")
 ]
+HeadOption = Annotated[
+    str | None, typer.Option("--head", metavar="REV", help="Build on this revision, not on the only head.")
+]
+XOption = Annotated[
+    list[str] | None, typer.Option("-x", metavar="KEY=VALUE", help="Handed to env.py, as Alembic does.")
+]
+SectionOption = Annotated[
+    str, typer.Option("--name", metavar="SECTION", help="The section of alembic.ini. Default: alembic.")
+]
+TagOption = Annotated[str | None, typer.Option("--tag", metavar="TEXT", help="Handed to env.py, as Alembic does.")]

@@ -1,0 +1,63 @@
+"""An option means the same in every command that has it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import erm_alembic.generate
+from erm_alembic import cli
+from erm_alembic.cli.main import COMMANDS
+from erm_alembic.revisions.autogenerate import Generated
+from erm_alembic.revisions.project import AlembicOptions
+from tests.cli.pipeline import erm
+
+# Looks and exits with a code in both; what it looks for, and so the code, is each command's own.
+OF_EACH_COMMAND = {"--check"}
+
+
+def _commands(name: str, command: Any) -> Iterator[tuple[str, Any]]:
+    yield name, command
+    for part, nested in getattr(command, "commands", {}).items():
+        yield from _commands(f"{name} {part}", nested)
+
+
+def test_a_flag_of_two_commands_has_one_declaration() -> None:
+    """The same flag has the same other spellings, value, help and completion wherever it stands."""
+    declared: dict[str, set[tuple[Any, ...]]] = defaultdict(set)
+    for table in COMMANDS:
+        for _, command in _commands(table.name, table.load()):
+            for option in command.params:
+                if option.param_type_name == "option":
+                    spelling = (tuple(option.opts), option.metavar, option.help, option.multiple)
+                    for flag in option.opts:
+                        declared[flag].add(spelling)
+    assert {"-x", "--name", "--tag", "--head", "--env", "--config", "--format"} <= set(declared)
+    assert {flag for flag, spellings in declared.items() if len(spellings) > 1} - OF_EACH_COMMAND == set()
+
+
+def test_gen_hands_alembics_own_options_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """-x, --name and --tag reach env.py when a revision is generated, as they do when one is run."""
+    given: list[AlembicOptions] = []
+
+    def generate(env: str | None, *, options: AlembicOptions, **rest: Any) -> Generated:
+        given.append(options)
+        return Generated(changes=(), source="", path=None)
+
+    monkeypatch.setattr(erm_alembic.generate, "generate", generate)
+    code, out, _ = erm(capsys, "gen", "--diff", "-x", "tenant=eu", "--name", "billing", "--tag", "r7")
+    assert (code, out) == (0, "")
+    assert given == [AlembicOptions(x=("tenant=eu",), name="billing", tag="r7")]
+
+
+def test_no_command_prints_around_the_console() -> None:
+    """Only console.py writes to a stream: what goes through it is made visible, and its secrets hidden."""
+    words = ("typer.echo", "secho(", "sys.stdout.write", "sys.stderr.write", " print(")
+    writing = [
+        path.name for path in Path(cli.__file__).parent.glob("*.py") if any(w in path.read_text() for w in words)
+    ]
+    assert writing == ["console.py"]
