@@ -6,9 +6,10 @@ settings -> target -> project -> plan (recorded) -> drift -> checks -> execute
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from erm_alembic.checks import CheckContext, run_checks
 from erm_alembic.checks.overrides import Override, override_findings
@@ -27,6 +28,7 @@ from erm_alembic.ledger.store import open_ledger
 from erm_alembic.planning.build import Survey, build_plan
 from erm_alembic.planning.model import Outcome, Plan, StepOutcome
 from erm_alembic.planning.request import Request
+from erm_alembic.planning.standing import read_standing
 from erm_alembic.revisions.facts import exempt_ancestors
 from erm_alembic.revisions.project import AlembicOptions, AlembicProject, find_project
 from erm_alembic.target import Target, open_target
@@ -46,6 +48,8 @@ __all__ = [
 ]
 
 logger = logging.getLogger("erm_alembic")
+
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True)
@@ -246,7 +250,7 @@ def _open(
 
 def _planned(opened: _Opened, request: Request, overrides: tuple[Override, ...] = ()) -> Survey:
     """Plan, look for drift, and let every check have its say."""
-    survey = _surveyed(opened, request)
+    survey = _interruptible(opened.target, lambda: build_plan(opened.target, opened.project, request))
     drift = (*missing_revisions(survey.unknown, survey.ledger), *edited_revisions(survey.applied, survey.ledger))
     drifted = replace(survey.plan, drift=drift)
     exempt = exempt_ancestors(survey.scripts, opened.settings.safety.downgrades_since)
@@ -263,12 +267,12 @@ def _planned(opened: _Opened, request: Request, overrides: tuple[Override, ...] 
     return replace(survey, plan=replace(drifted, findings=findings, exempted=exempted))
 
 
-def _surveyed(opened: _Opened, request: Request) -> Survey:
-    """Plan; a signal cancels what a revision or env.py reads meanwhile."""
+def _interruptible(target: Target, read: Callable[[], Read]) -> Read:
+    """Read the database; a signal cancels what a revision or env.py reads meanwhile."""
     try:
-        with opened.target.reported(), cancel_on_signal() as watch:
+        with target.reported(), cancel_on_signal() as watch:
             try:
-                return build_plan(opened.target, opened.project, request)
+                return read()
             finally:
                 watch.check()
     except Stopped as stopped:
@@ -307,6 +311,8 @@ def _run(
 def status(env: str | None = None, *, config: Path | None = None) -> Status:
     """Where a database stands: recorded revisions, heads, what is pending, the last run.
 
+    No revision is run for it: one that fails does not hide where the database stands.
+
     Args:
         env: the profile.
         config: the path of erm.yaml.
@@ -322,17 +328,17 @@ def status(env: str | None = None, *, config: Path | None = None) -> Status:
         (('8c4d2e91f6a0',), 'b57e03d4a9c8')
     """
     opened = _open(env, config)
-    survey = _surveyed(opened, Request("upgrade", "heads"))
+    standing = _interruptible(opened.target, lambda: read_standing(opened.target, opened.project))
     with opened.target.reported(), open_ledger(opened.target) as ledger:
         runs = ledger.runs(limit=1)
     return Status(
-        environment=survey.plan.environment,
-        database_url=survey.plan.database_url,
-        server_version=survey.plan.server_version,
-        current=survey.plan.current,
-        heads=survey.plan.heads,
-        pending=tuple(step.revision for step in survey.plan.steps),
-        unknown=survey.unknown,
+        environment=opened.settings.environment,
+        database_url=opened.target.redacted,
+        server_version=opened.target.server_version,
+        current=standing.current,
+        heads=standing.heads,
+        pending=standing.pending,
+        unknown=standing.unknown,
         last_run=runs[0] if runs else None,
     )
 

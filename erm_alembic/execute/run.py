@@ -25,9 +25,10 @@ from erm_alembic.planning.build import Survey, choose_pending
 from erm_alembic.planning.model import Step, StepOutcome
 from erm_alembic.postgres.intercept import GatedConnection
 from erm_alembic.revisions.environment import RevisionStep
+from erm_alembic.revisions.graph import unknown_revisions
 from erm_alembic.revisions.project import AlembicProject
 from erm_alembic.revisions.recording.call_stack import line_in_traceback
-from erm_alembic.revisions.steps import PendingRevision, recorded_but_unknown
+from erm_alembic.revisions.steps import PendingRevision
 from erm_alembic.target import Target
 
 __all__ = ["Run"]
@@ -79,15 +80,17 @@ class Run:
             pending = self._still_pending(heads, ledger)
             for number, each in enumerate(pending, start=1):
                 self._begin(each, number, len(pending))
-                each.step.migration_fn = self._recorded(each, raw, ledger, watch)
-                yield each.step
+                step = each.step
+                assert step is not None  # or the plan could not be run
+                step.migration_fn = self._recorded(step.migration_fn, each, raw, ledger, watch)
+                yield step
                 self._done()
 
         return run_steps
 
     def _still_pending(self, heads: tuple[str, ...], ledger: Ledger) -> list[PendingRevision]:
         """Read again under the lock what is pending; another deployer may have done all or part of it."""
-        if recorded_but_unknown(self.survey.scripts, heads):
+        if unknown_revisions(self.survey.scripts, heads):
             raise _changed_since_plan(heads)
         pending = choose_pending(self.project, self.survey.scripts, self.survey.request, heads, ledger.applied_order())
         wanted = [step.revision for step in self.survey.plan.steps]
@@ -108,10 +111,13 @@ class Run:
         return self.steps[pending.facts.revision]
 
     def _recorded(
-        self, pending: PendingRevision, raw: GatedConnection, ledger: Ledger, watch: SignalWatch
+        self,
+        run: Callable[..., Any],
+        pending: PendingRevision,
+        raw: GatedConnection,
+        ledger: Ledger,
+        watch: SignalWatch,
     ) -> Callable[..., None]:
-        run = pending.step.migration_fn
-
         def migration_fn(**kw: Any) -> None:
             try:
                 run(**kw)

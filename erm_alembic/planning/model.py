@@ -128,6 +128,8 @@ class Plan:
         data_loss: what a rollback would lose (empty for an upgrade).
         version_statements: the statements on Alembic's version table after each step, for `--sql`.
         exempted: revisions that `safety.downgrades_since` exempts from the down-script rule and that violate it.
+        cannot_run: why nothing can be run, whatever the rules say: what is pending cannot be told, or there is no
+            way down; None when it can be run.
     """
 
     environment: str
@@ -143,16 +145,17 @@ class Plan:
     version_statements: tuple[tuple[str, ...], ...] = field(default=(), repr=False, compare=False)
     exempted: int = 0
     scope: str | None = None
+    cannot_run: str | None = None
 
     @property
     def blocked(self) -> bool:
         """Whether apply refuses this plan."""
-        return bool(blocking(self.findings))
+        return bool(blocking(self.findings)) or self.cannot_run is not None
 
     @property
     def up_to_date(self) -> bool:
-        """Whether there is nothing to run."""
-        return not self.steps
+        """Whether there is nothing to run, and that is certain."""
+        return not self.steps and self.cannot_run is None
 
 
 @dataclass(frozen=True)

@@ -102,6 +102,7 @@ def plan_document(plan: Plan, outcome: Outcome | None = None) -> dict[str, Any]:
         "current": list(plan.current),
         "heads": list(plan.heads),
         "pending": [_step(step) for step in plan.steps],
+        "cannot_run": plan.cannot_run,
         "drift": plain_value(plan.drift),
         "findings": plain_value(plan.findings),
         "data_loss": plain_value(plan.data_loss),

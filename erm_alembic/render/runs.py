@@ -111,11 +111,13 @@ def status_text(status: StatusFacts, *, paint: Paint = plain) -> str:
     url = f"{one_line(status.database_url)}  (PostgreSQL {status.server_version})"
     target = f"{one_line(status.environment)}  {url}"
     pending = counted(len(status.pending), "revision") if status.pending else "none: the database is at its heads"
+    if status.unknown and not status.pending:
+        pending = "cannot be told"
     lines = [
         f"Target   {paint(target, 'strong')}",
         f"Current  {revisions(status.current, 'none: no revision is recorded')}",
         f"Heads    {revisions(status.heads, 'none: the project has no revisions')}",
-        f"Pending  {paint(pending, 'warn' if status.pending else 'good')}",
+        f"Pending  {paint(pending, 'warn' if status.pending or status.unknown else 'good')}",
     ]
     if status.unknown:
         names = revisions(status.unknown, "")

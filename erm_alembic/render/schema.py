@@ -115,6 +115,10 @@ def plan_schema() -> Schema:
         "current": {**REVISIONS, "description": "The revisions recorded in the database."},
         "heads": {**REVISIONS, "description": "The heads of the project's revision files."},
         "pending": _many(Step, "The revisions that would run, in their order."),
+        "cannot_run": {
+            "type": ["string", "null"],
+            "description": "Why nothing can be run, whatever the rules say; then `pending` may not be all.",
+        },
         "drift": _many(Drift, "Where the database differs from its recorded history."),
         "findings": _many(Finding, "What the checks say."),
         "data_loss": _many(DataLoss, "What a rollback would lose; empty for an upgrade."),

@@ -83,8 +83,14 @@ def _step(step: Step, number: int, width: int, statements: bool, verbose: bool, 
     return lines
 
 
+def _why(plan: Plan) -> str:
+    return one_line(plan.cannot_run or "")
+
+
 def _pending(plan: Plan, statements: bool, verbose: bool, paint: Paint) -> list[str]:
     going_down = plan.direction == "downgrade"
+    if not plan.steps and plan.cannot_run is not None:
+        return ["", f"What there is to {'roll back' if going_down else 'apply'} cannot be told: {_why(plan)}."]
     if plan.up_to_date:
         return [
             "",
@@ -127,6 +133,20 @@ def _data_loss(losses: tuple[DataLoss, ...]) -> list[str]:
     return ["", "Data that would be lost:", *map(_loss, losses)] if losses else []
 
 
+def _blocked(plan: Plan, mode: str, arguments: tuple[str, ...], paint: Paint) -> list[str]:
+    """Why the plan would be refused, and what to type to look again."""
+    again = (
+        next_command(plan, "rollback", ("--check", *arguments))
+        if plan.direction == "downgrade"
+        else next_command(plan, "plan", arguments)
+    )
+    errors = sum(finding.severity == "error" for finding in plan.findings)
+    if not errors:
+        return [paint(f"Blocked: {mode} cannot run this plan: {_why(plan)}.", "bad"), f"Do that, then: {again}"]
+    verdict = paint(f"Blocked by {counted(errors, 'error')}: {mode} would refuse this plan.", "bad")
+    return [verdict, f"Do what the help lines say, then: {again}"]
+
+
 def _verdict(plan: Plan, arguments: tuple[str, ...], paint: Paint) -> list[str]:
     """The last word on a plan that was only computed, and what to type next."""
     mode = "rollback" if plan.direction == "downgrade" else "apply"
@@ -136,15 +156,7 @@ def _verdict(plan: Plan, arguments: tuple[str, ...], paint: Paint) -> list[str]:
         else []
     )
     if plan.blocked:
-        going_down = plan.direction == "downgrade"
-        again = (
-            next_command(plan, "rollback", ("--check", *arguments))
-            if going_down
-            else next_command(plan, "plan", arguments)
-        )
-        errors = counted(sum(finding.severity == "error" for finding in plan.findings), "error")
-        verdict = paint(f"Blocked by {errors}: {mode} would refuse this plan.", "bad")
-        return ["", *exempted, verdict, f"Do what the help lines say, then: {again}"]
+        return ["", *exempted, *_blocked(plan, mode, arguments, paint)]
     if plan.up_to_date:
         return ["", *exempted, paint("Nothing objects.", "good")]
     flag = ("--allow-data-loss",) if any(loss.rows != 0 for loss in plan.data_loss) else ()

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from alembic.runtime.migration import MigrationStep
+from alembic.runtime.migration import MigrationStep, RevisionStep
 from alembic.script import Script, ScriptDirectory
 
 from erm_alembic.revisions.facts import RevisionFacts, read_facts
-from erm_alembic.revisions.graph import downgrade_steps, latest_first, unknown_revisions, upgrade_steps
+from erm_alembic.revisions.graph import downgrade_steps, latest_first, upgrade_steps
 from erm_alembic.revisions.project import AlembicProject
 
-__all__ = ["PendingRevision", "pending_downgrades", "pending_upgrades", "recorded_but_unknown"]
+__all__ = ["PendingRevision", "pending_downgrades", "pending_upgrades"]
 
 
 @dataclass(frozen=True)
@@ -28,12 +27,7 @@ class PendingRevision:
 
     facts: RevisionFacts
     file: str
-    step: Any
-
-
-def recorded_but_unknown(scripts: ScriptDirectory, current: Sequence[str]) -> tuple[str, ...]:
-    """Revisions that the database records and no file declares."""
-    return unknown_revisions(scripts, current)
+    step: RevisionStep | None
 
 
 def pending_upgrades(
@@ -86,6 +80,6 @@ def pending_downgrades(
 
 
 def _downgrade(project: AlembicProject, scripts: ScriptDirectory, script: Script) -> PendingRevision:
-    defined = hasattr(script.module, "downgrade")
+    defined = callable(getattr(script.module, "downgrade", None))
     step = MigrationStep.downgrade_from_script(scripts.revision_map, script) if defined else None
     return PendingRevision(read_facts(project, script), script.path, step)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.faults.deploying import Project, tables
+from tests.faults.deploying import Project, tables, told
 from tests.support.databases import Database
 
 
@@ -90,6 +90,55 @@ def test_a_way_that_does_not_exist(
     assert one_database.execute("SELECT version_num FROM alembic_version") == [("c3",)]
     # What lies above the obstacle can still be taken back.
     assert back(project)[0] == 0
+
+
+def without_downgrade(project: Project, extra: str = "") -> None:
+    """Two revisions that were applied; the latter has lost its downgrade()."""
+    project.table("a1", "first")
+    path = project.table("b2", "second", down="a1")
+    path.write_text(path.read_text().split("def downgrade")[0] + extra)
+    assert project.apply("--override", "missing-downgrade", "--reason", "tested below").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("extra", "rule"),
+    [("", "missing-downgrade"), ("irreversible = 'the rates are gone'\n", "irreversible-revision")],
+)
+@pytest.mark.parametrize("how", ["override", "rule off"])
+def test_no_rule_runs_a_downgrade_that_is_not_there(
+    extra: str, rule: str, how: str, project: Project, one_database: Database
+) -> None:
+    """A missing downgrade() stays a halt with the rule off or overridden: nothing stands there that could be run."""
+    without_downgrade(project, extra)
+    runs = len(project.runs())
+    if how == "rule off":
+        project.config(f"safety: {{rules: {{{rule}: 'off'}}}}\n")
+        looked = project.apply("--mode", "rollback", "--check", "--steps", "2")
+        said = "Blocked: rollback cannot run this plan: revision b2 has no downgrade() to run; add one."
+        assert (looked.returncode, said in looked.stdout) == (1, True), looked.stdout
+    arguments = ["--override", rule, "--reason", "I said so"] if how == "override" else []
+    assert told(project.apply("--mode", "rollback", "--steps", "2", *arguments)) == (
+        1,
+        [
+            "error:  Revision b2 has no downgrade() to run; add one.",
+            "effect: Nothing was changed.",
+            "cure:   Do that, then plan again; no rule and no override lets this pass.",
+        ],
+    )
+    assert tables(one_database) == {"first", "second", "alembic_version"}
+    assert len(project.runs()) == runs
+
+
+def test_an_empty_downgrade_runs_when_that_is_said(project: Project, one_database: Database) -> None:
+    """A downgrade() of `pass` can be run: overridden, it takes the revision out of the version table and no more."""
+    project.table("a1", "first")
+    project.revision("b2", "op.execute('CREATE TABLE second (id int)')", "pass", down="a1")
+    overridden = ("--override", "missing-downgrade", "--reason", "nothing to take back")
+    assert project.apply(*overridden).returncode == 0
+    code, said = back(project, *overridden)
+    assert code == 0, said
+    assert tables(one_database) == {"first", "second", "alembic_version"}
+    assert one_database.execute("SELECT version_num FROM alembic_version") == [("a1",)]
 
 
 TABLES = """

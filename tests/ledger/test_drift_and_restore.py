@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.faults.deploying import Project, tables, told
 from tests.support.databases import Database
 
@@ -55,6 +57,66 @@ def test_a_lost_file_is_drift_and_comes_back(project: Project, one_database: Dat
     assert path.read_bytes() == source
     (project.versions / "z9.py").unlink()
     assert drift(project) == (0, [])
+
+
+CANNOT_TELL = (
+    "the database records revision a1, which no file of the project declares; write it back with "
+    "`erm history restore a1`, or check out the branch that has it"
+)
+
+
+@pytest.mark.parametrize("let_pass", ["override", "rule off"])
+def test_no_rule_lets_a_lost_file_pass(let_pass: str, project: Project, one_database: Database) -> None:
+    """What is pending cannot be told without the file: with the rule off or overridden, apply still refuses."""
+    applied(project).unlink()
+    project.table("z9", "other")
+    arguments = ["--override", "missing-revision", "--reason", "it is gone"]
+    if let_pass == "rule off":
+        arguments = []
+        project.config("safety: {rules: {missing-revision: 'off'}}\n")
+    assert told(project.apply(*arguments)) == (
+        1,
+        [
+            f"error:  T{CANNOT_TELL[1:]}.",
+            "effect: Nothing was changed.",
+            "cure:   Do that, then plan again; no rule and no override lets this pass.",
+        ],
+    )
+    assert tables(one_database) == {"first", "alembic_version"}
+
+
+def test_a_plan_says_that_it_cannot_tell(project: Project) -> None:
+    """A plan that cannot be computed is blocked, is not up to date, and says why in text and in JSON."""
+    applied(project).unlink()
+    project.table("z9", "other")
+    project.config("safety: {rules: {missing-revision: 'off'}}\n")
+    planned = project.apply("--mode", "plan", "--check")
+    assert planned.returncode == 1
+    assert f"What there is to apply cannot be told: {CANNOT_TELL}." in planned.stdout
+    assert "at its target" not in planned.stdout
+    document = json.loads(project.apply("--mode", "plan", "--format", "json").stdout)
+    assert (document["pending"], document["cannot_run"], document["blocked"]) == ([], CANNOT_TELL, True)
+
+
+def test_status_says_that_it_cannot_tell(project: Project) -> None:
+    """Where the recorded revision has no file, status names it, and claims nothing about what is pending."""
+    applied(project).unlink()
+    project.table("z9", "other")
+    said = project.erm("status").stdout
+    assert "Pending  cannot be told\nUnknown  a1  (recorded in the database" in said
+
+
+def test_status_runs_no_revision(project: Project, one_database: Database) -> None:
+    """A pending revision that fails by itself does not keep status from telling where the database stands."""
+    applied(project)
+    project.revision("b2", "raise ValueError('not today')", down="a1")
+    project.table("c3", "third", down="b2")
+    assert project.apply("--mode", "plan").returncode == 1
+    done = project.erm("status", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert (document["current"], document["heads"], document["pending"]) == (["a1"], ["c3"], ["b2", "c3"])
+    assert tables(one_database) == {"first", "alembic_version"}
 
 
 def test_an_existing_file_is_not_overwritten(project: Project) -> None:

@@ -30,6 +30,7 @@ def test_the_contract_of_the_plan() -> None:
         "direction": "upgrade",
         "current": ["000111"],
         "heads": ["d4e5f6"],
+        "cannot_run": None,
         "drift": [],
         "findings": [],
         "data_loss": [],

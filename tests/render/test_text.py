@@ -93,6 +93,21 @@ def test_a_database_at_its_target_has_nothing_to_apply() -> None:
     assert render_text(EMPTY).endswith("\n\nNothing to apply: the database is at its target.\n\nNothing objects.\n")
 
 
+def test_what_cannot_be_told_is_not_taken_for_the_target() -> None:
+    """Without steps, a plan that cannot be computed says why, and never that the database is at its target."""
+    unknown = replace(EMPTY, cannot_run="revision a1 has no file")
+    assert (unknown.up_to_date, unknown.blocked) == (False, True)
+    assert render_text(unknown).endswith(
+        "\n\nWhat there is to apply cannot be told: revision a1 has no file.\n\n"
+        "Blocked: apply cannot run this plan: revision a1 has no file.\n"
+        "Do that, then: erm migrate --mode plan --env dev\n"
+    )
+    back = replace(ROLLBACK, cannot_run="revision a1b2c3 has no downgrade() to run; add one")
+    assert "Blocked: rollback cannot run this plan: revision a1b2c3 has no downgrade() to run; add one." in render_text(
+        back
+    )
+
+
 def test_a_finished_run_says_what_it_did() -> None:
     """After an apply, the outcome stands last, and statements are left to verbose."""
     text = render_text(PLAN, DONE)
