@@ -73,9 +73,22 @@ def write_file(text: str) -> None:
 
 @contextmanager
 def stdout_reserved() -> Iterator[None]:
-    """Keep stdout for the result: what a project's env.py or revisions print goes to stderr meanwhile."""
-    with redirect_stdout(sys.stderr):
-        yield
+    """Keep stdout for the result: what a project's env.py or revisions print goes to stderr meanwhile.
+
+    The file descriptor too, for what programs that they start write.
+    """
+    try:
+        kept = os.dup(1)
+        os.dup2(2, 1)
+    except OSError:  # one of the two is closed
+        kept = None
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        if kept is not None:
+            os.dup2(kept, 1)
+            os.close(kept)
 
 
 def _tell(line: str) -> None:

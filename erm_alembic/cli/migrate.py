@@ -100,6 +100,10 @@ def _check_combination(request: Request) -> None:
         UsageError: they do.
     """
     mode = request.mode
+    for option, value in (("--to", request.to), ("--env", request.env)):
+        if value is not None and not value.strip():
+            # A variable that is not set in a CI job must not mean "all of it" or "dev".
+            raise _refuse(f"{option} is empty.", f"Give {option} a value, or leave it out.")
     if mode is Mode.apply and request.sql:
         raise _refuse("--sql prints a script and apply runs the plan.", "erm migrate --mode plan --sql")
     if mode is Mode.apply and request.check:

@@ -111,6 +111,7 @@ def record_revisions(
             work,
             destination=request.destination,
             read_only=True,
+            on_held_back=recorder.held_back_elsewhere,
             metadata=target.settings.migrations.metadata,
         )
     recorded.version_statements = [tuple(recording.version_statements) for recording in recordings]

@@ -14,6 +14,7 @@ from psycopg2 import extras
 from psycopg2 import sql as composed
 from psycopg2.extensions import connection as Psycopg2Connection
 from psycopg2.extensions import cursor as Psycopg2Cursor
+from psycopg2.extensions import encodings
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
@@ -57,11 +58,17 @@ class GatedCursor(Psycopg2Cursor):
 
     def execute(self, query: Any, vars: Any = None) -> None:
         batch = _batch_of_extras(query)
-        if batch is None:
+        if batch is None and vars is not None and not vars:
+            # SQLAlchemy doubles each percent sign and hands over no values, for the driver to halve them again.
+            shown = self.mogrify(query, vars).decode(encodings[self.connection.encoding])
+            self._ask(shown, [], lambda: super(GatedCursor, self).execute(query, vars))
+        elif batch is None:
             self._ask(query, [] if vars is None else [vars], lambda: super(GatedCursor, self).execute(query, vars))
-            return
-        template, rows = batch
-        self._ask(template, rows, lambda: super(GatedCursor, self).execute(query, vars), composed=_text(self, query))
+        else:
+            template, rows = batch
+            self._ask(
+                template, rows, lambda: super(GatedCursor, self).execute(query, vars), composed=_text(self, query)
+            )
 
     def executemany(self, query: Any, vars_list: Any) -> None:
         rows = list(vars_list)

@@ -154,6 +154,7 @@ def run_environment(
     destination: str,
     read_only: bool,
     on_heads: Callable[[frozenset[str]], None] | None = None,
+    on_held_back: Callable[[str], None] | None = None,
     metadata: str | None = None,
     context_options: Mapping[str, Any] | None = None,
 ) -> None:
@@ -168,6 +169,7 @@ def run_environment(
         work: given the recorded revisions, yields the steps to run.
         destination: what `context.get_revision_argument()` answers.
         read_only: True while planning: nothing is written, neither Alembic's version table nor what env.py would.
+        on_held_back: told each write on another connection than erm's that was held back while planning.
         metadata: `module:attribute`, used where env.py sets no target_metadata.
         context_options: further options of Alembic's EnvironmentContext, for autogenerate.
         on_heads: told the recorded revisions as each step leaves them, just before its transaction is committed.
@@ -197,7 +199,7 @@ def run_environment(
     adoption = _Adoption(environment, connection, options, _heads_listener(on_heads), metadata)
     adoption.install()
     with (
-        redirected_engines(target, own=connection.engine, read_only=read_only),
+        redirected_engines(target, own=connection.engine, read_only=read_only, on_held_back=on_held_back),
         _quiet_migration_log(read_only),
         environment,
     ):

@@ -41,7 +41,9 @@ UNDERSTOOD_DRIVERS = ("psycopg2", "psycopg", "psycopg_async", "asyncpg")
 
 
 @contextlib.contextmanager
-def redirected_engines(target: DatabaseUrl, *, own: Engine, read_only: bool) -> Iterator[None]:
+def redirected_engines(
+    target: DatabaseUrl, *, own: Engine, read_only: bool, on_held_back: Callable[[str], None] | None = None
+) -> Iterator[None]:
     """Redirect, for the duration, the PostgreSQL engines that env.py creates.
 
     Args:
@@ -49,6 +51,7 @@ def redirected_engines(target: DatabaseUrl, *, own: Engine, read_only: bool) -> 
         own: erm's own engine, which is left alone.
         read_only: whether the sessions are read-only and their writes (a CREATE SCHEMA IF NOT EXISTS in env.py) are
             held back, as a plan must.
+        on_held_back: told each write that was held back.
 
     Raises:
         EnvironmentRefused: on connecting, when the engine's driver is not one that can be redirected.
@@ -70,7 +73,11 @@ def redirected_engines(target: DatabaseUrl, *, own: Engine, read_only: bool) -> 
             # Taken, it would keep a deployer out, or the plan waiting for one; env.py is told that it has the lock.
             cursor.execute("SELECT true")
             return True
-        return not is_read_or_setting(statement) or _may_write(statement)
+        if is_read_or_setting(statement) and not _may_write(statement):
+            return False
+        if on_held_back is not None:
+            on_held_back(statement)
+        return True
 
     def hold_back_writes_without_parameters(cursor: Any, statement: str, context: ExecutionContext) -> bool:
         return hold_back_writes(cursor, statement, None, context)

@@ -167,3 +167,23 @@ def test_a_read_that_takes_too_long_is_not_waited_for(
     monkeypatch.setattr("erm_alembic.revisions.recording.recorder.SUBTRANSACTION", impatient)
     (step,) = revision_of(body).steps
     assert (step.rendered, [statement.read for statement in step.statements]) == (rendered, [False])
+
+
+def test_a_revision_with_an_engine_of_its_own_is_not_followed(
+    revision_of: Callable[..., Plan], one_database: Database
+) -> None:
+    """What it writes there is held back, and the plan says that it does not know it."""
+    body = (
+        "from alembic import context\n"
+        "own = sa.create_engine(context.config.get_main_option('sqlalchemy.url'))\n"
+        "with own.begin() as connection: connection.execute(sa.text('CREATE TABLE own1 (id int)'))"
+    )
+    (step,) = revision_of(body).steps
+    assert (step.rendered, step.transactional) == ("partial", False)
+    assert step.reason == "line 9 writes on a connection of its own, which a plan cannot follow"
+
+
+def test_percent_signs_are_shown_as_they_are_sent(revision_of: Callable[..., Plan]) -> None:
+    """SQLAlchemy doubles them for the driver; the server, and so the plan, has them once."""
+    (step,) = revision_of("op.execute(\"COMMENT ON TABLE setting IS '100% %s %(x)s'\")").steps
+    assert [statement.sql for statement in step.statements] == ["COMMENT ON TABLE setting IS '100% %s %(x)s'"]

@@ -100,6 +100,13 @@ class Recorder:
         if self.inside_revision and self.recording is not None:
             self.recording.leaves_transaction = True
 
+    def held_back_elsewhere(self, sql: str) -> None:
+        """A revision writes on an engine of its own: not in its transaction, and not in its recording."""
+        if self.inside_revision and self.recording is not None:
+            self.recording.leaves_transaction = True
+            self._held_back.add(sql, opaque=True)
+            self._partial("writes on a connection of its own, which a plan cannot follow")
+
     def pass_through(self, cursor: GatedCursor, sql: str, parameters: Sequence[Any], send: Send) -> None:
         if cursor.context is None and sent_by_sqlalchemy():
             send()
