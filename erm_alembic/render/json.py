@@ -60,8 +60,9 @@ def _step(step: Step) -> dict[str, Any]:
 
 
 def plan_digest(plan: Plan) -> str:
-    """SHA-256 of what the plan would do, hexadecimal: equal digests mean equal statements on equal states.
+    """SHA-256 of the plan, hexadecimal: equal digests mean the same texts and files on the same recorded state.
 
+    Parameter values are not in it, as they are in no plan: with equal digests, the data written may still differ.
     Findings and drift are left out: they judge the plan and are not part of what would run.
 
     Args:

@@ -82,7 +82,8 @@ def render_sql(plan: Plan) -> str:
     """The plan as a SQL script, with the statements on Alembic's version table after each revision.
 
     Args:
-        plan: a plan made with `literals=True`; without it, statements keep their placeholders and say so.
+        plan: the plan. A statement with parameters and without its literal form keeps its placeholders, and a
+            comment says so.
 
     Example:
         >>> plan = Plan("dev", "postgresql://localhost/app", "15.18", "upgrade", (), (), ())
