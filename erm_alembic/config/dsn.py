@@ -66,6 +66,8 @@ class DatabaseUrl:
             ConfigurationError: it is not an address of a PostgreSQL database; the text is not repeated.
         """
         text = text.strip()
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise refused("The address of the database is not UTF-8 text.", cure="Percent-encode its odd characters.")
         if match := _SCHEME.fullmatch(text):
             scheme, driver, rest = match[1].lower(), match[2] or "", match[3]
             if scheme == "embedded" and match[2] is None:

@@ -14,7 +14,6 @@ from urllib.parse import unquote, unquote_plus
 import psycopg2
 from psycopg2.extensions import parse_dsn
 
-from erm_alembic.config.redaction import MASK
 from erm_alembic.errors import ConfigurationError
 
 __all__ = ["embedded_name", "read_keywords", "read_uri", "refused"]
@@ -33,7 +32,7 @@ def refused(what: str, *, cure: str) -> ConfigurationError:
 
 def embedded_name(rest: str) -> str:
     name = _decoded(rest.rstrip("/"), "name")
-    if not name or "/" in rest.rstrip("/") or "?" in rest:
+    if not name or re.search("[/?@]", rest.rstrip("/")):
         raise refused(
             "An embedded:// URL holds the name of one database and nothing else.",
             cure="Write embedded://app_dev, for example; percent-encode unusual characters.",
@@ -74,19 +73,22 @@ def read_uri(driver: str, rest: str) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def _split_userinfo(rest: str) -> tuple[str | None, str]:
-    """Take `user:password` off, also where a password holds a bare `@`, `/` or `?`, which people do write."""
-    authority = rest.partition("/")[0]
-    head = authority.partition("?")[0]
-    if "@" in head:
-        userinfo, _, _ = head.rpartition("@")
-        return userinfo, rest[len(userinfo) + 1 :]
-    if "@" in authority:
-        userinfo, _, _ = authority.rpartition("@")
-        return userinfo, rest[len(userinfo) + 1 :]
-    if re.match(r"[^:/?\[]*:(?!\d*(?:[,/?]|$))[^@]*@", rest):
-        userinfo, _, remainder = rest.partition("@")
-        return userinfo, remainder
-    return None, rest
+    """Take `user:password` off, which ends at the last `@`: people forget to encode the `@` of a password.
+
+    A `/` before that `@` leaves two readings: a password with a bare `/`, or a database's name with a bare `@`. To
+    guess wrongly would put a part of the password into the name of the database, which is shown; so both are refused.
+    """
+    userinfo, at, remainder = rest.rpartition("@")
+    if not at:
+        return None, rest
+    before_query, query, _ = userinfo.partition("?")
+    if "/" in userinfo or (query and "@" in before_query):
+        raise refused(
+            "The URL can be read in more than one way: a bare `/` or `?` stands before its last `@`.",
+            cure="In the password encode / as %2F, ? as %3F and @ as %40; in the database's name and the parameters "
+            "encode @ as %40.",
+        )
+    return userinfo, remainder
 
 
 def _host_and_port(item: str) -> tuple[str, str]:
@@ -120,7 +122,7 @@ def _query_parameters(query: str, driver: str) -> tuple[dict[str, str], dict[str
         key, equals, value = pair.partition("=")
         key, value = _decoded(key, "parameter", decode), _decoded(value, "parameter", decode)
         if not equals:
-            raise refused(f"The parameter {_named(key, query)} of the URL has no value.", cure="Write NAME=VALUE.")
+            raise refused(f"The parameter {key!r} of the URL has no value.", cure="Write NAME=VALUE.")
         if key == "ssl":
             known["sslmode"] = {"true": "require", "false": "disable"}.get(value.lower(), value)
         elif key == "host":
@@ -130,7 +132,7 @@ def _query_parameters(query: str, driver: str) -> tuple[dict[str, str], dict[str
         elif driver == "asyncpg" or (driver and key.startswith("prepare")):
             unknown[key] = value
         else:
-            raise _unknown_parameter(key, query)
+            raise _unknown_parameter(key)
     if len(sqlalchemy_hosts) > 1 or (driver and sqlalchemy_hosts and re.search(r"^[\w.\-]+:\d+$", sqlalchemy_hosts[0])):
         pairs = [(host, "") if host.startswith("/") else _host_and_port(host) for host in sqlalchemy_hosts]
         known |= {"host": ",".join(host for host, _ in pairs), "port": ",".join(port for _, port in pairs)}
@@ -139,15 +141,10 @@ def _query_parameters(query: str, driver: str) -> tuple[dict[str, str], dict[str
     return known, unknown
 
 
-def _named(key: str, query: str) -> str:
-    """A parameter for people; where a bare `@` follows, it may be a piece of a password with a `?` in it."""
-    return MASK if "@" in query else repr(key)
-
-
-def _unknown_parameter(key: str, query: str) -> ConfigurationError:
+def _unknown_parameter(key: str) -> ConfigurationError:
     near = difflib.get_close_matches(key, _SUGGESTED_KEYWORDS, 1)
     return refused(
-        f"libpq knows no parameter {_named(key, query)} in the URL.",
+        f"libpq knows no parameter {key!r} in the URL.",
         cure=f"Write {near[0]!r}." if near else "Take it away, or correct its name.",
     )
 

@@ -123,7 +123,7 @@ def register_address(value: str) -> None:
         url = DatabaseUrl.parse(value)
     except ConfigurationError:
         register_secret(value)
-        if raw := re.search(r"://[^:/@\s]*:([^\s]*)@", value):
+        if raw := re.search(r"://[^:/@\s]*:(.*)@", value, re.DOTALL):
             register_secret(raw[1])
         return
     names = {url.parameters.get(key) for key in ("user", "dbname", "host")}
@@ -147,4 +147,4 @@ def has_typed_password(text: str) -> bool:
     try:
         return bool(DatabaseUrl.parse(literal).secrets)
     except ConfigurationError:
-        return bool(re.search(r"://[^:/@\s]*:[^@\s]+@|\bpassword\s*=\s*[^\s&]", literal))
+        return bool(re.search(r"(?s)://[^:/@\s]*:.+@|\bpassword\s*=\s*[^\s&]", literal))

@@ -75,7 +75,8 @@ def test_a_driver_in_the_scheme_is_stripped_for_libpq_and_remembered(driver: str
 @pytest.mark.parametrize(
     ("written", "password", "host"),
     [
-        ("postgresql://app:pa/ss@db:5432/shop", "pa/ss", "db"),
+        ("postgresql://app:pa ss#[\\:@db:5432/shop", "pa ss#[\\:", "db"),
+        ("postgresql://app:pa?s@s@db:5432/shop", "pa?s@s", "db"),
         ("postgresql://app:pa@ss@db:5432/shop", "pa@ss", "db"),
         ("postgresql://app:100%@db:5432/shop", "100%", "db"),
     ],
@@ -84,6 +85,56 @@ def test_a_password_with_bare_special_characters_is_understood(written: str, pas
     """A password that its owner forgot to encode is still read as the password."""
     parameters = DatabaseUrl.parse(written).parameters
     assert (parameters["password"], parameters["host"]) == (password, host)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "postgresql://app:4711/{}@localhost/db",
+        "postgresql://u:/{}@127.0.0.1/db",
+        "postgresql://app:pa/{}@db:5432/shop",
+        "postgresql://app:pa@x/{}@db/shop",
+        "postgresql://app:pa@x?{}@db/shop",
+        "postgresql://app:1/?{}@db/shop",
+        "postgresql+asyncpg://app:1/{}@db/shop",
+        "postgresql://db/shop?user=app@{}",
+    ],
+)
+def test_an_address_with_two_readings_is_refused_in_words_without_it(written: str, secret: str) -> None:
+    """A bare `/` before the last `@` is never guessed about, and nothing after the scheme is shown."""
+    with pytest.raises(ConfigurationError) as caught:
+        DatabaseUrl.parse(written.format(secret))
+    assert "encode / as %2F" in caught.value.cure
+    assert caught.value.what == (
+        "The URL can be read in more than one way: a bare `/` or `?` stands before its last `@`."
+    )
+
+
+MARK = "Zq7x"
+pieces = st.one_of(st.text(st.characters(), max_size=8), st.text("/?#[]@:%&= \\'\"4", max_size=8))
+FORMS = (
+    "postgresql://app:{}@localhost/db",
+    "postgres://:{}@[::1]:5432/db?sslmode=require",
+    "postgresql+asyncpg://app:{}@h1:5433,h2/db?ssl=true",
+    "embedded://app:{}@db",
+)
+
+
+@given(form=st.sampled_from(FORMS), before=pieces, after=pieces)
+@example(form=FORMS[0], before="4711/", after="")
+@example(form=FORMS[0], before="/", after="")
+@example(form=FORMS[0], before="a@b?", after="=1")
+@example(form=FORMS[0], before="\ud800", after="")
+def test_a_password_written_without_encoding_is_never_shown(form: str, before: str, after: str) -> None:
+    """Whatever its characters, a bare password stands neither in what is understood nor in what is refused."""
+    written = form.format(before + MARK + after)
+    try:
+        url = DatabaseUrl.parse(written)
+    except ConfigurationError as error:
+        shown = f"{error.what}{error.effect}{error.cure}"
+    else:
+        shown = f"{url.redacted}{url!r}{url.database}"
+    assert MARK not in shown
 
 
 def test_sqlalchemys_form_of_several_hosts_becomes_libpqs() -> None:
