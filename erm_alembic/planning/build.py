@@ -147,6 +147,7 @@ def build_plan(target: Target, project: AlembicProject, request: Request) -> Sur
         heads=heads,
         steps=steps,
         version_statements=tuple(recorded.version_statements),
+        script_start=recorded.script_start,
         cannot_run=surveyor.cannot_run(),
         data_loss=recorded.data_loss,
     )

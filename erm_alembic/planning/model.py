@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from erm_alembic.findings import Finding, blocking
+from erm_alembic.revisions.source.downgrade import DowngradeState
 
 __all__ = ["DataLoss", "Drift", "Outcome", "Plan", "Statement", "Step", "StepOutcome"]
 
 Direction = Literal["upgrade", "downgrade"]
-DowngradeState = Literal["ok", "empty", "missing", "irreversible"]
 Rendered = Literal["full", "partial"]
 DriftSource = Literal["history", "database", "models"]
 
@@ -127,6 +127,7 @@ class Plan:
         findings: what the checks say.
         data_loss: what a rollback would lose (empty for an upgrade).
         version_statements: the statements on Alembic's version table after each step, for `--sql`.
+        script_start: what makes or verifies that table before the first step, for `--sql`.
         exempted: revisions that `safety.downgrades_since` exempts from the down-script rule and that violate it.
         cannot_run: why nothing can be run, whatever the rules say: what is pending cannot be told, or there is no
             way down; None when it can be run.
@@ -143,6 +144,7 @@ class Plan:
     findings: tuple[Finding, ...] = ()
     data_loss: tuple[DataLoss, ...] = ()
     version_statements: tuple[tuple[str, ...], ...] = field(default=(), repr=False, compare=False)
+    script_start: str = field(default="", repr=False, compare=False)
     exempted: int = 0
     scope: str | None = None
     cannot_run: str | None = None

@@ -20,7 +20,7 @@ from erm_alembic.revisions.facts import RevisionFacts
 from erm_alembic.revisions.recording.call_stack import line_in_traceback
 from erm_alembic.revisions.recording.recorder import Recorder, Recording
 from erm_alembic.revisions.steps import PendingRevision
-from erm_alembic.revisions.version_table import missing_version_table
+from erm_alembic.revisions.version_table import script_start
 from erm_alembic.target import Target
 
 if TYPE_CHECKING:
@@ -43,14 +43,14 @@ class Recorded:
         steps: the pending revisions with what they would send.
         version_statements: the statements on Alembic's version table after each step.
         data_loss: what the downgrades would lose.
-        creates_version_table: what creates Alembic's version table, where it does not exist yet.
+        script_start: what a script begins with: it makes or verifies Alembic's version table.
     """
 
     current: tuple[str, ...] = ()
     steps: list[Step] = field(default_factory=list)
     version_statements: list[tuple[str, ...]] = field(default_factory=list)
     data_loss: tuple[DataLoss, ...] = ()
-    creates_version_table: str | None = None
+    script_start: str = ""
 
 
 def record_revisions(
@@ -85,7 +85,7 @@ def record_revisions(
 
     def work(heads: tuple[str, ...], context: MigrationContext) -> Iterable[RevisionStep]:
         recorded.current = heads
-        recorded.creates_version_table = missing_version_table(context)
+        recorded.script_start = script_start(context, heads)
         for pending in choose(heads):
             recorder.recording = recording = Recording(path=pending.file)
             recordings.append(recording)
@@ -115,9 +115,6 @@ def record_revisions(
             metadata=target.settings.migrations.metadata,
         )
     recorded.version_statements = [tuple(recording.version_statements) for recording in recordings]
-    if recorded.version_statements and recorded.creates_version_table:
-        first_statements = recorded.version_statements[0]
-        recorded.version_statements[0] = (recorded.creates_version_table, *first_statements)
     return recorded
 
 

@@ -98,8 +98,12 @@ def render_sql(plan: Plan) -> str:
             _comment("Run it with: psql -v ON_ERROR_STOP=1 -f FILE"),
         ]
     ]
+    if plan.findings:
+        blocks.append([_comment(f"{each.severity} {each.rule}: {each.message}") for each in plan.findings])
     if not plan.steps:
         blocks.append([_comment("Nothing to run.")])
+    elif plan.script_start:
+        blocks.append([_terminated(plan.script_start)])
     for step, version_statements in zip_longest(plan.steps, plan.version_statements):
         if step is not None:
             blocks.append(_step(step, version_statements or ()))
