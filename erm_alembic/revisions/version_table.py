@@ -22,8 +22,8 @@ def script_start(context: MigrationContext, heads: Sequence[str]) -> str:
         heads: the revisions that the database records.
 
     Returns:
-        The CREATE TABLE of the version table where there is none, else a block that raises unless the same revisions are
-        recorded.
+        The CREATE TABLE of the version table where there is none, else a block that raises unless the same revisions
+        are recorded.
     """
     if not context._has_version_table():
         return _halved(str(CreateTable(context._version).compile(dialect=context.dialect)).strip())
