@@ -9,7 +9,6 @@
     │   └── ServerError                    the embedded server cannot be started or stopped
     ├── LockNotHad                exit 1   another deployer holds the deploy lock
     ├── Refused                   exit 1   a finding, drift or a possible loss of data forbids the run
-    ├── ExecutionFailed           exit 1   a revision failed while it ran
     └── Interrupted               exit 130 (SIGINT) or 143 (SIGTERM)
 
 Every error says what happened, the effect it has on the user's database or files, and the cure: what to type next.
@@ -21,7 +20,6 @@ __all__ = [
     "ConfigurationError",
     "EnvironmentRefused",
     "ErmError",
-    "ExecutionFailed",
     "Interrupted",
     "LockNotHad",
     "ProjectError",
@@ -89,10 +87,6 @@ class LockNotHad(ErmError):
 
 class Refused(ErmError):
     """A finding, drift or a possible loss of data forbids the run."""
-
-
-class ExecutionFailed(ErmError):
-    """A revision failed while it ran."""
 
 
 class Interrupted(ErmError):

@@ -25,7 +25,6 @@ class Observer:
         self.check: Callable[[], None] = lambda: None
         self.path: str | None = None
         self.statements = 0
-        self.last_sql = ""
         self.last_line: int | None = None
         self.last_parameters: Sequence[Any] = ()
 
@@ -33,7 +32,7 @@ class Observer:
         """A revision begins: its statements are counted from zero."""
         self.path = path
         self.statements = 0
-        self.last_sql, self.last_line, self.last_parameters = "", None, ()
+        self.last_line, self.last_parameters = None, ()
 
     def end(self) -> None:
         """The revision's own statements are over; what follows is bookkeeping."""
@@ -43,7 +42,7 @@ class Observer:
         self.check()
         if self.path is not None and not (cursor.context is None and sent_by_sqlalchemy()):
             self.statements += 1
-            self.last_sql, self.last_line, self.last_parameters = sql, calling_line(self.path), parameters
+            self.last_line, self.last_parameters = calling_line(self.path), parameters
             self._show(sql, self.last_line)
         send()
 
