@@ -5,7 +5,6 @@ settings -> target -> project -> plan (recorded) -> drift -> checks -> execute
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -46,8 +45,6 @@ __all__ = [
     "rollback",
     "status",
 ]
-
-logger = logging.getLogger("erm_alembic")
 
 Read = TypeVar("Read")
 
@@ -235,8 +232,6 @@ def _open(
     env: str | None, config: Path | None, options: AlembicOptions | None = None, *, to_write: bool = False
 ) -> _Opened:
     settings = load_settings(env, config)
-    for note in settings.notes:
-        logger.warning(note)
     project = find_project(settings, options)
     target = open_target(settings)
     if to_write and target.is_standby:

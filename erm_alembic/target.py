@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,9 +22,13 @@ from erm_alembic.postgres.reading import LOCK_TIMEOUT
 __all__ = ["Target", "open_target"]
 
 OLDEST_MAJOR = 13
+NEWEST_TESTED_MAJOR = 18
 NOTHING_RUN = "Nothing was planned or run."
 # A server that does not answer, or a network that is cut without a word, must not hold up a deployment for hours.
 PATIENCE = {"connect_timeout": "15", "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
+
+
+logger = logging.getLogger("erm_alembic")
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,9 @@ class Target:
 def open_target(settings: Settings) -> Target:
     """Resolve the credentials, start the embedded server where the profile names it, and learn the database's facts.
 
+    What is to be known of it before anything is done (another address is used than one might think, the server is
+    newer than the tested ones) is logged as a warning.
+
     Args:
         settings: what is in force.
 
@@ -111,12 +119,16 @@ def open_target(settings: Settings) -> Target:
         ConfigurationError: there is no address, or a secret cannot be had.
         TargetError: the server cannot be reached, refuses, or is too old.
     """
+    for note in settings.notes:
+        logger.warning(note)
     url, redacted = _resolve(settings)
-    connection = _connect(url, redacted, "erm")
-    try:
-        return _read_facts(settings, url, redacted, connection)
-    finally:
-        connection.close()
+    with contextlib.closing(_connect(url, redacted, "erm")) as connection:
+        target = _read_facts(settings, url, redacted, connection)
+    if target.major > NEWEST_TESTED_MAJOR:
+        logger.warning(
+            f"The server is PostgreSQL {target.server_version}; erm is tested up to PostgreSQL {NEWEST_TESTED_MAJOR}."
+        )
+    return target
 
 
 def _resolve(settings: Settings) -> tuple[DatabaseUrl, str]:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import pytest
+
+from erm_alembic import target
+from erm_alembic.config.loader import load_settings
 from tests.faults.deploying import Project, told
+from tests.support.databases import Database
 
 
 def offline(folder: Path, *args: str) -> tuple[int, list[str]]:
@@ -54,6 +60,32 @@ def test_a_mistyped_profile(tmp_path: Path) -> None:
             "cure:   Write --env staging, or declare database.environments.stagign in erm.yaml.",
         ],
     )
+
+
+FALLBACK = "Environment 'qa' is not declared in erm.yaml: using database.url."
+
+
+@pytest.mark.parametrize("command", ["migrate --mode plan", "status", "history", "history restore a1", "gen -m x"])
+def test_every_command_says_which_database_it_falls_back_to(command: str, project: Project) -> None:
+    """A profile that is not declared means database.url, and whoever asks a database is told so, once."""
+    project.table("a1", "first")
+    assert project.apply().returncode == 0
+    project.config(f"database: {{url: {json.dumps(project.url)}}}\n")
+    project.url = None
+    done = project.erm(*command.split(), "--env", "qa")
+    assert done.stderr.splitlines().count(FALLBACK) == 1, done.stderr
+
+
+def test_a_server_newer_than_the_tested_ones(
+    one_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A server that is newer than what erm was tested with is used, with a warning; a tested one without."""
+    settings = load_settings(environ={"ERM_DATABASE_URL": one_database.url}, cwd=tmp_path)
+    version = target.open_target(settings).server_version
+    assert caplog.messages == []
+    monkeypatch.setattr(target, "NEWEST_TESTED_MAJOR", 12)
+    assert target.open_target(settings).server_version == version
+    assert caplog.messages == [f"The server is PostgreSQL {version}; erm is tested up to PostgreSQL 12."]
 
 
 def test_another_kind_of_database(tmp_path: Path, secret: str) -> None:
