@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from erm_alembic.checks import CheckContext, run_checks
+from erm_alembic.checks.missing_downgrade import exempted
 from erm_alembic.checks.overrides import Override, override_findings
 from erm_alembic.config.loader import load_settings
 from erm_alembic.config.settings import Settings
@@ -28,8 +29,9 @@ from erm_alembic.planning.build import Survey, build_plan
 from erm_alembic.planning.model import Outcome, Plan, StepOutcome
 from erm_alembic.planning.request import Request
 from erm_alembic.planning.standing import read_standing
-from erm_alembic.revisions.facts import exempt_ancestors
+from erm_alembic.revisions.graph import parents_of
 from erm_alembic.revisions.project import AlembicOptions, AlembicProject, find_project
+from erm_alembic.revisions.source.exemption import exempt_ids
 from erm_alembic.target import Target, open_target
 
 __all__ = [
@@ -248,18 +250,15 @@ def _planned(opened: _Opened, request: Request, overrides: tuple[Override, ...] 
     survey = _interruptible(opened.target, lambda: build_plan(opened.target, opened.project, request))
     drift = (*missing_revisions(survey.unknown, survey.ledger), *edited_revisions(survey.applied, survey.ledger))
     drifted = replace(survey.plan, drift=drift)
-    exempt = exempt_ancestors(survey.scripts, opened.settings.safety.downgrades_since)
+    exempt = exempt_ids(parents_of(survey.scripts), opened.settings.safety.downgrades_since)
     context = CheckContext(
         plan=drifted,
         revisions=tuple(facts.as_file() for facts in survey.pending),
         settings=opened.settings,
         exempt=exempt if request.direction == "upgrade" else frozenset(),
-        drift=drift,
-        pending=frozenset(facts.revision for facts in survey.pending),
     )
     findings = override_findings(run_checks(context, opened.settings.safety.rules), overrides)
-    exempted = sum(facts.revision in exempt and facts.cannot_go_down for facts in survey.pending)
-    return replace(survey, plan=replace(drifted, findings=findings, exempted=exempted))
+    return replace(survey, plan=replace(drifted, findings=findings, exempted=exempted(context)))
 
 
 def _interruptible(target: Target, read: Callable[[], Read]) -> Read:

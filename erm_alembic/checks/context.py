@@ -22,23 +22,24 @@ class CheckContext:
 
     Args:
         plan: the plan to object to; None without a database.
-        revisions: the project's revision files, read as text.
+        revisions: the revision files to look at, read as text: those that would run, or every one of the project.
         settings: what is in force; None without configuration.
         exempt: ids of the revisions that `safety.downgrades_since` exempts.
-        drift: differences between the recorded history and the files.
-        pending: ids of the revisions that would run, up or down; None means every file.
 
     Example:
-        >>> CheckContext().pending is None
-        True
+        >>> CheckContext().drift
+        ()
     """
 
     plan: Plan | None = None
     revisions: tuple[RevisionFile, ...] = ()
     settings: Settings | None = None
     exempt: frozenset[str] = frozenset()
-    drift: tuple[Drift, ...] = ()
-    pending: frozenset[str] | None = None
+
+    @property
+    def drift(self) -> tuple[Drift, ...]:
+        """Differences between the recorded history and the files."""
+        return self.plan.drift if self.plan is not None else ()
 
 
 @dataclass(frozen=True)

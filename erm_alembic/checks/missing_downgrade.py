@@ -20,8 +20,7 @@ HELP = (
 
 def _violating(context: CheckContext) -> Iterator[RevisionFile]:
     for revision in context.revisions:
-        in_scope = context.pending is None or revision.id in context.pending
-        if in_scope and revision.report.state in ("missing", "empty"):
+        if revision.report.state in ("missing", "empty"):
             yield revision
 
 

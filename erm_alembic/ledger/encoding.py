@@ -39,7 +39,9 @@ def _fitted(value: Any, codecs: set[str]) -> Any:
         return [_fitted(each, codecs) for each in value]
     if not isinstance(value, str):
         return value
-    if all(_encodes(value, codec) for codec in codecs):
+    if not isinstance(value, Source):
+        value = value.replace("\x00", "")  # which no server can keep
+    if "\x00" not in value and all(_encodes(value, codec) for codec in codecs):
         return str(value)
     if isinstance(value, Source):
         return PACKED + base64.b64encode(value.encode("utf-8", "surrogatepass")).decode("ascii")

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-import tokenize
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from alembic.script import Script, ScriptDirectory
+from alembic.script import Script
 
-from erm_alembic.errors import ConfigurationError, UsageError
-from erm_alembic.revisions.graph import ancestors
 from erm_alembic.revisions.project import AlembicProject
 from erm_alembic.revisions.source.downgrade import DowngradeReport, inspect_downgrade
-from erm_alembic.revisions.source.files import RevisionFile
+from erm_alembic.revisions.source.files import RevisionFile, decoded
+from erm_alembic.revisions.source.same_code import source_hash
 
-__all__ = ["RevisionFacts", "exempt_ancestors", "read_facts"]
+__all__ = ["RevisionFacts", "read_facts"]
 
 
 @dataclass(frozen=True)
@@ -41,36 +37,9 @@ class RevisionFacts:
     source_hash: str
     downgrade: DowngradeReport
 
-    @property
-    def cannot_go_down(self) -> bool:
-        """Whether the down-script rule objects to it."""
-        return self.downgrade.state in ("missing", "empty")
-
     def as_file(self) -> RevisionFile:
         """The same revision as the checks know it, which also read files without Alembic."""
         return RevisionFile(self.revision, self.down_revisions, self.path, self.source, self.downgrade)
-
-
-def exempt_ancestors(scripts: ScriptDirectory, since: str | None) -> frozenset[str]:
-    """The revisions that `safety.downgrades_since` exempts: that one and its ancestors.
-
-    Args:
-        scripts: the project's revision graph.
-        since: the revision's id, whole or abbreviated; None exempts nothing.
-
-    Raises:
-        ConfigurationError: no file declares it.
-    """
-    if since is None:
-        return frozenset()
-    try:
-        return ancestors(scripts, since)
-    except UsageError as error:
-        raise ConfigurationError(
-            f"safety.downgrades_since names {since!r}, which is no revision of this project.",
-            effect="Nothing was planned or run.",
-            cure="Name a revision that exists; that one and its ancestors are exempt from the down-script rule.",
-        ) from error
 
 
 def read_facts(project: AlembicProject, script: Script) -> RevisionFacts:
@@ -91,13 +60,7 @@ def read_facts(project: AlembicProject, script: Script) -> RevisionFacts:
         down_revisions=(down,) if isinstance(down, str) else tuple(down or ()),
         message=(script.doc or "").splitlines()[0] if script.doc else "",
         path=path,
-        source=_decode(content),
-        source_hash=hashlib.sha256(content).hexdigest(),
+        source=decoded(content),
+        source_hash=source_hash(content),
         downgrade=inspect_downgrade(content, path=path),
     )
-
-
-def _decode(content: bytes) -> str:
-    """The text of a Python file, in the encoding that it declares; NUL bytes cannot be kept in a database."""
-    encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
-    return content.decode(encoding, errors="replace").replace("\x00", "")

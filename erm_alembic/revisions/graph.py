@@ -23,10 +23,10 @@ from erm_alembic.revisions.source.files import list_python_files, read_revision_
 
 __all__ = [
     "ScriptDirectory",
-    "ancestors",
     "applied_revisions",
     "downgrade_steps",
     "latest_first",
+    "parents_of",
     "script_of",
     "unknown_revisions",
     "upgrade_steps",
@@ -165,19 +165,9 @@ def downgrade_steps(scripts: ScriptDirectory, heads: Sequence[str], target: str)
         raise _no_such_target(error, target, scripts) from error
 
 
-def ancestors(scripts: ScriptDirectory, revision: str) -> frozenset[str]:
-    """A revision and everything that it builds or depends on.
-
-    Raises:
-        UsageError: no file declares the revision.
-    """
-    try:
-        return frozenset(
-            script.revision
-            for script in scripts.iterate_revisions(revision, "base", inclusive=True, implicit_base=True)
-        )
-    except (CommandError, RevisionError) as error:
-        raise _no_such_target(error, revision, scripts) from error
+def parents_of(scripts: ScriptDirectory) -> dict[str, tuple[str, ...]]:
+    """What each revision builds or depends on."""
+    return {script.revision: tuple(script._all_down_revisions) for script in scripts.walk_revisions()}
 
 
 def applied_revisions(scripts: ScriptDirectory, heads: Sequence[str]) -> frozenset[str]:

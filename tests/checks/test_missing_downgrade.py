@@ -44,13 +44,6 @@ def test_an_irreversible_revision_and_a_working_one_are_not_objected_to() -> Non
     assert run_checks(context, {}, (CHECK,)) == ()
 
 
-def test_only_the_revisions_that_would_run_are_looked_at() -> None:
-    """A plan is not blocked by an old revision that is not on its way."""
-    revisions = (revision("a", source=EMPTY), revision("b", "a", source=EMPTY))
-    context = CheckContext(revisions=revisions, pending=frozenset({"b"}))
-    assert [finding.revision for finding in run_checks(context, {}, (CHECK,))] == ["b"]
-
-
 def test_exempt_revisions_are_counted_and_let_pass() -> None:
     """Only exempt revisions that break the rule are counted."""
     revisions = (revision("a"), revision("b", "a", source=EMPTY), revision("c", "b", source=MISSING))

@@ -141,6 +141,31 @@ def test_an_empty_downgrade_runs_when_that_is_said(project: Project, one_databas
     assert one_database.execute("SELECT version_num FROM alembic_version") == [("a1",)]
 
 
+def test_an_exemption_may_be_abbreviated_and_counts_what_it_lets_pass(project: Project) -> None:
+    """A beginning of the id in `safety.downgrades_since` exempts that revision and its ancestors from the rule."""
+    project.revision("a1b2", "op.execute('SELECT 1')", "pass")
+    project.revision("b2c3", "op.execute('SELECT 2')", "pass", down="a1b2")
+    project.config("safety: {downgrades_since: b2}\n")
+    planned = project.apply("--mode", "plan")
+    assert planned.returncode == 0
+    assert "safety.downgrades_since exempts 2 revisions without a downgrade." in planned.stdout
+
+
+def test_a_mistyped_exemption_names_the_nearest_revisions(project: Project) -> None:
+    """A plan says the same of a typo in `safety.downgrades_since` as `erm check` does."""
+    project.table("a1b2", "first")
+    project.config("safety: {downgrades_since: a1b3}\n")
+    for command in (["migrate", "--mode", "plan"], ["check", "downgrades"]):
+        assert told(project.erm(*command)) == (
+            2,
+            [
+                "error:  safety.downgrades_since: 'a1b3' is not a revision of this project.",
+                "effect: It is unknown which revisions are exempt from the down-script rule. Nothing was changed.",
+                "cure:   Correct safety.downgrades_since in erm.yaml. The nearest are: a1b2.",
+            ],
+        )
+
+
 TABLES = """
 op.execute("CREATE TABLE t (id int, note text, blank text)")
 op.execute("CREATE INDEX t_id ON t (id)")

@@ -152,6 +152,15 @@ def test_plain_alembic_does_not_see_it(project: Project) -> None:
     assert (done.returncode, "No new upgrade operations detected." in done.stdout) == (0, True), done.stderr
 
 
+def test_a_message_that_no_server_can_keep(project: Project) -> None:
+    """A NUL in a revision's message is left out of the ledger, and stops no deployment."""
+    path = project.table("a1", "first")
+    path.write_text(path.read_text().replace("make a1", "make\\0 a1"))
+    done = project.apply()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert project.history()[0]["revisions"][0]["message"] == "make a1"
+
+
 def test_an_encoding_that_lacks_a_character(project: Project, one_database: Database) -> None:
     """A revision with an emoji in it is deployed to a LATIN1 database, and comes back from the ledger as it was."""
     name = f"{one_database.name}_latin1"

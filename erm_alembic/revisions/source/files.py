@@ -7,7 +7,6 @@ Fast enough for a pre-commit hook, and true even for a file whose import would f
 from __future__ import annotations
 
 import ast
-import difflib
 import gc
 import os
 import tokenize
@@ -16,11 +15,12 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 
-from erm_alembic.errors import ConfigurationError, ProjectError
+from erm_alembic.errors import ProjectError
 from erm_alembic.revisions.source.bindings import bindings, constant
 from erm_alembic.revisions.source.downgrade import DowngradeReport, inspect_tree, parse_revision
+from erm_alembic.revisions.source.exemption import exempt_ids
 
-__all__ = ["RevisionFile", "exempt_revisions", "heads_of", "list_python_files", "read_revision_files"]
+__all__ = ["RevisionFile", "decoded", "exempt_revisions", "heads_of", "list_python_files", "read_revision_files"]
 
 
 @dataclass(frozen=True)
@@ -125,13 +125,22 @@ def _read(path: Path, root: Path) -> RevisionFile | None:
         id=identifier if isinstance(identifier, str) else path.stem,
         down_revisions=_names(tree, "down_revision"),
         path=shown,
-        source=_text(content),
+        source=decoded(content),
         report=inspect_tree(tree),
         depends_on=_names(tree, "depends_on"),
     )
 
 
-def _text(content: bytes) -> str:
+def decoded(content: bytes) -> str:
+    """The text of a Python file, in the encoding that it declares.
+
+    Args:
+        content: the bytes of a file that Python can read.
+
+    Example:
+        >>> decoded(b"# coding: latin-1\\n# \\xe9")[-1]
+        'é'
+    """
     encoding, _ = tokenize.detect_encoding(BytesIO(content).readline)
     return content.decode(encoding)
 
@@ -175,30 +184,4 @@ def exempt_revisions(revisions: Iterable[RevisionFile], since: str | None) -> fr
     Raises:
         ConfigurationError: no revision, or more than one, is meant.
     """
-    if since is None:
-        return frozenset()
-    parents = {r.id: (*r.down_revisions, *r.depends_on) for r in revisions}
-    exempt: set[str] = set()
-    waiting = [_resolve(since, sorted(parents))]
-    while waiting:
-        revision = waiting.pop()
-        if revision not in exempt and revision in parents:
-            exempt.add(revision)
-            waiting.extend(parents[revision])
-    return frozenset(exempt)
-
-
-def _resolve(since: str, known: list[str]) -> str:
-    if since in known:
-        return since
-    matching = [revision for revision in known if revision.startswith(since)] if since else []
-    if len(matching) == 1:
-        return matching[0]
-    nearest = matching[:3] or difflib.get_close_matches(since, known, n=3, cutoff=0.5)
-    what = "means more than one revision" if matching else "is not a revision of this project"
-    cure = f"The nearest are: {', '.join(nearest)}." if nearest else "`alembic history` lists the revisions."
-    raise ConfigurationError(
-        f"safety.downgrades_since: {since!r} {what}.",
-        effect="It is unknown which revisions are exempt from the down-script rule. Nothing was changed.",
-        cure=f"Correct safety.downgrades_since in erm.yaml. {cure}",
-    )
+    return exempt_ids({each.id: (*each.down_revisions, *each.depends_on) for each in revisions}, since)
