@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg2 import extensions
 
-from erm_alembic.config.redaction import redact
+from erm_alembic.config.redaction import first_line
 from erm_alembic.errors import ErmError, ProjectError
 from erm_alembic.planning.data_loss import count_losses
 from erm_alembic.planning.model import DataLoss, Direction, Statement, Step
@@ -148,9 +148,9 @@ def _recorded(
 
 def _fails_by_itself(error: BaseException, facts: RevisionFacts, line: int | None) -> ProjectError:
     place = facts.path if line is None else f"{facts.path}:{line}"
-    said = redact((str(error).strip().splitlines() or ["(no message)"])[0])
     return ProjectError(
-        f"{place}: revision {facts.revision} fails before it writes anything: {type(error).__name__}: {said}",
+        f"{place}: revision {facts.revision} fails before it writes anything: "
+        f"{type(error).__name__}: {first_line(error)}",
         effect="Nothing was changed.",
         cure="Correct the revision and plan again.",
     )
