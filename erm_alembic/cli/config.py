@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import typer
 
 from erm_alembic.cli import console
 from erm_alembic.cli.options import ConfigOption, EnvironmentOption, Format, FormatOption, VerboseOption
+from erm_alembic.errors import ConfigurationError, ProjectError
 from erm_alembic.render.safe import one_line
 
 __all__ = ["app"]
@@ -55,11 +58,31 @@ def check(
     config: ConfigOption = None,
     verbose: VerboseOption = False,
 ) -> None:
-    """Report every problem of erm.yaml at once, each with its line."""
+    """Report every problem of erm.yaml at once, each with its line: also rules, files and revisions it misnames."""
+    from erm_alembic.checks import CHECKS
     from erm_alembic.config.loader import check_file
+    from erm_alembic.config.review import Surroundings
 
-    path = check_file(config)
+    around = Surroundings({each.rule for each in CHECKS}, _judge_exemption)
+    path = check_file(config, around=around)
     console.write(f"{one_line(str(path))} is right.\n" if path else "There is no erm.yaml here or above.\n")
+
+
+def _judge_exemption(root: Path, ini: Path | None, directory: Path | None, since: str) -> str | None:
+    """What is wrong with `downgrades_since`; None where the project itself cannot be read, as others tell."""
+    from erm_alembic.revisions.source.files import exempt_revisions, list_python_files, read_revision_files
+    from erm_alembic.revisions.source.version_locations import find_version_locations
+
+    try:
+        found = find_version_locations(root, ini=ini, directory=directory)
+        revisions = read_revision_files(list_python_files(found.folders, recursive=found.recursive), root)
+    except ProjectError:
+        return None
+    try:
+        exempt_revisions(revisions, since)
+    except ConfigurationError as error:
+        return error.what.removeprefix("safety.downgrades_since: ").rstrip(".")
+    return None
 
 
 @app.command("schema", epilog=SCHEMA_EXAMPLES)

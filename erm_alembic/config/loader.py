@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from erm_alembic.config.document import Document, InvalidConfiguration, KeyPath, Problem, dotted, read_document
 from erm_alembic.config.in_force import origins_of, settings_of
@@ -22,6 +22,9 @@ from erm_alembic.config.settings import Settings
 from erm_alembic.config.validation import find_problems
 from erm_alembic.config.variables import put_variables_in
 from erm_alembic.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from erm_alembic.config.review import Surroundings
 
 __all__ = ["check_file", "find_file", "load_settings"]
 
@@ -88,14 +91,19 @@ def load_settings(
 
 
 def check_file(
-    config: Path | None = None, *, environ: Mapping[str, str] | None = None, cwd: Path | None = None
+    config: Path | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    around: Surroundings | None = None,
 ) -> Path | None:
-    """Look for problems in the file, for all environments at once; nothing is opened.
+    """Look for problems in the file, for all environments at once; no address is opened.
 
     Args:
         config: the file; without it, erm.yaml is looked for in `cwd` and above.
         environ: the variables; the process's own by default.
         cwd: where to look; the working directory by default.
+        around: the rules, files and revisions that the file may name; without it only the file itself is judged.
 
     Returns:
         The file that was read, None when there is none.
@@ -109,8 +117,13 @@ def check_file(
         return None
     document = read_document(path)
     data, _ = put_variables_in(document.data, os.environ if environ is None else environ)
-    if problems := find_problems(document, data):
-        raise InvalidConfiguration(path, problems)
+    problems = find_problems(document, data)
+    if around is not None:
+        from erm_alembic.config.review import review
+
+        problems += review(document, data, path.parent, around)
+    if problems:
+        raise InvalidConfiguration(path, tuple(sorted(problems, key=lambda problem: problem.line or 0)))
     return path
 
 

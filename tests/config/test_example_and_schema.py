@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from erm_alembic.cli.init import write_project
 from erm_alembic.config.durations import format_duration, parse_duration
 from erm_alembic.config.loader import load_settings
 from erm_alembic.config.schema import generate_schema, shipped_schema
@@ -78,6 +79,63 @@ def test_config_check_reports_all_problems_with_exit_2(tmp_path: Path) -> None:
     (tmp_path / "erm.yaml").write_text("ledger: {schema: ours}\n")
     right = run_erm("config", "check", cwd=tmp_path)
     assert (right.returncode, right.stdout) == (0, f"{tmp_path / 'erm.yaml'} is right.\n")
+
+
+WRONG_ABOUT_OTHERS = """\
+database:
+  url: postgresql://app:typed-in@db/shop
+  environments:
+    dev: {}
+    prod: {url: "postgresql://app:typed too@db/shop", replicas: [{name: r, url: "postgresql://a:typed-r@db/s"}]}
+    quiet: {safety: {rules: {plaintext-password: off}}}
+    stage: {migrations: {alembic_ini: absent.ini}}
+migrations: {directory: migrations}
+safety:
+  downgrades_since: "9999"
+  rules:
+    data-los: off
+    several-heads: off
+"""
+
+
+def test_config_check_tells_what_the_file_misnames(tmp_path: Path) -> None:
+    """Unknown rules, files and revisions and typed passwords are told together, each by its line."""
+    write_project(tmp_path, "generic")
+    (tmp_path / "erm.yaml").write_text(WRONG_ABOUT_OTHERS)
+    done = run_erm("config", "check", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "typed-in" not in done.stderr
+    assert "typed too" not in done.stderr
+    typed = "a password is typed into the file for environment"
+    for line in (
+        f"line 2: database.url: {typed} stage;",
+        f"line 5: database.environments.prod.replicas[0].url: {typed} prod;",
+        f"line 5: database.environments.prod.url: {typed} prod;",
+        "line 7: database.environments.stage.migrations.alembic_ini: there is no file",
+        "line 10: safety.downgrades_since: '9999' is not a revision of this project",
+        "line 12: safety.rules.data-los: this is not a rule; did you mean data-loss?",
+    ):
+        assert line in done.stderr
+    assert "environment dev" not in done.stderr
+    assert "environment quiet" not in done.stderr
+    assert "several-heads" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "nothing is configured in it"),
+        ("# database:\ndatabase:\n", "nothing is configured in it"),
+        ("migrations: {directory: elsewhere}\n", "line 1: migrations.directory: there is no env.py in"),
+        ("safty: {}\nsafety: {rules: {nope: off}}\n", "line 2: safety.rules.nope: this is not a rule"),
+    ],
+)
+def test_config_check_does_not_praise_a_file_that_does_nothing(tmp_path: Path, text: str, says: str) -> None:
+    """An empty file, and one that names a folder that is not there, are not right."""
+    (tmp_path / "erm.yaml").write_text(text)
+    done = run_erm("config", "check", cwd=tmp_path)
+    assert done.returncode == 2
+    assert says in done.stderr
 
 
 def test_config_schema_prints_the_schema(tmp_path: Path) -> None:
