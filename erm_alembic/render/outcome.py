@@ -12,12 +12,12 @@ __all__ = ["outcome_lines"]
 _MARKS = {"done": ("done", "good"), "failed": ("FAILED", "bad"), "not-run": ("not run", "dim")}
 
 
-def _step(step: StepOutcome, paint: Paint) -> list[str]:
+def _step(step: StepOutcome, message: str, paint: Paint) -> list[str]:
     word, role = _MARKS[step.outcome]
-    facts = (
-        "" if step.outcome == "not-run" else f"  {duration(step.duration_ms)}, {counted(step.statements, 'statement')}"
-    )
-    lines = [f"  {paint(f'{word:<7}', role)}  {one_line(step.revision)}{facts}"]
+    facts = f"({duration(step.duration_ms)}, {counted(step.statements, 'statement')})"
+    parts = [paint(f"{word:<7}", role), one_line(step.revision), one_line(message)]
+    parts += [] if step.outcome == "not-run" else [facts]
+    lines = ["  " + "  ".join(part for part in parts if part)]
     if step.error:
         lines += [f"           {line}" for line in block(redact(step.error))]
     return lines
@@ -52,8 +52,9 @@ def outcome_lines(plan: Plan, outcome: Outcome, paint: Paint) -> list[str]:
     """
     headline, role = _headline(plan, outcome)
     lines = [paint(headline, role)]
+    messages = {step.revision: step.message for step in plan.steps}
     for step in outcome.steps:
-        lines += _step(step, paint)
+        lines += _step(step, messages.get(step.revision, ""), paint)
     shown = any(step.error for step in outcome.steps)
     if outcome.error and not shown:
         lines += [f"  {line}" for line in block(redact(outcome.error))]

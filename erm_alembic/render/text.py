@@ -32,13 +32,17 @@ def next_command(plan: Plan, mode: str, arguments: tuple[str, ...] = ()) -> str:
     return shlex.join([one_line(word) for word in words])
 
 
-def _header(plan: Plan, paint: Paint) -> list[str]:
+def _target(plan: Plan, paint: Paint) -> list[str]:
     target = f"{one_line(plan.environment)}  {one_line(plan.database_url)}  (PostgreSQL {plan.server_version})"
     lines = [f"Target   {paint(target, 'strong')}"]
     if plan.scope is not None:
         lines.append(f"Scope    {one_line(plan.scope)}")
+    return lines
+
+
+def _header(plan: Plan, paint: Paint) -> list[str]:
     return [
-        *lines,
+        *_target(plan, paint),
         f"Current  {revisions(plan.current, 'none: no revision is recorded')}",
         f"Heads    {revisions(plan.heads, 'none: the project has no revisions')}",
     ]
@@ -181,7 +185,7 @@ def render_text(
     Args:
         plan: the plan.
         outcome: how its apply or rollback ended; None shows the verdict and what to type next instead.
-            With an outcome, statements are left out unless `verbose`.
+            With the outcome of a run, the plan itself is left out unless `verbose`.
         verbose: show whole statements rather than their start.
         arguments: what was typed and belongs into the next command too, such as `--to` and its revision.
         paint: gives colour; none by default.
@@ -191,6 +195,10 @@ def render_text(
         >>> render_text(plan).splitlines()[-1]
         'Nothing objects.'
     """
+    if outcome is not None and outcome.result != "refused" and not verbose:
+        # What was pending is told by its outcome, a line a revision.
+        done = [*_target(plan, paint), *_findings(plan.findings, paint), "", *outcome_lines(plan, outcome, paint)]
+        return "\n".join(done) + "\n"
     lines = [
         *_header(plan, paint),
         *_pending(plan, outcome is None or verbose, verbose, paint),

@@ -115,8 +115,8 @@ def test_a_finished_run_says_what_it_did() -> None:
     assert "CREATE TABLE" in render_text(PLAN, DONE, verbose=True)
     assert text.endswith(
         "\n\nDone: 2 revisions applied in 1.3 s, run 7 in the ledger.\n"
-        "  done     a1b2c3  40 ms, 2 statements\n"
-        "  done     d4e5f6  1.2 s, 1 statement\n"
+        "  done     a1b2c3  add orders  (40 ms, 2 statements)\n"
+        "  done     d4e5f6  index orders  (1.2 s, 1 statement)\n"
         "The database is now at d4e5f6.\n"
     )
 
@@ -125,10 +125,10 @@ def test_a_failed_run_shows_the_error_under_its_revision() -> None:
     """A failure names the revision, the error once, what was not run, and where the database stands."""
     assert render_text(PLAN, FAILED).endswith(
         "\n\nFailed after 1 min 5 s, run 8 in the ledger: 0 revisions applied before it.\n"
-        "  FAILED   a1b2c3  40 ms, 1 statement\n"
+        "  FAILED   a1b2c3  add orders  (40 ms, 1 statement)\n"
         '           relation "orders" already exists\n'
         "           at line 12\n"
-        "  not run  d4e5f6\n"
+        "  not run  d4e5f6  index orders\n"
         "The database is now at 000111.\n"
     )
 
