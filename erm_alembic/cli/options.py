@@ -147,6 +147,6 @@ XOption = Annotated[
     list[str] | None, typer.Option("-x", metavar="KEY=VALUE", help="Handed to env.py, as Alembic does.")
 ]
 SectionOption = Annotated[
-    str, typer.Option("--name", metavar="SECTION", help="The section of alembic.ini. Default: alembic.")
+    str, typer.Option("--name", metavar="SECTION", help="The section of alembic.ini.")
 ]
 TagOption = Annotated[str | None, typer.Option("--tag", metavar="TEXT", help="Handed to env.py, as Alembic does.")]
