@@ -6,13 +6,15 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
+from pathlib import Path
 from typing import TextIO
 
 from erm_alembic.errors import ErmError
 from erm_alembic.render.safe import Paint, block, plain
 
 __all__ = [
+    "abandon_stderr",
     "note",
     "painter",
     "prepare_streams",
@@ -55,15 +57,33 @@ def painter(stream: TextIO) -> Paint:
 
 def prepare_streams() -> None:
     """Make no character fatal: what the terminal's encoding lacks is written as a backslash escape."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # the caller closed it: what would go there is not wanted
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
 
 
 def write(text: str) -> None:
-    """Write a result to stdout, as it is; `text` ends with a newline."""
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    """Write a result to stdout, as it is; `text` ends with a newline.
+
+    Raises:
+        ErmError: what stdout goes to is full.
+    """
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nothing more to fail while the interpreter ends
+        raise ErmError(
+            f"The result cannot be written to stdout: {error.strerror}.",
+            effect="The command itself was carried out.",
+            cure="`erm status` and `erm history` show what was done.",
+        ) from error
 
 
 def write_file(text: str) -> None:
@@ -92,14 +112,22 @@ def stdout_reserved() -> Iterator[None]:
 
 
 def _tell(line: str) -> None:
-    """Write one line to stderr; a reader who hung up must not stop a migration."""
+    """Write one line to stderr; a reader who hung up, or a full disk, must not stop a migration."""
     from erm_alembic.config.redaction import redact
 
     try:
         sys.stderr.write(redact(line) + "\n")
         sys.stderr.flush()
-    except BrokenPipeError:
-        return
+    except (OSError, ValueError):
+        abandon_stderr()
+
+
+def abandon_stderr() -> None:
+    """Nothing can be written to stderr any more: what a project still prints there goes nowhere, and fails nothing."""
+    with suppress(OSError, ValueError):
+        void = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(void, sys.stderr.fileno())
+        os.close(void)
 
 
 def note(message: str) -> None:

@@ -191,7 +191,7 @@ def _close_stdout() -> None:
     """Flush stdout, and leave nothing for the interpreter to flush into a pipe that nobody reads."""
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -85,7 +85,8 @@ class TerminalProgress:
 
         from erm_alembic.config.redaction import redact
 
-        self._bar.console.print(Text(redact(text)), soft_wrap=True)
+        with _terminal_may_close():
+            self._bar.console.print(Text(redact(text)), soft_wrap=True)
 
     def _show(self, text: str) -> None:
         from rich.markup import escape
@@ -137,5 +138,20 @@ def progress(*, verbose: bool = False) -> Iterator[Progress]:
         TimeElapsedColumn(),
         TextColumn("{task.description}"),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
+    bar = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False)
+    with _terminal_may_close():
+        bar.start()
+    try:
         yield TerminalProgress(bar)
+    finally:
+        with _terminal_may_close():
+            bar.stop()
+
+
+@contextmanager
+def _terminal_may_close() -> Iterator[None]:
+    """Go on without a terminal that went away: what is shown decides nothing about what is done."""
+    try:
+        yield
+    except (OSError, ValueError):
+        console.abandon_stderr()

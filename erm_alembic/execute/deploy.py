@@ -106,6 +106,8 @@ def _guarded(run: Run, raw: GatedConnection, ledger: Ledger, watch: SignalWatch)
         if watch.received is not None and ending[0] != "done":
             ending, refusal = ("interrupted", f"stopped by {Stopped(watch.received)}"), None
         _write_end(run, ledger, *ending)
+        if ending[0] != "done":
+            run.fail_step(ending[1] or ending[0])
     if refusal is not None:
         raise refusal
     return ending
@@ -147,7 +149,7 @@ def _run_environment(run: Run, raw: GatedConnection, ledger: Ledger, watch: Sign
 
 def _write_end(run: Run, ledger: Ledger, result: str, error: str | None) -> None:
     """Write how the run ended, on the ledger's own connection; the migration's may have died with the run."""
-    failed = None if result == "done" else run.fail_step(error or result)
+    failed = None if result == "done" else run.failed_row(error or result)
     try:
         _write_rows(run, ledger, failed, result, error)
     except (ErmError, psycopg2.Error):

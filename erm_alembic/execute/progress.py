@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from erm_alembic.planning.model import Step, StepOutcome
 
-__all__ = ["Progress", "SilentProgress"]
+__all__ = ["Progress", "SilentProgress", "UnfailingProgress"]
 
 
 class Progress(Protocol):
@@ -43,3 +44,38 @@ class SilentProgress:
 
     def step_finished(self, step: Step, outcome: StepOutcome) -> None:
         """Ignore the outcome."""
+
+
+class UnfailingProgress:
+    """Hands everything on until that fails, then nothing more: a closed terminal must not decide how a run ends.
+
+    Args:
+        watched: the progress that the caller gave.
+    """
+
+    def __init__(self, watched: Progress) -> None:
+        self._watched: Progress | None = watched
+
+    def note(self, message: str) -> None:
+        """Hand the message on."""
+        self._try(lambda watched: watched.note(message))
+
+    def step_started(self, step: Step, number: int, total: int) -> None:
+        """Hand the step on."""
+        self._try(lambda watched: watched.step_started(step, number, total))
+
+    def statement(self, step: Step, sql: str, line: int | None) -> None:
+        """Hand the statement on."""
+        self._try(lambda watched: watched.statement(step, sql, line))
+
+    def step_finished(self, step: Step, outcome: StepOutcome) -> None:
+        """Hand the outcome on."""
+        self._try(lambda watched: watched.step_finished(step, outcome))
+
+    def _try(self, tell: Callable[[Progress], None]) -> None:
+        if self._watched is None:
+            return
+        try:
+            tell(self._watched)
+        except Exception:
+            self._watched = None

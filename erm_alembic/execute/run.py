@@ -17,7 +17,7 @@ from erm_alembic.checks.overrides import Override
 from erm_alembic.errors import Refused
 from erm_alembic.execute.failure import describe_failure
 from erm_alembic.execute.observe import Observer
-from erm_alembic.execute.progress import Progress
+from erm_alembic.execute.progress import Progress, UnfailingProgress
 from erm_alembic.execute.signals import SignalWatch
 from erm_alembic.ledger.encoding import Source, fitted
 from erm_alembic.ledger.store import Ledger
@@ -65,6 +65,7 @@ class Run:
     failure: Exception | None = None
 
     def __post_init__(self) -> None:
+        self.progress = UnfailingProgress(self.progress)
         self.current = self.survey.plan.current
         self.steps = {step.revision: step for step in self.survey.plan.steps}
         self.observer = Observer(self._statement)
@@ -168,15 +169,17 @@ class Run:
         self.progress.step_finished(self._step(self.under_way), outcome)
         self.under_way = None
 
-    def fail_step(self, error: str) -> list[Any] | None:
-        """The revision under way failed: its outcome, and the row that the ledger gets for it."""
+    def failed_row(self, error: str) -> list[Any] | None:
+        """The row that the ledger gets for the revision under way, which failed."""
+        return None if self.under_way is None else self._row(self.under_way, "failed", error)
+
+    def fail_step(self, error: str) -> None:
+        """The revision under way failed."""
         if self.under_way is None:
-            return None
-        row = self._row(self.under_way, "failed", error)
+            return
         self._finish_step(
             StepOutcome(self.under_way.facts.revision, "failed", self._elapsed_ms(), self.observer.statements, error)
         )
-        return row
 
     def check_ended(self) -> None:
         """Raise what a revision failed with, when env.py kept it to itself."""
