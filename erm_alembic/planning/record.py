@@ -130,6 +130,8 @@ def _recorded(
         except ErmError:
             raise
         except (Exception, SystemExit) as error:
+            if raw.closed:
+                raise  # the server or the network is gone: that is no fault of the revision
             line = line_in_traceback(error, recording.path)
             if not recorder.wrote_before:
                 raise _fails_by_itself(error, facts, line) from error
