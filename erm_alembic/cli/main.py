@@ -6,6 +6,7 @@ Alembic and rich only inside the functions that need them. `erm --help` imports 
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -195,6 +196,16 @@ def _close_stdout() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _quiet_alembic(kept: Invocation) -> None:
+    """Leave Alembic's own progress to -v: erm tells its own, and two of them tear the bar apart."""
+
+    def wanted(record: logging.LogRecord) -> bool:
+        return kept.verbose or record.levelno >= logging.WARNING
+
+    for name in ("alembic.runtime.migration", "alembic.runtime.plugins"):
+        logging.getLogger(name).addFilter(wanted)
+
+
 def run(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run `erm` and exit: the console script.
 
@@ -207,6 +218,7 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
     console.prepare_streams()
     kept = Invocation()
     _raise_on_sigterm(kept)
+    _quiet_alembic(kept)
     code = _invoke(arguments, kept)
     _close_stdout()
     sys.exit(code)
