@@ -22,6 +22,7 @@ def generate(
     head: str | None = None,
     write: bool = True,
     options: AlembicOptions | None = None,
+    version_path: Path | None = None,
 ) -> Generated:
     """Write the revision that brings the database to the models.
 
@@ -32,6 +33,7 @@ def generate(
         head: the revision to build on, where there are several heads.
         write: False only looks.
         options: Alembic's own options for env.py.
+        version_path: the version location to write to, where the project has several.
 
     Raises:
         ErmError: a subclass of it, when models and database cannot be compared.
@@ -60,4 +62,5 @@ def generate(
                 head=head,
                 metadata=settings.migrations.metadata,
                 write=write,
+                version_path=version_path,
             )

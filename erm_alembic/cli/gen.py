@@ -14,6 +14,7 @@ from erm_alembic.cli.options import (
     SectionOption,
     TagOption,
     VerboseOption,
+    VersionPathOption,
     XOption,
 )
 from erm_alembic.errors import UsageError
@@ -37,6 +38,7 @@ def gen(
     diff: Annotated[bool, typer.Option("--diff", help="List the differences; write nothing.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Exit 1 when there are differences; write nothing.")] = False,
     head: HeadOption = None,
+    version_path: VersionPathOption = None,
     x: XOption = None,
     name: SectionOption = "alembic",
     tag: TagOption = None,
@@ -63,6 +65,7 @@ def gen(
             message=(message or "models").strip(),
             config=config,
             head=head,
+            version_path=version_path,
             write=writes,
             options=AlembicOptions(x=tuple(x or ()), name=name, tag=tag),
         )

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from erm_alembic.cli import console
-from erm_alembic.cli.options import ConfigOption, HeadOption, SectionOption, VerboseOption
+from erm_alembic.cli.options import ConfigOption, HeadOption, SectionOption, VerboseOption, VersionPathOption
 from erm_alembic.errors import UsageError
 from erm_alembic.render.safe import one_line
 
@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
         name: Annotated[str, typer.Argument(help="What changes, in a few words.")],
         head: HeadOption = None,
         splice: Annotated[bool, typer.Option("--splice", help="Allow --head to be no head: starts a branch.")] = False,
+        version_path: VersionPathOption = None,
         config: ConfigOption = None,
         verbose: VerboseOption = False,
         section: SectionOption = "alembic",
@@ -46,6 +47,6 @@ def register(app: typer.Typer) -> None:
             )
         settings = load_settings(config=config, require_url=False)
         project = find_project(settings, AlembicOptions(name=section))
-        path = create_revision(project, name.strip(), head=head, splice=splice)
+        path = create_revision(project, name.strip(), head=head, splice=splice, version_path=version_path)
         console.write(f"{one_line(project.relative(path))}\n")
         console.note("Write upgrade() and downgrade(); `erm migrate --mode plan` shows what they do.")

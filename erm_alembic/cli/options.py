@@ -27,6 +27,7 @@ __all__ = [
     "SectionOption",
     "TagOption",
     "VerboseOption",
+    "VersionPathOption",
     "XOption",
     "complete_environments",
     "invocation",
@@ -143,10 +144,12 @@ FormatOption = Annotated[
 HeadOption = Annotated[
     str | None, typer.Option("--head", metavar="REV", help="Build on this revision, not on the only head.")
 ]
+VersionPathOption = Annotated[
+    Path | None,
+    typer.Option("--version-path", metavar="DIR", help="Write to this one of several version_locations."),
+]
 XOption = Annotated[
     list[str] | None, typer.Option("-x", metavar="KEY=VALUE", help="Handed to env.py, as Alembic does.")
 ]
-SectionOption = Annotated[
-    str, typer.Option("--name", metavar="SECTION", help="The section of alembic.ini.")
-]
+SectionOption = Annotated[str, typer.Option("--name", metavar="SECTION", help="The section of alembic.ini.")]
 TagOption = Annotated[str | None, typer.Option("--tag", metavar="TEXT", help="Handed to env.py, as Alembic does.")]

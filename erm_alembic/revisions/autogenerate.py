@@ -24,6 +24,7 @@ from erm_alembic.errors import ProjectError, UsageError
 from erm_alembic.revisions.environment import run_environment
 from erm_alembic.revisions.project import AlembicProject
 from erm_alembic.revisions.source.downgrade import inspect_downgrade
+from erm_alembic.revisions.writing import all_or_nothing, chosen_location, placing_cure, refuse_unsafe_message
 
 __all__ = ["Generated", "autogenerate"]
 
@@ -54,6 +55,7 @@ def autogenerate(
     head: str | None,
     metadata: str | None,
     write: bool,
+    version_path: Path | None = None,
 ) -> Generated:
     """Compare the models with the database, and write the revision that brings it to them.
 
@@ -65,25 +67,32 @@ def autogenerate(
         head: the revision to build on, where there are several heads.
         metadata: `module:attribute` of the models, where env.py sets none.
         write: False renders the revision without leaving a file.
+        version_path: the version location to write to, where the project has several.
 
     Raises:
-        UsageError: the database is behind the revision files, or `head` is not one place to build on.
+        UsageError: the database is behind the revision files, `head` is not one place to build on, `version_path` is
+            no version location, or the message could become code.
         ProjectError: env.py or the models cannot be loaded, or the file cannot be written.
     """
+    refuse_unsafe_message(message)
+    called_from = Path.cwd()
     with project.entered(), _place(write) as scratch:
         config = project.config()
         scripts = project.scripts(config)
         scripts.messaging_opts = {"quiet": True}
+        location = chosen_location(scripts, version_path, called_from)
         if scratch is not None:
+            location = str(scratch)
             scripts.version_locations = [*(str(path) for path in scripts._version_locations), str(scratch)]
             del scripts._version_locations
-        context = _revision_context(config, scripts, message, head, scratch)
+        context = _revision_context(config, scripts, message, head, location)
         _compare(project, scripts, config, connection, target, metadata, context)
         changes = _changes(context)
         if not changes:
             return Generated((), None, "")
-        path = _write(context)
-        _declare_when_it_cannot_go_down(path)
+        with all_or_nothing(scripts):
+            path = _write(context, scripts)
+            _declare_when_it_cannot_go_down(path)
         return Generated(changes, path if write else None, path.read_text(encoding="utf-8"))
 
 
@@ -99,7 +108,7 @@ class _Scratch(ExitStack):
 
 
 def _revision_context(
-    config: Any, scripts: ScriptDirectory, message: str, head: str | None, scratch: Path | None
+    config: Any, scripts: ScriptDirectory, message: str, head: str | None, location: str | None
 ) -> RevisionContext:
     arguments = {
         "message": message,
@@ -108,7 +117,7 @@ def _revision_context(
         "head": head or "head",
         "splice": False,
         "branch_label": None,
-        "version_path": None if scratch is None else str(scratch),
+        "version_path": location,
         "rev_id": rev_id(),
         "depends_on": None,
     }
@@ -177,28 +186,24 @@ def _describe(difference: tuple[Any, ...]) -> str:
     return " ".join(words)
 
 
-def _write(context: RevisionContext) -> Path:
+def _write(context: RevisionContext, scripts: ScriptDirectory) -> Path:
     try:
-        scripts = [script for script in context.generate_scripts() if isinstance(script, Script)]
+        written = [script for script in context.generate_scripts() if isinstance(script, Script)]
     except CommandError as error:
         raise UsageError(
             f"The revision cannot be placed: {str(error).removesuffix('.')}.",
             effect="No revision was written.",
-            cure="Say which revision to build on with --head REV, or merge the heads: `alembic merge heads`.",
+            cure=placing_cure(
+                scripts, "Say which revision to build on with --head REV, or merge the heads: `alembic merge heads`."
+            ),
         ) from error
-    except OSError as error:
-        raise ProjectError(
-            f"The revision cannot be written: {error.strerror}: {error.filename}.",
-            effect="No revision was written.",
-            cure="Make the versions folder writable.",
-        ) from error
-    if not scripts:
+    if not written:
         raise ProjectError(
             "env.py's process_revision_directives removed the revision.",
             effect="No revision was written.",
             cure="That hook decides; run with -v to see what it did.",
         )
-    return Path(scripts[-1].path)
+    return Path(written[-1].path)
 
 
 def _declare_when_it_cannot_go_down(path: Path) -> None:

@@ -9,6 +9,7 @@ from alembic.util import CommandError, rev_id
 
 from erm_alembic.errors import ProjectError, UsageError
 from erm_alembic.revisions.project import AlembicProject
+from erm_alembic.revisions.writing import all_or_nothing, chosen_location, placing_cure, refuse_unsafe_message
 
 __all__ = ["create_revision"]
 
@@ -19,6 +20,7 @@ def create_revision(
     *,
     head: str | None = None,
     splice: bool = False,
+    version_path: Path | None = None,
 ) -> Path:
     """Create the file of a new, empty revision.
 
@@ -27,17 +29,21 @@ def create_revision(
         message: what changes; becomes the docstring and part of the file's name.
         head: the revision, label or `LABEL@head` to build on; the only head where None.
         splice: allow `head` to be a revision that is not a head, which starts a branch.
+        version_path: the version location to write to, where the project has several.
 
     Returns:
         The new file.
 
     Raises:
         ProjectError: when the project cannot be read, or the file cannot be written.
-        UsageError: when `head` does not say one place to build on.
+        UsageError: when `head` does not say one place to build on, `version_path` is no version location, or the
+            message could become code.
 
     Example:
         `create_revision(find_project(settings), "add reviews")`
     """
+    refuse_unsafe_message(message)
+    called_from = Path.cwd()
     with project.entered():
         scripts = project.scripts()
         heads = scripts.get_heads()
@@ -48,51 +54,26 @@ def create_revision(
                 cure="Say which one to build on with --head REV, or merge them: `alembic merge heads`.",
             )
         scripts.messaging_opts = {"quiet": True}
-        return _written(scripts, message, head, splice)
+        location = chosen_location(scripts, version_path, called_from)
+        with all_or_nothing(scripts):
+            return _written(scripts, message, head, splice, location)
 
 
-def _written(scripts: ScriptDirectory, message: str, head: str | None, splice: bool) -> Path:
-    revision = rev_id()
+def _written(scripts: ScriptDirectory, message: str, head: str | None, splice: bool, location: str | None) -> Path:
     try:
-        script = scripts.generate_revision(revision, message, head=head or "head", splice=splice)
-    except BaseException as error:
-        _remove(scripts, revision)
-        if isinstance(error, CommandError):
-            raise UsageError(
-                f"The revision could not be written: {error}.",
-                effect="No revision was written.",
-                cure="`alembic heads` lists what can be built on; --splice allows what is not a head.",
-            ) from error
-        if isinstance(error, SyntaxError):
-            raise UsageError(
-                f"The revision's file would not be Python: {error.msg} (line {error.lineno}).",
-                effect="No revision was written.",
-                cure="Leave quotes and line breaks out of the name, or correct script.py.mako.",
-            ) from error
-        if isinstance(error, OSError):
-            place = error.filename or scripts.dir
-            raise ProjectError(
-                f"The revision could not be written: {error.strerror or error} ({place}).",
-                effect="No revision was written.",
-                cure="Make the folder writable, and see that it has a script.py.mako.",
-            ) from error
-        raise
+        script = scripts.generate_revision(rev_id(), message, head=head or "head", splice=splice, version_path=location)
+    except CommandError as error:
+        raise UsageError(
+            f"The revision could not be written: {error}.",
+            effect="No revision was written.",
+            cure=placing_cure(
+                scripts, "`alembic heads` lists what can be built on; --splice allows what is not a head."
+            ),
+        ) from error
     if script is None:
-        _remove(scripts, revision)
         raise ProjectError(
             "Alembic does not read the file that script.py.mako makes as a revision.",
             effect="No revision was written.",
             cure="script.py.mako must write `revision = ...`; compare it with the one of a new project.",
         )
     return Path(script.path)
-
-
-def _remove(scripts: ScriptDirectory, revision: str) -> None:
-    """Take away what a failed attempt left: a half-written revision would stop every later command.
-
-    Only a file that names the new id can be ours: ids are drawn at random, and nobody else knows this one.
-    """
-    for location in scripts.version_locations or (scripts.versions,):
-        for path in Path(location).rglob("*.py"):
-            if revision in path.read_text(encoding="utf-8", errors="replace"):
-                path.unlink(missing_ok=True)

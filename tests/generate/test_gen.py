@@ -106,3 +106,35 @@ def test_a_message_is_wanted(shop: tuple[Path, dict[str, str]]) -> None:
     done = run_erm("gen", cwd=folder, env=env)
     assert done.returncode == 2
     assert done.stderr.startswith("error:  A revision needs a message.")
+
+
+def test_a_message_that_could_become_code_leaves_no_file(shop: tuple[Path, dict[str, str]]) -> None:
+    """Three quotes are refused at once; a file that a team's own template breaks is taken away again."""
+    folder, env = shop
+    before = _versions(folder)
+    refused = run_erm("gen", "-m", 'x"""; import os; """', cwd=folder, env=env)
+    assert refused.returncode == 2
+    assert "three quotes in a row" in refused.stderr
+    template = folder / "migrations" / "script.py.mako"
+    template.write_text(template.read_text(encoding="utf-8") + "\nname = '${message}'\n", encoding="utf-8")
+    broken = run_erm("gen", "-m", "don't (", cwd=folder, env=env)
+    assert broken.returncode == 2
+    assert "would not be Python" in broken.stderr
+    assert _versions(folder) == before
+
+
+def test_version_path_chooses_where_the_revision_goes(shop: tuple[Path, dict[str, str]]) -> None:
+    """A folder that is no version location is refused; one that is gets the file."""
+    folder, env = shop
+    wrong = run_erm("gen", "-m", "add reviews", "--version-path", "elsewhere", cwd=folder, env=env)
+    assert wrong.returncode == 2
+    assert "elsewhere is none of the project's version locations" in wrong.stderr
+    (folder / "more").mkdir()
+    ini = folder / "alembic.ini"
+    text = ini.read_text(encoding="utf-8")
+    ini.write_text(
+        text.replace("[alembic]\n", "[alembic]\nversion_locations = migrations/versions:more\n"), encoding="utf-8"
+    )
+    done = run_erm("gen", "-m", "add reviews", "--version-path", "more", cwd=folder, env=env)
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.strip()).parent == folder / "more"

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import ast
+import errno
+import os
 from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
 
 from erm_alembic.cli.init import write_project
+from erm_alembic.config.loader import load_settings
+from erm_alembic.errors import ProjectError
+from erm_alembic.revisions.new_revision import create_revision
+from erm_alembic.revisions.project import find_project
 from tests.support.cli import run_erm
 
 
@@ -87,12 +94,83 @@ def test_an_empty_name_is_refused(project: Path, name: str) -> None:
     assert revisions(project) == set()
 
 
-def test_a_name_that_breaks_the_file_leaves_no_file(project: Path) -> None:
-    """Three quotes in the message would end the docstring; the broken file would stop every later command."""
-    done = run_erm("new", 'drop """ quotes (', cwd=project)
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ('drop """\nimport os\n"""', "three quotes in a row"),
+        ('x"""; open("pwned", "w") #', "three quotes in a row"),
+        ("x'''; pass", "three quotes in a row"),
+        ("ends in \\", "a backslash"),
+        ("\\N{foo}", "a backslash"),
+        ("two\nlines", "a line break"),
+        ("bell\a", "a line break or another"),
+        ("next\u2028line", "a line break or another"),
+    ],
+)
+def test_a_name_that_could_become_code_is_refused(project: Path, name: str, says: str) -> None:
+    """Alembic puts the name into the docstring as it is: what could end it is refused before anything is written."""
+    done = run_erm("new", name, cwd=project)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert revisions(project) == set()
+
+
+def test_a_file_that_would_not_be_python_is_taken_away(project: Path) -> None:
+    """A template that quotes the name by itself may still break; the broken file would stop every later command."""
+    template = project / "migrations/script.py.mako"
+    template.write_text(template.read_text() + "\nname = '${message}'\n")
+    done = run_erm("new", "don't (", cwd=project)
     assert done.returncode == 2
     assert "would not be Python" in done.stderr
     assert revisions(project) == set()
+
+
+def test_a_full_disk_leaves_no_empty_file(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file that was opened but not filled goes away again, whatever file_template calls it."""
+    ini = project / "alembic.ini"
+    ini.write_text(ini.read_text().replace("[alembic]\n", "[alembic]\nfile_template = %%(slug)s\n"))
+
+    def full(self: ScriptDirectory, src: Path, dest: Path, **arguments: object) -> None:
+        dest.touch()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(ScriptDirectory, "_generate_template", full)
+    found = find_project(load_settings(cwd=project, environ={}))
+    with pytest.raises(ProjectError, match="No space left on device") as raised:
+        create_revision(found, "first")
+    assert raised.value.effect == "No revision was written."
+    assert revisions(project) == set()
+
+
+def test_an_existing_revision_is_never_written_over(project: Path) -> None:
+    """A file_template without the id gives two revisions of one name the same file."""
+    ini = project / "alembic.ini"
+    ini.write_text(ini.read_text().replace("[alembic]\n", "[alembic]\nfile_template = %%(slug)s\n"))
+    first = new(project, "same")
+    before = first.read_text()
+    done = run_erm("new", "same", cwd=project)
+    assert done.returncode == 2
+    assert "is there already" in done.stderr
+    assert first.read_text() == before
+
+
+def test_version_path_chooses_among_several_locations(project: Path) -> None:
+    """With several version_locations the cure names --version-path, which counts from where one stands."""
+    ini = project / "alembic.ini"
+    ini.write_text(
+        ini.read_text().replace("[alembic]\n", "[alembic]\nversion_locations = migrations/versions:more/b\n")
+    )
+    (project / "more/b").mkdir(parents=True)
+    refused = run_erm("new", "first", cwd=project)
+    assert refused.returncode == 2
+    assert "--version-path: migrations/versions, more/b." in refused.stderr
+    assert new(project, "first", "--version-path", "more/b").parent == project / "more/b"
+    wrong = run_erm("new", "second", "--version-path", "more", cwd=project)
+    assert wrong.returncode == 2
+    assert "more is none of the project's version locations" in wrong.stderr
+    inside = run_erm("new", "second", "--version-path", "b", cwd=project / "more")
+    assert inside.returncode == 0, inside.stderr
+    assert inside.stdout.startswith("more/b/")
 
 
 def test_a_missing_script_template_is_named(project: Path) -> None:
