@@ -71,6 +71,7 @@ def _revision_line(record: RevisionRecord) -> str:
 
 def _run_lines(run: RunRecord, paint: Paint) -> list[str]:
     lines = [_run_headline(run, paint)]
+    lines += [f"  {paint('overridden', 'warn')}  {one_line(redact(override))}" for override in run.overrides]
     for record in run.revisions:
         lines.append(_revision_line(record))
         if record.error:
@@ -122,6 +123,7 @@ def status_text(status: StatusFacts, *, paint: Paint = plain) -> str:
     if status.unknown:
         names = revisions(status.unknown, "")
         lines.append(f"Unknown  {paint(names, 'bad')}  (recorded in the database, but no file has this revision)")
+        lines.append(f"         erm history restore {one_line(status.unknown[0])}   writes a lost file back")
     last = "none in the ledger" if status.last_run is None else _run_headline(status.last_run, paint)
     return "\n".join([*lines, f"Last     {last}"]) + "\n"
 

@@ -57,6 +57,7 @@ def test_status_in_words(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> No
         "Heads    d4e5f6\n"
         "Pending  1 revision\n"
         "Unknown  fff  (recorded in the database, but no file has this revision)\n"
+        "         erm history restore fff   writes a lost file back\n"
         "Last     run 7  2025-03-01 12:30:00 UTC  apply done  prod, ann (deployer)@ci-4, erm 0.1.0,"
         " commit 0123456789ab\n",
         "",
@@ -86,7 +87,12 @@ def test_status_as_json(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> Non
 def test_history_in_words(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     """Each run has a line, each of its revisions another, errors under them."""
     failed = replace(
-        RUN, id=8, outcome="failed", git_commit=None, revisions=(replace(RECORD, outcome="failed", error="boom"),)
+        RUN,
+        overrides=("data-loss: it is only a cache",),
+        id=8,
+        outcome="failed",
+        git_commit=None,
+        revisions=(replace(RECORD, outcome="failed", error="boom"),),
     )
     cut_off = replace(RUN, id=9, outcome=None, finished_at=None, revisions=())
     pipeline = install(monkeypatch, FakePipeline(runs=(cut_off, failed, RUN)))
@@ -96,6 +102,7 @@ def test_history_in_words(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> N
         " commit 0123456789ab\n"
         "\n"
         "run 8  2025-03-01 12:30:00 UTC  apply failed  prod, ann (deployer)@ci-4, erm 0.1.0\n"
+        "  overridden  data-loss: it is only a cache\n"
         "  up    a1b2c3  add orders  (failed, 1.2 s, 3 statements)\n"
         "        boom\n"
         "\n"
