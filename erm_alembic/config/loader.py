@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from erm_alembic.config.document import Document, InvalidConfiguration, KeyPath, Problem, dotted, read_document
 from erm_alembic.config.in_force import origins_of, settings_of
-from erm_alembic.config.interpolation import UnsetVariable
+from erm_alembic.config.interpolation import UnsetVariable, has_variables
 from erm_alembic.config.profiles import SECTIONS, declared_profiles, effective, profile_data
 from erm_alembic.config.sealed import SealedUrl, has_typed_password, register_address
 from erm_alembic.config.settings import Settings
@@ -183,10 +183,16 @@ class _Chooser:
 
     def url(self, environment: str) -> tuple[SealedUrl | None, list[str]]:
         """The address, and what must be said about the choice."""
+        own = profile_data(self._data, environment).get("url")
         if text := self._environ.get(URL_VARIABLE, "").strip():
             register_address(text)
-            return SealedUrl(text, URL_VARIABLE, URL_VARIABLE, base_dir=self._project_dir, environ=self._environ), []
-        own = profile_data(self._data, environment).get("url")
+            notes = []
+            if own is not None:
+                notes.append(f"{URL_VARIABLE} is set: it wins over the url of {environment} in {self._name}.")
+            if has_variables(text):
+                notes.append(f"{URL_VARIABLE} is taken as it is: the `${{...}}` in it is not replaced.")
+            found = SealedUrl(text, URL_VARIABLE, URL_VARIABLE, base_dir=self._project_dir, environ=self._environ)
+            return found, notes
         if own is not None:
             return self.sealed(own, ("database", "environments", environment, "url")), []
         base = (self._data.get("database") or {}).get("url")

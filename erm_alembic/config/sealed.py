@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from erm_alembic.config.dsn import DatabaseUrl
-from erm_alembic.config.interpolation import UnsetVariable, expand, without_variables
+from erm_alembic.config.interpolation import UnsetVariable, expand, has_variables, without_variables
 from erm_alembic.config.redaction import redact, register_secret
 from erm_alembic.config.secrets import SecretContext, provider_for
 from erm_alembic.errors import ConfigurationError
@@ -83,8 +83,14 @@ class SealedUrl:
         try:
             return DatabaseUrl.parse(value)
         except ConfigurationError as error:
+            cure = error.cure
+            if self.line is None and provider_for(self.text) is None and has_variables(self.text):
+                cure = (
+                    f"{self.key} is taken as it is, and `${{...}}` is not replaced in it: let the shell put the value "
+                    f"in, or write the address with its variables into erm.yaml. {cure}"
+                )
             raise ConfigurationError(
-                f"{self.key} ({self.origin}): {error.what}", effect=error.effect, cure=error.cure
+                f"{self.key} ({self.origin}): {error.what}", effect=error.effect, cure=cure
             ) from None
 
     @property

@@ -124,7 +124,30 @@ def test_replicas_are_left_out_when_the_variable_replaces_the_database(tmp_path:
     """Standbys of the file's database are none of the one that ERM_DATABASE_URL names."""
     settings = load(tmp_path, WHOLE, "staging", ERM_DATABASE_URL="postgresql://over/all")
     assert settings.replicas == ()
-    assert settings.notes == ("ERM_DATABASE_URL replaces the database, so the replicas in erm.yaml are left out.",)
+    assert settings.notes == (
+        "ERM_DATABASE_URL is set: it wins over the url of staging in erm.yaml.",
+        "ERM_DATABASE_URL replaces the database, so the replicas in erm.yaml are left out.",
+    )
+
+
+def test_a_variable_that_wins_over_a_profiles_own_url_is_said(tmp_path: Path) -> None:
+    """One line tells that the profile's url is not used; a profile without one loses nothing."""
+    given = {"ERM_DATABASE_URL": "postgresql://over/all"}
+    assert load(tmp_path, WHOLE, None, **given).notes[0] == (
+        "ERM_DATABASE_URL is set: it wins over the url of dev in erm.yaml."
+    )
+    assert not any("wins over" in note for note in load(tmp_path, WHOLE, "later", **given).notes)
+    assert load(tmp_path, "ledger: {schema: ours}\n", None, **given).notes == ()
+
+
+def test_variables_inside_the_variable_are_said_to_stay(tmp_path: Path) -> None:
+    """`${NOPE}` in ERM_DATABASE_URL is no variable: a note says so, and so does the cure of an unreadable address."""
+    settings = load(tmp_path, None, None, ERM_DATABASE_URL="${NOPE}")
+    assert settings.notes == ("ERM_DATABASE_URL is taken as it is: the `${...}` in it is not replaced.",)
+    assert settings.url is not None
+    with pytest.raises(ConfigurationError) as caught:
+        settings.url.database_url()
+    assert "taken as it is, and `${...}` is not replaced in it" in caught.value.cure
 
 
 def test_a_variables_own_dollars_are_not_variables(tmp_path: Path, secret: str) -> None:

@@ -121,6 +121,18 @@ def test_a_failing_command_is_explained_without_its_output(
     assert secret not in "".join(capfd.readouterr())
 
 
+def test_a_failing_commands_cure_names_where_it_was_written(tmp_path: Path) -> None:
+    """The cure sends nobody to erm.yaml for a command that stands in ERM_DATABASE_URL."""
+    written = f"cmd:{sys.executable} no-such-tool.py"
+    for address, place in (
+        (sealed(tmp_path, written), "erm.yaml"),
+        (SealedUrl(written, "ERM_DATABASE_URL", "ERM_DATABASE_URL", base_dir=tmp_path), "ERM_DATABASE_URL"),
+    ):
+        with pytest.raises(ConfigurationError) as caught:
+            address.reveal()
+        assert caught.value.cure == f"Run {sys.executable} by hand, with the arguments that {place} gives it."
+
+
 def test_a_command_that_does_not_exist_is_explained(tmp_path: Path) -> None:
     """The program is named; its arguments, which may hold a token, are not."""
     with pytest.raises(ConfigurationError) as caught:

@@ -41,7 +41,8 @@ class CommandProvider:
         if not arguments:
             raise _failed(f"The command of {context.key} is empty.", "Write cmd:PROGRAM ARGUMENTS.")
         program = arguments[0]
-        by_hand = f"Run {program} by hand, with the arguments that erm.yaml gives it."
+        place = "erm.yaml" if context.interpolate else context.key
+        by_hand = f"Run {program} by hand, with the arguments that {place} gives it."
         try:
             done = subprocess.run(
                 arguments,
