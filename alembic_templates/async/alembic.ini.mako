@@ -36,8 +36,9 @@ level = WARNING
 handlers =
 qualname = sqlalchemy.engine
 
+# erm tells the progress of a run itself; with INFO, plain `alembic` tells its own.
 [logger_alembic]
-level = INFO
+level = WARNING
 handlers =
 qualname = alembic
 

@@ -179,3 +179,14 @@ def test_importing_the_command_imports_neither_alembic_nor_sqlalchemy() -> None:
     """`erm --help` is quick only while the commands are light to import."""
     code = f"import sys, {init_command.__name__}; sys.exit(bool({{'alembic', 'sqlalchemy'}} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_progress_is_told_once(tmp_path: Path, one_database: Database, template: str) -> None:
+    """erm tells which revision runs; Alembic's own log lines stay out of it."""
+    write_project(tmp_path, template)
+    (tmp_path / "erm.yaml").write_text("ledger: {schema: erm}\n")
+    assert run_erm("new", "shelves", cwd=tmp_path).returncode == 0
+    done = run_erm("migrate", "--mode", "plan", cwd=tmp_path, env={"ERM_DATABASE_URL": one_database.url})
+    assert "shelves" in done.stdout
+    assert "[alembic" not in done.stderr
