@@ -19,7 +19,7 @@ from erm_alembic.render.safe import one_line
 if TYPE_CHECKING:
     from erm_alembic.revisions.templates import NewFile
 
-__all__ = ["register", "write_project"]
+__all__ = ["adopt_project", "register", "write_project"]
 
 
 class Template(StrEnum):
@@ -46,6 +46,9 @@ def register(app: typer.Typer) -> None:
             Template, typer.Option(help="env.py on a synchronous or an asynchronous engine.")
         ] = Template.GENERIC,
         ci: Annotated[Forge | None, typer.Option(help="Write a workflow that plans and proves every change.")] = None,
+        adopt: Annotated[
+            bool, typer.Option("--adopt", help="Add only erm.yaml, to the Alembic project that is there.")
+        ] = False,
         verbose: VerboseOption = False,
     ) -> None:
         """Start a new project: alembic.ini, migrations/ and erm.yaml. Never overwrites a file.
@@ -55,7 +58,20 @@ def register(app: typer.Typer) -> None:
             erm init
 
             erm init services/shop --template async --ci github
+
+            erm init --adopt
         """
+        if adopt:
+            if ci is not None:
+                raise UsageError(
+                    "--ci does not go with --adopt, which adds only erm.yaml.",
+                    effect="Nothing was written.",
+                    cure="Leave --ci out.",
+                )
+            for path in adopt_project(directory):
+                console.write(f"created {one_line(str(path))}\n")
+            console.write(_what_next_adopted(directory) + "\n")
+            return
         created = write_project(directory, template.value, ci.value if ci else None)
         for path in created:
             console.write(f"created {one_line(str(path))}\n")
@@ -82,7 +98,33 @@ def write_project(directory: Path, template: str, ci: str | None = None) -> tupl
     """
     from erm_alembic.revisions.templates import database_name, project_files
 
-    files = project_files(template, database_name(directory.resolve().name), ci)
+    return _write(directory, project_files(template, database_name(directory.resolve().name), ci))
+
+
+def adopt_project(directory: Path) -> tuple[Path, ...]:
+    """Write the erm.yaml of an existing Alembic project, and nothing else.
+
+    Args:
+        directory: the project's folder, where its alembic.ini stands.
+
+    Returns:
+        The file created.
+
+    Raises:
+        UsageError: when there is an erm.yaml already, or no such folder.
+        ProjectError: when there is no Alembic project, or it cannot be read.
+        ErmError: when the folder cannot be written to.
+
+    Example:
+        `adopt_project(Path("shop"))`
+    """
+    from erm_alembic.revisions.adoption import adoption_file
+    from erm_alembic.revisions.templates import database_name
+
+    return _write(directory, (adoption_file(directory, database_name(directory.resolve().name)),))
+
+
+def _write(directory: Path, files: tuple[NewFile, ...]) -> tuple[Path, ...]:
     _refuse_to_overwrite(directory, files)
     with _all_or_nothing(directory) as created:
         for file in files:
@@ -103,8 +145,9 @@ def _refuse_to_overwrite(directory: Path, files: tuple[NewFile, ...]) -> None:
     cure = "Choose another folder (`erm init DIR`), or move what is in the way."
     if any(path.name == "alembic.ini" for path in in_the_way):
         cure = (
-            "erm runs an existing Alembic project as it is: set ERM_DATABASE_URL and type "
-            "`erm migrate --mode plan`. For a new project choose another folder: `erm init DIR`."
+            "`erm init --adopt` adds an erm.yaml to an existing Alembic project and leaves the rest as it is; "
+            "without one, set ERM_DATABASE_URL and type `erm migrate --mode plan`. For a new project choose another "
+            "folder: `erm init DIR`."
         )
     raise UsageError(
         f"{listed} {verb} there already.",
@@ -170,5 +213,16 @@ def _what_next(directory: Path, template: str) -> str:
         '  erm new "first tables"       # then write its upgrade() and downgrade()',
         "  erm migrate --mode plan      # on a private PostgreSQL: pip install 'erm-alembic[embedded]'",
         "  erm migrate",
+    ]
+    return "\n".join(lines)
+
+
+def _what_next_adopted(directory: Path) -> str:
+    lines = ["", "Next:"]
+    if directory.resolve() != Path.cwd():
+        lines.append(f"  cd {one_line(shlex.quote(str(directory)))}")
+    lines += [
+        "  erm config check",
+        "  erm migrate --mode plan      # on a private PostgreSQL: pip install 'erm-alembic[embedded]'",
     ]
     return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from erm_alembic.cli import init as init_command
-from erm_alembic.cli.init import write_project
+from erm_alembic.cli.init import adopt_project, write_project
 from erm_alembic.config.loader import load_settings
 from erm_alembic.errors import ErmError, UsageError
 from erm_alembic.revisions.templates import TEMPLATES, NewFile, database_name, project_files, templates_directory
@@ -182,11 +183,79 @@ def test_importing_the_command_imports_neither_alembic_nor_sqlalchemy() -> None:
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
-def test_progress_is_told_once(tmp_path: Path, one_database: Database, template: str) -> None:
-    """erm tells which revision runs; Alembic's own log lines stay out of it."""
+def test_alembics_own_log_is_quiet_in_a_new_project(tmp_path: Path, template: str) -> None:
+    """erm tells the progress itself: Alembic's INFO lines would tell it a second time."""
     write_project(tmp_path, template)
-    (tmp_path / "erm.yaml").write_text("ledger: {schema: erm}\n")
-    assert run_erm("new", "shelves", cwd=tmp_path).returncode == 0
-    done = run_erm("migrate", "--mode", "plan", cwd=tmp_path, env={"ERM_DATABASE_URL": one_database.url})
-    assert "shelves" in done.stdout
-    assert "[alembic" not in done.stderr
+    parser = configparser.RawConfigParser()
+    parser.read(tmp_path / "alembic.ini")
+    assert parser["logger_alembic"]["level"] == "WARNING"
+
+
+def existing(folder: Path, *names: str) -> list[str]:
+    """An Alembic project without erm.yaml, with revisions that have no downgrade; gives their ids."""
+    write_project(folder, "generic")
+    ids = []
+    for name in names:
+        path = folder / run_erm("new", name, cwd=folder).stdout.strip()
+        ids.append(path.name.partition("_")[0])
+        text = path.read_text()
+        path.write_text(text[: text.index("def downgrade")])
+    (folder / "erm.yaml").unlink()
+    return ids
+
+
+def test_an_existing_project_is_adopted_with_one_file(tmp_path: Path) -> None:
+    """--adopt adds an erm.yaml that exempts a history without downgrades, and changes nothing else."""
+    folder = tmp_path / "Corner Shop"
+    folder.mkdir()
+    ids = existing(folder, "first", "second")
+    before = snapshot(folder)
+    hint = run_erm("init", cwd=folder)
+    assert "`erm init --adopt` adds an erm.yaml" in hint.stderr
+    done = run_erm("init", "--adopt", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "created erm.yaml" in done.stdout
+    after = snapshot(folder)
+    text = after.pop("erm.yaml")
+    assert after == before
+    assert text is not None
+    assert yaml.safe_load(text) == {
+        "database": {"environments": {"dev": {"url": "embedded://corner_shop"}}},
+        "safety": {"downgrades_since": ids[-1]},
+    }
+    assert b"# 2 of the revisions so far cannot be rolled back." in text
+    for command in (("config", "check"), ("check", "downgrades")):
+        checked = run_erm(*command, cwd=folder)
+        assert checked.returncode == 0, checked.stderr
+    again = run_erm("init", "--adopt", cwd=folder)
+    assert again.returncode == 2
+    assert "erm.yaml is there already" in again.stderr
+    assert (folder / "erm.yaml").read_bytes() == text
+
+
+def test_a_history_with_downgrades_is_adopted_without_exemption(tmp_path: Path) -> None:
+    """Where every revision goes down, nothing is exempt."""
+    existing(tmp_path)
+    assert adopt_project(tmp_path) == (tmp_path / "erm.yaml",)
+    assert "safety" not in yaml.safe_load((tmp_path / "erm.yaml").read_text())
+
+
+def test_several_heads_are_left_to_the_team(tmp_path: Path) -> None:
+    """One revision cannot exempt two branches: the file says so in a comment."""
+    (first,) = existing(tmp_path, "first")
+    versions = tmp_path / "migrations/versions"
+    for name in ("left", "right"):
+        (versions / f"{name}.py").write_text(f"revision = {name!r}\ndown_revision = {first!r}\n")
+    adopt_project(tmp_path)
+    text = (tmp_path / "erm.yaml").read_text()
+    assert "# 3 of the revisions so far" in text
+    assert 'several heads ("left", "right")' in text
+    assert "safety" not in yaml.safe_load(text)
+
+
+def test_adopting_where_there_is_no_project_writes_nothing(tmp_path: Path) -> None:
+    """A folder without Alembic, and no folder at all, are clear errors."""
+    assert "No Alembic project was found" in run_erm("init", "--adopt", cwd=tmp_path).stderr
+    assert "--ci does not go with --adopt" in run_erm("init", "--adopt", "--ci", "github", cwd=tmp_path).stderr
+    assert "There is no folder shop" in run_erm("init", "shop", "--adopt", cwd=tmp_path).stderr
+    assert snapshot(tmp_path) == {}
