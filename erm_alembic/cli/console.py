@@ -59,7 +59,7 @@ def prepare_streams() -> None:
     """Make no character fatal: what the terminal's encoding lacks is written as a backslash escape."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # the caller closed it: what would go there is not wanted
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open to the end
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

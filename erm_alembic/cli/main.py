@@ -184,6 +184,11 @@ def _invoke(arguments: Sequence[str] | None, kept: Invocation) -> int:
             return 1
         console.print_error(usage, verbose=kept.verbose)
         return usage.exit_code
+    except SystemExit:
+        raise
+    except BaseException as error:  # never a raw traceback: it may quote a password
+        console.print_defect(error, verbose=kept.verbose)
+        return 1
     # With standalone_mode off, `typer.Exit(code=N)` comes back as N; a command that just returns gives None.
     return result if isinstance(result, int) else 0
 

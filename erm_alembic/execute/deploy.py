@@ -98,9 +98,11 @@ def _guarded(run: Run, raw: GatedConnection, ledger: Ledger, watch: SignalWatch)
         run.check_ended()
     except Stopped as stopped:
         ending = ("interrupted", f"stopped by {stopped}")
+    except KeyboardInterrupt:
+        ending = ("interrupted", "stopped by KeyboardInterrupt")
     except ErmError as error:
         ending, refusal = ("failed", error.what), error
-    except Exception as error:
+    except BaseException as error:
         ending = ("failed", run.where_it_failed(error))
     with watch.held():
         if watch.received is not None and ending[0] != "done":

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from psycopg2.extensions import cursor as PlainCursor
 
 from erm_alembic.checks.overrides import Override
+from erm_alembic.config.redaction import first_line
 from erm_alembic.errors import Refused
 from erm_alembic.execute.failure import describe_failure
 from erm_alembic.execute.observe import Observer
@@ -23,9 +24,12 @@ from erm_alembic.ledger.encoding import Source, fitted
 from erm_alembic.ledger.store import Ledger
 from erm_alembic.planning.build import Survey, choose_pending
 from erm_alembic.planning.model import Step, StepOutcome
+from erm_alembic.postgres.deploy_lock import lock_holder, still_held, try_deploy_lock
 from erm_alembic.postgres.intercept import GatedConnection
 from erm_alembic.revisions.environment import RevisionStep
+from erm_alembic.revisions.forked import ends_forked_children
 from erm_alembic.revisions.graph import unknown_revisions
+from erm_alembic.revisions.kept_open import kept_open
 from erm_alembic.revisions.project import AlembicProject
 from erm_alembic.revisions.recording.call_stack import line_in_traceback
 from erm_alembic.revisions.steps import PendingRevision
@@ -62,7 +66,7 @@ class Run:
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     run_id: int = 0
     next_heads: tuple[str, ...] = ()
-    failure: Exception | None = None
+    failure: BaseException | None = None
 
     def __post_init__(self) -> None:
         self.progress = UnfailingProgress(self.progress)
@@ -121,19 +125,33 @@ class Run:
     ) -> Callable[..., None]:
         def migration_fn(**kw: Any) -> None:
             try:
-                run(**kw)
-            except SystemExit as error:
-                self.failure = RuntimeError(f"the revision calls sys.exit({error.code!r})")
-                raise self.failure.with_traceback(error.__traceback__) from error
-            except Exception as error:
+                with ends_forked_children(), kept_open():
+                    run(**kw)
+            except (KeyboardInterrupt, Exception) as error:
                 self.failure = error
                 raise
+            except BaseException as error:  # which Alembic, asyncio or env.py would take for its own
+                self.failure = RuntimeError(_raised(error))
+                raise self.failure.with_traceback(error.__traceback__) from error
             watch.check()
             self.observer.end()
+            self._keep_lock(raw)
             _insert_as_login_role(raw, ledger.revision_insert(), self._row(pending, "done", None))
 
         migration_fn.__name__ = run.__name__
         return migration_fn
+
+    def _keep_lock(self, raw: GatedConnection) -> None:
+        """Take the deploy lock again when the revision freed it."""
+        with raw.cursor(cursor_factory=PlainCursor) as cursor:
+            if still_held(cursor):
+                return
+            assert self.under_way is not None
+            freed = f"{self.under_way.facts.revision} freed the deploy lock (DISCARD ALL, or pg_advisory_unlock_all())"
+            if not try_deploy_lock(cursor):
+                self.failure = RuntimeError(f"{freed}, and another deployer has taken it: {lock_holder(cursor)}")
+                raise self.failure
+        self.progress.note(f"Revision {freed}; it was taken again at once.")
 
     def _row(self, pending: PendingRevision, outcome: str, error: str | None) -> list[Any]:
         facts = pending.facts
@@ -194,6 +212,12 @@ class Run:
         line = line_in_traceback(error, self.under_way.file) or self.observer.last_line
         place = self.under_way.facts.path if line is None else f"{self.under_way.facts.path}:{line}"
         return f"{place}: {said}"
+
+
+def _raised(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return f"the revision calls sys.exit({error.code!r})"
+    return f"the revision raises {type(error).__name__}: {first_line(error)}"
 
 
 def _insert_as_login_role(raw: GatedConnection, statement: Any, values: list[Any]) -> None:

@@ -26,8 +26,8 @@ CANCEL_AGAIN_SECONDS = 0.1
 LONGEST_CANCEL_SECONDS = 2.0
 
 
-class Stopped(BaseException):
-    """A signal arrived: no `except Exception` of a revision may hold it up.
+class Stopped(KeyboardInterrupt):
+    """A signal arrived: no `except Exception` of a revision may hold it up; where Ctrl-C passes, it passes.
 
     Args:
         signal_number: which one.

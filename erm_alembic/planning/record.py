@@ -17,6 +17,8 @@ from erm_alembic.planning.request import Request
 from erm_alembic.postgres.intercept import GatedConnection, gated_engine
 from erm_alembic.revisions.environment import run_environment
 from erm_alembic.revisions.facts import RevisionFacts
+from erm_alembic.revisions.forked import ends_forked_children
+from erm_alembic.revisions.kept_open import ConnectionNeeded, kept_open
 from erm_alembic.revisions.recording.call_stack import line_in_traceback
 from erm_alembic.revisions.recording.recorder import Recorder, Recording
 from erm_alembic.revisions.steps import PendingRevision
@@ -126,13 +128,16 @@ def _recorded(
     def migration_fn(**kw: Any) -> None:
         recorder.inside_revision = True
         try:
-            run(**kw)
-        except ErmError:
+            with ends_forked_children(), kept_open():
+                run(**kw)
+        except (ErmError, KeyboardInterrupt):
             raise
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             if raw.closed:
                 raise  # the server or the network is gone: that is no fault of the revision
             line = line_in_traceback(error, recording.path)
+            if isinstance(error, ConnectionNeeded):
+                raise _closes_connection(error, facts, line) from error
             if not recorder.wrote_before:
                 raise _fails_by_itself(error, facts, line) from error
             where = "the revision" if line is None else f"line {line}"
@@ -146,6 +151,15 @@ def _recorded(
 
     migration_fn.__name__ = run.__name__
     return migration_fn
+
+
+def _closes_connection(error: ConnectionNeeded, facts: RevisionFacts, line: int | None) -> ProjectError:
+    done, _, cure = str(error).partition(": ")
+    return ProjectError(
+        f"{facts.path}{'' if line is None else f':{line}'}: revision {facts.revision} {done}.",
+        effect="Nothing was changed.",
+        cure=f"{cure[0].upper()}{cure[1:]}.",
+    )
 
 
 def _fails_by_itself(error: BaseException, facts: RevisionFacts, line: int | None) -> ProjectError:

@@ -16,7 +16,7 @@ from typing import Any
 from erm_alembic.errors import LockNotHad
 from erm_alembic.postgres.text.lexer import tokens
 
-__all__ = ["Holder", "acquire_deploy_lock", "lock_holder"]
+__all__ = ["Holder", "acquire_deploy_lock", "lock_holder", "still_held", "try_deploy_lock"]
 
 # Advisory locks are per database; two fixed numbers name ours among those of the application.
 LOCK_CLASS, LOCK_OBJECT = 0x65726D, 1
@@ -72,6 +72,18 @@ def lock_holder(cursor: Any) -> Holder | None:
     return None if row is None else Holder(*row)
 
 
+def still_held(cursor: Any) -> bool:
+    """Whether this very session holds the deploy lock: DISCARD ALL, or pg_advisory_unlock_all(), may have freed it."""
+    cursor.execute(f"SELECT EXISTS ({HOLDER} AND l.pid = pg_catalog.pg_backend_pid())", [LOCK_CLASS, LOCK_OBJECT])
+    return bool(cursor.fetchone()[0])
+
+
+def try_deploy_lock(cursor: Any) -> bool:
+    """Take the deploy lock in this session when it is free; whether it was."""
+    cursor.execute("SELECT pg_catalog.pg_try_advisory_lock(%s, %s)", [LOCK_CLASS, LOCK_OBJECT])
+    return bool(cursor.fetchone()[0])
+
+
 def acquire_deploy_lock(
     connection: Any, wait: float, tell: Callable[[str], None], clock: Callable[[], float] = time.monotonic
 ) -> None:
@@ -90,8 +102,7 @@ def acquire_deploy_lock(
     told: int | None = None
     with connection.cursor() as cursor:
         while True:
-            cursor.execute("SELECT pg_catalog.pg_try_advisory_lock(%s, %s)", [LOCK_CLASS, LOCK_OBJECT])
-            if cursor.fetchone()[0]:
+            if try_deploy_lock(cursor):
                 return
             holder = lock_holder(cursor)
             remaining = deadline - clock()

@@ -34,8 +34,9 @@ from erm_alembic.postgres.session_state import (
     end_transaction,
     read_session_state,
 )
+from erm_alembic.revisions.forked import ends_forked_children
 from erm_alembic.revisions.project import AlembicProject
-from erm_alembic.revisions.recording.call_stack import line_in_traceback
+from erm_alembic.revisions.recording.call_stack import calling_line, line_in_traceback
 from erm_alembic.revisions.redirect import redirected_engines
 
 __all__ = ["Config", "MigrationContext", "RevisionStep", "Work", "run_environment"]
@@ -64,6 +65,8 @@ class _Adoption:
 
         def adopted_configure(connection: Any = None, **opts: Any) -> None:
             self._refuse_second_database()
+            if opts.get("as_sql"):
+                raise self._prints_sql()
             self.theirs = _sync_connection(connection)
             opts.update(self.options)
             opts.pop("url", None)
@@ -83,6 +86,15 @@ class _Adoption:
         # On the instance: the proxy `alembic.context` looks attributes up there, and a subclass would not be seen.
         self.environment.configure = adopted_configure  # type: ignore[method-assign,assignment]
         self.environment.run_migrations = adopted_run_migrations  # type: ignore[method-assign]
+
+    def _prints_sql(self) -> EnvironmentRefused:
+        where = self.environment.script.env_py_location
+        line = calling_line(str(Path(where).absolute()))
+        return EnvironmentRefused(
+            f"{where}{'' if line is None else f':{line}'}: env.py prints SQL: context.configure(as_sql=True).",
+            effect=NOTHING_DONE,
+            cure="Take out as_sql; `erm migrate --mode plan --sql` prints the script.",
+        )
 
     def _refuse_second_database(self) -> None:
         if self.ran:
@@ -220,14 +232,15 @@ def _heads_listener(on_heads: Callable[[frozenset[str]], None] | None) -> Callab
 
 def _run_env_py(scripts: ScriptDirectory, adoption: _Adoption) -> None:
     try:
-        scripts.run_env()
-    except ErmError:
+        with ends_forked_children():
+            scripts.run_env()
+    except (ErmError, KeyboardInterrupt):
         raise
     except Exception as error:
         if adoption.worked:
             raise  # a revision failed: whoever yielded the step knows which
         raise _env_py_failed(scripts, error) from error
-    except SystemExit as error:
+    except BaseException as error:
         raise _env_py_failed(scripts, error) from error
     if not adoption.worked:
         raise ProjectError(
