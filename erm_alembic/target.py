@@ -138,7 +138,7 @@ def _resolve(settings: Settings) -> tuple[DatabaseUrl, str]:
             effect=NOTHING_RUN,
             cure="Set ERM_DATABASE_URL, or a url in erm.yaml.",
         )
-    url = DatabaseUrl.parse(settings.url.reveal())
+    url = settings.url.database_url()
     if url.embedded_name is None:
         return url, url.redacted
     from erm_alembic.postgres.embedded.server import EmbeddedServer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from urllib.parse import unquote
@@ -17,6 +18,9 @@ from erm_alembic.config.secrets.protocol import SecretContext
 from erm_alembic.config.settings import SealedUrl
 from erm_alembic.errors import ConfigurationError
 from tests.support.databases import Database
+
+# The folder of the checkout may have a space in its name.
+QUOTED = shlex.quote(sys.executable)
 
 
 def sealed(folder: Path, value: str, environ: dict[str, str] | None = None) -> SealedUrl:
@@ -95,10 +99,10 @@ def test_a_command_prints_the_address(tmp_path: Path, secret: str) -> None:
     """`cmd:` runs without a shell: metacharacters and words with blanks reach the program as they are."""
     program = "import os, sys; print(sys.argv[1] + os.environ['PW'] + sys.argv[2])"
     (tmp_path / "print.py").write_text(program)
-    command = f'cmd:{sys.executable} print.py "postgresql://app:" "@db/a;b|c $$HOME"'
+    command = f'cmd:{QUOTED} print.py "postgresql://app:" "@db/a;b|c $$HOME"'
     url = sealed(tmp_path, command, {"PW": secret})
     assert url.reveal() == f"postgresql://app:{secret}@db/a;b|c $HOME"
-    assert url.shown == f"cmd:{sys.executable} ***"
+    assert url.shown == f"cmd:{QUOTED} ***"
     assert redact(secret) == "***"
 
 
@@ -116,14 +120,14 @@ def test_a_failing_command_is_explained_without_its_output(
     """Neither its stdout nor its stderr appear anywhere, only how it ended."""
     (tmp_path / "tool.py").write_text(program.replace("{}", secret))
     with pytest.raises(ConfigurationError) as caught:
-        sealed(tmp_path, f"cmd:{sys.executable} tool.py").reveal()
+        sealed(tmp_path, f"cmd:{QUOTED} tool.py").reveal()
     assert caught.value.what == f"The command {sys.executable}, which prints database.environments.dev.url, {says}"
     assert secret not in "".join(capfd.readouterr())
 
 
 def test_a_failing_commands_cure_names_where_it_was_written(tmp_path: Path) -> None:
     """The cure sends nobody to erm.yaml for a command that stands in ERM_DATABASE_URL."""
-    written = f"cmd:{sys.executable} no-such-tool.py"
+    written = f"cmd:{QUOTED} no-such-tool.py"
     for address, place in (
         (sealed(tmp_path, written), "erm.yaml"),
         (SealedUrl(written, "ERM_DATABASE_URL", "ERM_DATABASE_URL", base_dir=tmp_path), "ERM_DATABASE_URL"),
@@ -148,7 +152,7 @@ def test_a_command_that_hangs_is_ended(tmp_path: Path) -> None:
     context = SecretContext("database.url", tmp_path, {})
     (tmp_path / "hang.py").write_text("import threading; threading.Event().wait(60)")
     with pytest.raises(ConfigurationError, match=r"took longer than 0\.2 s"):
-        CommandProvider(timeout=0.2).fetch(f"{sys.executable} hang.py", context)
+        CommandProvider(timeout=0.2).fetch(f"{QUOTED} hang.py", context)
 
 
 def test_every_provider_has_its_own_scheme() -> None:
