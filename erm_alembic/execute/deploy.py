@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import Any, Literal
+from typing import Literal
 
 import psycopg2
 
@@ -153,20 +153,14 @@ def _write_end(run: Run, ledger: Ledger, result: str, error: str | None) -> None
     """Write how the run ended, on the ledger's own connection; the migration's may have died with the run."""
     failed = None if result == "done" else run.failed_row(error or result)
     try:
-        _write_rows(run, ledger, failed, result, error)
+        ledger.finish_run(run.run_id, result, error, failed)
     except (ErmError, psycopg2.Error):
         # The ledger's connection died too: one more try, for a server that is back already.
         try:
             with open_ledger(run.target) as fresh:
-                _write_rows(run, fresh, failed, result, error)
+                fresh.finish_run(run.run_id, result, error, failed)
         except (ErmError, psycopg2.Error):
             run.progress.note(f"The end of run {run.run_id} could not be written to the ledger: {result}.")
-
-
-def _write_rows(run: Run, ledger: Ledger, failed: list[Any] | None, result: str, error: str | None) -> None:
-    if failed is not None:
-        ledger.write_revision(failed)
-    ledger.finish_run(run.run_id, result, error)
 
 
 def _stopped_before(stopped: Stopped) -> Interrupted:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+import psycopg2
 from psycopg2 import errors as pg
 from psycopg2 import sql
 
@@ -163,13 +164,32 @@ class Ledger:
         )
         return int(rows[0][0])
 
-    def finish_run(self, run_id: int, outcome: str, error: str | None = None) -> None:
-        """Write how a run ended."""
-        self._select(
+    def finish_run(
+        self, run_id: int, outcome: str, error: str | None = None, failed_revision: Sequence[Any] | None = None
+    ) -> None:
+        """Write how a run ended, once: a second try, after an answer that was lost on the way, changes nothing.
+
+        Args:
+            run_id: the run.
+            outcome: `done`, `failed` or `interrupted`.
+            error: what failed.
+            failed_revision: the row of the revision that failed, whose own transaction is gone.
+        """
+        ending = sql.SQL(
             "UPDATE {schema}.run SET finished_at = clock_timestamp(), outcome = %s, error = %s"
-            " WHERE id = %s RETURNING id",
-            [outcome, error, run_id],
-        )
+            " WHERE id = %s AND finished_at IS NULL"
+        ).format(schema=self._placed())
+        with self._connection.cursor() as cursor:
+            cursor.execute("BEGIN")
+            try:
+                cursor.execute(ending, fitted([outcome, error, run_id], self._connection))
+                if cursor.rowcount and failed_revision is not None:
+                    cursor.execute(self.revision_insert(), fitted(failed_revision, self._connection))
+                cursor.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(psycopg2.Error):
+                    cursor.execute("ROLLBACK")
+                raise
 
     def revision_insert(self) -> sql.Composed:
         """The statement that writes one revision, for the migration's own transaction: both are there, or none."""
@@ -178,11 +198,6 @@ class Ledger:
             " statements, path, source, source_hash, outcome, error)"
             " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
         ).format(schema=self._placed())
-
-    def write_revision(self, values: Sequence[Any]) -> None:
-        """Write one revision in a transaction of its own: one that failed, whose own transaction is gone."""
-        with self._connection.cursor() as cursor:
-            cursor.execute(self.revision_insert(), fitted(values, self._connection))
 
     def runs(self, limit: int | None = None, *, sources: bool = False) -> tuple[RunRecord, ...]:
         """The runs, latest first, each with its revisions.
