@@ -9,7 +9,7 @@
     │   └── ServerError                    the embedded server cannot be started or stopped
     ├── LockNotHad                exit 1   another deployer holds the deploy lock
     ├── Refused                   exit 1   a finding, drift or a possible loss of data forbids the run
-    └── Interrupted               exit 130 (SIGINT) or 143 (SIGTERM)
+    └── Interrupted               exit 129 (SIGHUP), 130 (SIGINT) or 143 (SIGTERM)
 
 Every error says what happened, the effect it has on the user's database or files, and the cure: what to type next.
 """
