@@ -78,8 +78,12 @@ class CommandProvider:
 
     def describe(self, reference: str) -> str:
         """Only the program: arguments may hold tokens."""
-        words = reference.split()
-        return f"cmd:{words[0] if words else ''}" + (" ***" if len(words) > 1 else "")
+        try:
+            words = shlex.split(reference)
+        except ValueError:  # a quote that is not closed: show nothing of it
+            return "cmd:***"
+        program = shlex.quote(words[0]) if words else ""
+        return f"cmd:{program}" + (" ***" if len(words) > 1 else "")
 
 
 def _failed(what: str, cure: str) -> ConfigurationError:
