@@ -107,6 +107,9 @@ def stdout_reserved() -> Iterator[None]:
             yield
     finally:
         if kept is not None:
+            # What was written to the stream itself still waits in its buffer, and belongs to stderr too.
+            with suppress(OSError, ValueError, AttributeError):
+                sys.__stdout__.flush()  # type: ignore[union-attr]  # None where the caller closed it
             os.dup2(kept, 1)
             os.close(kept)
 
