@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Iterable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,8 +82,8 @@ def autogenerate(
         scripts.messaging_opts = {"quiet": True}
         location = chosen_location(scripts, version_path, called_from)
         if scratch is not None:
-            location = str(scratch)
-            scripts.version_locations = [*(str(path) for path in scripts._version_locations), str(scratch)]
+            location = scratch
+            scripts.version_locations = [*(str(path) for path in scripts._version_locations), scratch]
             del scripts._version_locations
         context = _revision_context(config, scripts, message, head, location)
         _compare(project, scripts, config, connection, target, metadata, context)
@@ -98,13 +98,7 @@ def autogenerate(
 
 def _place(write: bool) -> AbstractContextManager[Any]:
     """Where the file goes: the project's own folder (None), or one that is gone afterwards."""
-    return nullcontext(None) if write else _Scratch()
-
-
-class _Scratch(ExitStack):
-    def __enter__(self) -> Path:  # type: ignore[override]
-        super().__enter__()
-        return Path(self.enter_context(tempfile.TemporaryDirectory(prefix="erm-gen-")))
+    return nullcontext(None) if write else tempfile.TemporaryDirectory(prefix="erm-gen-")
 
 
 def _revision_context(

@@ -134,7 +134,7 @@ def upgrade_steps(scripts: ScriptDirectory, heads: Sequence[str], target: str) -
     except (CommandError, RevisionError) as error:
         raise _no_such_target(error, target, scripts) from error
     return [
-        MigrationStep.upgrade_from_script(scripts.revision_map, script)  # type: ignore[no-untyped-call,unused-ignore]
+        MigrationStep.upgrade_from_script(scripts.revision_map, script)  # type: ignore[no-untyped-call,unused-ignore]  # Alembic
         for script in reversed(revisions)
     ]
 

@@ -29,7 +29,7 @@ def script_start(context: MigrationContext, heads: Sequence[str]) -> str:
         return _halved(str(CreateTable(context._version).compile(dialect=context.dialect)).strip())
     table = _halved(context.dialect.identifier_preparer.format_table(context._version))
     expected = ", ".join(sorted(heads)) or "no revision"
-    recorded = f"(SELECT coalesce(array_agg(version_num::text ORDER BY version_num::text), '{{}}') FROM {table})"  # noqa: S608
+    recorded = f"(SELECT coalesce(array_agg(version_num::text ORDER BY version_num::text), '{{}}') FROM {table})"  # noqa: S608 - quoted
     wanted = f"ARRAY[{', '.join(_quoted(head) for head in sorted(heads))}]::text[]"
     message = _quoted(f"this script starts at {expected}; the database does not".replace("%", "%%"))
     body = f"BEGIN IF {recorded} IS DISTINCT FROM {wanted} THEN RAISE EXCEPTION {message}; END IF; END"
