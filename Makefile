@@ -2,7 +2,7 @@
 # python3 (3.11 or newer) and make are all that must be there. PYTHON=/path/to/python chooses another Python.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types contracts build bench check clean venv venv-demo
+.PHONY: help demo test fuzz lint format types contracts build bench check clean venv venv-demo
 
 SHELL := /bin/sh
 BIN := .venv/bin
@@ -21,6 +21,9 @@ demo: venv-demo ## plan, apply, a change, plan, apply, rollback: the sample shop
 
 test: venv ## run the tests (JOBS=2 processes; ARGS='...' go to pytest)
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadscope $(ARGS)
+
+fuzz: venv ## run the tests that make up their own input, with 1,000 new examples each
+	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -q tests/config/test_dsn.py tests/config/test_redaction.py tests/postgres/test_lexer.py
 
 lint: venv ## ruff: rules and format
 	@$(BIN)/python -m ruff check .

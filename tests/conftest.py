@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from erm_alembic.postgres.embedded.binaries import PostgresBinaries
@@ -24,6 +25,12 @@ from tests.support.secrecy import issue_awkward_secret, issue_secret, shown_in, 
 # Found before the environment is cleaned: ERM_PG_BIN may be the only way to a server on this machine.
 _AVAILABLE = one_per_major()
 _home = pytest.StashKey[Path]()
+
+# The suite tries the same examples at each run, so that a failure is about the change at hand; `make fuzz` looks for
+# new ones.
+hypothesis.settings.register_profile("suite", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("fuzz", max_examples=1_000, deadline=None, print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -68,8 +68,13 @@ def read_uri(driver: str, rest: str) -> tuple[dict[str, str], dict[str, str]]:
     parameters |= {"host": ",".join(hosts), "port": ",".join(ports), "dbname": _decoded(dbname, "database's name")}
     known, unknown = _query_parameters(query, driver)
     parameters |= known
-    parameters = {key: value for key, value in parameters.items() if value.strip(",")}
+    parameters = {key: value for key, value in parameters.items() if not _says_nothing(key, value)}
     return _with_port_lists(parameters), unknown
+
+
+def _says_nothing(key: str, value: str) -> bool:
+    """A list of hosts or ports that names none is commas alone; any other value may well be a comma."""
+    return not (value.strip(",") if key in ("host", "port") else value)
 
 
 def _split_userinfo(rest: str) -> tuple[str | None, str]:

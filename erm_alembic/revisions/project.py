@@ -104,12 +104,14 @@ class AlembicProject:
         before = Path.cwd()
         path_before = list(sys.path)
         os.chdir(self.root)
+        _forget_relative_finders()
         try:
             with contextlib.redirect_stdout(sys.stderr):
                 yield
         finally:
             os.chdir(before)
             sys.path[:] = path_before
+            _forget_relative_finders()
 
     def relative(self, path: str | Path) -> str:
         """A path as the plan shows it: relative to the project's folder where it is inside."""
@@ -118,6 +120,16 @@ class AlembicProject:
             return resolved.relative_to(self.root.resolve()).as_posix()
         except ValueError:
             return resolved.as_posix()
+
+
+def _forget_relative_finders() -> None:
+    """Let the import system look at relative entries of `sys.path` anew.
+
+    `prepend_sys_path = .` puts a relative folder there, and Python remembers for good which folder it first meant:
+    in a process that works on two projects, the second would import from the first.
+    """
+    for entry in [entry for entry in sys.path_importer_cache if not Path(entry).is_absolute()]:
+        del sys.path_importer_cache[entry]
 
 
 def find_project(settings: Settings, options: AlembicOptions | None = None) -> AlembicProject:

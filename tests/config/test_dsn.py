@@ -46,6 +46,7 @@ def test_what_libpq_reads_is_kept_as_libpq_reads_it(uri: str) -> None:
 
 @given(user=words, password=words, database=words)
 @example(user="a", password="***", database="%41")
+@example(user=",", password=",", database=",")
 def test_any_name_and_password_survive_reading_and_writing(user: str, password: str, database: str) -> None:
     """Names and passwords of any characters come out of the address as they went in, for libpq and for SQLAlchemy."""
     text_ = f"postgresql://{quote(user, safe='')}:{quote(password, safe='')}@db/{quote(database, safe='')}"
