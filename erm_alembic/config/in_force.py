@@ -69,6 +69,7 @@ def settings_of(found: Effective, environment: str, project_dir: Path, seal: Sea
         ),
         backup=MappingProxyType(dict(found.backup)),
         ledger=settings.LedgerSettings(found.ledger.schema_),
+        execution=settings.ExecutionSettings(**found.execution.model_dump()),
     )
 
 

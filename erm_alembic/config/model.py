@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from erm_alembic.config import settings
 from erm_alembic.config.durations import DURATION_PATTERN, format_duration, parse_duration
@@ -16,6 +16,7 @@ from erm_alembic.config.durations import DURATION_PATTERN, format_duration, pars
 __all__ = [
     "DatabaseModel",
     "DriftModel",
+    "ExecutionModel",
     "FileModel",
     "LedgerModel",
     "MigrationsModel",
@@ -40,9 +41,18 @@ def _duration(value: object) -> object:
     return parse_duration(value) if isinstance(value, str) else value
 
 
+def _fits_server(value: timedelta) -> timedelta:
+    """The server counts its timeouts in milliseconds, in 32 bits; what it cannot count would fail in the deploy."""
+    if value > _LONGEST_TIMEOUT:
+        raise ValueError(f"the server's timeouts are {format_duration(_LONGEST_TIMEOUT)} at most; 0s means no limit")
+    return value
+
+
+_LONGEST_TIMEOUT = timedelta(milliseconds=2**31 - 1)
 _DURATION_SCHEMA = {"type": "string", "pattern": DURATION_PATTERN, "examples": ["500ms", "15s", "45m", "1h"]}
 
 Duration = Annotated[timedelta, BeforeValidator(_duration), _or_variable(_DURATION_SCHEMA)]
+ServerTimeout = Annotated[Duration, AfterValidator(_fits_server)]
 Count = Annotated[int, _or_variable({"type": "integer", "minimum": 0})]
 Flag = Annotated[bool, _or_variable({"type": "boolean"})]
 Url = Annotated[
@@ -55,6 +65,7 @@ Url = Annotated[
 Level = Literal["error", "warning", "off"]
 
 _POOL = settings.PoolSettings()
+_EXECUTION = settings.ExecutionSettings()
 
 
 class _Section(BaseModel):
@@ -154,6 +165,53 @@ class LedgerModel(_Section):
     schema_: str = Field("erm", alias="schema", min_length=1, description="a schema of their own (erm)")
 
 
+class ExecutionModel(_Section):
+    """How patiently a run waits for locks, and how often it tries again; 0s means no limit."""
+
+    lock_timeout: Annotated[
+        ServerTimeout,
+        Field(
+            description="how long a statement in a transaction waits for a lock, and holds up whoever comes after it "
+            f"({format_duration(_EXECUTION.lock_timeout)})"
+        ),
+    ] = _EXECUTION.lock_timeout
+    lock_retries: Annotated[
+        Count,
+        Field(ge=0, description=f"how often a revision is tried again for a lock ({_EXECUTION.lock_retries})"),
+    ] = _EXECUTION.lock_retries
+    retry_delay: Annotated[
+        Duration,
+        Field(
+            description="the pause before the first of these tries; it doubles each time, with jitter "
+            f"({format_duration(_EXECUTION.retry_delay)})"
+        ),
+    ] = _EXECUTION.retry_delay
+    max_retry_delay: Annotated[
+        Duration, Field(description=f"the longest pause ({format_duration(_EXECUTION.max_retry_delay)})")
+    ] = _EXECUTION.max_retry_delay
+    statement_timeout: Annotated[
+        ServerTimeout,
+        Field(
+            description="how long a statement in a transaction may run "
+            f"({format_duration(_EXECUTION.statement_timeout)}: as long as it takes)"
+        ),
+    ] = _EXECUTION.statement_timeout
+    concurrent_timeout: Annotated[
+        ServerTimeout,
+        Field(
+            description="how long a statement that cannot run in a transaction may run, such as CREATE INDEX "
+            f"CONCURRENTLY ({format_duration(_EXECUTION.concurrent_timeout)}: as long as it takes)"
+        ),
+    ] = _EXECUTION.concurrent_timeout
+    deploy_lock_wait: Annotated[
+        Duration,
+        Field(
+            description="how long to wait for another deployer, unless --wait says otherwise "
+            f"({format_duration(_EXECUTION.deploy_lock_wait)}; 0s tries once)"
+        ),
+    ] = _EXECUTION.deploy_lock_wait
+
+
 class _Shared(_Section):
     """The sections that a profile may hold too."""
 
@@ -162,6 +220,7 @@ class _Shared(_Section):
     shadow: ShadowModel | None = None
     backup: dict[str, Any] | None = None
     ledger: LedgerModel | None = None
+    execution: ExecutionModel | None = None
     migrations: MigrationsModel | None = None
 
 

@@ -26,6 +26,7 @@ SECTIONS: Mapping[str, KeyPath] = {
     "shadow": ("shadow",),
     "backup": ("backup",),
     "ledger": ("ledger",),
+    "execution": ("execution",),
 }
 
 
@@ -46,6 +47,7 @@ class Effective:
     shadow: model.ShadowModel
     backup: Mapping[str, Any]
     ledger: model.LedgerModel
+    execution: model.ExecutionModel
     sources: Mapping[KeyPath, KeyPath] = field(default_factory=dict)
 
 
@@ -89,6 +91,7 @@ def effective(data: Mapping[str, Any], profile: str | None) -> Effective:
         shadow=model.ShadowModel.model_validate(merged["shadow"] or {}),
         backup=merged["backup"] or {},
         ledger=model.LedgerModel.model_validate(merged["ledger"] or {}),
+        execution=model.ExecutionModel.model_validate(merged["execution"] or {}),
         sources=sources,
     )
 

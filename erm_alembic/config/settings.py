@@ -17,6 +17,7 @@ from erm_alembic.config.sealed import SealedUrl
 
 __all__ = [
     "DriftSettings",
+    "ExecutionSettings",
     "LedgerSettings",
     "MigrationsSettings",
     "PolicySettings",
@@ -126,6 +127,29 @@ class LedgerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ExecutionSettings:
+    """How patiently a run waits for locks, and how often it tries again. A duration of zero means no limit.
+
+    Args:
+        lock_timeout: how long a statement in a transaction waits for a lock; whoever comes after it waits behind it.
+        lock_retries: how often a revision is tried again after a lock was not had; 0 gives up at once.
+        retry_delay: the pause before the first of these tries; it doubles each time, with jitter.
+        max_retry_delay: the longest pause.
+        statement_timeout: how long a statement in a transaction may run.
+        concurrent_timeout: how long a statement that cannot run in a transaction (CREATE INDEX CONCURRENTLY) may run.
+        deploy_lock_wait: how long to wait for another deployer; `--wait` says otherwise. Zero tries once.
+    """
+
+    lock_timeout: timedelta = timedelta(seconds=3)
+    lock_retries: int = 10
+    retry_delay: timedelta = timedelta(seconds=1)
+    max_retry_delay: timedelta = timedelta(seconds=30)
+    statement_timeout: timedelta = timedelta(0)
+    concurrent_timeout: timedelta = timedelta(0)
+    deploy_lock_wait: timedelta = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that is in force for one environment.
 
@@ -152,5 +176,6 @@ class Settings:
     shadow: ShadowSettings = ShadowSettings()
     backup: Mapping[str, Any] = field(default_factory=_nothing)
     ledger: LedgerSettings = LedgerSettings()
+    execution: ExecutionSettings = ExecutionSettings()
     origins: Mapping[str, str] = field(default_factory=_nothing)
     notes: tuple[str, ...] = ()
