@@ -1,6 +1,6 @@
 """Deploy database schema changes with the confidence with which a good team deploys code.
 
-The three things that `erm migrate` does are here for Python callers:
+What `erm migrate`, `erm status` and `erm history` do is here for Python callers:
 
     >>> import erm_alembic
     >>> erm_alembic.plan("staging").blocked
@@ -16,17 +16,28 @@ from typing import TYPE_CHECKING, Any
 from erm_alembic.version import __version__
 
 if TYPE_CHECKING:
+    from erm_alembic.inspection import history as history
+    from erm_alembic.inspection import status as status
     from erm_alembic.migrate import apply as apply
     from erm_alembic.migrate import plan as plan
     from erm_alembic.migrate import plan_rollback as plan_rollback
     from erm_alembic.migrate import rollback as rollback
 
-__all__ = ["__version__", "apply", "plan", "plan_rollback", "rollback"]
+__all__ = ["__version__", "apply", "history", "plan", "plan_rollback", "rollback", "status"]
+
+_HOMES = {
+    "apply": "migrate",
+    "history": "inspection",
+    "plan": "migrate",
+    "plan_rollback": "migrate",
+    "rollback": "migrate",
+    "status": "inspection",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from erm_alembic import migrate
+    from importlib import import_module
 
-    return getattr(migrate, name)
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -5,50 +5,36 @@ settings -> target -> project -> plan (recorded) -> drift -> checks -> execute
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 from erm_alembic.checks import CheckContext, run_checks
 from erm_alembic.checks.missing_downgrade import exempted
 from erm_alembic.checks.overrides import Override, override_findings
-from erm_alembic.config.loader import load_settings
-from erm_alembic.config.settings import Settings
 from erm_alembic.drift.history import edited_revisions, missing_revisions
-from erm_alembic.errors import Interrupted, Refused, TargetError
+from erm_alembic.errors import Refused
 from erm_alembic.execute.deploy import execute
 from erm_alembic.execute.progress import Progress, SilentProgress
 from erm_alembic.execute.run import Run
-from erm_alembic.execute.signals import Stopped, cancel_on_signal
 from erm_alembic.findings import blocking
-from erm_alembic.ledger.model import RunRecord
-from erm_alembic.ledger.restore import restore_file
-from erm_alembic.ledger.store import open_ledger
+from erm_alembic.opening import Opened, interruptible, open_project
 from erm_alembic.planning.build import Survey, build_plan
 from erm_alembic.planning.model import Outcome, Plan, StepOutcome
 from erm_alembic.planning.request import Request
-from erm_alembic.planning.standing import read_standing
 from erm_alembic.revisions.graph import parents_of
-from erm_alembic.revisions.project import AlembicOptions, AlembicProject, find_project
+from erm_alembic.revisions.project import AlembicOptions
 from erm_alembic.revisions.source.exemption import exempt_ids
-from erm_alembic.target import Target, open_target
 
 __all__ = [
     "AlembicOptions",
     "Override",
     "Result",
-    "Status",
     "apply",
-    "history",
     "plan",
     "plan_rollback",
-    "restore",
     "rollback",
-    "status",
 ]
-
-Read = TypeVar("Read")
 
 
 @dataclass(frozen=True)
@@ -57,31 +43,6 @@ class Result:
 
     plan: Plan
     outcome: Outcome
-
-
-@dataclass(frozen=True)
-class Status:
-    """Where a database stands.
-
-    Args:
-        environment: the profile.
-        database_url: the target's URL without its password.
-        server_version: the server's version.
-        current: the revisions recorded in the database.
-        heads: the heads of the project's files.
-        pending: revisions that apply would run, in order.
-        unknown: recorded revisions that no file declares.
-        last_run: the ledger's most recent run.
-    """
-
-    environment: str
-    database_url: str
-    server_version: str
-    current: tuple[str, ...]
-    heads: tuple[str, ...]
-    pending: tuple[str, ...]
-    unknown: tuple[str, ...]
-    last_run: RunRecord | None
 
 
 def plan(
@@ -108,7 +69,7 @@ def plan(
         >>> [step.revision for step in plan.steps], plan.blocked
         (['3a1f5c0e7b21', '8c4d2e91f6a0'], False)
     """
-    return _planned(_open(env, config, options), Request("upgrade", to)).plan
+    return _planned(open_project(env, config, options), Request("upgrade", to)).plan
 
 
 def plan_rollback(
@@ -138,7 +99,7 @@ def plan_rollback(
         >>> [step.revision for step in erm_alembic.plan_rollback("staging", steps=1).steps]
         ['8c4d2e91f6a0']
     """
-    return _planned(_open(env, config, options), Request("downgrade", to, steps)).plan
+    return _planned(open_project(env, config, options), Request("downgrade", to, steps)).plan
 
 
 def apply(
@@ -173,7 +134,7 @@ def apply(
         >>> outcome.result, outcome.current
         ('done', ('8c4d2e91f6a0',))
     """
-    opened = _open(env, config, options, to_write=True)
+    opened = open_project(env, config, options, to_write=True)
     return _run(
         opened, _planned(opened, Request("upgrade", to), overrides), wait, accept_environment, progress, overrides
     )
@@ -218,36 +179,14 @@ def rollback(
     """
     if allow_data_loss:
         overrides = (*overrides, Override("data-loss", "--allow-data-loss"))
-    opened = _open(env, config, options, to_write=True)
+    opened = open_project(env, config, options, to_write=True)
     planned = _planned(opened, Request("downgrade", to, steps), overrides)
     return _run(opened, planned, wait, accept_environment, progress, overrides)
 
 
-@dataclass(frozen=True)
-class _Opened:
-    settings: Settings
-    target: Target
-    project: AlembicProject
-
-
-def _open(
-    env: str | None, config: Path | None, options: AlembicOptions | None = None, *, to_write: bool = False
-) -> _Opened:
-    settings = load_settings(env, config)
-    project = find_project(settings, options)
-    target = open_target(settings)
-    if to_write and target.is_standby:
-        raise TargetError(
-            f"{target.redacted} is a read-only standby.",
-            effect="Nothing was changed.",
-            cure="Point the profile at the primary (with several hosts: target_session_attrs=read-write).",
-        )
-    return _Opened(settings, target, project)
-
-
-def _planned(opened: _Opened, request: Request, overrides: tuple[Override, ...] = ()) -> Survey:
+def _planned(opened: Opened, request: Request, overrides: tuple[Override, ...] = ()) -> Survey:
     """Plan, look for drift, and let every check have its say."""
-    survey = _interruptible(opened.target, lambda: build_plan(opened.target, opened.project, request))
+    survey = interruptible(opened.target, lambda: build_plan(opened.target, opened.project, request))
     drift = (*missing_revisions(survey.unknown, survey.ledger), *edited_revisions(survey.applied, survey.ledger))
     drifted = replace(survey.plan, drift=drift)
     exempt = exempt_ids(parents_of(survey.scripts), opened.settings.safety.downgrades_since)
@@ -261,25 +200,8 @@ def _planned(opened: _Opened, request: Request, overrides: tuple[Override, ...] 
     return replace(survey, plan=replace(drifted, findings=findings, exempted=exempted(context)))
 
 
-def _interruptible(target: Target, read: Callable[[], Read]) -> Read:
-    """Read the database; a signal cancels what a revision or env.py reads meanwhile."""
-    try:
-        with target.reported(), cancel_on_signal() as watch:
-            try:
-                return read()
-            finally:
-                watch.check()
-    except Stopped as stopped:
-        raise Interrupted(
-            f"Interrupted by {stopped} while planning.",
-            signal_number=stopped.signal_number,
-            effect="Nothing was changed.",
-            cure="Run the command again.",
-        ) from stopped
-
-
 def _run(
-    opened: _Opened,
+    opened: Opened,
     survey: Survey,
     wait: float,
     accept_environment: bool,
@@ -300,92 +222,3 @@ def _run(
     mode: Literal["apply", "rollback"] = "apply" if survey.plan.direction == "upgrade" else "rollback"
     run = Run(opened.target, opened.project, survey, mode, progress or SilentProgress(), overrides)
     return Result(survey.plan, execute(run, wait=wait, accept_environment=accept_environment))
-
-
-def status(env: str | None = None, *, config: Path | None = None) -> Status:
-    """Where a database stands: recorded revisions, heads, what is pending, the last run.
-
-    No revision is run for it: one that fails does not hide where the database stands.
-
-    Args:
-        env: the profile.
-        config: the path of erm.yaml.
-
-    Raises:
-        ErmError: a subclass of it, when it cannot be told.
-
-    Example:
-        >>> from erm_alembic.migrate import apply, status
-        >>> apply("staging", to="8c4d2e91f6a0").outcome.result
-        'done'
-        >>> status("staging").current, status("staging").pending[0]
-        (('8c4d2e91f6a0',), 'b57e03d4a9c8')
-    """
-    opened = _open(env, config)
-    standing = _interruptible(opened.target, lambda: read_standing(opened.target, opened.project))
-    with opened.target.reported(), open_ledger(opened.target) as ledger:
-        runs = ledger.runs(limit=1)
-    return Status(
-        environment=opened.settings.environment,
-        database_url=opened.target.redacted,
-        server_version=opened.target.server_version,
-        current=standing.current,
-        heads=standing.heads,
-        pending=standing.pending,
-        unknown=standing.unknown,
-        last_run=runs[0] if runs else None,
-    )
-
-
-def history(env: str | None = None, *, config: Path | None = None, limit: int | None = None) -> tuple[RunRecord, ...]:
-    """The runs in the ledger, latest first.
-
-    Args:
-        env: the profile.
-        config: the path of erm.yaml.
-        limit: how many; None means all.
-
-    Raises:
-        ErmError: a subclass of it, when the ledger cannot be read.
-
-    Example:
-        >>> from erm_alembic.migrate import apply, history
-        >>> apply("staging", to="8c4d2e91f6a0").outcome.result
-        'done'
-        >>> [(run.mode, run.outcome, len(run.revisions)) for run in history("staging", limit=1)]
-        [('apply', 'done', 2)]
-    """
-    settings = load_settings(env, config)
-    target = open_target(settings)
-    with target.reported(), open_ledger(target) as ledger:
-        return ledger.runs(limit, sources=True)
-
-
-def restore(env: str | None, revision: str, *, config: Path | None = None, out: Path | None = None) -> Path:
-    """Write a lost revision file back from the ledger; an existing file is never overwritten.
-
-    Args:
-        env: the profile.
-        revision: the revision's id, whole or the beginning of it.
-        config: the path of erm.yaml.
-        out: where to write it; None means where it was.
-
-    Returns:
-        The file that was written.
-
-    Raises:
-        UsageError: the ledger does not know the revision, or the file exists.
-
-    Example:
-        >>> from erm_alembic.migrate import apply, restore
-        >>> apply("staging", to="8c4d2e91f6a0").outcome.result
-        'done'
-        >>> Path("migrations/versions/8c4d2e91f6a0_catalogue.py").unlink()
-        >>> restore("staging", "8c4d").name
-        '8c4d2e91f6a0_catalogue.py'
-    """
-    settings = load_settings(env, config)
-    project = find_project(settings)
-    target = open_target(settings)
-    with target.reported(), open_ledger(target) as ledger:
-        return restore_file(ledger, revision, project.root, out)

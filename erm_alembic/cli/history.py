@@ -41,7 +41,7 @@ def history(
         return
     if limit is not None and limit < 1:
         raise UsageError(f"--limit {limit} shows nothing.", cure="Give a number from 1 upwards.")
-    from erm_alembic import migrate as pipeline
+    from erm_alembic import inspection as pipeline
     from erm_alembic.render.runs import history_json, history_text
 
     with console.stdout_reserved():
@@ -64,7 +64,7 @@ def restore(
     verbose: VerboseOption = False,
 ) -> None:
     """Write a lost revision file back, as it was when applied; an existing file is never overwritten."""
-    from erm_alembic import migrate as pipeline
+    from erm_alembic import inspection as pipeline
 
     before = context.parent.params.get("env") if context.parent is not None else None
     with console.stdout_reserved():

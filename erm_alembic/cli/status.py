@@ -25,7 +25,7 @@ def status(
     verbose: VerboseOption = False,
 ) -> None:
     """Show where a database stands: current and head revisions, what is pending, the last run."""
-    from erm_alembic import migrate as pipeline
+    from erm_alembic import inspection as pipeline
     from erm_alembic.render.runs import status_json, status_text
 
     with console.stdout_reserved():

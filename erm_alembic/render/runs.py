@@ -17,7 +17,7 @@ __all__ = ["StatusFacts", "history_json", "history_text", "status_json", "status
 
 
 class StatusFacts(Protocol):
-    """What `erm_alembic.migrate.status` returns; render/ stands below it and knows its shape."""
+    """What `erm_alembic.status` returns; render/ stands below it and knows its shape."""
 
     @property
     def environment(self) -> str: ...

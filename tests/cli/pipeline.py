@@ -1,7 +1,8 @@
 """A pipeline without a database, for tests of the command line's own logic.
 
-It stands in for `erm_alembic.migrate` where a test asks only what the shell does with an answer: which arguments it
-hands on, what it prints where, with which exit code. What the real pipeline does is tested against real databases.
+It stands in for `erm_alembic.migrate` and `erm_alembic.inspection` where a test asks only what the shell does with an
+answer: which arguments it hands on, what it prints where, with which exit code. What the real pipeline does is tested
+against real databases.
 """
 
 from __future__ import annotations
@@ -104,14 +105,21 @@ class FakePipeline:
         return self._answer("restore", Path("migrations/versions/a1.py"), *args, **kwargs)
 
 
+SEAMS = {
+    "migrate": ("plan", "plan_rollback", "apply", "rollback"),
+    "inspection": ("history", "status", "restore"),
+}
+
+
 def install(monkeypatch: pytest.MonkeyPatch, pipeline: FakePipeline) -> FakePipeline:
-    """Put the pipeline in the place of `erm_alembic.migrate` for one test."""
-    module = ModuleType("erm_alembic.migrate")
-    module.__dict__.update(AlembicOptions=AlembicOptions, Override=Override, Result=Result)
-    for name in ("plan", "plan_rollback", "apply", "rollback", "history", "status", "restore"):
-        setattr(module, name, getattr(pipeline, name))
-    monkeypatch.setitem(sys.modules, "erm_alembic.migrate", module)
-    monkeypatch.setattr(erm_alembic, "migrate", module, raising=False)
+    """Put the pipeline in the place of `erm_alembic.migrate` and `erm_alembic.inspection` for one test."""
+    for seam, names in SEAMS.items():
+        module = ModuleType(f"erm_alembic.{seam}")
+        module.__dict__.update(AlembicOptions=AlembicOptions, Override=Override, Result=Result)
+        for name in names:
+            setattr(module, name, getattr(pipeline, name))
+        monkeypatch.setitem(sys.modules, f"erm_alembic.{seam}", module)
+        monkeypatch.setattr(erm_alembic, seam, module, raising=False)
     return pipeline
 
 

@@ -123,8 +123,8 @@ def test_a_real_signal_reaches_the_command(number: int, code: int) -> None:
         "    def __exit__(self, *args): return None\n"
         "console.stdout_reserved = Reserved\n"
         "import sys, types\n"
-        "sys.modules['erm_alembic.migrate'] = types.ModuleType('erm_alembic.migrate')\n"
-        "import erm_alembic; erm_alembic.migrate = sys.modules['erm_alembic.migrate']\n"
+        "sys.modules['erm_alembic.inspection'] = types.ModuleType('erm_alembic.inspection')\n"
+        "import erm_alembic; erm_alembic.inspection = sys.modules['erm_alembic.inspection']\n"
         "run(['status'])\n"
     )
     assert done.returncode == code

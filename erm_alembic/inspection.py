@@ -1,0 +1,132 @@
+"""What the database and the ledger say, without running a revision: `erm status` and `erm history`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from erm_alembic.config.loader import load_settings
+from erm_alembic.ledger.model import RunRecord
+from erm_alembic.ledger.restore import restore_file
+from erm_alembic.ledger.store import open_ledger
+from erm_alembic.opening import interruptible, open_project
+from erm_alembic.planning.standing import read_standing
+from erm_alembic.revisions.project import find_project
+from erm_alembic.target import open_target
+
+__all__ = ["Status", "history", "restore", "status"]
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where a database stands.
+
+    Args:
+        environment: the profile.
+        database_url: the target's URL without its password.
+        server_version: the server's version.
+        current: the revisions recorded in the database.
+        heads: the heads of the project's files.
+        pending: revisions that apply would run, in order.
+        unknown: recorded revisions that no file declares.
+        last_run: the ledger's most recent run.
+    """
+
+    environment: str
+    database_url: str
+    server_version: str
+    current: tuple[str, ...]
+    heads: tuple[str, ...]
+    pending: tuple[str, ...]
+    unknown: tuple[str, ...]
+    last_run: RunRecord | None
+
+
+def status(env: str | None = None, *, config: Path | None = None) -> Status:
+    """Where a database stands: recorded revisions, heads, what is pending, the last run.
+
+    No revision is run for it: one that fails does not hide where the database stands.
+
+    Args:
+        env: the profile.
+        config: the path of erm.yaml.
+
+    Raises:
+        ErmError: a subclass of it, when it cannot be told.
+
+    Example:
+        >>> import erm_alembic
+        >>> erm_alembic.apply("staging", to="8c4d2e91f6a0").outcome.result
+        'done'
+        >>> erm_alembic.status("staging").current, erm_alembic.status("staging").pending[0]
+        (('8c4d2e91f6a0',), 'b57e03d4a9c8')
+    """
+    opened = open_project(env, config)
+    standing = interruptible(opened.target, lambda: read_standing(opened.target, opened.project))
+    with opened.target.reported(), open_ledger(opened.target) as ledger:
+        runs = ledger.runs(limit=1)
+    return Status(
+        environment=opened.settings.environment,
+        database_url=opened.target.redacted,
+        server_version=opened.target.server_version,
+        current=standing.current,
+        heads=standing.heads,
+        pending=standing.pending,
+        unknown=standing.unknown,
+        last_run=runs[0] if runs else None,
+    )
+
+
+def history(env: str | None = None, *, config: Path | None = None, limit: int | None = None) -> tuple[RunRecord, ...]:
+    """The runs in the ledger, latest first.
+
+    Args:
+        env: the profile.
+        config: the path of erm.yaml.
+        limit: how many; None means all.
+
+    Raises:
+        ErmError: a subclass of it, when the ledger cannot be read.
+
+    Example:
+        >>> import erm_alembic
+        >>> erm_alembic.apply("staging", to="8c4d2e91f6a0").outcome.result
+        'done'
+        >>> [(run.mode, run.outcome, len(run.revisions)) for run in erm_alembic.history("staging", limit=1)]
+        [('apply', 'done', 2)]
+    """
+    settings = load_settings(env, config)
+    target = open_target(settings)
+    with target.reported(), open_ledger(target) as ledger:
+        return ledger.runs(limit, sources=True)
+
+
+def restore(env: str | None, revision: str, *, config: Path | None = None, out: Path | None = None) -> Path:
+    """Write a lost revision file back from the ledger; an existing file is never overwritten.
+
+    Args:
+        env: the profile.
+        revision: the revision's id, whole or the beginning of it.
+        config: the path of erm.yaml.
+        out: where to write it; None means where it was.
+
+    Returns:
+        The file that was written.
+
+    Raises:
+        UsageError: the ledger does not know the revision, or the file exists.
+
+    Example:
+        >>> from erm_alembic.inspection import restore
+        >>> from erm_alembic.migrate import apply
+        >>> apply("staging", to="8c4d2e91f6a0").outcome.result
+        'done'
+        >>> Path("migrations/versions/8c4d2e91f6a0_catalogue.py").unlink()
+        >>> restore("staging", "8c4d").name
+        '8c4d2e91f6a0_catalogue.py'
+    """
+    settings = load_settings(env, config)
+    project = find_project(settings)
+    target = open_target(settings)
+    with target.reported(), open_ledger(target) as ledger:
+        return restore_file(ledger, revision, project.root, out)

@@ -1,0 +1,86 @@
+"""The first three stages of every command: settings -> target -> project."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from erm_alembic.config.loader import load_settings
+from erm_alembic.config.settings import Settings
+from erm_alembic.errors import Interrupted, TargetError
+from erm_alembic.execute.signals import Stopped, cancel_on_signal
+from erm_alembic.revisions.project import AlembicOptions, AlembicProject, find_project
+from erm_alembic.target import Target, open_target
+
+__all__ = ["Opened", "interruptible", "open_project"]
+
+Read = TypeVar("Read")
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a command works on.
+
+    Args:
+        settings: what is in force.
+        target: the database, reached once.
+        project: the Alembic project.
+    """
+
+    settings: Settings
+    target: Target
+    project: AlembicProject
+
+
+def open_project(
+    env: str | None, config: Path | None, options: AlembicOptions | None = None, *, to_write: bool = False
+) -> Opened:
+    """Read what the user configured, reach the database, find the Alembic project.
+
+    Args:
+        env: the profile; None means ERM_ENV, else `dev`.
+        config: the path of erm.yaml; None looks for it from the working directory up.
+        options: Alembic's own options for env.py.
+        to_write: whether something is to be changed, which a standby cannot.
+
+    Raises:
+        ErmError: a subclass of it, for the first of the three that cannot be had.
+    """
+    settings = load_settings(env, config)
+    project = find_project(settings, options)
+    target = open_target(settings)
+    if to_write and target.is_standby:
+        raise TargetError(
+            f"{target.redacted} is a read-only standby.",
+            effect="Nothing was changed.",
+            cure="Point the profile at the primary (with several hosts: target_session_attrs=read-write).",
+        )
+    return Opened(settings, target, project)
+
+
+def interruptible(target: Target, read: Callable[[], Read]) -> Read:
+    """Read the database; a signal cancels what a revision or env.py reads meanwhile.
+
+    Args:
+        target: the database, whose objections become words of erm.
+        read: reads it.
+
+    Raises:
+        Interrupted: a signal arrived.
+        TargetError: the server or the network objected.
+    """
+    try:
+        with target.reported(), cancel_on_signal() as watch:
+            try:
+                return read()
+            finally:
+                watch.check()
+    except Stopped as stopped:
+        raise Interrupted(
+            f"Interrupted by {stopped} while planning.",
+            signal_number=stopped.signal_number,
+            effect="Nothing was changed.",
+            cure="Run the command again.",
+        ) from stopped
