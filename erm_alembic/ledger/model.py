@@ -46,14 +46,15 @@ class RunRecord:
     Args:
         id: the run's number in this ledger.
         started_at: when it started, with time zone.
-        finished_at: when it ended; None while it runs, or when it ended without a word.
+        finished_at: when it ended; the last sign of life of one that died; None while it runs, or until that is found.
         mode: `apply` or `rollback`.
         environment: the profile it was run for.
         who: the operating system's user and the database role, as `ann (deployer)`.
         host: the machine it was run on.
         erm_version: the version of erm.
         git_commit: the commit of the project, where it is a git work tree.
-        outcome: `done`, `failed`, `interrupted`; None while it runs.
+        outcome: `done`, `failed`, `interrupted`, or `died`: it ended without a word, and a later run found it; None
+            while it runs.
         error: what failed, without parameter values.
         revisions: the revisions that it ran, in order.
         overrides: the rules that were let pass, each with its reason: `RULE: REASON`.

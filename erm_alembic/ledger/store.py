@@ -16,48 +16,32 @@ from psycopg2 import sql
 from erm_alembic.errors import TargetError
 from erm_alembic.ledger.encoding import fitted, unpacked
 from erm_alembic.ledger.model import AppliedSource, RevisionRecord, RunRecord
+from erm_alembic.ledger.progress import HalfDone, forget_statement, insert_statement, read_half_done
+from erm_alembic.ledger.tables import TABLES, create_tables, present_tables
 from erm_alembic.target import Target
 from erm_alembic.version import __version__
 
 __all__ = ["Ledger", "open_ledger"]
 
-MARK = "The ledger of erm: what was deployed to this database. Not part of the application's schema."
-
-TABLES = (
-    """
-    CREATE TABLE IF NOT EXISTS {schema}.run (
-        id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-        started_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
-        finished_at  timestamptz,
-        mode         text NOT NULL,
-        environment  text NOT NULL,
-        who          text NOT NULL,
-        host         text NOT NULL,
-        backend_pid  integer NOT NULL,
-        erm_version  text NOT NULL,
-        git_commit   text,
-        overrides    text[] NOT NULL DEFAULT '{{}}',
-        outcome      text,
-        error        text
-    )""",
-    """
-    CREATE TABLE IF NOT EXISTS {schema}.revision (
-        id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-        run_id       bigint NOT NULL REFERENCES {schema}.run (id),
-        revision     text NOT NULL,
-        message      text NOT NULL,
-        direction    text NOT NULL CHECK (direction IN ('upgrade', 'downgrade')),
-        started_at   timestamptz NOT NULL,
-        duration_ms  bigint NOT NULL,
-        statements   integer NOT NULL,
-        path         text NOT NULL,
-        source       text NOT NULL,
-        source_hash  text NOT NULL,
-        outcome      text NOT NULL,
-        error        text
-    )""",
-    "CREATE INDEX IF NOT EXISTS revision_latest ON {schema}.revision (revision, id)",
-)
+# What ended without a word is told apart by the one that comes after it; it lived at least until its last trace.
+START_RUN = """
+    WITH started AS (
+        INSERT INTO {schema}.run (mode, environment, who, host, backend_pid, erm_version, git_commit, overrides)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s::text[]) RETURNING id, started_at
+    ), died AS (
+        UPDATE {schema}.run AS r
+           SET outcome = 'died',
+               finished_at = greatest(
+                   r.started_at,
+                   (SELECT max(started_at + duration_ms * interval '1 ms') FROM {schema}.revision WHERE run_id = r.id),
+                   (SELECT max(at) FROM {schema}.progress WHERE run_id = r.id)),
+               error = 'ended without a word; found by run ' || started.id || ' at '
+                   || to_char(started.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC'
+          FROM started
+         WHERE r.finished_at IS NULL
+    )
+    SELECT id FROM started
+"""
 
 
 class Ledger:
@@ -71,13 +55,17 @@ class Ledger:
     def __init__(self, connection: Any, schema: str) -> None:
         self._connection = connection
         self._schema = schema
+        self._known_tables: frozenset[str] = frozenset()
 
     def exists(self) -> bool:
         """Whether anything was ever deployed through erm."""
-        rows = self._query(
-            "SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = %s AND tablename = 'revision'", [self._schema]
-        )
-        return bool(rows)
+        return "revision" in self._tables()
+
+    def _tables(self) -> frozenset[str]:
+        """Those of its tables that the database has; a ledger that an older erm made lacks the newer ones."""
+        if len(self._known_tables) < len(TABLES):
+            self._known_tables = present_tables(self._connection, self._schema)
+        return self._known_tables
 
     def create(self) -> None:
         """Create the schema and its tables where they are missing.
@@ -85,41 +73,9 @@ class Ledger:
         Raises:
             TargetError: the role may not create them, with the grant that lets it.
         """
-        if self.exists():
-            return
-        schema = sql.Identifier(self._schema)
-        try:
-            with self._connection.cursor() as cursor:
-                cursor.execute("BEGIN")
-                cursor.execute("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = %s", [self._schema])
-                if cursor.fetchone() is None:
-                    cursor.execute(sql.SQL("CREATE SCHEMA {}").format(schema))
-                    cursor.execute(sql.SQL("COMMENT ON SCHEMA {} IS {}").format(schema, sql.Literal(MARK)))
-                for table in TABLES:
-                    cursor.execute(sql.SQL(table).format(schema=schema))
-                cursor.execute("COMMIT")
-        except pg.InsufficientPrivilege as error:
-            raise self._may_not_create(error) from error
-
-    def _may_not_create(self, error: pg.InsufficientPrivilege) -> TargetError:
-        with self._connection.cursor() as cursor:
-            cursor.execute("ROLLBACK")
-            cursor.execute(
-                "SELECT session_user, EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = %s)", [self._schema]
-            )
-            role, exists = cursor.fetchone()
-            schema, grantee = (sql.Identifier(name).as_string(cursor) for name in (self._schema, role))
-        grant = (
-            f"GRANT USAGE, CREATE ON SCHEMA {schema} TO {grantee};"
-            if exists
-            else f"CREATE SCHEMA {schema} AUTHORIZATION {grantee};"
-        )
-        return TargetError(
-            f"The role {role!r} may not create the ledger in the schema {self._schema!r}:"
-            f" {error.diag.message_primary}.",
-            effect="Nothing was changed.",
-            cure=f"Let an administrator run: {grant}",
-        )
+        if len(self._tables()) < len(TABLES):
+            create_tables(self._connection, self._schema)
+            self._known_tables = frozenset(TABLES)
 
     def environments(self) -> frozenset[str]:
         """The environments under which this database was deployed."""
@@ -135,7 +91,7 @@ class Ledger:
         git_commit: str | None,
         overrides: Sequence[tuple[str, str]],
     ) -> int:
-        """Write that a run starts.
+        """Write that a run starts, under the deploy lock: one that has no end by now will never write its own.
 
         Args:
             mode: `apply` or `rollback`.
@@ -149,8 +105,7 @@ class Ledger:
             The run's number.
         """
         rows = self._select(
-            "INSERT INTO {schema}.run (mode, environment, who, host, backend_pid, erm_version, git_commit, overrides)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s::text[]) RETURNING id",
+            START_RUN,
             [
                 mode,
                 environment,
@@ -198,6 +153,43 @@ class Ledger:
             " statements, path, source, source_hash, outcome, error)"
             " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
         ).format(schema=self._placed())
+
+    def half_done(self) -> tuple[HalfDone, ...]:
+        """The revisions of which a part is committed although they are not recorded as done, latest first."""
+        if "progress" not in self._tables():
+            return ()
+        try:
+            with self._connection.cursor() as cursor:
+                return read_half_done(cursor, self._placed())
+        except pg.InsufficientPrivilege as error:
+            raise self._may_not_use(error) from error
+
+    def progress_insert(self) -> sql.Composed:
+        """The statement that notes one statement of a revision under way, for the migration's own transaction."""
+        return insert_statement(self._placed())
+
+    def progress_delete(self) -> sql.Composed:
+        """The statement that forgets a revision's progress, for the migration's own transaction."""
+        return forget_statement(self._placed())
+
+    def forget_progress(self, revision: str, direction: str) -> int:
+        """Forget how far a revision came; what it did to the database stays.
+
+        Args:
+            revision: its id.
+            direction: `upgrade` or `downgrade`.
+
+        Returns:
+            How many statements were noted of it.
+        """
+        if "progress" not in self._tables():
+            return 0
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(self.progress_delete(), [revision, direction])
+                return int(cursor.rowcount)
+        except pg.InsufficientPrivilege as error:
+            raise self._may_not_use(error) from error
 
     def runs(self, limit: int | None = None, *, sources: bool = False) -> tuple[RunRecord, ...]:
         """The runs, latest first, each with its revisions.
@@ -280,7 +272,7 @@ class Ledger:
             f"The role {role!r} may not use the ledger in the schema {self._schema!r}: {error.diag.message_primary}.",
             effect="Nothing was changed.",
             cure=f"Let the ledger's owner run: GRANT USAGE ON SCHEMA {schema} TO {grantee}; "
-            f"GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA {schema} TO {grantee};"
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {grantee};"
             " (to plan only, SELECT is enough)",
         )
 

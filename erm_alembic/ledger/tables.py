@@ -1,0 +1,138 @@
+"""The ledger's tables: what they are, and how they come to be in a database that has none or only the older ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from psycopg2 import errors as pg
+from psycopg2 import sql
+
+from erm_alembic.errors import TargetError
+
+__all__ = ["TABLES", "create_tables", "present_tables"]
+
+MARK = "The ledger of erm: what was deployed to this database. Not part of the application's schema."
+
+RUN = """
+    CREATE TABLE IF NOT EXISTS {schema}.run (
+        id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        started_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+        finished_at  timestamptz,
+        mode         text NOT NULL,
+        environment  text NOT NULL,
+        who          text NOT NULL,
+        host         text NOT NULL,
+        backend_pid  integer NOT NULL,
+        erm_version  text NOT NULL,
+        git_commit   text,
+        overrides    text[] NOT NULL DEFAULT '{{}}',
+        outcome      text,
+        error        text
+    )"""
+
+REVISION = """
+    CREATE TABLE IF NOT EXISTS {schema}.revision (
+        id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        run_id       bigint NOT NULL REFERENCES {schema}.run (id),
+        revision     text NOT NULL,
+        message      text NOT NULL,
+        direction    text NOT NULL CHECK (direction IN ('upgrade', 'downgrade')),
+        started_at   timestamptz NOT NULL,
+        duration_ms  bigint NOT NULL,
+        statements   integer NOT NULL,
+        path         text NOT NULL,
+        source       text NOT NULL,
+        source_hash  text NOT NULL,
+        outcome      text NOT NULL,
+        error        text
+    );
+    CREATE INDEX IF NOT EXISTS revision_latest ON {schema}.revision (revision, id)"""
+
+PROGRESS = """
+    CREATE TABLE IF NOT EXISTS {schema}.progress (
+        id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        run_id          bigint NOT NULL REFERENCES {schema}.run (id),
+        revision        text NOT NULL,
+        direction       text NOT NULL CHECK (direction IN ('upgrade', 'downgrade')),
+        path            text NOT NULL,
+        source          text,
+        source_hash     text NOT NULL,
+        ordinal         integer NOT NULL,
+        line            integer,
+        sql             text NOT NULL,
+        tag             text NOT NULL,
+        rowcount        bigint NOT NULL,
+        state           text NOT NULL CHECK (state IN ('started', 'done')),
+        salt            text NOT NULL,
+        digest          text NOT NULL,
+        shape           text NOT NULL,
+        reads           text NOT NULL,
+        indexes_before  oid[] NOT NULL DEFAULT '{{}}',
+        temporary       boolean NOT NULL,
+        at              timestamptz NOT NULL DEFAULT clock_timestamp()
+    )"""
+
+# One entry a table, in the order in which they refer to each other.
+TABLES = {"run": RUN, "revision": REVISION, "progress": PROGRESS}
+
+
+def present_tables(connection: Any, schema: str) -> frozenset[str]:
+    """Which of the ledger's tables a database has.
+
+    Args:
+        connection: a psycopg2 connection.
+        schema: the ledger's schema.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT tablename FROM pg_catalog.pg_tables WHERE schemaname = %s AND tablename = ANY(%s)",
+            [schema, list(TABLES)],
+        )
+        return frozenset(row[0] for row in cursor.fetchall())
+
+
+def create_tables(connection: Any, schema: str) -> None:
+    """Create the schema and the tables that are missing, all of them or none.
+
+    Args:
+        connection: a psycopg2 connection in autocommit mode.
+        schema: the ledger's schema.
+
+    Raises:
+        TargetError: the role may not create them, with the grant that lets it.
+    """
+    identifier = sql.Identifier(schema)
+    present = present_tables(connection, schema)
+    missing = [table for table in TABLES if table not in present]
+    if not missing:
+        return
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = %s", [schema])
+            if cursor.fetchone() is None:
+                cursor.execute(sql.SQL("CREATE SCHEMA {}").format(identifier))
+                cursor.execute(sql.SQL("COMMENT ON SCHEMA {} IS {}").format(identifier, sql.Literal(MARK)))
+            for table in missing:
+                cursor.execute(sql.SQL(TABLES[table]).format(schema=identifier))
+            cursor.execute("COMMIT")
+    except pg.InsufficientPrivilege as error:
+        raise _may_not_create(connection, schema, error) from error
+
+
+def _may_not_create(connection: Any, schema: str, error: pg.InsufficientPrivilege) -> TargetError:
+    with connection.cursor() as cursor:
+        cursor.execute("ROLLBACK")
+        cursor.execute("SELECT session_user, EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = %s)", [schema])
+        role, exists = cursor.fetchone()
+        quoted, grantee = (sql.Identifier(name).as_string(cursor) for name in (schema, role))
+    grant = (
+        f"GRANT USAGE, CREATE ON SCHEMA {quoted} TO {grantee};"
+        if exists
+        else f"CREATE SCHEMA {quoted} AUTHORIZATION {grantee};"
+    )
+    return TargetError(
+        f"The role {role!r} may not create the ledger in the schema {schema!r}: {error.diag.message_primary}.",
+        effect="Nothing was changed.",
+        cure=f"Let an administrator run: {grant}",
+    )
