@@ -70,6 +70,7 @@ def settings_of(found: Effective, environment: str, project_dir: Path, seal: Sea
         backup=MappingProxyType(dict(found.backup)),
         ledger=settings.LedgerSettings(found.ledger.schema_),
         execution=settings.ExecutionSettings(**found.execution.model_dump()),
+        hooks=settings.HooksSettings(**found.hooks.model_dump()),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from erm_alembic.config import settings
+from erm_alembic.config.commands import parse_command
 from erm_alembic.config.durations import DURATION_PATTERN, format_duration, parse_duration
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "DriftModel",
     "ExecutionModel",
     "FileModel",
+    "HooksModel",
     "LedgerModel",
     "MigrationsModel",
     "PoolModel",
@@ -55,6 +57,19 @@ Duration = Annotated[timedelta, BeforeValidator(_duration), _or_variable(_DURATI
 ServerTimeout = Annotated[Duration, AfterValidator(_fits_server)]
 Count = Annotated[int, _or_variable({"type": "integer", "minimum": 0})]
 Flag = Annotated[bool, _or_variable({"type": "boolean"})]
+Command = Annotated[
+    str,
+    BeforeValidator(parse_command),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "minLength": 1},
+                {"type": "array", "items": {"type": "string"}, "minItems": 1},
+            ],
+            "examples": ["./notify.sh --channel deploys", ["python", "check.py"]],
+        }
+    ),
+]
 Url = Annotated[
     str,
     Field(
@@ -66,6 +81,7 @@ Level = Literal["error", "warning", "off"]
 
 _POOL = settings.PoolSettings()
 _EXECUTION = settings.ExecutionSettings()
+_HOOKS = settings.HooksSettings()
 
 
 class _Section(BaseModel):
@@ -212,6 +228,22 @@ class ExecutionModel(_Section):
     ] = _EXECUTION.deploy_lock_wait
 
 
+class HooksModel(_Section):
+    """Commands of the team's own around a run; plan or outcome comes as JSON on stdin, and ${VAR} is left to them."""
+
+    before_run: tuple[Command, ...] = Field((), description="before a run; one that fails stops it")
+    after_run: tuple[Command, ...] = Field((), description="after a run, however it ended")
+    before_revision: tuple[Command, ...] = Field((), description="before each revision; one that fails stops the run")
+    after_revision: tuple[Command, ...] = Field((), description="after each revision that was tried")
+    on_failure: tuple[Command, ...] = Field((), description="after a run that failed or was interrupted")
+    timeout: Annotated[
+        timedelta,
+        BeforeValidator(_duration),
+        WithJsonSchema(_DURATION_SCHEMA),
+        Field(description=f"how long each command may take ({format_duration(_HOOKS.timeout)}; 0s: no limit)"),
+    ] = _HOOKS.timeout
+
+
 class _Shared(_Section):
     """The sections that a profile may hold too."""
 
@@ -221,6 +253,7 @@ class _Shared(_Section):
     backup: dict[str, Any] | None = None
     ledger: LedgerModel | None = None
     execution: ExecutionModel | None = None
+    hooks: HooksModel | None = None
     migrations: MigrationsModel | None = None
 
 

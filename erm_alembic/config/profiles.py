@@ -27,6 +27,7 @@ SECTIONS: Mapping[str, KeyPath] = {
     "backup": ("backup",),
     "ledger": ("ledger",),
     "execution": ("execution",),
+    "hooks": ("hooks",),
 }
 
 
@@ -48,6 +49,7 @@ class Effective:
     backup: Mapping[str, Any]
     ledger: model.LedgerModel
     execution: model.ExecutionModel
+    hooks: model.HooksModel
     sources: Mapping[KeyPath, KeyPath] = field(default_factory=dict)
 
 
@@ -92,6 +94,7 @@ def effective(data: Mapping[str, Any], profile: str | None) -> Effective:
         backup=merged["backup"] or {},
         ledger=model.LedgerModel.model_validate(merged["ledger"] or {}),
         execution=model.ExecutionModel.model_validate(merged["execution"] or {}),
+        hooks=model.HooksModel.model_validate(merged["hooks"] or {}),
         sources=sources,
     )
 

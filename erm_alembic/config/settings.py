@@ -18,6 +18,7 @@ from erm_alembic.config.sealed import SealedUrl
 __all__ = [
     "DriftSettings",
     "ExecutionSettings",
+    "HooksSettings",
     "LedgerSettings",
     "MigrationsSettings",
     "PolicySettings",
@@ -150,6 +151,27 @@ class ExecutionSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class HooksSettings:
+    """Commands of the team's own around a run, each as a shell would read it; `shlex.split` gives its words back.
+
+    Args:
+        before_run: before the first revision of a run; one that fails stops the run.
+        after_run: after a run, however it ended.
+        before_revision: before each revision; one that fails stops the run there.
+        after_revision: after each revision that was tried.
+        on_failure: after a run that failed or was interrupted, before `after_run`.
+        timeout: how long each command may take; nothing means no limit.
+    """
+
+    before_run: tuple[str, ...] = ()
+    after_run: tuple[str, ...] = ()
+    before_revision: tuple[str, ...] = ()
+    after_revision: tuple[str, ...] = ()
+    on_failure: tuple[str, ...] = ()
+    timeout: timedelta = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that is in force for one environment.
 
@@ -177,5 +199,6 @@ class Settings:
     backup: Mapping[str, Any] = field(default_factory=_nothing)
     ledger: LedgerSettings = LedgerSettings()
     execution: ExecutionSettings = ExecutionSettings()
+    hooks: HooksSettings = HooksSettings()
     origins: Mapping[str, str] = field(default_factory=_nothing)
     notes: tuple[str, ...] = ()

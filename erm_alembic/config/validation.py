@@ -31,6 +31,7 @@ _MESSAGES = {
     "dict_type": "keys and values are expected here",
     "model_type": "keys and values are expected here",
     "list_type": "a list is expected here",
+    "tuple_type": "a list is expected here",
     "string_too_short": "the value is empty",
 }
 

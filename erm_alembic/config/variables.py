@@ -14,7 +14,8 @@ from erm_alembic.config.interpolation import UnsetVariable, expand
 
 __all__ = ["put_variables_in"]
 
-_LEFT_ALONE = (*FOREIGN_SECTIONS, "backup")
+# A hook's command gets the variables itself; what it is typed with is shown and kept.
+_LEFT_ALONE = (*FOREIGN_SECTIONS, "backup", "hooks")
 
 
 def put_variables_in(
