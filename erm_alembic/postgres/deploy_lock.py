@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from erm_alembic.errors import LockNotHad
-from erm_alembic.postgres.text.lexer import tokens
+from erm_alembic.postgres.text.literals import without_literals
 
 __all__ = ["Holder", "acquire_deploy_lock", "lock_holder", "still_held", "try_deploy_lock"]
 
@@ -47,22 +47,9 @@ class Holder:
     def __str__(self) -> str:
         where = f" from {self.address}" if self.address else ""
         since = f" since {self.since:%Y-%m-%d %H:%M:%S %Z}" if self.since else ""
-        doing = f"; its last statement: {_without_literals(self.query)}" if self.query else ""
+        doing = f"; its last statement: {without_literals(self.query)}" if self.query else ""
         what = self.application or "no application name"
         return f"pid {self.pid} ({what}, {self.role or 'unknown role'}{where}){since}{doing}"
-
-
-def _without_literals(query: str) -> str:
-    """The statement on one line without its strings, which may be passwords; it may be cut off within one."""
-    shown, position = "", 0
-    for token in tokens(query):
-        cut_off = token.kind == "other" and token.text == "'"
-        if token.kind == "string" or cut_off:
-            shown += query[position : token.start] + ("$$...$$" if token.text.startswith("$") else "'...'")
-            position = len(query) if cut_off else token.start + len(token.text)
-        if cut_off:
-            break
-    return " ".join((shown + query[position:]).split())
 
 
 def lock_holder(cursor: Any) -> Holder | None:
