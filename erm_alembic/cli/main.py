@@ -6,6 +6,8 @@ Alembic and rich only inside the functions that need them. `erm --help` imports 
 
 from __future__ import annotations
 
+import atexit
+import gc
 import logging
 import os
 import signal
@@ -66,6 +68,10 @@ COMMANDS: tuple[LazyCommand, ...] = (
     LazyCommand("config", "Show what is configured, and where it came from.", "erm_alembic.cli.config"),
     LazyCommand("dev", "Run the embedded PostgreSQL server of this project.", "erm_alembic.cli.dev"),
 )
+
+
+# New containers between two looks of the cyclic collector; the default is 700.
+COLLECT_EVERY = 50_000
 
 
 class Terminated(KeyboardInterrupt):
@@ -211,6 +217,15 @@ def _quiet_alembic(kept: Invocation) -> None:
         logging.getLogger(name).addFilter(wanted)
 
 
+def _spare_collector() -> None:
+    """Let Python's cyclic collector look less often: its looking at every loaded module is a third of a start.
+
+    At the end nothing is looked at at all: the memory goes back with the process.
+    """
+    gc.set_threshold(COLLECT_EVERY)
+    atexit.register(gc.freeze)
+
+
 def run(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run `erm` and exit: the console script.
 
@@ -220,6 +235,7 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
     Raises:
         SystemExit: always, with the exit code of the command.
     """
+    _spare_collector()
     console.prepare_streams()
     kept = Invocation()
     _raise_on_sigterm(kept)
