@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import time
+from dataclasses import replace
 from typing import Literal
 
 import psycopg2
 
 from erm_alembic.errors import ErmError, Interrupted, Refused
+from erm_alembic.execute.progress import UnfailingProgress
 from erm_alembic.execute.provenance import git_commit
-from erm_alembic.execute.run import Run
-from erm_alembic.execute.signals import SignalWatch, Stopped, cancel_on_signal
+from erm_alembic.execute.run import Course, Run
+from erm_alembic.execute.signals import Stopped, cancel_on_signal
 from erm_alembic.ledger.store import Ledger, open_ledger
-from erm_alembic.planning.model import Outcome, StepOutcome
+from erm_alembic.planning.model import Outcome
 from erm_alembic.postgres.deploy_lock import acquire_deploy_lock
 from erm_alembic.postgres.intercept import GatedConnection, gated_engine
 from erm_alembic.revisions.environment import run_environment
@@ -38,6 +40,7 @@ def execute(run: Run, *, wait: float, accept_environment: bool) -> Outcome:
         Interrupted: a signal arrived before the run began; one that arrives later is in the outcome.
     """
     begun = time.monotonic()
+    run = replace(run, progress=UnfailingProgress(run.progress))
     try:
         with cancel_on_signal() as watch, contextlib.closing(run.target.connect(f"erm {run.mode}")) as raw:
             raw.autocommit = True
@@ -45,27 +48,24 @@ def execute(run: Run, *, wait: float, accept_environment: bool) -> Outcome:
                 acquire_deploy_lock(raw, wait, run.progress.note)
             with open_ledger(run.target) as ledger, run.project.entered():
                 with run.target.reported():
-                    _prepare_ledger(run, ledger, raw, accept_environment)
-                result, error = _guarded(run, raw, ledger, watch)
+                    run_id = _start_in_ledger(run, ledger, raw, accept_environment)
+                course = Course(run, run_id, raw, ledger, watch)
+                result, error = _guarded(course)
     except Stopped as stopped:
         raise _stopped_before(stopped) from stopped
-    not_run = [
-        StepOutcome(step.revision, "not-run")
-        for step in run.survey.plan.steps
-        if step.revision not in {outcome.revision for outcome in run.outcomes}
-    ]
     return Outcome(
         result=result,
-        run_id=run.run_id,
-        steps=(*run.outcomes, *(not_run if result != "done" else ())),
-        current=run.current,
+        run_id=run_id,
+        steps=course.step_outcomes(complete=result == "done"),
+        current=course.current,
         duration_ms=round((time.monotonic() - begun) * 1000),
         error=error,
         signal_number=watch.received if result == "interrupted" else None,
     )
 
 
-def _prepare_ledger(run: Run, ledger: Ledger, raw: GatedConnection, accept_environment: bool) -> None:
+def _start_in_ledger(run: Run, ledger: Ledger, raw: GatedConnection, accept_environment: bool) -> int:
+    """Give the run its number, in a ledger that belongs to this environment."""
     ledger.create()
     environment = run.target.settings.environment
     known = ledger.environments()
@@ -75,7 +75,7 @@ def _prepare_ledger(run: Run, ledger: Ledger, raw: GatedConnection, accept_envir
             effect=NOTHING_CHANGED,
             cure="Check that the URL is the one you mean. If it is, say so once: --accept-environment.",
         )
-    run.run_id = ledger.start_run(
+    return ledger.start_run(
         mode=run.mode,
         environment=environment,
         role=run.target.role,
@@ -88,14 +88,15 @@ def _prepare_ledger(run: Run, ledger: Ledger, raw: GatedConnection, accept_envir
 Ending = tuple[Literal["done", "failed", "interrupted"], str | None]
 
 
-def _guarded(run: Run, raw: GatedConnection, ledger: Ledger, watch: SignalWatch) -> Ending:
+def _guarded(course: Course) -> Ending:
     """Run the steps; whatever ends them early becomes an outcome, and the server has rolled the revision back."""
     ending: Ending = ("done", None)
     refusal: ErmError | None = None
+    watch = course.watch
     try:
-        _run_environment(run, raw, ledger, watch)
+        _run_environment(course)
         watch.check()
-        run.check_ended()
+        course.check_ended()
     except Stopped as stopped:
         ending = ("interrupted", f"stopped by {stopped}")
     except KeyboardInterrupt:
@@ -103,35 +104,31 @@ def _guarded(run: Run, raw: GatedConnection, ledger: Ledger, watch: SignalWatch)
     except ErmError as error:
         ending, refusal = ("failed", error.what), error
     except BaseException as error:
-        ending = ("failed", run.where_it_failed(error))
+        ending = ("failed", course.where_it_failed(error))
     with watch.held():
         if watch.received is not None and ending[0] != "done":
             ending, refusal = ("interrupted", f"stopped by {Stopped(watch.received)}"), None
-        _write_end(run, ledger, *ending)
+        _write_end(course, *ending)
         if ending[0] != "done":
-            run.fail_step(ending[1] or ending[0])
+            course.fail_step(ending[1] or ending[0])
     if refusal is not None:
         raise refusal
     return ending
 
 
-def _run_environment(run: Run, raw: GatedConnection, ledger: Ledger, watch: SignalWatch) -> None:
-    target = run.target
+def _run_environment(course: Course) -> None:
+    run, raw, target = course.run, course.raw, course.run.target
 
     def connect() -> GatedConnection:
         another = target.connect(f"erm {run.mode}")
         target.set_role(another)
-        another.gate = run.observer
+        another.gate = course.observer
         return another
-
-    def on_heads(heads: frozenset[str]) -> None:
-        run.next_heads = tuple(sorted(heads))
 
     with target.reported():
         target.set_role(raw)
-    run.observer.check = watch.check
     raw.autocommit = False
-    raw.gate = run.observer
+    raw.gate = course.observer
     engine = gated_engine(raw, target.url.sqlalchemy_url("postgresql+psycopg2"), connect)
     with engine.connect() as connection:
         connection.rollback()
@@ -141,26 +138,26 @@ def _run_environment(run: Run, raw: GatedConnection, ledger: Ledger, watch: Sign
             run.project.config(),
             connection,
             target.url,
-            run.work(raw, ledger, watch),
+            course.steps,
             destination=run.survey.request.destination,
             read_only=False,
             metadata=target.settings.migrations.metadata,
-            on_heads=on_heads,
+            on_heads=course.on_heads,
         )
 
 
-def _write_end(run: Run, ledger: Ledger, result: str, error: str | None) -> None:
+def _write_end(course: Course, result: str, error: str | None) -> None:
     """Write how the run ended, on the ledger's own connection; the migration's may have died with the run."""
-    failed = None if result == "done" else run.failed_row(error or result)
+    failed = None if result == "done" else course.failed_row(error or result)
     try:
-        ledger.finish_run(run.run_id, result, error, failed)
+        course.ledger.finish_run(course.run_id, result, error, failed)
     except (ErmError, psycopg2.Error):
         # The ledger's connection died too: one more try, for a server that is back already.
         try:
-            with open_ledger(run.target) as fresh:
-                fresh.finish_run(run.run_id, result, error, failed)
+            with open_ledger(course.run.target) as fresh:
+                fresh.finish_run(course.run_id, result, error, failed)
         except (ErmError, psycopg2.Error):
-            run.progress.note(f"The end of run {run.run_id} could not be written to the ledger: {result}.")
+            course.run.progress.note(f"The end of run {course.run_id} could not be written to the ledger: {result}.")
 
 
 def _stopped_before(stopped: Stopped) -> Interrupted:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from erm_alembic.execute.step import StepUnderWay
 from erm_alembic.postgres.intercept import GatedCursor, Send
 from erm_alembic.revisions.recording.call_stack import calling_line, sent_by_sqlalchemy
 
@@ -15,35 +16,30 @@ class Observer:
     """Sees each statement on its way to the server.
 
     Args:
-        show: told the text and the line of each statement before it is sent.
-
-    `check` is called before each statement, and raises when the run must not go on.
+        show: told the step, the text and the line of each statement before it is sent.
+        check: called before each statement; raises when the run must not go on.
     """
 
-    def __init__(self, show: Callable[[str, int | None], None]) -> None:
+    def __init__(self, show: Callable[[StepUnderWay, str, int | None], None], check: Callable[[], None]) -> None:
         self._show = show
-        self.check: Callable[[], None] = lambda: None
-        self.path: str | None = None
-        self.statements = 0
-        self.last_line: int | None = None
-        self.last_parameters: Sequence[Any] = ()
+        self._check = check
+        self._step: StepUnderWay | None = None
 
-    def begin(self, path: str) -> None:
-        """A revision begins: its statements are counted from zero."""
-        self.path = path
-        self.statements = 0
-        self.last_line, self.last_parameters = None, ()
+    def begin(self, step: StepUnderWay) -> None:
+        """A revision begins: its statements are counted."""
+        self._step = step
 
     def end(self) -> None:
         """The revision's own statements are over; what follows is bookkeeping."""
-        self.path = None
+        self._step = None
 
     def pass_through(self, cursor: GatedCursor, sql: str, parameters: Sequence[Any], send: Send) -> None:
-        self.check()
-        if self.path is not None and not (cursor.context is None and sent_by_sqlalchemy()):
-            self.statements += 1
-            self.last_line, self.last_parameters = calling_line(self.path), parameters
-            self._show(sql, self.last_line)
+        self._check()
+        step = self._step
+        if step is not None and not (cursor.context is None and sent_by_sqlalchemy()):
+            step.statements += 1
+            step.last_line, step.last_parameters = calling_line(step.file), parameters
+            self._show(step, sql, step.last_line)
         send()
 
     def rowcount(self, cursor: GatedCursor) -> int:

@@ -5,44 +5,39 @@ A revision's row in the ledger is written in the revision's own transaction: bot
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import Any, Literal
-
-from psycopg2.extensions import cursor as PlainCursor
 
 from erm_alembic.checks.overrides import Override
 from erm_alembic.config.redaction import first_line
 from erm_alembic.errors import Refused
+from erm_alembic.execute.bookkeeping import keep_lock, record_revision
 from erm_alembic.execute.failure import describe_failure
 from erm_alembic.execute.observe import Observer
-from erm_alembic.execute.progress import Progress, UnfailingProgress
+from erm_alembic.execute.progress import Progress
 from erm_alembic.execute.signals import SignalWatch
-from erm_alembic.ledger.encoding import Source, fitted
+from erm_alembic.execute.step import StepUnderWay
 from erm_alembic.ledger.store import Ledger
 from erm_alembic.planning.build import Survey, choose_pending
-from erm_alembic.planning.model import Step, StepOutcome
-from erm_alembic.postgres.deploy_lock import lock_holder, still_held, try_deploy_lock
+from erm_alembic.planning.model import StepOutcome
 from erm_alembic.postgres.intercept import GatedConnection
 from erm_alembic.revisions.environment import RevisionStep
 from erm_alembic.revisions.forked import ends_forked_children
 from erm_alembic.revisions.graph import unknown_revisions
 from erm_alembic.revisions.kept_open import kept_open
 from erm_alembic.revisions.project import AlembicProject
-from erm_alembic.revisions.recording.call_stack import line_in_traceback
 from erm_alembic.revisions.steps import PendingRevision
 from erm_alembic.target import Target
 
-__all__ = ["Run"]
+__all__ = ["Course", "Run"]
 
 NOTHING_CHANGED = "Nothing was changed."
 
 
-@dataclass
+@dataclass(frozen=True)
 class Run:
-    """One apply or rollback on its way through the plan.
+    """One apply or rollback that is to be done.
 
     Args:
         target: the database.
@@ -59,176 +54,138 @@ class Run:
     mode: Literal["apply", "rollback"]
     progress: Progress
     overrides: tuple[Override, ...] = ()
-    outcomes: list[StepOutcome] = field(default_factory=list)
-    current: tuple[str, ...] = ()
-    under_way: PendingRevision | None = None
-    started: float = 0.0
-    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    run_id: int = 0
-    next_heads: tuple[str, ...] = ()
-    failure: BaseException | None = None
 
-    def __post_init__(self) -> None:
-        self.progress = UnfailingProgress(self.progress)
-        self.current = self.survey.plan.current
-        self.steps = {step.revision: step for step in self.survey.plan.steps}
-        self.observer = Observer(self._statement)
 
-    def _statement(self, text: str, line: int | None) -> None:
-        assert self.under_way is not None
-        self.progress.statement(self.steps[self.under_way.facts.revision], text, line)
+class Course:
+    """The course of a run that has the deploy lock and its number in the ledger: from step to step.
 
-    def work(self, raw: GatedConnection, ledger: Ledger, watch: SignalWatch) -> Callable[..., Iterable[RevisionStep]]:
+    Args:
+        run: what is to be done.
+        run_id: the run's number.
+        raw: the migration's own connection, which holds the lock.
+        ledger: the ledger, on a connection of its own.
+        watch: tells of signals.
+    """
+
+    def __init__(self, run: Run, run_id: int, raw: GatedConnection, ledger: Ledger, watch: SignalWatch) -> None:
+        self.run, self.run_id = run, run_id
+        self.raw, self.ledger, self.watch = raw, ledger, watch
+        self.observer = Observer(self._show, watch.check)
+        self.under_way: StepUnderWay | None = None
+        self._planned = {step.revision: step for step in run.survey.plan.steps}
+        self.outcomes: list[StepOutcome] = []
+        self.current = run.survey.plan.current
+        self._next_heads: tuple[str, ...] = ()
+
+    def _show(self, under_way: StepUnderWay, text: str, line: int | None) -> None:
+        self.run.progress.statement(under_way.step, text, line)
+
+    def steps(self, heads: tuple[str, ...], _context: object) -> Iterable[RevisionStep]:
         """The work that env.py's run_migrations() does: each step, recorded in its own transaction."""
+        pending = self._still_pending(heads)
+        for number, each in enumerate(pending, start=1):
+            under_way = self._begin(each, number, len(pending))
+            step = each.step
+            assert step is not None  # or the plan could not be run
+            step.migration_fn = self._recorded(step.migration_fn, under_way)
+            yield step
+            self._done(under_way)
 
-        def run_steps(heads: tuple[str, ...], _context: object) -> Iterable[RevisionStep]:
-            pending = self._still_pending(heads, ledger)
-            for number, each in enumerate(pending, start=1):
-                self._begin(each, number, len(pending))
-                step = each.step
-                assert step is not None  # or the plan could not be run
-                step.migration_fn = self._recorded(step.migration_fn, each, raw, ledger, watch)
-                yield step
-                self._done()
+    def on_heads(self, heads: frozenset[str]) -> None:
+        """The revisions that the database records once the transaction under way is committed."""
+        self._next_heads = tuple(sorted(heads))
 
-        return run_steps
-
-    def _still_pending(self, heads: tuple[str, ...], ledger: Ledger) -> list[PendingRevision]:
+    def _still_pending(self, heads: tuple[str, ...]) -> list[PendingRevision]:
         """Read again under the lock what is pending; another deployer may have done all or part of it."""
-        if unknown_revisions(self.survey.scripts, heads):
+        run, survey = self.run, self.run.survey
+        if unknown_revisions(survey.scripts, heads):
             raise _changed_since_plan(heads)
-        pending = choose_pending(self.project, self.survey.scripts, self.survey.request, heads, ledger.applied_order())
-        wanted = [step.revision for step in self.survey.plan.steps]
+        pending = choose_pending(run.project, survey.scripts, survey.request, heads, self.ledger.applied_order())
+        wanted = [step.revision for step in survey.plan.steps]
         found = [each.facts.revision for each in pending]
-        unchanged = found == wanted or (self.mode == "apply" and found == wanted[len(wanted) - len(found) :])
+        unchanged = found == wanted or (run.mode == "apply" and found == wanted[len(wanted) - len(found) :])
         if not unchanged:
             raise _changed_since_plan(heads)
         self.current = tuple(sorted(heads))
         return pending
 
-    def _begin(self, pending: PendingRevision, number: int, total: int) -> None:
-        self.under_way = pending
-        self.started, self.started_at = time.monotonic(), datetime.now(UTC)
-        self.observer.begin(pending.file)
-        self.progress.step_started(self._step(pending), number, total)
+    def _begin(self, pending: PendingRevision, number: int, total: int) -> StepUnderWay:
+        plan = self.run.survey.plan
+        step = self._planned[pending.facts.revision]
+        self.under_way = StepUnderWay(pending, step, plan.direction)
+        self.run.progress.step_started(step, number, total)
+        return self.under_way
 
-    def _step(self, pending: PendingRevision) -> Step:
-        return self.steps[pending.facts.revision]
+    def _recorded(self, function: Callable[..., Any], under_way: StepUnderWay) -> Callable[..., None]:
+        """What Alembic calls instead of the revision's function, in the transaction of that revision."""
 
-    def _recorded(
-        self,
-        run: Callable[..., Any],
-        pending: PendingRevision,
-        raw: GatedConnection,
-        ledger: Ledger,
-        watch: SignalWatch,
-    ) -> Callable[..., None]:
         def migration_fn(**kw: Any) -> None:
-            try:
-                with ends_forked_children(), kept_open():
-                    run(**kw)
-            except (KeyboardInterrupt, Exception) as error:
-                self.failure = error
-                raise
-            except BaseException as error:  # which Alembic, asyncio or env.py would take for its own
-                self.failure = RuntimeError(_raised(error))
-                raise self.failure.with_traceback(error.__traceback__) from error
-            watch.check()
+            self.observer.begin(under_way)
+            self._attempts(under_way, lambda: function(**kw))
+            self.watch.check()
             self.observer.end()
-            self._keep_lock(raw)
-            _insert_as_login_role(raw, ledger.revision_insert(), self._row(pending, "done", None))
+            try:
+                keep_lock(self.raw, under_way.revision, self.run.progress.note)
+            except RuntimeError as error:
+                under_way.failure = error
+                raise
+            record_revision(self.raw, self.ledger, self.run_id, under_way)
 
-        migration_fn.__name__ = run.__name__
+        migration_fn.__name__ = function.__name__
         return migration_fn
 
-    def _keep_lock(self, raw: GatedConnection) -> None:
-        """Take the deploy lock again when the revision freed it."""
-        with raw.cursor(cursor_factory=PlainCursor) as cursor:
-            if still_held(cursor):
-                return
-            assert self.under_way is not None
-            freed = f"{self.under_way.facts.revision} freed the deploy lock (DISCARD ALL, or pg_advisory_unlock_all())"
-            if not try_deploy_lock(cursor):
-                self.failure = RuntimeError(f"{freed}, and another deployer has taken it: {lock_holder(cursor)}")
-                raise self.failure
-        self.progress.note(f"Revision {freed}; it was taken again at once.")
+    def _attempts(self, under_way: StepUnderWay, function: Callable[[], None]) -> None:
+        """Run the revision's function: the one place where it is called, and may be called again."""
+        try:
+            with ends_forked_children(), kept_open():
+                function()
+        except (KeyboardInterrupt, Exception) as error:
+            under_way.failure = error
+            raise
+        except BaseException as error:  # which Alembic, asyncio or env.py would take for its own
+            under_way.failure = RuntimeError(_raised(error))
+            raise under_way.failure.with_traceback(error.__traceback__) from error
 
-    def _row(self, pending: PendingRevision, outcome: str, error: str | None) -> list[Any]:
-        facts = pending.facts
-        direction = self.survey.plan.direction
-        return [
-            self.run_id,
-            facts.revision,
-            facts.message,
-            direction,
-            self.started_at,
-            self._elapsed_ms(),
-            self.observer.statements,
-            facts.path,
-            Source(facts.source),
-            facts.source_hash,
-            outcome,
-            error,
-        ]
+    def _done(self, under_way: StepUnderWay) -> None:
+        self.current = self._next_heads
+        self._finish_step(under_way, under_way.outcome("done"))
 
-    def _elapsed_ms(self) -> int:
-        return round((time.monotonic() - self.started) * 1000)
-
-    def _done(self) -> None:
-        assert self.under_way is not None
-        self.current = self.next_heads
-        self._finish_step(
-            StepOutcome(self.under_way.facts.revision, "done", self._elapsed_ms(), self.observer.statements)
-        )
-
-    def _finish_step(self, outcome: StepOutcome) -> None:
-        assert self.under_way is not None
+    def _finish_step(self, under_way: StepUnderWay, outcome: StepOutcome) -> None:
         self.outcomes.append(outcome)
-        self.progress.step_finished(self._step(self.under_way), outcome)
+        self.run.progress.step_finished(under_way.step, outcome)
         self.under_way = None
 
     def failed_row(self, error: str) -> list[Any] | None:
         """The row that the ledger gets for the revision under way, which failed."""
-        return None if self.under_way is None else self._row(self.under_way, "failed", error)
+        return None if self.under_way is None else self.under_way.ledger_row(self.run_id, "failed", error)
 
     def fail_step(self, error: str) -> None:
         """The revision under way failed."""
-        if self.under_way is None:
-            return
-        self._finish_step(
-            StepOutcome(self.under_way.facts.revision, "failed", self._elapsed_ms(), self.observer.statements, error)
-        )
+        if self.under_way is not None:
+            self._finish_step(self.under_way, self.under_way.outcome("failed", error))
 
     def check_ended(self) -> None:
         """Raise what a revision failed with, when env.py kept it to itself."""
         if self.under_way is not None:
-            raise self.failure or RuntimeError("env.py ended the run, and kept the reason to itself")
+            raise self.under_way.failure or RuntimeError("env.py ended the run, and kept the reason to itself")
 
     def where_it_failed(self, error: BaseException) -> str:
-        """What failed, with the line of the revision that sent the statement."""
-        said = describe_failure(error, self.observer.last_parameters)
-        if self.under_way is None:
-            return said
-        line = line_in_traceback(error, self.under_way.file) or self.observer.last_line
-        place = self.under_way.facts.path if line is None else f"{self.under_way.facts.path}:{line}"
-        return f"{place}: {said}"
+        """What failed, with the line of the revision where one was under way."""
+        return describe_failure(error) if self.under_way is None else self.under_way.where_it_failed(error)
+
+    def step_outcomes(self, *, complete: bool) -> tuple[StepOutcome, ...]:
+        """How each step ended; where the run is not complete, the others are `not-run`."""
+        if complete:
+            return tuple(self.outcomes)
+        ran = {outcome.revision for outcome in self.outcomes}
+        steps = self.run.survey.plan.steps
+        return (*self.outcomes, *(StepOutcome(each.revision, "not-run") for each in steps if each.revision not in ran))
 
 
 def _raised(error: BaseException) -> str:
     if isinstance(error, SystemExit):
         return f"the revision calls sys.exit({error.code!r})"
     return f"the revision raises {type(error).__name__}: {first_line(error)}"
-
-
-def _insert_as_login_role(raw: GatedConnection, statement: Any, values: list[Any]) -> None:
-    """The ledger belongs to the login role; a revision may act as another one, and goes on doing so."""
-    with raw.cursor(cursor_factory=PlainCursor) as cursor:
-        cursor.execute("SELECT pg_catalog.current_setting('role')")
-        row = cursor.fetchone()
-        role = row[0] if row else "none"
-        cursor.execute("SELECT pg_catalog.set_config('role', 'none', true)")
-        cursor.execute(statement, fitted(values, raw))
-        cursor.execute("SELECT pg_catalog.set_config('role', %s, true)", [role])
 
 
 def _changed_since_plan(heads: tuple[str, ...]) -> Refused:

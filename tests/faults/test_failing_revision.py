@@ -137,4 +137,4 @@ def test_kill_nine_blocks_nobody(project: Project, one_database: Database) -> No
         one_database.execute("SELECT pg_terminate_backend(%s)", sleeping(one_database)[0][0])
         assert following.ended()[0] == 0
     assert tables(one_database) == {"first", "t", "alembic_version"}
-    assert [(run["outcome"], len(run["revisions"])) for run in project.runs()] == [(None, 1), ("done", 1)]
+    assert [(run["outcome"], len(run["revisions"])) for run in project.runs()] == [("died", 1), ("done", 1)]

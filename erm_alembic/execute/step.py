@@ -1,0 +1,77 @@
+"""The step that a run is at: what it is, since when, and how far it has come."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from erm_alembic.execute.failure import describe_failure
+from erm_alembic.ledger.encoding import Source
+from erm_alembic.planning.model import Direction, Step, StepOutcome
+from erm_alembic.revisions.recording.call_stack import line_in_traceback
+from erm_alembic.revisions.steps import PendingRevision
+
+__all__ = ["StepUnderWay"]
+
+
+@dataclass
+class StepUnderWay:
+    """One revision on its way through one direction.
+
+    Args:
+        pending: the revision and Alembic's own step.
+        step: what the plan says of it.
+        direction: `upgrade` or `downgrade`.
+        started: the monotonic clock when it began, in seconds.
+        started_at: when it began, with time zone.
+        statements: how many statements it has sent.
+        last_line: the line of the last one.
+        last_parameters: its parameters, to be masked in what a failure says.
+        failure: what ended it, also where env.py keeps that to itself.
+    """
+
+    pending: PendingRevision
+    step: Step
+    direction: Direction
+    started: float = field(default_factory=time.monotonic)
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    statements: int = 0
+    last_line: int | None = None
+    last_parameters: Sequence[Any] = ()
+    failure: BaseException | None = None
+
+    @property
+    def revision(self) -> str:
+        """The revision's id."""
+        return self.step.revision
+
+    @property
+    def file(self) -> str:
+        """The revision's file as its code objects name it."""
+        return self.pending.file
+
+    def outcome(self, outcome: Literal["done", "failed"], error: str | None = None) -> StepOutcome:
+        """How it ended, for whoever watches."""
+        return StepOutcome(self.revision, outcome, self.elapsed_ms(), self.statements, error)
+
+    def ledger_row(self, run_id: int, outcome: Literal["done", "failed"], error: str | None = None) -> list[Any]:
+        """How it ended, as the parameters of `Ledger.revision_insert`."""
+        facts = self.pending.facts
+        return [
+            *(run_id, facts.revision, facts.message, self.direction, self.started_at, self.elapsed_ms()),
+            *(self.statements, facts.path, Source(facts.source), facts.source_hash, outcome, error),
+        ]
+
+    def elapsed_ms(self) -> int:
+        """How long it has been under way, in milliseconds."""
+        return round((time.monotonic() - self.started) * 1000)
+
+    def where_it_failed(self, error: BaseException) -> str:
+        """What failed, with the line of the revision that sent the statement."""
+        line = line_in_traceback(error, self.file) or self.last_line
+        path = self.pending.facts.path
+        place = path if line is None else f"{path}:{line}"
+        return f"{place}: {describe_failure(error, self.last_parameters)}"
