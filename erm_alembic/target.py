@@ -25,8 +25,15 @@ OLDEST_MAJOR = 13
 NEWEST_TESTED_MAJOR = 18
 NOTHING_RUN = "Nothing was planned or run."
 # A server that does not answer, or a network that is cut without a word, must not hold up a deployment for hours.
-PATIENCE = {"connect_timeout": "15", "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
-
+# (No keepalives are sent while what was sent is not acknowledged: then the user timeout, in ms, holds.)
+PATIENCE = {
+    "connect_timeout": "15",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+}
+POOLER_CURE = "Give migrations the database's own address, past the pooler."
 
 logger = logging.getLogger("erm_alembic")
 
@@ -94,7 +101,7 @@ class Target:
         try:
             yield
         except (psycopg2.Error, DBAPIError) as error:
-            raise _objection(self, error) from error
+            raise _objection(self.redacted, error) from error
 
     def set_role(self, connection: GatedConnection) -> None:
         """Act as `migrations.role`, where one is configured, for the whole session."""
@@ -123,7 +130,11 @@ def open_target(settings: Settings) -> Target:
         logger.warning(note)
     url, redacted = _resolve(settings)
     with contextlib.closing(_connect(url, redacted, "erm")) as connection:
-        target = _read_facts(settings, url, redacted, connection)
+        connection.autocommit = True
+        try:
+            target = _read_facts(settings, url, redacted, connection)
+        except psycopg2.Error as error:
+            raise _objection(redacted, error) from error
     if target.major > NEWEST_TESTED_MAJOR:
         logger.warning(
             f"The server is PostgreSQL {target.server_version}; erm is tested up to PostgreSQL {NEWEST_TESTED_MAJOR}."
@@ -165,7 +176,7 @@ def _read_facts(settings: Settings, url: DatabaseUrl, redacted: str, connection:
             f"{redacted} is behind a connection pooler: another server process answers than the one that greeted.",
             effect=f"{NOTHING_RUN} A transaction pooler would strand the deploy lock, and hand the settings of this "
             "session to other clients.",
-            cure="Give migrations the database's own address, past the pooler.",
+            cure=POOLER_CURE,
         )
     if number // 10000 < OLDEST_MAJOR:
         raise TargetError(
@@ -194,13 +205,13 @@ def _patient(url: DatabaseUrl) -> DatabaseUrl:
     return url.with_parameters(**missing)
 
 
-def _objection(target: Target, error: psycopg2.Error | DBAPIError) -> TargetError:
+def _objection(redacted: str, error: psycopg2.Error | DBAPIError) -> TargetError:
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     primary = cause.diag.message_primary if isinstance(cause, psycopg2.Error) else None
     said = first_line(primary or cause, "the connection is lost")
     state = getattr(cause, "pgcode", None) or ""
     cure = next((cure for prefix, cure in OBJECTIONS if state.startswith(prefix)), _cure(said))
-    return TargetError(f"{target.redacted}: {said.rstrip('.')}.", effect=NOTHING_RUN, cure=cure)
+    return TargetError(f"{redacted}: {said.rstrip('.')}.", effect=NOTHING_RUN, cure=cure)
 
 
 # By the beginning of the SQLSTATE.
@@ -221,6 +232,12 @@ CURES = (
     ("could not translate host name", "Check the host name in the URL."),
     ("no pg_hba.conf entry", "Ask the administrator for an entry in pg_hba.conf for this user and this machine."),
     ("too many clients", "Wait until connections are free, or raise max_connections."),
+    ("remaining connection slots", "Wait until connections are free, or raise max_connections."),
+    (
+        "too many connections for",
+        "Wait until connections are free, or raise the CONNECTION LIMIT of that role or database.",
+    ),
+    ("unsupported startup parameter", POOLER_CURE),
     ("permission denied for database", "GRANT CONNECT ON DATABASE to this role."),
     ("refused", "Check that the server runs and listens at that address and port."),
     ("No such file or directory", "Check that the server runs and that the socket's folder is the right one."),
