@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from erm_alembic.ledger.hooks import HookRecord
+
 __all__ = ["AppliedSource", "RevisionRecord", "RunRecord"]
 
 
@@ -58,6 +60,7 @@ class RunRecord:
         error: what failed, without parameter values.
         revisions: the revisions that it ran, in order.
         overrides: the rules that were let pass, each with its reason: `RULE: REASON`.
+        hooks: the team's own commands that were run around it, in order.
     """
 
     id: int
@@ -73,6 +76,7 @@ class RunRecord:
     error: str | None
     revisions: tuple[RevisionRecord, ...] = ()
     overrides: tuple[str, ...] = ()
+    hooks: tuple[HookRecord, ...] = ()
 
 
 @dataclass(frozen=True)

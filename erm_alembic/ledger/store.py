@@ -15,6 +15,7 @@ from psycopg2 import sql
 
 from erm_alembic.errors import TargetError
 from erm_alembic.ledger.encoding import fitted, unpacked
+from erm_alembic.ledger.hooks import HookRecord, insert_hook, read_hooks
 from erm_alembic.ledger.model import AppliedSource, RevisionRecord, RunRecord
 from erm_alembic.ledger.progress import HalfDone, forget_statement, insert_statement, read_half_done
 from erm_alembic.ledger.tables import TABLES, create_tables, present_tables
@@ -205,8 +206,28 @@ class Ledger:
             " error, overrides FROM {schema}.run ORDER BY id DESC LIMIT %s",
             [limit],
         )
-        revisions = self._revisions_of([row[0] for row in runs], sources)
-        return tuple(_as_run(row, revisions.get(row[0], [])) for row in runs)
+        run_ids = [row[0] for row in runs]
+        revisions, hooks = self._revisions_of(run_ids, sources), self._hooks_of(run_ids)
+        return tuple(replace(_as_run(row, revisions.get(row[0], [])), hooks=hooks.get(row[0], ())) for row in runs)
+
+    def _hooks_of(self, run_ids: list[int]) -> dict[int, tuple[HookRecord, ...]]:
+        if "hook" not in self._tables():
+            return {}
+        try:
+            with self._connection.cursor() as cursor:
+                return read_hooks(cursor, self._placed(), run_ids)
+        except pg.InsufficientPrivilege as error:
+            raise self._may_not_use(error) from error
+
+    def add_hook(self, run_id: int, hook: HookRecord) -> None:
+        """Write how a command of the team's own ended.
+
+        Args:
+            run_id: the run that it belongs to.
+            hook: the command, its ending and its output.
+        """
+        with self._connection.cursor() as cursor:
+            cursor.execute(insert_hook(self._placed()), fitted(hook.values(run_id), self._connection))
 
     def _revisions_of(self, run_ids: list[int], sources: bool) -> dict[int, list[RevisionRecord]]:
         rows = self._select(

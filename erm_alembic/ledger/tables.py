@@ -8,6 +8,7 @@ from psycopg2 import errors as pg
 from psycopg2 import sql
 
 from erm_alembic.errors import TargetError
+from erm_alembic.ledger.hooks import HOOK
 
 __all__ = ["TABLES", "create_tables", "present_tables"]
 
@@ -73,7 +74,7 @@ PROGRESS = """
     )"""
 
 # One entry a table, in the order in which they refer to each other.
-TABLES = {"run": RUN, "revision": REVISION, "progress": PROGRESS}
+TABLES = {"run": RUN, "revision": REVISION, "progress": PROGRESS, "hook": HOOK}
 
 
 def present_tables(connection: Any, schema: str) -> frozenset[str]:
