@@ -10,6 +10,7 @@ from typing import cast
 from erm_alembic.checks import (
     data_loss,
     edited_revision,
+    half_done_revision,
     irreversible_revision,
     missing_downgrade,
     missing_revision,
@@ -26,6 +27,7 @@ CHECKS: tuple[Check, ...] = (
     missing_downgrade.CHECK,
     missing_revision.CHECK,
     edited_revision.CHECK,
+    half_done_revision.CHECK,
     plaintext_password.CHECK,
     several_heads.CHECK,
     irreversible_revision.CHECK,
@@ -55,8 +57,13 @@ def run_checks(
     for check in checks:
         level = rules.get(check.rule, check.severity)
         if level != "off":
-            findings += (replace(finding, severity=cast(Severity, level)) for finding in check.run(context))
+            findings += (_as_loud_as(cast(Severity, level), finding) for finding in check.run(context))
     return tuple(findings)
+
+
+def _as_loud_as(level: Severity, finding: Finding) -> Finding:
+    """What is only to know stays that: no rule makes it louder."""
+    return finding if finding.severity == "info" else replace(finding, severity=level)
 
 
 def verify_rules(rules: Mapping[str, str], context: CheckContext | None = None) -> None:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from erm_alembic.ledger.model import AppliedSource
+from erm_alembic.ledger.progress import HalfDone
 from erm_alembic.ledger.store import open_ledger
-from erm_alembic.planning.model import Plan
+from erm_alembic.planning.half_done import described, still_half_done, with_done_marked
+from erm_alembic.planning.model import Plan, Statement
 from erm_alembic.planning.record import record_revisions, without_statements
 from erm_alembic.planning.request import Request
 from erm_alembic.revisions.facts import RevisionFacts, read_facts
-from erm_alembic.revisions.graph import applied_revisions, script_of, unknown_revisions
+from erm_alembic.revisions.graph import applied_revisions, known_revisions, script_of, unknown_revisions
 from erm_alembic.revisions.project import AlembicProject
 from erm_alembic.revisions.steps import PendingRevision, pending_downgrades, pending_upgrades
 from erm_alembic.target import Target
@@ -55,6 +57,7 @@ class _Surveyor:
     request: Request
     ledger: dict[str, AppliedSource]
     order: dict[str, int]
+    half_done: tuple[HalfDone, ...] = ()
     unknown: tuple[str, ...] = ()
     pending: tuple[PendingRevision, ...] = ()
     applied: tuple[RevisionFacts, ...] = ()
@@ -65,12 +68,20 @@ class _Surveyor:
         if self.unknown:
             return ()
         done = applied_revisions(self.scripts, current)
+        self.half_done = still_half_done(self.half_done, done)
         self.applied = tuple(
             read_facts(self.project, script_of(self.scripts, revision))
             for revision in sorted(done & self.ledger.keys())
         )
         self.pending = tuple(choose_pending(self.project, self.scripts, self.request, current, self.order))
         return () if self.without_way_down() else self.pending
+
+    def half_done_files(self) -> dict[str, RevisionFacts]:
+        """The files of the half-done revisions, by revision id; one whose file is gone is missing."""
+        if not self.half_done:
+            return {}
+        present = {each.revision for each in self.half_done} & known_revisions(self.scripts)
+        return {revision: read_facts(self.project, script_of(self.scripts, revision)) for revision in present}
 
     def without_way_down(self) -> tuple[str, ...]:
         """Revisions that are to be taken back and whose files have nothing that could be run for it."""
@@ -130,14 +141,19 @@ def build_plan(target: Target, project: AlembicProject, request: Request) -> Sur
         TargetError: the database cannot be reached.
     """
     with open_ledger(target) as ledger:
-        sources, order = ledger.applied_sources(), ledger.applied_order()
+        sources, order, half_done = ledger.applied_sources(), ledger.applied_order(), ledger.half_done()
     with project.entered():
         config = project.config()
         scripts = project.scripts(config)
-        surveyor = _Surveyor(project, scripts, request, sources, order)
+        surveyor = _Surveyor(project, scripts, request, sources, order, half_done)
         recorded = record_revisions(target, project, scripts, config, surveyor, request)
         heads = tuple(sorted(scripts.get_heads()))
+        files = surveyor.half_done_files()
     steps = tuple(recorded.steps) or tuple(without_statements(each, request.direction) for each in surveyor.pending)
+    steps = with_done_marked(steps, surveyor.half_done)
+    sent: dict[tuple[str, str], tuple[Statement, ...]] = {
+        (step.revision, step.direction): step.statements for step in steps
+    }
     plan = Plan(
         environment=target.settings.environment,
         database_url=target.redacted,
@@ -149,6 +165,9 @@ def build_plan(target: Target, project: AlembicProject, request: Request) -> Sur
         version_statements=tuple(recorded.version_statements),
         script_start=recorded.script_start,
         cannot_run=surveyor.cannot_run(),
+        half_done=tuple(
+            described(each, files, sent.get((each.revision, each.direction), ())) for each in surveyor.half_done
+        ),
         data_loss=recorded.data_loss,
     )
     facts = tuple(each.facts for each in surveyor.pending)

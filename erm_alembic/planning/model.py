@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 from erm_alembic.findings import Finding, blocking
 from erm_alembic.revisions.source.downgrade import DowngradeState
 
-__all__ = ["DataLoss", "Drift", "Outcome", "Plan", "Statement", "Step", "StepOutcome"]
+__all__ = ["DataLoss", "Drift", "HalfDoneRevision", "Outcome", "Plan", "Statement", "Step", "StepOutcome"]
 
 Direction = Literal["upgrade", "downgrade"]
 Rendered = Literal["full", "partial"]
 DriftSource = Literal["history", "database", "models"]
+Obstacle = Literal["edited", "file-gone", "temporary-tables", "taking-back"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,9 @@ class Statement:
         parameter_sets: how many sets of parameters are sent with it (0: none, 2 and more: executemany).
         raw: True when it goes through a raw DBAPI cursor rather than through SQLAlchemy.
         read: True when it only reads; it is sent, but it is no part of a script.
+        done: True when an earlier run, which did not come to the revision's end, has committed it.
         literal: the text with its values in place, for `--sql` only; never serialised.
+        path: the SQL script that it stands in, and that `line` counts in; None when it comes from the revision file.
     """
 
     sql: str
@@ -35,7 +39,9 @@ class Statement:
     parameter_sets: int = 0
     raw: bool = False
     read: bool = False
+    done: bool = False
     literal: str | None = field(default=None, repr=False, compare=False)
+    path: str | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,40 @@ class Step:
 
 
 @dataclass(frozen=True)
+class HalfDoneRevision:
+    """A revision of which a part is committed although it is not recorded as done.
+
+    Args:
+        revision: its id.
+        direction: `upgrade` or `downgrade`: the way that it was on.
+        path: its file, relative to the project directory.
+        run_id: the run that came furthest with it.
+        since: when the first of its statements was committed, with time zone.
+        committed: how many of its statements are committed.
+        last_line: the line of the last one, where it is known.
+        last_sql: the last one on one line, its values hidden; None when none of them ended.
+        interrupted: the statement that was under way outside a transaction when the run ended; None when all ended.
+        next_line: the line of the statement that comes next, where a recording of the revision tells it.
+        next_sql: that statement, shown in the same way.
+        obstacle: why apply cannot go on with it: its code was `edited`, its `file-gone`, its `temporary-tables` ended
+            with their session, `erm repair` is `taking-back` what it did; None when it can.
+    """
+
+    revision: str
+    direction: Direction
+    path: str
+    run_id: int
+    since: datetime
+    committed: int
+    last_line: int | None = None
+    last_sql: str | None = None
+    interrupted: str | None = None
+    next_line: int | None = None
+    next_sql: str | None = None
+    obstacle: Obstacle | None = None
+
+
+@dataclass(frozen=True)
 class Drift:
     """A difference between the database and what its recorded history says it must be.
 
@@ -129,6 +169,7 @@ class Plan:
         version_statements: the statements on Alembic's version table after each step, for `--sql`.
         script_start: what makes or verifies that table before the first step, for `--sql`.
         exempted: revisions that `safety.downgrades_since` exempts from the down-script rule and that violate it.
+        half_done: revisions of which a part is committed although they are not recorded as done.
         cannot_run: why nothing can be run, whatever the rules say: what is pending cannot be told, or there is no
             way down; None when it can be run.
     """
@@ -148,6 +189,7 @@ class Plan:
     exempted: int = 0
     scope: str | None = None
     cannot_run: str | None = None
+    half_done: tuple[HalfDoneRevision, ...] = ()
 
     @property
     def blocked(self) -> bool:

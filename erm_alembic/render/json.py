@@ -104,6 +104,7 @@ def plan_document(plan: Plan, outcome: Outcome | None = None) -> dict[str, Any]:
         "heads": list(plan.heads),
         "pending": [_step(step) for step in plan.steps],
         "cannot_run": plan.cannot_run,
+        "half_done": plain_value(plan.half_done),
         "drift": plain_value(plan.drift),
         "findings": plain_value(plan.findings),
         "data_loss": plain_value(plan.data_loss),

@@ -9,17 +9,18 @@ import re
 import sys
 import types
 from dataclasses import fields
+from datetime import datetime
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from erm_alembic.findings import Finding
-from erm_alembic.planning.model import DataLoss, Drift, Outcome, Statement, Step, StepOutcome
+from erm_alembic.planning.model import DataLoss, Drift, HalfDoneRevision, Outcome, Statement, Step, StepOutcome
 from erm_alembic.render.json import NEVER_SERIALISED, SCHEMA_VERSION, dump
 
 __all__ = ["plan_schema", "render_schema"]
 
 Schema = dict[str, Any]
 
-DEFINITIONS: tuple[type[Any], ...] = (Statement, Step, Drift, Finding, DataLoss, StepOutcome, Outcome)
+DEFINITIONS: tuple[type[Any], ...] = (Statement, Step, HalfDoneRevision, Drift, Finding, DataLoss, StepOutcome, Outcome)
 
 SCALARS: dict[type[Any], str] = {
     str: "string",
@@ -47,6 +48,8 @@ def _type(annotation: Any) -> Schema:
         TypeError: the model uses a type that this generator does not know.
     """
     origin, arguments = get_origin(annotation), get_args(annotation)
+    if annotation is datetime:
+        return {"type": "string", "format": "date-time"}
     if annotation in SCALARS:
         return {"type": SCALARS[annotation]}
     if annotation in DEFINITIONS:
@@ -119,6 +122,7 @@ def plan_schema() -> Schema:
             "type": ["string", "null"],
             "description": "Why nothing can be run, whatever the rules say; then `pending` may not be all.",
         },
+        "half_done": _many(HalfDoneRevision, "Revisions of which only a part is committed."),
         "drift": _many(Drift, "Where the database differs from its recorded history."),
         "findings": _many(Finding, "What the checks say."),
         "data_loss": _many(DataLoss, "What a rollback would lose; empty for an upgrade."),

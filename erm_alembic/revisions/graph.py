@@ -25,6 +25,7 @@ __all__ = [
     "ScriptDirectory",
     "applied_revisions",
     "downgrade_steps",
+    "known_revisions",
     "latest_first",
     "parents_of",
     "script_of",
@@ -112,9 +113,14 @@ def script_of(scripts: ScriptDirectory, revision: str) -> Script:
     return script
 
 
+def known_revisions(scripts: ScriptDirectory) -> frozenset[str]:
+    """The ids that the project's files declare."""
+    return frozenset(script.revision for script in scripts.walk_revisions())
+
+
 def unknown_revisions(scripts: ScriptDirectory, heads: Iterable[str]) -> tuple[str, ...]:
     """Recorded revisions that no file declares."""
-    known = {script.revision for script in scripts.walk_revisions()}
+    known = known_revisions(scripts)
     return tuple(sorted(head for head in heads if head not in known))
 
 

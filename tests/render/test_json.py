@@ -31,6 +31,7 @@ def test_the_contract_of_the_plan() -> None:
         "current": ["000111"],
         "heads": ["d4e5f6"],
         "cannot_run": None,
+        "half_done": [],
         "drift": [],
         "findings": [],
         "data_loss": [],
@@ -57,6 +58,8 @@ def test_the_contract_of_the_plan() -> None:
                 "parameter_sets": 0,
                 "raw": True,
                 "read": False,
+                "done": False,
+                "path": None,
             }
         ],
     }

@@ -1,0 +1,120 @@
+"""What is half done: how far the ledger says a revision came, and what its recording says comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from erm_alembic.ledger.progress import DoneStatement, HalfDone
+from erm_alembic.planning.model import Direction, HalfDoneRevision, Obstacle, Statement, Step
+from erm_alembic.postgres.text.lexer import is_read_or_setting
+from erm_alembic.postgres.text.literals import without_literals
+from erm_alembic.revisions.facts import RevisionFacts
+from erm_alembic.revisions.source.same_code import same_code
+
+__all__ = ["TAKING_BACK", "described", "still_half_done", "with_done_marked"]
+
+# The tag of the row that `erm repair --take-back` writes before it begins: what was done is not whole any more.
+TAKING_BACK = "TAKE BACK"
+CUT = "..."
+LONGEST = 120
+
+
+def still_half_done(found: Iterable[HalfDone], applied: frozenset[str]) -> tuple[HalfDone, ...]:
+    """Those that are half done yet: what plain Alembic has recorded or taken back since is whole.
+
+    Args:
+        found: what the ledger says.
+        applied: the revisions that the database records, and what they build on.
+    """
+    return tuple(each for each in found if (each.revision in applied) == (each.direction == "downgrade"))
+
+
+def with_done_marked(steps: Sequence[Step], half_done: Iterable[HalfDone]) -> tuple[Step, ...]:
+    """The steps, in which the statements that are committed already say so.
+
+    Args:
+        steps: the recorded steps.
+        half_done: how far earlier runs came.
+    """
+    by_step = {(each.revision, each.direction): each for each in half_done}
+    return tuple(
+        replace(step, statements=_marked(step.statements, by_step[step.revision, step.direction]))
+        if (step.revision, step.direction) in by_step
+        else step
+        for step in steps
+    )
+
+
+def _marked(statements: Sequence[Statement], half: HalfDone) -> tuple[Statement, ...]:
+    """Found again in their order, past those that a revision which looks before it leaps does not send any more."""
+    pointer, marked = 0, []
+    for statement in statements:
+        found = next((at for at in range(pointer, len(half.statements)) if _same(half.statements[at], statement)), None)
+        if found is not None:
+            pointer = found + 1
+        is_done = found is not None and half.statements[found].state == "done"
+        marked.append(replace(statement, done=is_done and not is_read_or_setting(statement.sql)))
+    return tuple(marked)
+
+
+def _same(done: DoneStatement, statement: Statement) -> bool:
+    """Whether a recorded statement is that one; the ledger keeps its beginning, without values."""
+    shown = without_literals(statement.sql)
+    if done.sql.endswith(CUT):
+        return shown.startswith(done.sql.removesuffix(CUT).rstrip())
+    return shown == done.sql
+
+
+def described(
+    half: HalfDone, files: Mapping[str, RevisionFacts], statements: Sequence[Statement] = ()
+) -> HalfDoneRevision:
+    """A half-done revision as a plan and a status show it.
+
+    Args:
+        half: how far it came.
+        files: the project's files of half-done revisions, by revision id.
+        statements: what it sends, recorded and marked; empty where it is not known.
+    """
+    done = [each for each in half.statements if each.state == "done"]
+    following = _following(statements)
+    direction: Direction = "upgrade" if half.direction == "upgrade" else "downgrade"
+    return HalfDoneRevision(
+        revision=half.revision,
+        direction=direction,
+        path=files[half.revision].path if half.revision in files else half.path,
+        run_id=half.run_id,
+        since=min(each.at for each in half.statements),
+        committed=len(done),
+        last_line=done[-1].line if done else None,
+        last_sql=done[-1].sql if done else None,
+        interrupted=next((each.sql for each in half.statements if _was_cut_off(each)), None),
+        next_line=following.line if following else None,
+        next_sql=_shown(following.sql) if following else None,
+        obstacle=_obstacle(half, files.get(half.revision)),
+    )
+
+
+def _was_cut_off(statement: DoneStatement) -> bool:
+    return statement.state == "started" and statement.tag != TAKING_BACK
+
+
+def _shown(sql: str) -> str:
+    """On one line, without values, and not too long."""
+    text = without_literals(sql)
+    return text if len(text) <= LONGEST else text[: LONGEST - len(CUT)].rstrip() + CUT
+
+
+def _following(statements: Sequence[Statement]) -> Statement | None:
+    """The first one to be sent that does something; what only reads or sets the session is sent again anyway."""
+    return next((each for each in statements if not each.done and not is_read_or_setting(each.sql)), None)
+
+
+def _obstacle(half: HalfDone, file: RevisionFacts | None) -> Obstacle | None:
+    if any(each.tag == TAKING_BACK for each in half.statements):
+        return "taking-back"
+    if file is None:
+        return "file-gone"
+    if half.source_hash != file.source_hash and not same_code(half.source, file.source):
+        return "edited"
+    return "temporary-tables" if any(each.temporary for each in half.statements) else None
