@@ -62,3 +62,10 @@ def test_any_text_has_tokens_that_stand_where_they_say(sql: str) -> None:
 def test_semicolons_inside_quotes_and_comments_do_not_split(parts: list[str]) -> None:
     """A statement is one, whatever it quotes."""
     assert len(split_statements("SELECT " + " ".join(parts))) == 1
+
+
+def test_the_body_of_a_sql_function_is_no_statement_of_its_own() -> None:
+    """Its END is no end of a transaction, and what it would drop when called is not dropped now."""
+    body = "BEGIN ATOMIC DELETE FROM a; SELECT CASE WHEN true THEN 1 END; END"
+    assert statement_kinds(f"CREATE FUNCTION f() RETURNS int LANGUAGE sql {body}; SELECT f()") == {"CREATE", "SELECT"}
+    assert statement_kinds("CREATE RULE r AS ON DELETE TO a DO (DELETE FROM b; DELETE FROM c)") == {"CREATE"}

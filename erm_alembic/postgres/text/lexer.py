@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 __all__ = [
@@ -100,17 +101,39 @@ def _end_of_comment(sql: str, position: int) -> int:
 def split_statements(sql: str) -> list[list[Token]]:
     """The statements of a text, each as its tokens; empty ones are left out.
 
+    A semicolon in parentheses, or in the body of a SQL function, ends no statement.
+
     Example:
         >>> len(split_statements("SELECT ';'; SELECT $$;$$"))
+        2
+        >>> len(split_statements("CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END; SELECT f()"))
         2
     """
     statements: list[list[Token]] = [[]]
     for token in tokens(sql):
-        if token.text == ";" and token.kind == "other":
+        if token.text == ";" and token.kind == "other" and not _is_inside(statements[-1]):
             statements.append([])
         else:
             statements[-1].append(token)
     return [statement for statement in statements if statement]
+
+
+def _is_inside(statement: list[Token]) -> bool:
+    """Whether a statement that has come so far is within parentheses, or within BEGIN ATOMIC ... END of a function."""
+    signs = [token.text for token in statement if token.kind == "other"]
+    if signs.count("(") > signs.count(")"):
+        return True
+    if not statement or not statement[0].says("CREATE"):
+        return False
+    depth = 0
+    for before, token in pairwise(statement):
+        if token.says("ATOMIC") and before.says("BEGIN"):
+            depth = 1
+        elif depth and token.says("CASE"):
+            depth += 1
+        elif depth and token.says("END"):
+            depth -= 1
+    return depth > 0
 
 
 def statement_kinds(sql: str) -> frozenset[str]:
