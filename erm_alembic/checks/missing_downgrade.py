@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 from erm_alembic.checks.context import Check, CheckContext
 from erm_alembic.findings import Finding
@@ -15,6 +16,12 @@ HELP = (
     "Fill `downgrade()` with what takes `upgrade()` back, or declare why there is no way back: "
     '`irreversible = "reason"` at the top level of the file. To adopt a project with such a history, exempt it: '
     "`safety: {{downgrades_since: {revision}}}` in erm.yaml."
+)
+
+SQL_HELP = (
+    "Write into {script} what takes the revision back, or declare there why there is no way back: "
+    "`-- erm: irreversible REASON`. To adopt a project with such a history, exempt it: "
+    "`safety: {{downgrades_since: '{revision}'}}` in erm.yaml."
 )
 
 
@@ -47,13 +54,16 @@ def _check(context: CheckContext) -> Iterator[Finding]:
     for revision in _violating(context):
         if revision.id in context.exempt:
             continue
+        script = revision.report.script
         yield Finding(
             RULE,
             "error",
             f"Revision {revision.id} cannot be rolled back: {_reason(revision)}.",
-            HELP.format(revision=revision.id),
+            (SQL_HELP if script else HELP).format(revision=revision.id, script=script),
             revision=revision.id,
-            path=revision.path,
+            path=str(PurePosixPath(revision.path).with_name(script))
+            if script and revision.report.state == "empty"
+            else revision.path,
             line=revision.report.line,
         )
 

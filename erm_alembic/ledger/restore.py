@@ -7,12 +7,13 @@ from pathlib import Path
 from erm_alembic.errors import UsageError
 from erm_alembic.ledger.model import AppliedSource
 from erm_alembic.ledger.store import Ledger
+from erm_alembic.revisions.source.sql_pair import parted
 
 __all__ = ["restore_file"]
 
 
 def restore_file(ledger: Ledger, revision: str, root: Path, out: Path | None) -> Path:
-    """Write a revision's file from the ledger.
+    """Write a revision's file from the ledger, with the SQL scripts that belong to it.
 
     Args:
         ledger: the ledger of a database where it was applied.
@@ -29,6 +30,7 @@ def restore_file(ledger: Ledger, revision: str, root: Path, out: Path | None) ->
     """
     applied = _find(ledger.applied_sources(), revision)
     path = out.absolute() if out else (root / applied.path).resolve()
+    source, scripts = parted(applied.source)
     if out is None and not path.is_relative_to(root.resolve()):
         raise UsageError(
             f"Revision {applied.revision} stood at {applied.path}, outside of this project.",
@@ -37,8 +39,13 @@ def restore_file(ledger: Ledger, revision: str, root: Path, out: Path | None) ->
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8") as file:
-            file.write(applied.source)
+        missing = {name: text for name, text in scripts.items() if not path.with_name(name).exists()}
+        if not (missing and path.exists()):  # a revision written in SQL may have lost a script only
+            with path.open("x", encoding="utf-8") as file:
+                file.write(source)
+        for name, text in missing.items():
+            with path.with_name(name).open("xb") as script:
+                script.write(text.encode("utf-8", "surrogateescape"))
     except FileExistsError as error:
         raise UsageError(
             f"{path} exists.", effect="Nothing was written.", cure="Move it away, or say --out PATH."

@@ -19,7 +19,7 @@ from erm_alembic.revisions.environment import run_environment
 from erm_alembic.revisions.facts import RevisionFacts
 from erm_alembic.revisions.forked import ends_forked_children
 from erm_alembic.revisions.kept_open import ConnectionNeeded, kept_open
-from erm_alembic.revisions.recording.call_stack import line_in_traceback
+from erm_alembic.revisions.recording.call_stack import beside, failed_at, line_in_traceback
 from erm_alembic.revisions.recording.recorder import Recorder, Recording
 from erm_alembic.revisions.steps import PendingRevision
 from erm_alembic.revisions.version_table import script_start
@@ -139,7 +139,7 @@ def _recorded(
             if isinstance(error, ConnectionNeeded):
                 raise _closes_connection(error, facts, line) from error
             if not recorder.wrote_before:
-                raise _fails_by_itself(error, facts, line) from error
+                raise _fails_by_itself(error, facts, failed_at(error, recording.path, facts.path)) from error
             where = "the revision" if line is None else f"line {line}"
             recording.becomes_partial(
                 f"{where} needs the result of a statement that a plan does not run ({type(error).__name__})"
@@ -162,8 +162,7 @@ def _closes_connection(error: ConnectionNeeded, facts: RevisionFacts, line: int 
     )
 
 
-def _fails_by_itself(error: BaseException, facts: RevisionFacts, line: int | None) -> ProjectError:
-    place = facts.path if line is None else f"{facts.path}:{line}"
+def _fails_by_itself(error: BaseException, facts: RevisionFacts, place: str) -> ProjectError:
     return ProjectError(
         f"{place}: revision {facts.revision} fails before it writes anything: "
         f"{type(error).__name__}: {first_line(error)}",
@@ -196,6 +195,7 @@ def _step(facts: RevisionFacts, direction: Direction, recording: Recording) -> S
                 raw=each.raw,
                 read=each.read,
                 literal=each.literal,
+                path=beside(facts.path, each.file) if each.file else None,
             )
             for each in recording.statements
         ),

@@ -8,9 +8,10 @@ from pathlib import Path
 from alembic.script import Script
 
 from erm_alembic.revisions.project import AlembicProject
-from erm_alembic.revisions.source.downgrade import DowngradeReport, inspect_downgrade
-from erm_alembic.revisions.source.files import RevisionFile, decoded
+from erm_alembic.revisions.source.downgrade import DowngradeReport
+from erm_alembic.revisions.source.files import RevisionFile, decoded, inspect_file
 from erm_alembic.revisions.source.same_code import source_hash
+from erm_alembic.revisions.source.sql_pair import with_scripts
 
 __all__ = ["RevisionFacts", "read_facts"]
 
@@ -24,8 +25,8 @@ class RevisionFacts:
         down_revisions: the ids that it builds on.
         message: its message, first line.
         path: the file, relative to the project's folder.
-        source: the file's text.
-        source_hash: SHA-256 of the file's bytes, hexadecimal.
+        source: the file's text, with its SQL scripts where it is written in SQL.
+        source_hash: SHA-256 of the file's bytes, hexadecimal; of `source`, where it is written in SQL.
         downgrade: what is known of its down script.
     """
 
@@ -50,17 +51,20 @@ def read_facts(project: AlembicProject, script: Script) -> RevisionFacts:
         script: the revision as Alembic loaded it.
 
     Raises:
-        ProjectError: the file is not valid Python.
+        ProjectError: the file is not valid Python, or one of its scripts cannot be read as SQL.
     """
-    content = Path(script.path).read_bytes()
+    file = Path(script.path)
+    content = file.read_bytes()
     down = script.down_revision
     path = project.relative(script.path)
+    text = decoded(content)
+    source = with_scripts(text, content, file)
     return RevisionFacts(
         revision=script.revision,
         down_revisions=(down,) if isinstance(down, str) else tuple(down or ()),
         message=(script.doc or "").splitlines()[0] if script.doc else "",
         path=path,
-        source=decoded(content),
-        source_hash=source_hash(content),
-        downgrade=inspect_downgrade(content, path=path),
+        source=source,
+        source_hash=source_hash(content if source is text else source.encode("utf-8", "surrogatepass")),
+        downgrade=inspect_file(content, file, path),
     )

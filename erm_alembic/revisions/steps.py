@@ -80,6 +80,7 @@ def pending_downgrades(
 
 
 def _downgrade(project: AlembicProject, scripts: ScriptDirectory, script: Script) -> PendingRevision:
-    defined = callable(getattr(script.module, "downgrade", None))
+    facts = read_facts(project, script)
+    defined = callable(getattr(script.module, "downgrade", None)) and facts.downgrade.runs
     step = MigrationStep.downgrade_from_script(scripts.revision_map, script) if defined else None
-    return PendingRevision(read_facts(project, script), script.path, step)
+    return PendingRevision(facts, script.path, step)

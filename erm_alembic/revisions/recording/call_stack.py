@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path, PurePosixPath
 from types import FrameType
 
-__all__ = ["calling_line", "line_in_traceback", "sent_by_sqlalchemy"]
+__all__ = ["beside", "calling_file", "calling_line", "failed_at", "line_in_traceback", "sent_by_sqlalchemy"]
+
+SCRIPT = ".sql"  # a frame in such a file runs a statement of it (revisions/sql/sql_scripts.py)
 
 
 def calling_line(path: str) -> int | None:
-    """The line of the file at `path` that is being executed, innermost frame first.
+    """The line of the file at `path`, or of a SQL script that it runs, that is being executed, innermost frame first.
 
     Args:
         path: the file as its code objects name it.
@@ -19,14 +22,64 @@ def calling_line(path: str) -> int | None:
     """
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        if frame.f_code.co_filename == path:
+        if frame.f_code.co_filename == path or frame.f_code.co_filename.endswith(SCRIPT):
             return frame.f_lineno
         frame = frame.f_back
     return None
 
 
+def calling_file(path: str) -> str | None:
+    """The SQL script whose statement is being sent by the revision file at `path`; None when its own code sends it.
+
+    Args:
+        path: the revision file as its code objects name it.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename != path:
+        if frame.f_code.co_filename.endswith(SCRIPT):
+            return frame.f_code.co_filename
+        frame = frame.f_back
+    return None
+
+
+def failed_at(error: BaseException, path: str, shown: str, otherwise: int | None = None) -> str:
+    """Where a revision failed, as `file:line`; as `file:line:column` in a SQL script that it runs.
+
+    Args:
+        error: a caught exception.
+        path: the revision file as its code objects name it.
+        shown: the same file as it is shown.
+        otherwise: the line where the error itself knows none.
+    """
+    place = getattr(error, "sql_place", None)
+    if place is not None:
+        return f"{beside(shown, place[0])}:{place[1]}:{place[2]}"
+    trace, file = error.__traceback__, path
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename.endswith(SCRIPT):
+            file = trace.tb_frame.f_code.co_filename
+        trace = trace.tb_next
+    line = line_in_traceback(error, path) or otherwise
+    named = shown if file == path else beside(shown, file)
+    return named if line is None else f"{named}:{line}"
+
+
+def beside(shown: str, file: str) -> str:
+    """A SQL script as it is shown: it stands beside its revision file.
+
+    Args:
+        shown: the revision file as it is shown.
+        file: the script.
+
+    Example:
+        >>> beside("migrations/versions/001_a.py", "/srv/app/migrations/versions/001_a.sql")
+        'migrations/versions/001_a.sql'
+    """
+    return PurePosixPath(shown).with_name(Path(file).name).as_posix()
+
+
 def line_in_traceback(error: BaseException, path: str) -> int | None:
-    """The line of the file at `path` that an error came through, the deepest one.
+    """The line of the file at `path`, or of a SQL script that it runs, that an error came through, the deepest one.
 
     Args:
         error: a caught exception.
@@ -35,7 +88,7 @@ def line_in_traceback(error: BaseException, path: str) -> int | None:
     line = None
     trace = error.__traceback__
     while trace is not None:
-        if trace.tb_frame.f_code.co_filename == path:
+        if trace.tb_frame.f_code.co_filename == path or trace.tb_frame.f_code.co_filename.endswith(SCRIPT):
             line = trace.tb_lineno
         trace = trace.tb_next
     return line

@@ -21,7 +21,7 @@ from erm_alembic.postgres.intercept import GatedCursor, Send
 from erm_alembic.postgres.reading import READING_GUARD
 from erm_alembic.postgres.text.lexer import READS, SAVEPOINTS, SETTINGS, statement_kinds, tokens
 from erm_alembic.postgres.text.side_effects import acts_outside_transaction, is_advisory_lock
-from erm_alembic.revisions.recording.call_stack import calling_line, sent_by_sqlalchemy
+from erm_alembic.revisions.recording.call_stack import calling_file, calling_line, sent_by_sqlalchemy
 from erm_alembic.revisions.recording.held_back import HeldBack
 from erm_alembic.revisions.recording.unknown_count import UnknownCount
 
@@ -49,7 +49,10 @@ OWN_TRANSACTION = _Bracket(f"BEGIN; {READING_GUARD}", "ROLLBACK", "COMMIT")
 
 @dataclass(frozen=True)
 class RecordedStatement:
-    """One statement as apply will send it; `literal` has its values in place and is for `--sql` only."""
+    """One statement as apply will send it.
+
+    `literal` has its values in place and is for `--sql` only; `file` is the SQL script that it stands in, if any.
+    """
 
     sql: str
     line: int | None
@@ -58,6 +61,7 @@ class RecordedStatement:
     raw: bool
     read: bool
     literal: str = field(repr=False)
+    file: str | None = None
 
 
 @dataclass
@@ -258,6 +262,7 @@ class Recorder:
                 raw=cursor.context is None,
                 read=False,
                 literal=_literal(cursor, sql, parameters),
+                file=calling_file(self.recording.path),
             )
         )
 

@@ -37,12 +37,16 @@ class DowngradeReport:
         line: where the down script (or the declaration) stands, from 1; None when it is missing or imported.
         reason: the revision's own words, when it is irreversible.
         contains: what stands there instead of a down script ("only `pass`"), when it is empty or missing.
+        script: the name of the down script's file, where the revision is written in SQL.
+        runs: False when there is nothing that could be run on the way down.
     """
 
     state: DowngradeState
     line: int | None = None
     reason: str | None = None
     contains: str = ""
+    script: str | None = None
+    runs: bool = True
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,17 @@ from erm_alembic.errors import ProjectError
 from erm_alembic.revisions.source.bindings import bindings, constant
 from erm_alembic.revisions.source.downgrade import DowngradeReport, inspect_tree, parse_revision
 from erm_alembic.revisions.source.exemption import exempt_ids
+from erm_alembic.revisions.source.sql_pair import inspect_pair, pair_of
 
-__all__ = ["RevisionFile", "decoded", "exempt_revisions", "heads_of", "list_python_files", "read_revision_files"]
+__all__ = [
+    "RevisionFile",
+    "decoded",
+    "exempt_revisions",
+    "heads_of",
+    "inspect_file",
+    "list_python_files",
+    "read_revision_files",
+]
 
 
 @dataclass(frozen=True)
@@ -126,9 +135,28 @@ def _read(path: Path, root: Path) -> RevisionFile | None:
         down_revisions=_names(tree, "down_revision"),
         path=shown,
         source=decoded(content),
-        report=inspect_tree(tree),
+        report=_inspect(tree, path, shown),
         depends_on=_names(tree, "depends_on"),
     )
+
+
+def inspect_file(content: bytes, path: Path, shown: str) -> DowngradeReport:
+    """Tell whether a revision can be rolled back, from its file and the SQL scripts beside it.
+
+    Args:
+        content: the file's bytes.
+        path: the file.
+        shown: its name, for error messages.
+
+    Raises:
+        ProjectError: the file is not valid Python, or a script cannot be read as SQL.
+    """
+    return _inspect(parse_revision(content, shown), path, shown)
+
+
+def _inspect(tree: ast.Module, path: Path, shown: str) -> DowngradeReport:
+    pair = pair_of(tree)
+    return inspect_tree(tree) if pair is None else inspect_pair(pair, path.parent, shown)
 
 
 def decoded(content: bytes) -> str:

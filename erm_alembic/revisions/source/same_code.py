@@ -9,8 +9,12 @@ from __future__ import annotations
 import ast
 import hashlib
 import warnings
+from pathlib import Path
 
-__all__ = ["same_code", "source_hash"]
+from erm_alembic.revisions.source.sql_pair import parted
+from erm_alembic.revisions.sql.sql_scripts import Script, ScriptError, parse, tokenize
+
+__all__ = ["same_code", "same_sql", "source_hash"]
 
 
 def source_hash(source: bytes) -> str:
@@ -27,7 +31,8 @@ def same_code(old_source: str, new_source: str) -> bool:
     """Whether two sources are the same code.
 
     Positions, comments, blank lines, formatting, quote style, parentheses, implicitly joined strings and the module's
-    docstring do not count. Sources that are not valid Python are the same only when their text is.
+    docstring do not count. Sources that are not valid Python are the same only when their text is. The SQL scripts that
+    belong to a revision are compared word by word: white space, comments and the case of keywords do not count.
 
     Args:
         old_source: the text that was applied.
@@ -41,10 +46,45 @@ def same_code(old_source: str, new_source: str) -> bool:
     """
     if old_source == new_source:
         return True
+    (old_source, old_scripts), (new_source, new_scripts) = parted(old_source), parted(new_source)
+    if old_scripts.keys() != new_scripts.keys():
+        return False
     try:
-        return _shape(old_source) == _shape(new_source)
+        return _shape(old_source) == _shape(new_source) and all(
+            same_sql(text, new_scripts[name]) for name, text in old_scripts.items()
+        )
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
+
+
+def same_sql(old: str, new: str) -> bool:
+    """Whether two SQL scripts send the same statements in the same way.
+
+    Args:
+        old: one script.
+        new: the other.
+
+    Example:
+        >>> same_sql("select 1; -- one", "SELECT 1\\n;"), same_sql("SELECT 1", "-- erm: no-transaction\\nSELECT 1")
+        (True, False)
+    """
+    old, new = (text.removeprefix("\ufeff").replace("\r\n", "\n") for text in (old, new))
+    if old == new:
+        return True
+    path = Path("script.sql")
+    try:
+        words = [[token.keyword for token in tokenize(text, path) if token.kind != "comment"] for text in (old, new)]
+        halves = [
+            [(script.transaction, script.irreversible, len(script.statements)) for script in _halves(text, path)]
+            for text in (old, new)
+        ]
+    except ScriptError:
+        return False
+    return words[0] == words[1] and halves[0] == halves[1]
+
+
+def _halves(text: str, path: Path) -> list[Script]:
+    return [parse(text, path, half) for half in ("up", "down")]
 
 
 def _shape(source: str) -> str:
