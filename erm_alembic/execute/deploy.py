@@ -7,9 +7,8 @@ import time
 from dataclasses import replace
 from typing import Literal
 
-import psycopg2
-
 from erm_alembic.errors import ErmError, Interrupted, Refused
+from erm_alembic.execute.ending import write_end
 from erm_alembic.execute.progress import UnfailingProgress
 from erm_alembic.execute.provenance import git_commit
 from erm_alembic.execute.run import Course, Run
@@ -43,10 +42,12 @@ def execute(run: Run, *, wait: float, accept_environment: bool) -> Outcome:
     run = replace(run, progress=UnfailingProgress(run.progress))
     try:
         with cancel_on_signal() as watch, contextlib.closing(run.target.connect(f"erm {run.mode}")) as raw:
+            watch.remember(raw)
             raw.autocommit = True
             with run.target.reported():
                 acquire_deploy_lock(raw, wait, run.progress.note)
             with open_ledger(run.target) as ledger, run.project.entered():
+                watch.at_last(ledger.cut_off)
                 with run.target.reported():
                     run_id = _start_in_ledger(run, ledger, raw, accept_environment)
                 course = Course(run, run_id, raw, ledger, watch)
@@ -108,7 +109,7 @@ def _guarded(course: Course) -> Ending:
     with watch.held():
         if watch.received is not None and ending[0] != "done":
             ending, refusal = ("interrupted", f"stopped by {Stopped(watch.received)}"), None
-        _write_end(course, *ending)
+        write_end(course, *ending)
         if ending[0] != "done":
             course.fail_step(ending[1] or ending[0])
     if refusal is not None:
@@ -144,20 +145,6 @@ def _run_environment(course: Course) -> None:
             metadata=target.settings.migrations.metadata,
             on_heads=course.on_heads,
         )
-
-
-def _write_end(course: Course, result: str, error: str | None) -> None:
-    """Write how the run ended, on the ledger's own connection; the migration's may have died with the run."""
-    failed = None if result == "done" else course.failed_row(error or result)
-    try:
-        course.ledger.finish_run(course.run_id, result, error, failed)
-    except (ErmError, psycopg2.Error):
-        # The ledger's connection died too: one more try, for a server that is back already.
-        try:
-            with open_ledger(course.run.target) as fresh:
-                fresh.finish_run(course.run_id, result, error, failed)
-        except (ErmError, psycopg2.Error):
-            course.run.progress.note(f"The end of run {course.run_id} could not be written to the ledger: {result}.")
 
 
 def _stopped_before(stopped: Stopped) -> Interrupted:

@@ -2,6 +2,7 @@
 
 psycopg2 waits for the server inside C, where Python's signal handlers do not run. The signal's number is therefore also
 written to a pipe, and a thread that reads it asks the server to cancel; the statement then fails, and Python goes on.
+Where the network lets nothing through any more, cancelling does not help: then the connection's socket is ended.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ import os
 import signal
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
 from sqlalchemy import Pool, event
+
+from erm_alembic.postgres.reach import answers, cut_off
 
 __all__ = ["SignalWatch", "Stopped", "cancel_on_signal"]
 
@@ -23,6 +26,9 @@ SIGNALS = tuple(
     number for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", None)) if number is not None
 )
 CANCEL_AGAIN_SECONDS = 0.1
+ANSWER_SECONDS = 2.0
+# A server that has not answered to cancelling by then is out of reach: its connections are given up.
+UNREACHABLE_SECONDS = 8.0
 LONGEST_CANCEL_SECONDS = 2.0
 
 
@@ -43,7 +49,9 @@ class SignalWatch:
 
     def __init__(self) -> None:
         self.received: int | None = None
+        self.count = 0
         self._connections: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._last_resorts: list[Callable[[], None]] = []
         self._heeded = threading.Event()
         self._held = False
 
@@ -66,8 +74,13 @@ class SignalWatch:
         if hasattr(connection, "cancel"):
             self._connections.add(connection)
 
+    def at_last(self, give_up: Callable[[], None]) -> None:
+        """Call this too when a signal is not heeded because no server answers; it may come from another thread."""
+        self._last_resorts.append(give_up)
+
     def heed(self, number: int) -> None:
         """Python has seen a signal: the first one raises `Stopped` in the main thread."""
+        self.count += 1
         first, self.received = self.received is None, self.received or number
         self._heeded.set()
         if first and not self._held:
@@ -75,12 +88,27 @@ class SignalWatch:
 
     def cancel_until_heeded(self) -> None:
         """Cancel, and again: the statement may have been on its way to the server when the first cancel arrived."""
-        while not self._held:
+        giving_up = threading.Timer(UNREACHABLE_SECONDS, self._give_up)
+        giving_up.daemon = True
+        giving_up.start()
+        try:
+            while not self._held:
+                for connection in list(self._connections):
+                    with contextlib.suppress(Exception):
+                        if answers(connection, ANSWER_SECONDS):
+                            connection.cancel()
+                if self._heeded.wait(CANCEL_AGAIN_SECONDS):
+                    return
+        finally:
+            giving_up.cancel()
+
+    def _give_up(self) -> None:
+        """End the connections of statements that cannot be cancelled; a timer calls this in a thread of its own."""
+        if not self._held and not self._heeded.is_set():
             for connection in list(self._connections):
-                with contextlib.suppress(Exception):
-                    connection.cancel()
-            if self._heeded.wait(CANCEL_AGAIN_SECONDS):
-                return
+                cut_off(connection)
+            for give_up in self._last_resorts:
+                give_up()
 
 
 @contextlib.contextmanager

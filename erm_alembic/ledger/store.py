@@ -19,6 +19,7 @@ from erm_alembic.ledger.hooks import HookRecord, insert_hook, read_hooks
 from erm_alembic.ledger.model import AppliedSource, RevisionRecord, RunRecord
 from erm_alembic.ledger.progress import HalfDone, forget_statement, insert_statement, read_half_done
 from erm_alembic.ledger.tables import TABLES, create_tables, present_tables
+from erm_alembic.postgres.reach import cut_off, cut_off_after
 from erm_alembic.target import Target
 from erm_alembic.version import __version__
 
@@ -57,6 +58,20 @@ class Ledger:
         self._connection = connection
         self._schema = schema
         self._known_tables: frozenset[str] = frozenset()
+
+    @contextlib.contextmanager
+    def answered_within(self, seconds: float) -> Iterator[None]:
+        """Give the connection up when the block has not ended in time: the network may let nothing through any more.
+
+        Args:
+            seconds: how long the block may take.
+        """
+        with cut_off_after(self._connection, seconds):
+            yield
+
+    def cut_off(self) -> None:
+        """Give the connection up, from whichever thread: whoever waits for its answer fails at once."""
+        cut_off(self._connection)
 
     def exists(self) -> bool:
         """Whether anything was ever deployed through erm."""

@@ -1,0 +1,58 @@
+"""How a run ended, written to the ledger although the server or the network may be why it ended."""
+
+from __future__ import annotations
+
+import time
+
+import psycopg2
+
+from erm_alembic.errors import ErmError
+from erm_alembic.execute.run import Course
+from erm_alembic.ledger.store import open_ledger
+
+__all__ = ["write_end"]
+
+# A server that restarts is back within this; a network that lets nothing through is given up after that.
+RESTART_SECONDS = 5.0
+AGAIN_SECONDS = 0.2
+SILENCE_SECONDS = 10.0
+# By the beginning of the SQLSTATE: the connection, the server's own end or start, too many connections.
+PASSING = ("08", "57P", "53300")
+
+
+def write_end(course: Course, result: str, error: str | None) -> None:
+    """Write how a run ended, on the ledger's own connection or, where that died too, on a fresh one.
+
+    Where it cannot be written, that is told; the next run then writes that this one ended without a word.
+
+    Args:
+        course: the run.
+        result: `done`, `failed` or `interrupted`.
+        error: what failed.
+    """
+    failed = None if result == "done" else course.failed_row(error or result)
+    deadline = time.monotonic() + RESTART_SECONDS
+    try:
+        with course.ledger.answered_within(SILENCE_SECONDS):
+            course.ledger.finish_run(course.run_id, result, error, failed)
+        return
+    except (ErmError, psycopg2.Error):
+        pass
+    while True:
+        try:
+            with open_ledger(course.run.target) as fresh, fresh.answered_within(SILENCE_SECONDS):
+                fresh.finish_run(course.run_id, result, error, failed)
+            return
+        except (ErmError, psycopg2.Error) as refusal:
+            if time.monotonic() > deadline or not _may_pass(refusal):
+                course.run.progress.note(
+                    f"The end of run {course.run_id} could not be written to the ledger: {result}."
+                )
+                return
+        time.sleep(AGAIN_SECONDS)
+
+
+def _may_pass(error: ErmError | psycopg2.Error) -> bool:
+    """Whether another try may go better: the server could not be reached, or was on its way down or up."""
+    cause = error if isinstance(error, psycopg2.Error) else error.__cause__
+    return isinstance(cause, psycopg2.Error) and (cause.pgcode is None or cause.pgcode.startswith(PASSING))
