@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 from erm_alembic.config.loader import load_settings
+from erm_alembic.ledger.last_run import read_last_run
 from erm_alembic.ledger.model import RunRecord
 from erm_alembic.ledger.restore import restore_file
 from erm_alembic.ledger.store import open_ledger
 from erm_alembic.opening import interruptible, open_project
+from erm_alembic.planning.model import HalfDoneRevision
 from erm_alembic.planning.standing import read_standing
 from erm_alembic.revisions.project import find_project
 from erm_alembic.target import open_target
@@ -30,6 +34,10 @@ class Status:
         pending: revisions that apply would run, in order.
         unknown: recorded revisions that no file declares.
         last_run: the ledger's most recent run.
+        run_state: whether it `ended`, is `running` (its own server process holds the deploy lock), or `died`: it ended
+            without a word; None where there is no run.
+        last_sign: when something is last known of that run, with time zone.
+        half_done: revisions of which only a part is committed, with what comes next in them.
     """
 
     environment: str
@@ -40,12 +48,16 @@ class Status:
     pending: tuple[str, ...]
     unknown: tuple[str, ...]
     last_run: RunRecord | None
+    run_state: Literal["ended", "running", "died"] | None = None
+    last_sign: datetime | None = None
+    half_done: tuple[HalfDoneRevision, ...] = ()
 
 
 def status(env: str | None = None, *, config: Path | None = None) -> Status:
-    """Where a database stands: recorded revisions, heads, what is pending, the last run.
+    """Where a database stands: recorded revisions, heads, what is pending, what is half done, the last run.
 
-    No revision is run for it: one that fails does not hide where the database stands.
+    Of the revisions only half-done ones are recorded, to tell what comes next in them; one that fails hides nothing
+    else.
 
     Args:
         env: the profile.
@@ -62,9 +74,9 @@ def status(env: str | None = None, *, config: Path | None = None) -> Status:
         (('8c4d2e91f6a0',), 'b57e03d4a9c8')
     """
     opened = open_project(env, config)
-    standing = interruptible(opened.target, lambda: read_standing(opened.target, opened.project))
     with opened.target.reported(), open_ledger(opened.target) as ledger:
-        runs = ledger.runs(limit=1)
+        last, half_done = read_last_run(ledger), ledger.half_done()
+    standing = interruptible(opened.target, lambda: read_standing(opened.target, opened.project, half_done))
     return Status(
         environment=opened.settings.environment,
         database_url=opened.target.redacted,
@@ -73,7 +85,10 @@ def status(env: str | None = None, *, config: Path | None = None) -> Status:
         heads=standing.heads,
         pending=standing.pending,
         unknown=standing.unknown,
-        last_run=runs[0] if runs else None,
+        last_run=last.run if last else None,
+        run_state=last.state if last else None,
+        last_sign=last.last_sign if last else None,
+        half_done=standing.half_done,
     )
 
 

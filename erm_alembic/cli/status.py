@@ -24,9 +24,9 @@ def status(
     config: ConfigOption = None,
     verbose: VerboseOption = False,
 ) -> None:
-    """Show where a database stands: current and head revisions, what is pending, the last run."""
+    """Show where a database stands: current and head revisions, what is pending or half done, the last run."""
     from erm_alembic import inspection as pipeline
-    from erm_alembic.render.runs import status_json, status_text
+    from erm_alembic.render.status import status_json, status_text
 
     with console.stdout_reserved():
         facts = pipeline.status(env, config=config)

@@ -61,6 +61,7 @@ class RunRecord:
         revisions: the revisions that it ran, in order.
         overrides: the rules that were let pass, each with its reason: `RULE: REASON`.
         hooks: the team's own commands that were run around it, in order.
+        backend_pid: the server process of its connection, which holds the deploy lock while it runs.
     """
 
     id: int
@@ -77,6 +78,7 @@ class RunRecord:
     revisions: tuple[RevisionRecord, ...] = ()
     overrides: tuple[str, ...] = ()
     hooks: tuple[HookRecord, ...] = ()
+    backend_pid: int = 0
 
 
 @dataclass(frozen=True)

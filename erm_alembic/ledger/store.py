@@ -20,6 +20,7 @@ from erm_alembic.ledger.model import AppliedSource, RevisionRecord, RunRecord
 from erm_alembic.ledger.progress import HalfDone, forget_statement, insert_statement, read_half_done
 from erm_alembic.ledger.tables import TABLES, create_tables, present_tables
 from erm_alembic.postgres.reach import cut_off, cut_off_after
+from erm_alembic.postgres.deploy_lock import Holder, lock_holder
 from erm_alembic.target import Target
 from erm_alembic.version import __version__
 
@@ -58,6 +59,11 @@ class Ledger:
         self._connection = connection
         self._schema = schema
         self._known_tables: frozenset[str] = frozenset()
+
+    @property
+    def connection(self) -> Any:
+        """The psycopg2 connection, for what else has to look while a migration's own is waiting."""
+        return self._connection
 
     @contextlib.contextmanager
     def answered_within(self, seconds: float) -> Iterator[None]:
@@ -218,12 +224,17 @@ class Ledger:
             return ()
         runs = self._select(
             "SELECT id, started_at, finished_at, mode, environment, who, host, erm_version, git_commit, outcome,"
-            " error, overrides FROM {schema}.run ORDER BY id DESC LIMIT %s",
+            " error, overrides, backend_pid FROM {schema}.run ORDER BY id DESC LIMIT %s",
             [limit],
         )
         run_ids = [row[0] for row in runs]
         revisions, hooks = self._revisions_of(run_ids, sources), self._hooks_of(run_ids)
         return tuple(replace(_as_run(row, revisions.get(row[0], [])), hooks=hooks.get(row[0], ())) for row in runs)
+
+    def deployer(self) -> Holder | None:
+        """Who holds the deploy lock of this database; None when nobody deploys."""
+        with self._connection.cursor() as cursor:
+            return lock_holder(cursor)
 
     def _hooks_of(self, run_ids: list[int]) -> dict[int, tuple[HookRecord, ...]]:
         if "hook" not in self._tables():
@@ -274,6 +285,17 @@ class Ledger:
         )
         return {row[0]: AppliedSource(row[0], row[1], unpacked(row[2]), row[3]) for row in rows}
 
+    def applied_hashes(self) -> dict[str, str]:
+        """SHA-256 of each revision's source as it was when it was last applied, by revision id."""
+        if not self.exists():
+            return {}
+        return dict(
+            self._select(
+                "SELECT revision, source_hash FROM {schema}.revision"
+                " WHERE direction = 'upgrade' AND outcome = 'done' ORDER BY id"
+            )
+        )
+
     def applied_order(self) -> dict[str, int]:
         """A number a revision that grows with the time at which it was last applied."""
         if not self.exists():
@@ -315,7 +337,7 @@ class Ledger:
 
 def _as_run(row: tuple[Any, ...], revisions: list[RevisionRecord]) -> RunRecord:
     run = RunRecord(*row[:11])
-    return replace(run, revisions=tuple(revisions), overrides=tuple(row[11]))
+    return replace(run, revisions=tuple(revisions), overrides=tuple(row[11]), backend_pid=row[12])
 
 
 def _user() -> str:

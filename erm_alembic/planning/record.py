@@ -15,6 +15,7 @@ from erm_alembic.planning.data_loss import count_losses
 from erm_alembic.planning.model import DataLoss, Direction, Statement, Step
 from erm_alembic.planning.request import Request
 from erm_alembic.postgres.intercept import GatedConnection, gated_engine
+from erm_alembic.revisions.apart import run_apart
 from erm_alembic.revisions.environment import run_environment
 from erm_alembic.revisions.facts import RevisionFacts
 from erm_alembic.revisions.forked import ends_forked_children
@@ -62,6 +63,8 @@ def record_revisions(
     config: Config,
     choose: Choose,
     request: Request,
+    *,
+    apart: bool = False,
 ) -> Recorded:
     """Run env.py and every pending revision with writes held back.
 
@@ -72,6 +75,7 @@ def record_revisions(
         config: Alembic's configuration that the graph was loaded with.
         choose: tells what is pending.
         request: what the user asks for.
+        apart: whether a revision is recorded by itself, wherever the database stands in its history.
 
     Raises:
         ProjectError: env.py or a revision fails although nothing was held back that could explain it.
@@ -94,7 +98,10 @@ def record_revisions(
             step = pending.step
             assert step is not None  # or there would be nothing to record
             step.migration_fn = _recorded(step.migration_fn, recorder, recording, pending.facts, first)
-            yield step
+            if apart:
+                run_apart(context, step)
+            else:
+                yield step
             recorded.steps.append(_step(pending.facts, request.direction, recording))
         if request.direction == "downgrade":
             recorded.data_loss = count_losses(first, recorded.steps)

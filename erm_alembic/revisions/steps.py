@@ -9,10 +9,10 @@ from alembic.runtime.migration import MigrationStep, RevisionStep
 from alembic.script import Script, ScriptDirectory
 
 from erm_alembic.revisions.facts import RevisionFacts, read_facts
-from erm_alembic.revisions.graph import downgrade_steps, latest_first, upgrade_steps
+from erm_alembic.revisions.graph import downgrade_steps, latest_first, script_of, upgrade_steps
 from erm_alembic.revisions.project import AlembicProject
 
-__all__ = ["PendingRevision", "pending_downgrades", "pending_upgrades"]
+__all__ = ["PendingRevision", "pending_alone", "pending_downgrades", "pending_upgrades"]
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,24 @@ def pending_downgrades(
     else:
         wanted = latest_first(scripts, current, count, applied_order)
     return [_downgrade(project, scripts, script) for script in wanted]
+
+
+def pending_alone(
+    project: AlembicProject, scripts: ScriptDirectory, revision: str, *, upgrade: bool
+) -> PendingRevision:
+    """One revision by itself, whatever the database records.
+
+    Args:
+        project: the Alembic project.
+        scripts: its revision graph, which has the revision.
+        revision: its id.
+        upgrade: whether it is to go up.
+    """
+    script = script_of(scripts, revision)
+    if not upgrade:
+        return _downgrade(project, scripts, script)
+    step = MigrationStep.upgrade_from_script(scripts.revision_map, script)  # type: ignore[no-untyped-call,unused-ignore]  # Alembic
+    return PendingRevision(read_facts(project, script), script.path, step)
 
 
 def _downgrade(project: AlembicProject, scripts: ScriptDirectory, script: Script) -> PendingRevision:

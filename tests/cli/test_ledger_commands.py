@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from erm_alembic.ledger.model import RevisionRecord, RunRecord
+from erm_alembic.planning.model import HalfDoneRevision
 from tests.cli.pipeline import FakePipeline, erm, install
 from tests.render.plans import HOSTILE
 
@@ -45,6 +46,9 @@ class Facts:
     pending: tuple[str, ...] = ("d4e5f6",)
     unknown: tuple[str, ...] = ("fff",)
     last_run: RunRecord | None = RUN
+    run_state: str | None = "ended"
+    last_sign: datetime | None = START
+    half_done: tuple[HalfDoneRevision, ...] = ()
 
 
 def test_status_in_words(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
@@ -74,6 +78,78 @@ def test_status_of_a_new_database(monkeypatch: pytest.MonkeyPatch, capsys: Captu
         "Pending  none: the database is at its heads",
         "Last     none in the ledger",
     ]
+
+
+def test_status_tells_a_run_without_an_end_apart(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """One whose server process holds the deploy lock is running; another one ended without a word."""
+    run = replace(RUN, outcome=None, finished_at=None, backend_pid=4711)
+    install(monkeypatch, FakePipeline(status_facts=Facts(last_run=run, run_state="running")))
+    assert erm(capsys, "status")[1].splitlines()[-1] == (
+        "Running  run 7 is running since 2025-03-01 12:30:00 UTC, pid 4711, on host ci-4:"
+        " apply of prod by ann (deployer)"
+    )
+    install(monkeypatch, FakePipeline(status_facts=Facts(last_run=run, run_state="died")))
+    assert erm(capsys, "status")[1].splitlines()[-1] == (
+        "Last     run 7  2025-03-01 12:30:00 UTC  apply ended without a word after 2025-03-01 12:30:00 UTC"
+        "  prod, ann (deployer)@ci-4, erm 0.1.0, commit 0123456789ab"
+    )
+
+
+HALF = HalfDoneRevision(
+    "d4e5f6",
+    "upgrade",
+    "versions/d4e5f6.py",
+    7,
+    START,
+    2,
+    14,
+    "CREATE INDEX CONCURRENTLY i ON t (c)",
+    None,
+    18,
+    "DROP x",
+)
+
+
+def test_status_shows_a_half_done_revision_and_what_comes_next(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """What stays, what comes next, and the commands that go on."""
+    install(monkeypatch, FakePipeline(status_facts=Facts(unknown=(), half_done=(HALF,))))
+    assert erm(capsys, "status")[1].splitlines()[5:] == [
+        "",
+        "Revision d4e5f6 is half done (since 2025-03-01 12:30:00 UTC, run 7): 2 statements committed"
+        "  versions/d4e5f6.py",
+        "  last        14  CREATE INDEX CONCURRENTLY i ON t (c)",
+        "  next        18  DROP x",
+        "  erm migrate --env prod         goes on there",
+        "  erm repair d4e5f6 --env prod   shows what else can be done",
+    ]
+    document = json.loads(erm(capsys, "status", "--format", "json")[1])
+    assert document["half_done"][0]["next_line"] == 18
+
+
+def test_status_says_why_a_half_done_revision_cannot_go_on(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """Then only the repair is offered; where nothing was recorded, the next statement comes after the last one."""
+    cut = replace(HALF, interrupted="CREATE INDEX CONCURRENTLY j ON t (c)", obstacle="edited")
+    unknown = replace(HALF, next_line=None, next_sql=None, direction="downgrade")
+    install(monkeypatch, FakePipeline(status_facts=Facts(unknown=(), half_done=(cut, unknown))))
+    lines = erm(capsys, "status")[1].splitlines()
+    assert lines[8:11] == [
+        "  cut off      -  CREATE INDEX CONCURRENTLY j ON t (c)",
+        "  cannot go on: its code was edited since",
+        "  erm repair d4e5f6 --env prod   shows what can be done",
+    ]
+    assert lines[12].startswith("Revision d4e5f6 is half rolled back (since")
+    assert lines[14:] == ["  next     after line 14", "  erm repair d4e5f6 --env prod   shows what can be done"]
+
+
+def test_a_half_done_revision_cannot_forge_a_line(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """Names and statements are shown harmless."""
+    half = replace(HALF, revision=HOSTILE, path=HOSTILE, last_sql=HOSTILE, interrupted=HOSTILE, next_sql=HOSTILE)
+    install(monkeypatch, FakePipeline(status_facts=Facts(unknown=(), half_done=(half,), environment=HOSTILE)))
+    _, out, _ = erm(capsys, "status")
+    assert len(out.splitlines()) == 12
+    assert "\x1b" not in out
 
 
 def test_status_as_json(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:

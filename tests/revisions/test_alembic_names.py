@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 
 from alembic.autogenerate import RevisionContext
+from alembic.ddl.impl import DefaultImpl
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext, MigrationStep, RevisionStep
 from alembic.script import Script, ScriptDirectory
+from alembic.util import load_python_file
 
 
 def test_steps_are_made_from_a_script_and_run_what_their_attribute_says() -> None:
@@ -16,6 +19,12 @@ def test_steps_are_made_from_a_script_and_run_what_their_attribute_says() -> Non
         assert list(inspect.signature(maker).parameters) == ["revision_map", "script"]
     assert "self.migration_fn = " in inspect.getsource(RevisionStep.__init__)
     assert "step.migration_fn(**kw)" in inspect.getsource(MigrationContext.run_migrations)
+
+
+def test_a_transaction_a_revision_is_begun_as_alembic_begins_it() -> None:
+    """A revision that is run by itself runs in the transaction that run_migrations would give it."""
+    assert "with self.begin_transaction(_per_migration=True):" in inspect.getsource(MigrationContext.run_migrations)
+    assert "_per_migration" in inspect.signature(MigrationContext.begin_transaction).parameters
 
 
 def test_a_script_tells_its_relatives() -> None:
@@ -57,3 +66,11 @@ def test_autogenerate_works_as_the_revision_command_does() -> None:
     ]
     assert hasattr(RevisionContext, "run_autogenerate") and hasattr(RevisionContext, "generate_scripts")
     assert "_version_locations" in vars(ScriptDirectory)
+
+
+def test_a_revision_in_sql_finds_its_runner_by_its_place(tmp_path: Path) -> None:
+    """The small files beside SQL scripts load the runner as Alembic loads env.py."""
+    (tmp_path / "sql_scripts.py").write_text("found = 1\n", encoding="utf-8")
+    assert load_python_file(tmp_path, "sql_scripts.py").found == 1
+    assert "bind" in vars(MigrationContext) and "as_sql" in inspect.getsource(MigrationContext.__init__)
+    assert list(inspect.signature(DefaultImpl.static_output).parameters) == ["self", "text"]

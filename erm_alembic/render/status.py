@@ -1,0 +1,156 @@
+"""Where a database stands, as text and as JSON (`erm status`)."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from erm_alembic.render.json import SCHEMA_VERSION, dump, plain_value
+from erm_alembic.render.runs import moment, run_headline
+from erm_alembic.render.safe import Paint, clip, one_line, plain
+from erm_alembic.render.words import counted, revisions
+
+if TYPE_CHECKING:
+    from erm_alembic.ledger.model import RunRecord
+    from erm_alembic.planning.model import HalfDoneRevision
+
+__all__ = ["StatusFacts", "half_done_lines", "status_json", "status_text"]
+
+SHORT = 100
+OBSTACLES = {
+    "edited": "its code was edited since",
+    "file-gone": "its file is gone",
+    "temporary-tables": "its temporary tables ended with their session",
+    "taking-back": "`erm repair --take-back` had begun and did not come to its end",
+}
+
+
+class StatusFacts(Protocol):
+    """What `erm_alembic.status` returns; render/ stands below it and knows its shape."""
+
+    @property
+    def environment(self) -> str: ...
+    @property
+    def database_url(self) -> str: ...
+    @property
+    def server_version(self) -> str: ...
+    @property
+    def current(self) -> tuple[str, ...]: ...
+    @property
+    def heads(self) -> tuple[str, ...]: ...
+    @property
+    def pending(self) -> tuple[str, ...]: ...
+    @property
+    def unknown(self) -> tuple[str, ...]: ...
+    @property
+    def last_run(self) -> RunRecord | None: ...
+    @property
+    def run_state(self) -> str | None: ...
+    @property
+    def last_sign(self) -> datetime | None: ...
+    @property
+    def half_done(self) -> tuple[HalfDoneRevision, ...]: ...
+
+
+def status_text(status: StatusFacts, *, paint: Paint = plain) -> str:
+    """Where a database stands: current and head revisions, what is pending, the last run, what is half done.
+
+    Args:
+        status: the facts.
+        paint: gives colour; none by default.
+    """
+    url = f"{one_line(status.database_url)}  (PostgreSQL {status.server_version})"
+    target = f"{one_line(status.environment)}  {url}"
+    pending = counted(len(status.pending), "revision") if status.pending else "none: the database is at its heads"
+    if status.unknown and not status.pending:
+        pending = "cannot be told"
+    lines = [
+        f"Target   {paint(target, 'strong')}",
+        f"Current  {revisions(status.current, 'none: no revision is recorded')}",
+        f"Heads    {revisions(status.heads, 'none: the project has no revisions')}",
+        f"Pending  {paint(pending, 'warn' if status.pending or status.unknown else 'good')}",
+    ]
+    if status.unknown:
+        names = revisions(status.unknown, "")
+        lines.append(f"Unknown  {paint(names, 'bad')}  (recorded in the database, but no file has this revision)")
+        lines.append(f"         erm history restore {one_line(status.unknown[0])}   writes a lost file back")
+    lines.append(_last_run(status, paint))
+    for half in status.half_done:
+        lines += ["", *half_done_lines(half, status.environment, paint)]
+    return "\n".join(lines) + "\n"
+
+
+def _last_run(status: StatusFacts, paint: Paint) -> str:
+    run = status.last_run
+    if run is None:
+        return "Last     none in the ledger"
+    if status.run_state == "running":
+        since = f"run {run.id} is running since {moment(run.started_at)}"
+        who = f"{one_line(run.mode)} of {one_line(run.environment)} by {one_line(run.who)}"
+        return f"Running  {paint(since, 'warn')}, pid {run.backend_pid}, on host {one_line(run.host)}: {who}"
+    if status.run_state == "died" and status.last_sign is not None:
+        ending = (f"ended without a word after {moment(status.last_sign)}", "bad")
+        return f"Last     {run_headline(run, paint, ending)}"
+    return f"Last     {run_headline(run, paint)}"
+
+
+def half_done_lines(half: HalfDoneRevision, environment: str, paint: Paint = plain) -> list[str]:
+    """What is half done, what stays, what comes next, and what to type.
+
+    Args:
+        half: the revision.
+        environment: the profile, for the commands.
+        paint: gives colour; none by default.
+    """
+    up = half.direction == "upgrade"
+    since = f"since {moment(half.since)}, run {half.run_id}"
+    headline = f"Revision {one_line(half.revision)} is {'half done' if up else 'half rolled back'}"
+    lines = [
+        f"{paint(headline, 'warn')} ({since}): {counted(half.committed, 'statement')} committed  {one_line(half.path)}"
+    ]
+    if half.last_sql is not None:
+        lines.append(_statement("last", half.last_line, half.last_sql))
+    if half.interrupted is not None:
+        lines.append(_statement("cut off", None, half.interrupted))
+    if half.obstacle is not None:
+        lines.append(f"  {paint('cannot go on:', 'bad')} {OBSTACLES[half.obstacle]}")
+    elif half.next_sql is not None:
+        lines.append(_statement("next", half.next_line, half.next_sql))
+    else:
+        after = "the statements that are done" if half.last_line is None else f"line {half.last_line}"
+        lines.append(f"  {'next':<8} after {after}")
+    commands = [_command("erm", "repair", half.revision, "--env", environment)]
+    purposes = ["shows what can be done"]
+    if half.obstacle is None and up:
+        commands.insert(0, _command("erm", "migrate", "--env", environment))
+        purposes = ["goes on there", "shows what else can be done"]
+    width = max(map(len, commands))
+    return [*lines, *(f"  {command:<{width}}   {does}" for command, does in zip(commands, purposes, strict=True))]
+
+
+def _statement(label: str, line: int | None, sql: str) -> str:
+    place = "-" if line is None else str(line)
+    return f"  {label:<8} {place:>5}  {clip(one_line(sql), SHORT)}"
+
+
+def _command(*words: str) -> str:
+    return shlex.join(one_line(word) for word in words)
+
+
+def status_json(status: StatusFacts) -> str:
+    """Where a database stands as one JSON object; keys are added, never renamed."""
+    document: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "environment": status.environment,
+        "database": {"url": status.database_url, "server_version": status.server_version},
+        "current": list(status.current),
+        "heads": list(status.heads),
+        "pending": list(status.pending),
+        "unknown": list(status.unknown),
+        "last_run": plain_value(status.last_run),
+        "run_state": status.run_state,
+        "last_sign": plain_value(status.last_sign),
+        "half_done": plain_value(status.half_done),
+    }
+    return dump(document)
