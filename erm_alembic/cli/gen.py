@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +20,9 @@ from erm_alembic.cli.options import (
 from erm_alembic.errors import UsageError
 from erm_alembic.render.safe import one_line
 
+if TYPE_CHECKING:
+    from erm_alembic.generate import GeneratedSql
+
 __all__ = ["register"]
 
 EXAMPLES = """\b
@@ -28,6 +31,7 @@ Examples:
   erm gen -m "add reviews" --dry-run       print it instead
   erm gen --diff                           list the differences, a line each
   erm gen --check                          exit 1 when models and revisions disagree
+  erm gen -m "add reviews" --sql           write NNN_add_reviews.sql and NNN_add_reviews_down.sql
 """
 
 
@@ -37,6 +41,7 @@ def gen(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the revision; write nothing.")] = False,
     diff: Annotated[bool, typer.Option("--diff", help="List the differences; write nothing.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Exit 1 when there are differences; write nothing.")] = False,
+    sql: Annotated[bool, typer.Option("--sql", help="Write the revision as a pair of SQL scripts.")] = False,
     head: HeadOption = None,
     version_path: VersionPathOption = None,
     x: XOption = None,
@@ -47,11 +52,12 @@ def gen(
 ) -> None:
     """Write the revision that brings the database to the models, with its downgrade.
 
-    The database of --env must stand at the heads of the revision files.
+    The database of --env must stand at the heads of the revision files. With --sql the revision is a pair of SQL
+    scripts; where there are no models, or they agree with the database, a pair to be filled in.
 
     Exit codes: 0 done; 1 refused, or models and revisions disagree (--check); 2 bad usage or configuration.
     """
-    from erm_alembic.generate import generate
+    from erm_alembic.generate import generate, generate_sql
     from erm_alembic.revisions.project import AlembicOptions
 
     writes = not (dry_run or diff or check)
@@ -59,16 +65,21 @@ def gen(
         raise UsageError(
             "A revision needs a message.", effect="No revision was written.", cure='erm gen -m "add reviews"'
         )
+    arguments: dict[str, Any] = {
+        "message": (message or "models").strip(),
+        "config": config,
+        "head": head,
+        "version_path": version_path,
+        "write": writes,
+        "options": AlembicOptions(x=tuple(x or ()), name=name, tag=tag),
+    }
+    if sql and not (diff or check):
+        with console.stdout_reserved():
+            pair = generate_sql(env, **arguments)
+        _show_pair(pair)
+        return
     with console.stdout_reserved():
-        found = generate(
-            env,
-            message=(message or "models").strip(),
-            config=config,
-            head=head,
-            version_path=version_path,
-            write=writes,
-            options=AlembicOptions(x=tuple(x or ()), name=name, tag=tag),
-        )
+        found = generate(env, **arguments)
     if not found.changes:
         console.note("Models and revisions agree: there is nothing to generate.")
         return
@@ -81,6 +92,21 @@ def gen(
         console.note("Read it before you apply it: `erm migrate --mode plan` shows what it does.")
     if check:
         raise typer.Exit(1)
+
+
+def _show_pair(found: GeneratedSql) -> None:
+    """Tell where the scripts were written, or print them."""
+    if found.pair is None:
+        console.write_file(f"{found.up}\n-- The way back:\n\n{found.down}" if found.changes else "")
+    else:
+        for path in (found.pair.up, found.pair.down, found.pair.stub):
+            console.write(f"{one_line(str(path))}\n")
+    if found.changes:
+        console.note("Read them before you apply them: `erm migrate --mode plan` shows what they do.")
+    elif found.pair is None:
+        console.note("There is nothing to generate: no models, or they agree with the revisions.")
+    else:
+        console.note("Nothing was generated into them: no models, or they agree with the revisions. Write the SQL.")
 
 
 def register(app: typer.Typer) -> None:

@@ -26,9 +26,13 @@ from erm_alembic.revisions.project import AlembicProject
 from erm_alembic.revisions.source.downgrade import inspect_downgrade
 from erm_alembic.revisions.writing import all_or_nothing, chosen_location, placing_cure, refuse_unsafe_message
 
-__all__ = ["Generated", "autogenerate"]
+__all__ = ["NO_DOWNGRADE", "Generated", "NoModels", "autogenerate", "changes_of", "compare_models", "revision_context"]
 
 NO_DOWNGRADE = "no downgrade could be generated; write one, or say here why there is none"
+
+
+class NoModels(ProjectError):
+    """The project has no models that a database could be compared with."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +89,9 @@ def autogenerate(
             location = scratch
             scripts.version_locations = [*(str(path) for path in scripts._version_locations), scratch]
             del scripts._version_locations
-        context = _revision_context(config, scripts, message, head, location)
-        _compare(project, scripts, config, connection, target, metadata, context)
-        changes = _changes(context)
+        context = revision_context(config, scripts, message, head, location)
+        compare_models(project, scripts, config, connection, target, metadata, context)
+        changes = changes_of(context)
         if not changes:
             return Generated((), None, "")
         with all_or_nothing(scripts):
@@ -101,9 +105,10 @@ def _place(write: bool) -> AbstractContextManager[Any]:
     return nullcontext(None) if write else tempfile.TemporaryDirectory(prefix="erm-gen-")
 
 
-def _revision_context(
+def revision_context(
     config: Any, scripts: ScriptDirectory, message: str, head: str | None, location: str | None
 ) -> RevisionContext:
+    """What `alembic revision --autogenerate` works with."""
     arguments = {
         "message": message,
         "autogenerate": True,
@@ -118,7 +123,7 @@ def _revision_context(
     return RevisionContext(config, scripts, arguments)
 
 
-def _compare(
+def compare_models(
     project: AlembicProject,
     scripts: ScriptDirectory,
     config: Any,
@@ -127,6 +132,14 @@ def _compare(
     metadata: str | None,
     context: RevisionContext,
 ) -> None:
+    """Compare the models with the database; what differs is in the context afterwards.
+
+    Raises:
+        NoModels: neither env.py nor `metadata` says where the models are.
+        ProjectError: env.py or the models cannot be loaded.
+        UsageError: the database is behind the revision files.
+    """
+
     def compare(heads: tuple[str, ...], migration_context: Any) -> Iterable[Any]:
         if set(heads) != set(scripts.get_heads()):
             raise UsageError(
@@ -134,6 +147,8 @@ def _compare(
                 effect="No revision was written.",
                 cure="Bring it up first: `erm migrate`.",
             )
+        if migration_context.opts.get("target_metadata") is None:
+            raise _no_models(scripts)
         context.run_autogenerate(heads, migration_context)
         return ()
 
@@ -159,7 +174,16 @@ def _compare(
         ) from error
 
 
-def _changes(context: RevisionContext) -> tuple[str, ...]:
+def _no_models(scripts: ScriptDirectory) -> NoModels:
+    return NoModels(
+        f"Models and database cannot be compared: {scripts.env_py_location} sets no target_metadata.",
+        effect="No revision was written.",
+        cure="Set target_metadata in env.py, or `migrations: {metadata: package:Base.metadata}` in erm.yaml.",
+    )
+
+
+def changes_of(context: RevisionContext) -> tuple[str, ...]:
+    """One line a difference that was found."""
     script = context.generated_revisions[-1]
     found: list[str] = []
     for operations in script.upgrade_ops_list:

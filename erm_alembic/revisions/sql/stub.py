@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path, PurePath
@@ -13,25 +14,25 @@ RUNNER = "sql_scripts.py"
 STUB = '''"""{message}
 
 Revision ID: {revision}
-Revises: {down_revision}
+Revises:{down_revision}
 
-Its SQL stands beside this file: {scripts}.
+Its SQL stands in scripts beside this file.
 """
 
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
+from alembic.util import load_python_file
+
 # Alembic reads these.
-revision = {revision!r}
-down_revision = {down_revision_value!r}
+revision = {quoted_revision}
+down_revision = {quoted_down_revision}
 branch_labels = None
 depends_on = None
 
-upgrade_sql = {up!r}
-downgrade_sql = {down!r}
+upgrade_sql = {up}
+downgrade_sql = {down}
 
 HERE = Path(__file__).parent
-RUNNER = HERE / {runner!r}
 
 
 def upgrade() -> None:
@@ -43,11 +44,8 @@ def downgrade() -> None:
 
 
 def runner():
-    """The module that sends the scripts: found by its place, whatever sys.path is."""
-    spec = spec_from_file_location(RUNNER.stem, RUNNER)
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """What sends the scripts; loaded by its place, whatever sys.path is."""
+    return load_python_file(HERE / {runner}, {module})
 '''
 
 
@@ -79,17 +77,23 @@ def stub_source(
         folder: where the three stand.
         scripts_dir: Alembic's script location, where the runner stands.
     """
-    runner = PurePath(os.path.relpath((scripts_dir / RUNNER).resolve(), folder.resolve())).as_posix()
+    runner = PurePath(os.path.relpath(scripts_dir.resolve(), folder.resolve())).as_posix()
     return STUB.format(
         message=message,
         revision=revision,
-        down_revision=down_revision or "",
-        down_revision_value=down_revision,
-        up=up,
-        down=down,
-        scripts=", ".join(dict.fromkeys((up, down))),
-        runner=runner,
+        down_revision=f" {down_revision}" if down_revision else "",
+        quoted_revision=_quoted(revision),
+        quoted_down_revision="None" if down_revision is None else _quoted(down_revision),
+        up=_quoted(up),
+        down=_quoted(down),
+        runner=_quoted(runner),
+        module=_quoted(RUNNER),
     )
+
+
+def _quoted(text: str) -> str:
+    """A text as Python's formatters write it: JSON's strings are Python's."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def runner_source() -> bytes:
