@@ -70,9 +70,8 @@ def _rendered(operations: Any) -> str:
     """The statements of some operations, as Alembic's offline mode writes them."""
     written = io.StringIO()
     # A style of parameters in which a percent sign stands for itself.
-    context = MigrationContext.configure(
-        dialect=postgresql_dialect(paramstyle="named"),  # type: ignore[no-untyped-call]  # SQLAlchemy opts={"as_sql": True, "output_buffer": written}
-    )
+    plain = postgresql_dialect(paramstyle="named")  # type: ignore[no-untyped-call]  # SQLAlchemy
+    context = MigrationContext.configure(dialect=plain, opts={"as_sql": True, "output_buffer": written})
     _invoke(Operations(context), operations)
     return written.getvalue()
 
