@@ -122,16 +122,21 @@ def _run_environment(course: Course) -> None:
 
     def connect() -> GatedConnection:
         another = target.connect(f"erm {run.mode}")
+        another.autocommit = True
+        course.limits.set_up(another, quiet=True)
+        another.autocommit = False
         target.set_role(another)
         another.gate = course.observer
         return another
 
     with target.reported():
+        course.limits.set_up(raw)
+        course.limits.set_up(course.ledger.connection, quiet=True)
         target.set_role(raw)
     raw.autocommit = False
     raw.gate = course.observer
     engine = gated_engine(raw, target.url.sqlalchemy_url("postgresql+psycopg2"), connect)
-    with engine.connect() as connection:
+    with engine.connect() as connection, course.locks.watching():
         connection.rollback()
         run_environment(
             run.project,
@@ -144,6 +149,7 @@ def _run_environment(course: Course) -> None:
             read_only=False,
             metadata=target.settings.migrations.metadata,
             on_heads=course.on_heads,
+            limits=course.limits.in_force,
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from erm_alembic.execute.step import StepUnderWay
+from erm_alembic.execute.watch import LockWatch
 from erm_alembic.postgres.intercept import GatedCursor, Send
 from erm_alembic.revisions.recording.call_stack import calling_line, sent_by_sqlalchemy
 
@@ -18,11 +19,15 @@ class Observer:
     Args:
         show: told the step, the text and the line of each statement before it is sent.
         check: called before each statement; raises when the run must not go on.
+        locks: watches what each statement waits for.
     """
 
-    def __init__(self, show: Callable[[StepUnderWay, str, int | None], None], check: Callable[[], None]) -> None:
+    def __init__(
+        self, show: Callable[[StepUnderWay, str, int | None], None], check: Callable[[], None], locks: LockWatch
+    ) -> None:
         self._show = show
         self._check = check
+        self._locks = locks
         self._step: StepUnderWay | None = None
 
     def begin(self, step: StepUnderWay) -> None:
@@ -35,12 +40,14 @@ class Observer:
 
     def pass_through(self, cursor: GatedCursor, sql: str, parameters: Sequence[Any], send: Send) -> None:
         self._check()
-        step = self._step
+        step, line = self._step, None
         if step is not None and not (cursor.context is None and sent_by_sqlalchemy()):
             step.statements += 1
-            step.last_line, step.last_parameters = calling_line(step.file), parameters
-            self._show(step, sql, step.last_line)
-        send()
+            line = step.last_line = calling_line(step.file)
+            step.last_parameters = parameters
+            self._show(step, sql, line)
+        with self._locks.sending(cursor.connection, sql, line):
+            send()
 
     def rowcount(self, cursor: GatedCursor) -> int:
         return -1

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from sqlalchemy import Connection
+
 from erm_alembic.checks.overrides import Override
 from erm_alembic.config.redaction import first_line
 from erm_alembic.errors import Refused
@@ -16,13 +18,16 @@ from erm_alembic.execute.bookkeeping import keep_lock, record_revision
 from erm_alembic.execute.failure import describe_failure
 from erm_alembic.execute.observe import Observer
 from erm_alembic.execute.progress import Progress
+from erm_alembic.execute.retry import Retries
+from erm_alembic.execute.session import SessionLimits
 from erm_alembic.execute.signals import SignalWatch
 from erm_alembic.execute.step import StepUnderWay
+from erm_alembic.execute.watch import LockWatch
 from erm_alembic.ledger.store import Ledger
 from erm_alembic.planning.build import Survey, choose_pending
 from erm_alembic.planning.model import StepOutcome
 from erm_alembic.postgres.intercept import GatedConnection
-from erm_alembic.revisions.environment import RevisionStep
+from erm_alembic.revisions.environment import MigrationContext, RevisionStep
 from erm_alembic.revisions.forked import ends_forked_children
 from erm_alembic.revisions.graph import unknown_revisions
 from erm_alembic.revisions.kept_open import kept_open
@@ -70,7 +75,11 @@ class Course:
     def __init__(self, run: Run, run_id: int, raw: GatedConnection, ledger: Ledger, watch: SignalWatch) -> None:
         self.run, self.run_id = run, run_id
         self.raw, self.ledger, self.watch = raw, ledger, watch
-        self.observer = Observer(self._show, watch.check)
+        settings, tell = run.target.settings.execution, run.progress.note
+        self.limits = SessionLimits(settings, tell)
+        self.locks = LockWatch(ledger.connection, self.limits, tell)
+        self.retries = Retries(settings, self.locks, tell, watch.check)
+        self.observer = Observer(self._show, watch.check, self.locks)
         self.under_way: StepUnderWay | None = None
         self._planned = {step.revision: step for step in run.survey.plan.steps}
         self.outcomes: list[StepOutcome] = []
@@ -80,9 +89,12 @@ class Course:
     def _show(self, under_way: StepUnderWay, text: str, line: int | None) -> None:
         self.run.progress.statement(under_way.step, text, line)
 
-    def steps(self, heads: tuple[str, ...], _context: object) -> Iterable[RevisionStep]:
+    def steps(self, heads: tuple[str, ...], context: MigrationContext) -> Iterable[RevisionStep]:
         """The work that env.py's run_migrations() does: each step, recorded in its own transaction."""
+        assert context.connection is not None
+        self._connection: Connection = context.connection
         pending = self._still_pending(heads)
+        self.limits.look_again(self.raw)
         for number, each in enumerate(pending, start=1):
             under_way = self._begin(each, number, len(pending))
             step = each.step
@@ -114,6 +126,7 @@ class Course:
         step = self._planned[pending.facts.revision]
         self.under_way = StepUnderWay(pending, step, plan.direction)
         self.run.progress.step_started(step, number, total)
+        self.locks.tell_before(step, self.raw.info.backend_pid)
         return self.under_way
 
     def _recorded(self, function: Callable[..., Any], under_way: StepUnderWay) -> Callable[..., None]:
@@ -138,7 +151,7 @@ class Course:
         """Run the revision's function: the one place where it is called, and may be called again."""
         try:
             with ends_forked_children(), kept_open():
-                function()
+                self.retries.run(under_way, self._connection, function)
         except (KeyboardInterrupt, Exception) as error:
             under_way.failure = error
             raise

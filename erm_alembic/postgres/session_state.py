@@ -52,6 +52,10 @@ class SessionState:
         role = self.role if self.role != "none" else other.role
         return SessionState({**other.settings, **self.settings}, role)
 
+    def without(self, known: Mapping[str, int]) -> SessionState:
+        """This state without the settings that still have a known value."""
+        return SessionState({k: v for k, v in self.settings.items() if v != str(known.get(k))}, self.role)
+
 
 def read_session_state(connection: Connection) -> SessionState:
     """Read what was set in a session, `SET LOCAL` included.

@@ -12,7 +12,7 @@ import importlib
 import importlib.util
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,7 @@ class _Adoption:
     options: dict[str, Any]
     on_version_apply: Callable[..., None] | None = None
     metadata: str | None = None
+    limits: Mapping[str, int] = field(default_factory=dict)
     worked: bool = False
     ran: bool = False
     theirs: Connection | None = None
@@ -113,7 +114,7 @@ class _Adoption:
             state = read_session_state(self.theirs)
             end_transaction(self.theirs)
         if self.connection.in_transaction():
-            state = read_session_state(self.connection).over(state)
+            state = read_session_state(self.connection).without(self.limits).over(state)
             apply_session_state(self.connection, state)
             return
         with self.connection.begin():
@@ -169,6 +170,7 @@ def run_environment(
     on_held_back: Callable[[str], None] | None = None,
     metadata: str | None = None,
     context_options: Mapping[str, Any] | None = None,
+    limits: Mapping[str, int] | None = None,
 ) -> None:
     """Run env.py once, doing `work` where Alembic would run its migrations.
 
@@ -184,6 +186,7 @@ def run_environment(
         on_held_back: told each write on another connection than erm's that was held back while planning.
         metadata: `module:attribute`, used where env.py sets no target_metadata.
         context_options: further options of Alembic's EnvironmentContext, for autogenerate.
+        limits: the settings of `connection` that erm made itself, in milliseconds: they are none of env.py's.
         on_heads: told the recorded revisions as each step leaves them, just before its transaction is committed.
 
     Raises:
@@ -208,7 +211,7 @@ def run_environment(
         dont_mutate=read_only,
         **(context_options or {}),
     )
-    adoption = _Adoption(environment, connection, options, _heads_listener(on_heads), metadata)
+    adoption = _Adoption(environment, connection, options, _heads_listener(on_heads), metadata, limits or {})
     adoption.install()
     with (
         redirected_engines(target, own=connection.engine, read_only=read_only, on_held_back=on_held_back),
