@@ -65,11 +65,6 @@ class Ledger:
         """The psycopg2 connection, for what else has to look while a migration's own is waiting."""
         return self._connection
 
-    @property
-    def connection(self) -> Any:
-        """The psycopg2 connection, for what else has to look while a migration's own is waiting."""
-        return self._connection
-
     @contextlib.contextmanager
     def answered_within(self, seconds: float) -> Iterator[None]:
         """Give the connection up when the block has not ended in time: the network may let nothing through any more.
