@@ -50,6 +50,10 @@ def _body(step: Step, version_statements: tuple[str, ...]) -> list[str]:
     for statement in step.statements:
         if statement.read:
             continue
+        if statement.done:
+            place = "" if statement.line is None else f" of line {statement.line}"
+            lines.append(_comment(f"Done already, by an earlier run: the statement{place}."))
+            continue
         if statement.autocommit and open_transaction:
             lines.append("COMMIT;")
         if not statement.autocommit and not open_transaction:

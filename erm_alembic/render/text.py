@@ -52,6 +52,7 @@ def _statement(statement: Statement, verbose: bool, paint: Paint) -> list[str]:
     """The statement beside its line number; whole with `verbose`, otherwise the start of it on one line."""
     place = str(statement.line) if statement.line is not None else "-"
     marks = [
+        *(["done already"] if statement.done else []),
         *(["outside a transaction"] if statement.autocommit else []),
         *([f"{statement.parameter_sets} parameter sets"] if statement.parameter_sets > 1 else []),
         *(["read"] if statement.read else []),

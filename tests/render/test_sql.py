@@ -75,6 +75,24 @@ def test_what_only_reads_is_no_part_of_the_script() -> None:
     assert body == "BEGIN;\nSELECT 2;\nCOMMIT;\n"
 
 
+def test_what_an_earlier_run_has_done_is_not_done_again() -> None:
+    """The script of a half-done revision begins where that run stopped."""
+    step = replace(
+        ORDERS,
+        statements=(
+            Statement("CREATE INDEX CONCURRENTLY i ON orders (id)", line=9, autocommit=True, done=True),
+            Statement("VACUUM orders", autocommit=True, done=True),
+            Statement("ALTER TABLE orders ADD n int"),
+        ),
+    )
+    body = render_sql(replace(PLAN, steps=(step,), version_statements=())).split("orders.py\n")[1]
+    assert body == (
+        "-- Done already, by an earlier run: the statement of line 9.\n"
+        "-- Done already, by an earlier run: the statement.\n"
+        "BEGIN;\nALTER TABLE orders ADD n int;\nCOMMIT;\n"
+    )
+
+
 def test_a_hostile_message_stays_in_its_comment() -> None:
     """A newline in a message, a path, a reason or a profile cannot start a statement."""
     evil = "m\nDROP TABLE orders;\r\u2028DROP TABLE users; " + HOSTILE

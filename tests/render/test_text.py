@@ -45,6 +45,13 @@ def test_verbose_shows_statements_in_full() -> None:
     assert "y" * 300 in text
 
 
+def test_what_an_earlier_run_has_done_is_marked() -> None:
+    """In a half-done revision the reader sees which statements apply passes over."""
+    step = replace(ORDERS, statements=(replace(ORDERS.statements[0], done=True), ORDERS.statements[1]))
+    lines = render_text(replace(PLAN, steps=(step,))).splitlines()
+    assert [line.endswith("[done already]") for line in lines if line.startswith("       1")] == [True, False]
+
+
 def test_a_long_statement_is_cut_without_verbose() -> None:
     """Without verbose, a long statement shows its start and an ellipsis."""
     long = replace(ORDERS.statements[0], sql="SELECT '" + "y" * 300 + "'")
