@@ -22,7 +22,6 @@ from erm_alembic.opening import Opened, interruptible, open_project
 from erm_alembic.planning.build import Survey, build_plan
 from erm_alembic.planning.model import Outcome, Plan, StepOutcome
 from erm_alembic.planning.request import Request
-from erm_alembic.revisions.graph import parents_of
 from erm_alembic.revisions.project import AlembicOptions
 from erm_alembic.revisions.source.exemption import exempt_ids
 
@@ -189,7 +188,8 @@ def _planned(opened: Opened, request: Request, overrides: tuple[Override, ...] =
     survey = interruptible(opened.target, lambda: build_plan(opened.target, opened.project, request))
     drift = (*missing_revisions(survey.unknown, survey.ledger), *edited_revisions(survey.applied, survey.ledger))
     drifted = replace(survey.plan, drift=drift)
-    exempt = exempt_ids(parents_of(survey.scripts), opened.settings.safety.downgrades_since)
+    since = opened.settings.safety.downgrades_since
+    exempt = exempt_ids(survey.parents(), since) if since is not None else frozenset()
     context = CheckContext(
         plan=drifted,
         revisions=tuple(facts.as_file() for facts in survey.pending),

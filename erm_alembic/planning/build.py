@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from erm_alembic.ledger.model import AppliedSource
@@ -13,8 +14,16 @@ from erm_alembic.planning.half_done import described, still_half_done, with_done
 from erm_alembic.planning.model import Plan, Statement
 from erm_alembic.planning.record import record_revisions, without_statements
 from erm_alembic.planning.request import Request
-from erm_alembic.revisions.facts import RevisionFacts, read_facts
-from erm_alembic.revisions.graph import applied_revisions, known_revisions, script_of, unknown_revisions
+from erm_alembic.revisions.cache.known import KnownGraph, known_graph, remember_graph
+from erm_alembic.revisions.facts import RevisionFacts, read_facts, revision_hash
+from erm_alembic.revisions.graph import (
+    applied_revisions,
+    known_revisions,
+    parents_of,
+    script_of,
+    unknown_revisions,
+    verify_graph,
+)
 from erm_alembic.revisions.project import AlembicProject
 from erm_alembic.revisions.steps import PendingRevision, pending_downgrades, pending_upgrades
 from erm_alembic.target import Target
@@ -32,11 +41,12 @@ class Survey:
     Args:
         plan: the plan.
         pending: the facts of the files that would run.
-        applied: the facts of the files that the database says were run.
+        applied: the facts of the files that are not, byte for byte, those that the ledger says were run.
         unknown: recorded revisions that no file declares.
-        ledger: the applied files as they were when they were applied.
+        ledger: the files of `applied` and `unknown` as they were when they were applied.
         request: what was asked for.
-        scripts: the revision graph that the plan was made from.
+        scripts: the revision graph; loaded, unless nothing is pending and that was known without it.
+        known: what was known of the graph without loading it.
     """
 
     plan: Plan
@@ -46,6 +56,11 @@ class Survey:
     ledger: dict[str, AppliedSource]
     request: Request
     scripts: ScriptDirectory
+    known: KnownGraph | None = None
+
+    def parents(self) -> Mapping[str, tuple[str, ...]]:
+        """What each revision of the project builds or depends on."""
+        return parents_of(self.scripts) if self.known is None else self.known.parents
 
 
 @dataclass
@@ -55,8 +70,9 @@ class _Surveyor:
     project: AlembicProject
     scripts: ScriptDirectory
     request: Request
-    ledger: dict[str, AppliedSource]
+    hashes: dict[str, str]
     order: dict[str, int]
+    known: KnownGraph | None = None
     half_done: tuple[HalfDone, ...] = ()
     unknown: tuple[str, ...] = ()
     pending: tuple[PendingRevision, ...] = ()
@@ -64,17 +80,35 @@ class _Surveyor:
 
     def __call__(self, current: Sequence[str]) -> Sequence[PendingRevision]:
         """What to record: nothing where the history is unknown or the way down does not exist."""
+        if self.known is not None:
+            if frozenset(current) == self.known.complete_at:
+                return ()
+            verify_graph(self.scripts)
+            self.known = None
         self.unknown = unknown_revisions(self.scripts, current)
         if self.unknown:
             return ()
         done = applied_revisions(self.scripts, current)
         self.half_done = still_half_done(self.half_done, done)
-        self.applied = tuple(
-            read_facts(self.project, script_of(self.scripts, revision))
-            for revision in sorted(done & self.ledger.keys())
-        )
+        self.applied = tuple(self._read_again(done))
         self.pending = tuple(choose_pending(self.project, self.scripts, self.request, current, self.order))
         return () if self.without_way_down() else self.pending
+
+    def _read_again(self, done: frozenset[str]) -> Iterator[RevisionFacts]:
+        """The applied revisions whose files are not the ones that were applied: the checks say whether that matters."""
+        for revision in sorted(done & self.hashes.keys()):
+            script = script_of(self.scripts, revision)
+            file = Path(script.path)
+            if revision_hash(file.read_bytes(), file) != self.hashes[revision]:
+                yield read_facts(self.project, script)
+
+    def heads(self) -> tuple[str, ...]:
+        """The heads of the graph, sorted."""
+        return tuple(sorted(self.scripts.get_heads())) if self.known is None else self.known.heads
+
+    def is_complete(self) -> bool:
+        """Whether nothing at all is left to do up to the heads."""
+        return _asks_for_everything(self.request) and not (self.pending or self.unknown or self.half_done)
 
     def half_done_files(self) -> dict[str, RevisionFacts]:
         """The files of the half-done revisions, by revision id; one whose file is gone is missing."""
@@ -141,14 +175,21 @@ def build_plan(target: Target, project: AlembicProject, request: Request) -> Sur
         TargetError: the database cannot be reached.
     """
     with open_ledger(target) as ledger:
-        sources, order, half_done = ledger.applied_sources(), ledger.applied_order(), ledger.half_done()
+        hashes, half_done = ledger.applied_hashes(), ledger.half_done()
+        order = ledger.applied_order() if request.direction == "downgrade" else {}
     with project.entered():
         config = project.config()
-        scripts = project.scripts(config)
-        surveyor = _Surveyor(project, scripts, request, sources, order, half_done)
+        scripts = project.script_directory(config)
+        known = known_graph(project.root, scripts) if _asks_for_everything(request) and not half_done else None
+        if known is None or not known.agrees_with(hashes):
+            known = None
+            verify_graph(scripts)
+        surveyor = _Surveyor(project, scripts, request, hashes, order, known, half_done)
         recorded = record_revisions(target, project, scripts, config, surveyor, request)
-        heads = tuple(sorted(scripts.get_heads()))
+        heads = surveyor.heads()
         files = surveyor.half_done_files()
+        if surveyor.known is None and surveyor.is_complete():
+            remember_graph(project.root, scripts, recorded.current)
     steps = tuple(recorded.steps) or tuple(without_statements(each, request.direction) for each in surveyor.pending)
     steps = with_done_marked(steps, surveyor.half_done)
     sent: dict[tuple[str, str], tuple[Statement, ...]] = {
@@ -171,4 +212,17 @@ def build_plan(target: Target, project: AlembicProject, request: Request) -> Sur
         data_loss=recorded.data_loss,
     )
     facts = tuple(each.facts for each in surveyor.pending)
-    return Survey(plan, facts, surveyor.applied, surveyor.unknown, sources, request, scripts)
+    questioned = (*surveyor.unknown, *(each.revision for each in surveyor.applied))
+    sources = _sources_of(target, questioned)
+    return Survey(plan, facts, surveyor.applied, surveyor.unknown, sources, request, scripts, surveyor.known)
+
+
+def _sources_of(target: Target, revisions: Sequence[str]) -> dict[str, AppliedSource]:
+    if not revisions:
+        return {}
+    with open_ledger(target) as ledger:
+        return ledger.applied_sources(revisions)
+
+
+def _asks_for_everything(request: Request) -> bool:
+    return request.direction == "upgrade" and request.to in (None, "heads")

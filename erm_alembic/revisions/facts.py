@@ -11,9 +11,9 @@ from erm_alembic.revisions.project import AlembicProject
 from erm_alembic.revisions.source.downgrade import DowngradeReport
 from erm_alembic.revisions.source.files import RevisionFile, decoded, inspect_file
 from erm_alembic.revisions.source.same_code import source_hash
-from erm_alembic.revisions.source.sql_pair import with_scripts
+from erm_alembic.revisions.source.sql_pair import script_files, with_scripts
 
-__all__ = ["RevisionFacts", "read_facts"]
+__all__ = ["RevisionFacts", "read_facts", "revision_hash"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,24 @@ class RevisionFacts:
         return RevisionFile(self.revision, self.down_revisions, self.path, self.source, self.downgrade)
 
 
+def revision_hash(content: bytes, file: Path) -> str:
+    """The hash of a revision that the ledger keeps, without looking at the revision any closer.
+
+    Args:
+        content: the bytes of its file.
+        file: the file, beside which the scripts of a revision in SQL stand.
+    """
+    if not script_files(content, file):
+        return source_hash(content)
+    return _source_and_hash(content, file)[1]
+
+
+def _source_and_hash(content: bytes, file: Path) -> tuple[str, str]:
+    text = decoded(content)
+    source = with_scripts(text, content, file)
+    return source, source_hash(content if source is text else source.encode("utf-8", "surrogatepass"))
+
+
 def read_facts(project: AlembicProject, script: Script) -> RevisionFacts:
     """Read a revision's file.
 
@@ -57,14 +75,13 @@ def read_facts(project: AlembicProject, script: Script) -> RevisionFacts:
     content = file.read_bytes()
     down = script.down_revision
     path = project.relative(script.path)
-    text = decoded(content)
-    source = with_scripts(text, content, file)
+    source, digest = _source_and_hash(content, file)
     return RevisionFacts(
         revision=script.revision,
         down_revisions=(down,) if isinstance(down, str) else tuple(down or ()),
         message=(script.doc or "").splitlines()[0] if script.doc else "",
         path=path,
         source=source,
-        source_hash=source_hash(content if source is text else source.encode("utf-8", "surrogatepass")),
+        source_hash=digest,
         downgrade=inspect_file(content, file, path),
     )

@@ -84,16 +84,24 @@ class AlembicProject:
         """
         from erm_alembic.revisions.graph import verify_graph
 
+        scripts = self.script_directory(config or self.config())
+        verify_graph(scripts)
+        return scripts
+
+    def script_directory(self, config: Config) -> ScriptDirectory:
+        """The project's script directory; no revision file is loaded until somebody asks for one.
+
+        Raises:
+            ProjectError: when the directory is missing.
+        """
         try:
-            scripts = ScriptDirectory.from_config(config or self.config())
+            return ScriptDirectory.from_config(config)
         except CommandError as error:
             raise ProjectError(
                 f"Alembic cannot open the project: {error}.",
                 effect="No revision was read.",
                 cure="Check script_location in alembic.ini, or set `migrations.directory` in erm.yaml.",
             ) from error
-        verify_graph(scripts)
-        return scripts
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:

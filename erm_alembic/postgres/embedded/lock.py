@@ -14,11 +14,11 @@ from pathlib import Path
 
 from erm_alembic.errors import ServerError
 
-__all__ = ["cannot_write", "cluster_lock"]
+__all__ = ["cannot_write", "cluster_lock", "erm_folder"]
 
 LOCK_PATIENCE = 180.0
 POLL_INTERVAL = 0.02
-IGNORE_EVERYTHING = "# Written by erm: a private server lives here.\n*\n"
+IGNORE_EVERYTHING = "# Written by erm: what it keeps for itself on this machine.\n*\n"
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def cluster_lock(project_dir: Path) -> Iterator[int]:
     Raises:
         ServerError: the folder `.erm` cannot be made, or another process holds the lock for three minutes.
     """
-    path = _erm_folder(project_dir) / "postgres.lock"
+    path = erm_folder(project_dir) / "postgres.lock"
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -61,8 +61,12 @@ def _acquire(handle: int, path: Path) -> None:
             return
 
 
-def _erm_folder(project_dir: Path) -> Path:
-    """The project's `.erm`, made with a .gitignore in it, owned by whoever owns the project."""
+def erm_folder(project_dir: Path) -> Path:
+    """The project's `.erm`, made with a .gitignore in it, owned by whoever owns the project.
+
+    Raises:
+        ServerError: it cannot be made.
+    """
     folder = project_dir / ".erm"
     try:
         if not folder.is_dir():
