@@ -21,6 +21,8 @@ from tests.support.databases import Database
 from tests.support.secrecy import shown_in
 
 SLEEPS = 'op.execute("DO $$ BEGIN PERFORM pg_sleep(600); END $$")'
+# Waits for the test, which holds advisory lock 42.
+HOLDS = 'op.execute("DO $$ BEGIN PERFORM pg_advisory_xact_lock(42); END $$")'
 
 ENV_PY = """
 from alembic import context

@@ -17,6 +17,7 @@ from psycopg2 import sql
 
 from erm_alembic.postgres.embedded.binaries import PostgresBinaries, find_binaries, installed_binaries
 from erm_alembic.postgres.embedded.server import EmbeddedServer
+from tests.support.servers import PrivateServer
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Database:
     """A fresh database of one test."""
 
     name: str
-    server: RunningServer
+    server: RunningServer | PrivateServer
 
     @property
     def url(self) -> str:
