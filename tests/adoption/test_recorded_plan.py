@@ -22,8 +22,8 @@ Prepare = Callable[[str, Database], Sample]
 
 # What a run sends besides its revisions: transactions, the session's settings, the deploy lock, the books.
 BOOKKEEPING = re.compile(
-    r"BEGIN|COMMIT|ROLLBACK|SET |SHOW "
-    r"|SELECT (pg_catalog\.|current_schema|t\.oid|name, setting|classid|l\.pid|1 FROM pg_catalog)"
+    r"BEGIN|COMMIT|ROLLBACK|SAVEPOINT erm_|SET |SHOW |WITH held "
+    r"|SELECT (pg_catalog\.|current_schema|t\.oid|name, setting|s\.name|tablename|classid|l\.pid|1 FROM pg_catalog)"
     r"|SELECT EXISTS \( SELECT l\.pid"
     r"|.*\balembic_version\b|.*\"erm\"",
     re.DOTALL | re.IGNORECASE,
