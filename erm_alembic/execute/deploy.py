@@ -50,19 +50,9 @@ def execute(run: Run, *, wait: float, accept_environment: bool) -> Outcome:
                 watch.at_last(ledger.cut_off)
                 with run.target.reported():
                     run_id = _start_in_ledger(run, ledger, raw, accept_environment)
-                course = Course(run, run_id, raw, ledger, watch)
-                result, error = _guarded(course)
+                return _guarded(Course(run, run_id, raw, ledger, watch), begun)
     except Stopped as stopped:
         raise _stopped_before(stopped) from stopped
-    return Outcome(
-        result=result,
-        run_id=run_id,
-        steps=course.step_outcomes(complete=result == "done"),
-        current=course.current,
-        duration_ms=round((time.monotonic() - begun) * 1000),
-        error=error,
-        signal_number=watch.received if result == "interrupted" else None,
-    )
 
 
 def _start_in_ledger(run: Run, ledger: Ledger, raw: GatedConnection, accept_environment: bool) -> int:
@@ -89,7 +79,7 @@ def _start_in_ledger(run: Run, ledger: Ledger, raw: GatedConnection, accept_envi
 Ending = tuple[Literal["done", "failed", "interrupted"], str | None]
 
 
-def _guarded(course: Course) -> Ending:
+def _guarded(course: Course, begun: float) -> Outcome:
     """Run the steps; whatever ends them early becomes an outcome, and the server has rolled the revision back."""
     ending: Ending = ("done", None)
     refusal: ErmError | None = None
@@ -112,9 +102,24 @@ def _guarded(course: Course) -> Ending:
         write_end(course, *ending)
         if ending[0] != "done":
             course.fail_step(ending[1] or ending[0])
+        outcome = _outcome(course, ending, begun)
+        course.hooks.after_run(outcome)
     if refusal is not None:
         raise refusal
-    return ending
+    return outcome
+
+
+def _outcome(course: Course, ending: Ending, begun: float) -> Outcome:
+    result, error = ending
+    return Outcome(
+        result=result,
+        run_id=course.run_id,
+        steps=course.step_outcomes(complete=result == "done"),
+        current=course.current,
+        duration_ms=round((time.monotonic() - begun) * 1000),
+        error=error,
+        signal_number=course.watch.received if result == "interrupted" else None,
+    )
 
 
 def _run_environment(course: Course) -> None:

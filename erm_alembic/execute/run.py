@@ -6,7 +6,7 @@ A revision's row in the ledger is written in the revision's own transaction: bot
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sqlalchemy import Connection
@@ -16,6 +16,7 @@ from erm_alembic.config.redaction import first_line
 from erm_alembic.errors import Refused
 from erm_alembic.execute.bookkeeping import keep_lock, record_revision
 from erm_alembic.execute.failure import describe_failure
+from erm_alembic.execute.hooks import HookFailed, Hooks, NoHooks, RunHooks
 from erm_alembic.execute.observe import Observer
 from erm_alembic.execute.progress import Progress
 from erm_alembic.execute.retry import Retries
@@ -51,6 +52,7 @@ class Run:
         mode: `apply` or `rollback`.
         progress: who watches.
         overrides: the rules that were let pass, for the ledger.
+        hooks: the team's own commands around it.
     """
 
     target: Target
@@ -59,6 +61,7 @@ class Run:
     mode: Literal["apply", "rollback"]
     progress: Progress
     overrides: tuple[Override, ...] = ()
+    hooks: Hooks = field(default_factory=NoHooks)
 
 
 class Course:
@@ -85,6 +88,7 @@ class Course:
         self.outcomes: list[StepOutcome] = []
         self.current = run.survey.plan.current
         self._next_heads: tuple[str, ...] = ()
+        self.hooks = RunHooks(run.hooks, run.survey.plan, run_id, ledger, watch, run.progress.note)
 
     def _show(self, under_way: StepUnderWay, text: str, line: int | None) -> None:
         self.run.progress.statement(under_way.step, text, line)
@@ -95,13 +99,17 @@ class Course:
         self._connection: Connection = context.connection
         pending = self._still_pending(heads)
         self.limits.look_again(self.raw)
+        if pending:
+            self.hooks.before_run()
         for number, each in enumerate(pending, start=1):
+            self.hooks.before_revision(self._planned[each.facts.revision])
             under_way = self._begin(each, number, len(pending))
             step = each.step
             assert step is not None  # or the plan could not be run
             step.migration_fn = self._recorded(step.migration_fn, under_way)
             yield step
             self._done(under_way)
+            self.hooks.after_revision(under_way.step, self.outcomes[-1], self.current)
 
     def on_heads(self, heads: frozenset[str]) -> None:
         """The revisions that the database records once the transaction under way is committed."""
@@ -175,15 +183,21 @@ class Course:
     def fail_step(self, error: str) -> None:
         """The revision under way failed."""
         if self.under_way is not None:
+            step = self.under_way.step
             self._finish_step(self.under_way, self.under_way.outcome("failed", error))
+            self.hooks.after_revision(step, self.outcomes[-1], self.current)
 
     def check_ended(self) -> None:
-        """Raise what a revision failed with, when env.py kept it to itself."""
+        """Raise what a revision failed with, or a hook objected, when env.py kept it to itself."""
+        if self.hooks.refusal is not None:
+            raise self.hooks.refusal
         if self.under_way is not None:
             raise self.under_way.failure or RuntimeError("env.py ended the run, and kept the reason to itself")
 
     def where_it_failed(self, error: BaseException) -> str:
         """What failed, with the line of the revision where one was under way."""
+        if isinstance(error, HookFailed):
+            return str(error)
         return describe_failure(error) if self.under_way is None else self.under_way.where_it_failed(error)
 
     def step_outcomes(self, *, complete: bool) -> tuple[StepOutcome, ...]:

@@ -233,7 +233,7 @@ def gated_engine(first: GatedConnection, url: URL, connect_more: Callable[[], Ga
     """A SQLAlchemy engine whose first connection is the given one.
 
     Args:
-        first: the connection that erm itself works on.
+        first: the connection that erm itself works on; whoever opened it closes it, and the deploy lock lives as long.
         url: the target's URL, for code that reads `bind.engine.url`.
         connect_more: opens further connections, for revisions that connect through `bind.engine` a second time.
     """
@@ -243,6 +243,13 @@ def gated_engine(first: GatedConnection, url: URL, connect_more: Callable[[], Ga
         return waiting.pop() if waiting else connect_more()
 
     engine = create_engine(url, creator=creator, poolclass=NullPool)
+    close = engine.dialect.do_close
+
+    def do_close(connection: Any) -> None:
+        if connection is not first:
+            close(connection)
+
+    engine.dialect.do_close = do_close  # type: ignore[method-assign,assignment]  # this engine's own
 
     @event.listens_for(engine, "before_cursor_execute")
     def remember_context(
