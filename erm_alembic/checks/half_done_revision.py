@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from erm_alembic.checks.context import Check, CheckContext
 from erm_alembic.findings import Finding
+from erm_alembic.planning.half_done import OBSTACLES
 from erm_alembic.planning.model import HalfDoneRevision, Plan
 
 __all__ = ["CHECK"]
@@ -13,13 +14,6 @@ __all__ = ["CHECK"]
 RULE = "half-done-revision"
 REPAIR = "`erm repair {revision}` shows what is committed and how to go on: resume it, take it back, or mark it done"
 PASS = "`--override half-done-revision --reason TEXT` lets {mode} run all the same."
-
-OBSTACLES = {
-    "edited": "its code was edited since, so that nobody knows which of its statements those are",
-    "file-gone": "its file is gone",
-    "temporary-tables": "it had made temporary tables, which ended with their session",
-    "taking-back": "`erm repair --take-back` has begun to undo them and did not come to its end",
-}
 
 
 def _check(context: CheckContext) -> Iterator[Finding]:

@@ -12,10 +12,17 @@ from erm_alembic.postgres.text.literals import without_literals
 from erm_alembic.revisions.facts import RevisionFacts
 from erm_alembic.revisions.source.same_code import same_code
 
-__all__ = ["TAKING_BACK", "described", "still_half_done", "with_done_marked"]
+__all__ = ["OBSTACLES", "TAKING_BACK", "described", "still_half_done", "with_done_marked"]
 
 # The tag of the row that `erm repair --take-back` writes before it begins: what was done is not whole any more.
 TAKING_BACK = "TAKE BACK"
+# Why a half-done revision cannot be gone on with, in words.
+OBSTACLES: dict[Obstacle, str] = {
+    "edited": "its code was edited since, so that nobody knows which of its statements are done",
+    "file-gone": "its file is gone",
+    "temporary-tables": "it had made temporary tables, which ended with their session",
+    "taking-back": "`erm repair --take-back` has begun to undo it and did not come to its end",
+}
 CUT = "..."
 LONGEST = 120
 

@@ -6,6 +6,7 @@ import shlex
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
+from erm_alembic.planning.half_done import OBSTACLES
 from erm_alembic.render.json import SCHEMA_VERSION, dump, plain_value
 from erm_alembic.render.runs import moment, run_headline
 from erm_alembic.render.safe import Paint, clip, one_line, plain
@@ -18,12 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["StatusFacts", "half_done_lines", "status_json", "status_text"]
 
 SHORT = 100
-OBSTACLES = {
-    "edited": "its code was edited since",
-    "file-gone": "its file is gone",
-    "temporary-tables": "its temporary tables ended with their session",
-    "taking-back": "`erm repair --take-back` had begun and did not come to its end",
-}
 
 
 class StatusFacts(Protocol):

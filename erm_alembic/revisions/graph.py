@@ -27,6 +27,7 @@ __all__ = [
     "downgrade_steps",
     "known_revisions",
     "latest_first",
+    "may_come_next",
     "parents_of",
     "script_of",
     "unknown_revisions",
@@ -187,6 +188,22 @@ def applied_revisions(scripts: ScriptDirectory, heads: Sequence[str]) -> frozens
         applied.add(revision)
         todo.extend(script_of(scripts, revision)._all_down_revisions)
     return frozenset(applied)
+
+
+def may_come_next(scripts: ScriptDirectory, heads: Sequence[str], revision: str, *, upgrade: bool) -> bool:
+    """Whether a revision can be applied, or taken back, with nothing else before it.
+
+    Args:
+        scripts: the project's script directory.
+        heads: the revisions recorded in the database, all of them known.
+        revision: the revision's id.
+        upgrade: whether it is to go up.
+    """
+    applied = applied_revisions(scripts, heads)
+    script = script_of(scripts, revision)
+    if upgrade:
+        return revision not in applied and set(script._all_down_revisions) <= applied
+    return revision in applied and not applied & set(script._all_nextrev)
 
 
 def latest_first(

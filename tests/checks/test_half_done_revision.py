@@ -62,10 +62,10 @@ def test_an_interrupted_statement_is_named() -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"obstacle": "edited"}, "its code was edited since, so that nobody knows which of its statements those are"),
+        ({"obstacle": "edited"}, "its code was edited since, so that nobody knows which of its statements are done"),
         ({"obstacle": "file-gone"}, "its file is gone"),
         ({"obstacle": "temporary-tables"}, "it had made temporary tables, which ended with their session"),
-        ({"obstacle": "taking-back"}, "`erm repair --take-back` has begun to undo them and did not come to its end"),
+        ({"obstacle": "taking-back"}, "`erm repair --take-back` has begun to undo it and did not come to its end"),
         ({"revision": "fff"}, "this plan does not come to it"),
         ({"revision": INDEX.revision}, "this plan runs a1b2c3 before it"),
         ({"direction": "downgrade"}, "this plan goes up"),

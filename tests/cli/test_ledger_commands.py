@@ -136,7 +136,7 @@ def test_status_says_why_a_half_done_revision_cannot_go_on(monkeypatch: pytest.M
     lines = erm(capsys, "status")[1].splitlines()
     assert lines[8:11] == [
         "  cut off      -  CREATE INDEX CONCURRENTLY j ON t (c)",
-        "  cannot go on: its code was edited since",
+        "  cannot go on: its code was edited since, so that nobody knows which of its statements are done",
         "  erm repair d4e5f6 --env prod   shows what can be done",
     ]
     assert lines[12].startswith("Revision d4e5f6 is half rolled back (since")
