@@ -18,6 +18,7 @@ from erm_alembic.execute.deploy import execute
 from erm_alembic.execute.progress import Progress, SilentProgress
 from erm_alembic.execute.run import Run
 from erm_alembic.findings import blocking
+from erm_alembic.hooks import TeamHooks
 from erm_alembic.opening import Opened, interruptible, open_project
 from erm_alembic.planning.build import Survey, build_plan
 from erm_alembic.planning.model import Outcome, Plan, StepOutcome
@@ -220,5 +221,6 @@ def _run(
     if survey.plan.up_to_date:
         return Result(survey.plan, Outcome("nothing-to-do", current=survey.plan.current))
     mode: Literal["apply", "rollback"] = "apply" if survey.plan.direction == "upgrade" else "rollback"
-    run = Run(opened.target, opened.project, survey, mode, progress or SilentProgress(), overrides)
+    hooks = TeamHooks(opened.settings, survey.plan)
+    run = Run(opened.target, opened.project, survey, mode, progress or SilentProgress(), overrides, hooks)
     return Result(survey.plan, execute(run, wait=wait, accept_environment=accept_environment))
