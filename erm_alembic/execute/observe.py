@@ -8,7 +8,7 @@ from typing import Any
 from erm_alembic.execute.step import StepUnderWay
 from erm_alembic.execute.watch import LockWatch
 from erm_alembic.postgres.intercept import GatedCursor, Send
-from erm_alembic.revisions.recording.call_stack import calling_line, sent_by_sqlalchemy
+from erm_alembic.revisions.recording.call_stack import calling_place, sent_by_sqlalchemy
 
 __all__ = ["Observer"]
 
@@ -43,7 +43,8 @@ class Observer:
         step, line = self._step, None
         if step is not None and not (cursor.context is None and sent_by_sqlalchemy()):
             step.statements += 1
-            line = step.last_line = calling_line(step.file)
+            step.last_place = place = calling_place(step.file)
+            line = None if place is None else place[1]
             step.last_parameters = parameters
             self._show(step, sql, line)
         with self._locks.sending(cursor.connection, sql, line):

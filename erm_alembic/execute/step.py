@@ -11,7 +11,7 @@ from typing import Any, Literal
 from erm_alembic.execute.failure import describe_failure
 from erm_alembic.ledger.encoding import Source
 from erm_alembic.planning.model import Direction, Step, StepOutcome
-from erm_alembic.revisions.recording.call_stack import line_in_traceback
+from erm_alembic.revisions.recording.call_stack import failed_at
 from erm_alembic.revisions.steps import PendingRevision
 
 __all__ = ["StepUnderWay"]
@@ -28,7 +28,7 @@ class StepUnderWay:
         started: the monotonic clock when it began, in seconds.
         started_at: when it began, with time zone.
         statements: how many statements it has sent.
-        last_line: the line of the last one.
+        last_place: the file and the line of the last one.
         last_parameters: its parameters, to be masked in what a failure says.
         failure: what ended it, also where env.py keeps that to itself.
     """
@@ -39,7 +39,7 @@ class StepUnderWay:
     started: float = field(default_factory=time.monotonic)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     statements: int = 0
-    last_line: int | None = None
+    last_place: tuple[str, int] | None = None
     last_parameters: Sequence[Any] = ()
     failure: BaseException | None = None
 
@@ -71,7 +71,6 @@ class StepUnderWay:
 
     def where_it_failed(self, error: BaseException) -> str:
         """What failed, with the line of the revision that sent the statement."""
-        line = line_in_traceback(error, self.file) or self.last_line
-        path = self.pending.facts.path
-        place = path if line is None else f"{path}:{line}"
-        return f"{place}: {describe_failure(error, self.last_parameters)}"
+        place = failed_at(error, self.file, self.pending.facts.path, self.last_place)
+        said = describe_failure(error, self.last_parameters)
+        return said if place in said else f"{place}: {said}"

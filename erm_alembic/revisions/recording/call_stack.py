@@ -6,9 +6,28 @@ import sys
 from pathlib import Path, PurePosixPath
 from types import FrameType
 
-__all__ = ["beside", "calling_file", "calling_line", "failed_at", "line_in_traceback", "sent_by_sqlalchemy"]
+__all__ = ["beside", "calling_line", "calling_place", "failed_at", "line_in_traceback", "sent_by_sqlalchemy"]
 
 SCRIPT = ".sql"  # a frame in such a file runs a statement of it (revisions/sql/sql_scripts.py)
+
+
+def calling_place(path: str) -> tuple[str, int] | None:
+    """The file and line that send what is being sent: the file at `path`, or a SQL script that it runs.
+
+    Args:
+        path: the revision file as its code objects name it.
+
+    Returns:
+        The file and its line, counted from 1; None when no frame of either is on the stack (a revision whose code is
+        imported).
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if file == path or file.endswith(SCRIPT):
+            return file, frame.f_lineno
+        frame = frame.f_back
+    return None
 
 
 def calling_line(path: str) -> int | None:
@@ -20,48 +39,32 @@ def calling_line(path: str) -> int | None:
     Returns:
         The line counted from 1; None when no frame of that file is on the stack (a revision whose code is imported).
     """
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        if frame.f_code.co_filename == path or frame.f_code.co_filename.endswith(SCRIPT):
-            return frame.f_lineno
-        frame = frame.f_back
-    return None
+    place = calling_place(path)
+    return None if place is None else place[1]
 
 
-def calling_file(path: str) -> str | None:
-    """The SQL script whose statement is being sent by the revision file at `path`; None when its own code sends it.
-
-    Args:
-        path: the revision file as its code objects name it.
-    """
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename != path:
-        if frame.f_code.co_filename.endswith(SCRIPT):
-            return frame.f_code.co_filename
-        frame = frame.f_back
-    return None
-
-
-def failed_at(error: BaseException, path: str, shown: str, otherwise: int | None = None) -> str:
+def failed_at(error: BaseException, path: str, shown: str, otherwise: tuple[str, int] | None = None) -> str:
     """Where a revision failed, as `file:line`; as `file:line:column` in a SQL script that it runs.
 
     Args:
         error: a caught exception.
         path: the revision file as its code objects name it.
         shown: the same file as it is shown.
-        otherwise: the line where the error itself knows none.
+        otherwise: the file and line that sent the last statement, where the error itself knows none.
     """
     place = getattr(error, "sql_place", None)
     if place is not None:
         return f"{beside(shown, place[0])}:{place[1]}:{place[2]}"
-    trace, file = error.__traceback__, path
+    found = otherwise
+    trace = error.__traceback__
     while trace is not None:
-        if trace.tb_frame.f_code.co_filename.endswith(SCRIPT):
-            file = trace.tb_frame.f_code.co_filename
+        file = trace.tb_frame.f_code.co_filename
+        if file == path or file.endswith(SCRIPT):
+            found = file, trace.tb_lineno
         trace = trace.tb_next
-    line = line_in_traceback(error, path) or otherwise
-    named = shown if file == path else beside(shown, file)
-    return named if line is None else f"{named}:{line}"
+    if found is None:
+        return shown
+    return f"{shown if found[0] == path else beside(shown, found[0])}:{found[1]}"
 
 
 def beside(shown: str, file: str) -> str:

@@ -21,7 +21,7 @@ from erm_alembic.postgres.intercept import GatedCursor, Send
 from erm_alembic.postgres.reading import READING_GUARD
 from erm_alembic.postgres.text.lexer import READS, SAVEPOINTS, SETTINGS, statement_kinds, tokens
 from erm_alembic.postgres.text.side_effects import acts_outside_transaction, is_advisory_lock
-from erm_alembic.revisions.recording.call_stack import calling_file, calling_line, sent_by_sqlalchemy
+from erm_alembic.revisions.recording.call_stack import calling_line, calling_place, sent_by_sqlalchemy
 from erm_alembic.revisions.recording.held_back import HeldBack
 from erm_alembic.revisions.recording.unknown_count import UnknownCount
 
@@ -253,16 +253,18 @@ class Recorder:
 
     def _note(self, cursor: GatedCursor, sql: str, parameters: Sequence[Any]) -> None:
         assert self.recording is not None
+        path = self.recording.path
+        file, line = calling_place(path) or (path, None)
         self.recording.statements.append(
             RecordedStatement(
                 sql=sql,
-                line=calling_line(self.recording.path),
+                line=line,
                 autocommit=bool(cursor.connection.autocommit),
                 parameter_sets=len(parameters),
                 raw=cursor.context is None,
                 read=False,
                 literal=_literal(cursor, sql, parameters),
-                file=calling_file(self.recording.path),
+                file=None if file == path else file,
             )
         )
 
