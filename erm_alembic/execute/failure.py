@@ -13,6 +13,13 @@ from erm_alembic.config.redaction import first_line, redact
 __all__ = ["describe_failure"]
 
 SHORTEST_VALUE = 3
+# What the server lacks, by the name of the setting that its hint has, or else by SQLSTATE; and what to do about it.
+LOCKS_SETTING = "max_locks_per_transaction"
+SHORTAGES = {
+    "53100": "free space on the server's disk, then apply again",
+    "53200": "give the server more memory, then apply again",
+    "53300": "wait until connections are free or raise max_connections, then apply again",
+}
 
 
 def describe_failure(error: BaseException, parameters: Sequence[Any] = ()) -> str:
@@ -26,12 +33,22 @@ def describe_failure(error: BaseException, parameters: Sequence[Any] = ()) -> st
     """
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     if isinstance(cause, psycopg2.Error) and cause.diag.message_primary:
-        text = f"{cause.diag.message_primary} (SQLSTATE {cause.diag.sqlstate})"
+        text = f"{cause.diag.message_primary} (SQLSTATE {cause.diag.sqlstate}){_advice(cause.diag)}"
     else:
         text = f"{type(cause).__name__}: {first_line(cause)}"
     for value in sorted(set(_values(parameters)), key=len, reverse=True):
         text = text.replace(value, "?")
     return redact(text.replace("\x00", ""))  # which no server can keep
+
+
+def _advice(diagnostics: Any) -> str:
+    if LOCKS_SETTING in (diagnostics.message_hint or ""):
+        return (
+            f": each table and index is a lock until the commit; raise {LOCKS_SETTING} and restart the server, or split"
+            " the revision"
+        )
+    advice = SHORTAGES.get(diagnostics.sqlstate)
+    return f": {advice}" if advice else ""
 
 
 def _values(parameters: Iterable[Any]) -> Iterable[str]:

@@ -260,10 +260,19 @@ def _env_py_failed(scripts: ScriptDirectory, error: BaseException) -> ProjectErr
     return ProjectError(
         f"{place}: env.py raises {type(error).__name__}: {first_line(error)}",
         effect="No revision was planned or run.",
-        cure="Check the role's rights: env.py, or Alembic making its version table, sent what the database refuses."
-        if isinstance(error, DBAPIError)
-        else "Correct env.py, or set what it needs; `-v` shows the traceback.",
+        cure=_cure(error),
     )
+
+
+def _cure(error: BaseException) -> str:
+    if not isinstance(error, DBAPIError):
+        return "Correct env.py, or set what it needs; `-v` shows the traceback."
+    if getattr(error.orig, "pgcode", "unknown") is None:
+        return (
+            "env.py opens a connection of its own besides erm's, and that one failed: give the server room for it"
+            " (max_connections), and env.py the right address."
+        )
+    return "Check the role's rights: env.py, or Alembic making its version table, sent what the database refuses."
 
 
 def _set_url(config: Config, scripts: ScriptDirectory, target: DatabaseUrl) -> None:
