@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from erm_alembic.checks import CheckContext, run_checks
 from erm_alembic.checks.missing_downgrade import exempted
@@ -16,7 +15,7 @@ from erm_alembic.drift.history import edited_revisions, missing_revisions
 from erm_alembic.errors import Refused
 from erm_alembic.execute.deploy import execute
 from erm_alembic.execute.progress import Progress, SilentProgress
-from erm_alembic.execute.run import Run
+from erm_alembic.execute.run import Mode, Run
 from erm_alembic.findings import blocking
 from erm_alembic.hooks import TeamHooks
 from erm_alembic.opening import Opened, interruptible, open_project
@@ -69,7 +68,7 @@ def plan(
         >>> [step.revision for step in plan.steps], plan.blocked
         (['3a1f5c0e7b21', '8c4d2e91f6a0'], False)
     """
-    return _planned(open_project(env, config, options), Request("upgrade", to)).plan
+    return plan_request(open_project(env, config, options), Request("upgrade", to)).plan
 
 
 def plan_rollback(
@@ -99,7 +98,7 @@ def plan_rollback(
         >>> [step.revision for step in erm_alembic.plan_rollback("staging", steps=1).steps]
         ['8c4d2e91f6a0']
     """
-    return _planned(open_project(env, config, options), Request("downgrade", to, steps)).plan
+    return plan_request(open_project(env, config, options), Request("downgrade", to, steps)).plan
 
 
 def apply(
@@ -135,8 +134,8 @@ def apply(
         ('done', ('8c4d2e91f6a0',))
     """
     opened = open_project(env, config, options, to_write=True)
-    return _run(
-        opened, _planned(opened, Request("upgrade", to), overrides), wait, accept_environment, progress, overrides
+    return run_plan(
+        opened, plan_request(opened, Request("upgrade", to), overrides), wait, accept_environment, progress, overrides
     )
 
 
@@ -180,12 +179,18 @@ def rollback(
     if allow_data_loss:
         overrides = (*overrides, Override("data-loss", "--allow-data-loss"))
     opened = open_project(env, config, options, to_write=True)
-    planned = _planned(opened, Request("downgrade", to, steps), overrides)
-    return _run(opened, planned, wait, accept_environment, progress, overrides)
+    planned = plan_request(opened, Request("downgrade", to, steps), overrides)
+    return run_plan(opened, planned, wait, accept_environment, progress, overrides)
 
 
-def _planned(opened: Opened, request: Request, overrides: tuple[Override, ...] = ()) -> Survey:
-    """Plan, look for drift, and let every check have its say."""
+def plan_request(opened: Opened, request: Request, overrides: tuple[Override, ...] = ()) -> Survey:
+    """Plan, look for drift, and let every check have its say.
+
+    Args:
+        opened: what the command works on.
+        request: what is asked for.
+        overrides: rules that may pass this once.
+    """
     survey = interruptible(opened.target, lambda: build_plan(opened.target, opened.project, request))
     drift = (*missing_revisions(survey.unknown, survey.ledger), *edited_revisions(survey.applied, survey.ledger))
     drifted = replace(survey.plan, drift=drift)
@@ -201,14 +206,26 @@ def _planned(opened: Opened, request: Request, overrides: tuple[Override, ...] =
     return replace(survey, plan=replace(drifted, findings=findings, exempted=exempted(context)))
 
 
-def _run(
+def run_plan(
     opened: Opened,
     survey: Survey,
     wait: float,
     accept_environment: bool,
     progress: Progress | None,
     overrides: tuple[Override, ...],
+    mode: Mode | None = None,
 ) -> Result:
+    """Run a plan, unless something objects to it.
+
+    Args:
+        opened: what the command works on.
+        survey: the plan and what it was made from.
+        wait: how long to wait for the deploy lock, in seconds.
+        accept_environment: whether a database that was deployed under another environment is accepted.
+        progress: told what happens.
+        overrides: what the ledger keeps of why it was run.
+        mode: what the ledger calls the run; None for what its direction says.
+    """
     not_run = tuple(StepOutcome(step.revision, "not-run") for step in survey.plan.steps)
     if blocking(survey.plan.findings):
         return Result(survey.plan, Outcome("refused", steps=not_run, current=survey.plan.current))
@@ -220,7 +237,7 @@ def _run(
         )
     if survey.plan.up_to_date:
         return Result(survey.plan, Outcome("nothing-to-do", current=survey.plan.current))
-    mode: Literal["apply", "rollback"] = "apply" if survey.plan.direction == "upgrade" else "rollback"
+    mode = mode or ("apply" if survey.plan.direction == "upgrade" else "rollback")
     hooks = TeamHooks(opened.settings, survey.plan)
     run = Run(opened.target, opened.project, survey, mode, progress or SilentProgress(), overrides, hooks)
     return Result(survey.plan, execute(run, wait=wait, accept_environment=accept_environment))

@@ -24,13 +24,14 @@ __all__ = ["execute"]
 NOTHING_CHANGED = "Nothing was changed."
 
 
-def execute(run: Run, *, wait: float, accept_environment: bool) -> Outcome:
+def execute(run: Run, *, wait: float, accept_environment: bool, course: type[Course] = Course) -> Outcome:
     """Run a plan's steps.
 
     Args:
         run: the plan and where it goes.
         wait: how long to wait for the deploy lock, in seconds.
         accept_environment: whether a database that was deployed under another environment is accepted.
+        course: what it does with the steps, once it has the lock.
 
     Raises:
         LockNotHad: another deployer holds the lock.
@@ -50,7 +51,7 @@ def execute(run: Run, *, wait: float, accept_environment: bool) -> Outcome:
                 watch.at_last(ledger.cut_off)
                 with run.target.reported():
                     run_id = _start_in_ledger(run, ledger, raw, accept_environment)
-                return _guarded(Course(run, run_id, raw, ledger, watch), begun)
+                return _guarded(course(run, run_id, raw, ledger, watch), begun)
     except Stopped as stopped:
         raise _stopped_before(stopped) from stopped
 

@@ -36,8 +36,9 @@ from erm_alembic.revisions.project import AlembicProject
 from erm_alembic.revisions.steps import PendingRevision
 from erm_alembic.target import Target
 
-__all__ = ["Course", "Run"]
+__all__ = ["Course", "Mode", "Run"]
 
+Mode = Literal["apply", "rollback", "repair"]
 NOTHING_CHANGED = "Nothing was changed."
 
 
@@ -49,7 +50,7 @@ class Run:
         target: the database.
         project: the Alembic project.
         survey: the plan and what it was made from.
-        mode: `apply` or `rollback`.
+        mode: `apply`, `rollback` or `repair`.
         progress: who watches.
         overrides: the rules that were let pass, for the ledger.
         hooks: the team's own commands around it.
@@ -58,7 +59,7 @@ class Run:
     target: Target
     project: AlembicProject
     survey: Survey
-    mode: Literal["apply", "rollback"]
+    mode: Mode
     progress: Progress
     overrides: tuple[Override, ...] = ()
     hooks: Hooks = field(default_factory=NoHooks)

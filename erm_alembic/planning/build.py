@@ -19,13 +19,14 @@ from erm_alembic.revisions.facts import RevisionFacts, read_facts, revision_hash
 from erm_alembic.revisions.graph import (
     applied_revisions,
     known_revisions,
+    may_come_next,
     parents_of,
     script_of,
     unknown_revisions,
     verify_graph,
 )
 from erm_alembic.revisions.project import AlembicProject
-from erm_alembic.revisions.steps import PendingRevision, pending_downgrades, pending_upgrades
+from erm_alembic.revisions.steps import PendingRevision, pending_alone, pending_downgrades, pending_upgrades
 from erm_alembic.target import Target
 
 if TYPE_CHECKING:
@@ -156,6 +157,10 @@ def choose_pending(
     Raises:
         UsageError: the requested revision does not exist or cannot be reached.
     """
+    if request.only and request.to is not None:
+        upgrade = request.direction == "upgrade"
+        turn = may_come_next(scripts, current, request.to, upgrade=upgrade)
+        return [pending_alone(project, scripts, request.to, upgrade=upgrade)] if turn else []
     if request.direction == "upgrade":
         return pending_upgrades(project, scripts, current, request.to or "heads")
     return pending_downgrades(project, scripts, current, to=request.to, count=request.count, applied_order=order.get)

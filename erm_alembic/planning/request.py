@@ -17,11 +17,13 @@ class Request:
         direction: up or down.
         to: the revision to reach (up: `heads` by default) or to keep (down); None for `count`.
         count: how many revisions to take back when `to` is None.
+        only: whether `to` alone is meant, and nothing on the way to it.
     """
 
     direction: Direction = "upgrade"
     to: str | None = None
     count: int = 1
+    only: bool = False
 
     @property
     def destination(self) -> str:
