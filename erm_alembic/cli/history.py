@@ -18,6 +18,7 @@ __all__ = ["app"]
 EXAMPLES = """\b
 Examples:
   erm history --env prod --limit 5
+  erm history --env prod --limit 1 -v          with what the team's own hooks said
   erm history --env prod --format json > runs.json
   erm history restore 3f9a1c --env prod
 """
@@ -49,7 +50,7 @@ def history(
     if format_ is Format.json:
         console.write(history_json(runs))
     else:
-        console.write(history_text(runs, paint=console.painter(sys.stdout)))
+        console.write(history_text(runs, verbose=verbose, paint=console.painter(sys.stdout)))
 
 
 @app.command("restore")

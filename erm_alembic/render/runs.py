@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from erm_alembic.config.redaction import redact
 from erm_alembic.render.json import SCHEMA_VERSION, dump, plain_value
-from erm_alembic.render.safe import Paint, one_line, plain
+from erm_alembic.render.safe import Paint, block, one_line, plain
 from erm_alembic.render.words import counted, duration
 
 if TYPE_CHECKING:
+    from erm_alembic.ledger.hooks import HookRecord
     from erm_alembic.ledger.model import RevisionRecord, RunRecord
 
-__all__ = ["history_json", "history_text", "moment", "run_headline"]
+__all__ = ["history_json", "history_text", "moment", "override_lines", "run_headline"]
 
 
 def moment(when: datetime) -> str:
@@ -55,23 +56,40 @@ def _revision_line(record: RevisionRecord) -> str:
     return f"{line}  ({ending}, {facts})"
 
 
-def _run_lines(run: RunRecord, paint: Paint) -> list[str]:
-    lines = [run_headline(run, paint)]
-    lines += [f"  {paint('overridden', 'warn')}  {one_line(redact(override))}" for override in run.overrides]
+def override_lines(run: RunRecord, paint: Paint) -> list[str]:
+    """The rules that were let pass in a run, a line each."""
+    return [f"  {paint('overridden', 'warn')}  {one_line(redact(override))}" for override in run.overrides]
+
+
+def _hook_lines(hook: HookRecord) -> list[str]:
+    about = f" {one_line(hook.revision)}" if hook.revision else ""
+    status = "" if hook.exit_status in (None, 0) else f" {hook.exit_status}"
+    facts = f"({one_line(hook.outcome)}{status}, {duration(hook.duration_ms)})"
+    output = block(redact(hook.output).rstrip()) if hook.output.strip() else []
+    return [f"  hook  {one_line(hook.event)}{about}  {one_line(redact(hook.command))}  {facts}"] + [
+        f"        | {line}".rstrip() for line in output
+    ]
+
+
+def _run_lines(run: RunRecord, verbose: bool, paint: Paint) -> list[str]:
+    lines = [run_headline(run, paint), *override_lines(run, paint)]
     for record in run.revisions:
         lines.append(_revision_line(record))
         if record.error:
             lines.append(f"        {one_line(redact(record.error))}")
     if run.error and not any(record.error for record in run.revisions):
-        lines.append(f"  {one_line(redact(run.error))}")
+        lines += [f"  {line}" for line in block(redact(run.error))]
+    for hook in run.hooks if verbose else ():
+        lines += _hook_lines(hook)
     return lines
 
 
-def history_text(runs: tuple[RunRecord, ...], *, paint: Paint = plain) -> str:
+def history_text(runs: tuple[RunRecord, ...], *, verbose: bool = False, paint: Paint = plain) -> str:
     """The ledger's runs, in the order given.
 
     Args:
         runs: the runs.
+        verbose: show the team's own commands too, with what they wrote.
         paint: gives colour; none by default.
 
     Example:
@@ -80,7 +98,7 @@ def history_text(runs: tuple[RunRecord, ...], *, paint: Paint = plain) -> str:
     """
     if not runs:
         return "The ledger has no run of this database yet.\n"
-    return "\n\n".join("\n".join(_run_lines(run, paint)) for run in runs) + "\n"
+    return "\n\n".join("\n".join(_run_lines(run, verbose, paint)) for run in runs) + "\n"
 
 
 def history_json(runs: tuple[RunRecord, ...]) -> str:

@@ -206,3 +206,21 @@ def test_a_command_runs_under_the_deploy_lock_and_holds_nobody_up(hooked: Hooked
     assert {(row[0], row[3]) for row in hooked.kept()} == {
         (event, "(1, True)\n") for event in ("before_run", "before_revision", "after_revision", "after_run")
     }
+
+
+def test_the_history_shows_what_hooks_said(hooked: Hooked) -> None:
+    """`erm history -v` and its JSON have each command with its ending and its output; without -v they stay away."""
+    hooked.hooks(before_run="echo two\\ lines", after_revision="sh -c 'printf \"\\033[2Jodd\\n\"; exit 4'")
+    assert hooked.project.apply("--to", "a1").returncode == 0
+    assert "hook" not in hooked.project.erm("history").stdout
+    lines = [line.partition("  (")[0] for line in hooked.project.erm("history", "-v").stdout.splitlines()]
+    assert lines[2:] == [
+        "  hook  before_run  echo 'two lines'",
+        "        | two lines",
+        "  hook  after_revision a1  sh -c 'printf \"\\033[2Jodd\\n\"; exit 4'",
+        "        | \\x1b[2Jodd",
+    ]
+    (run,) = hooked.project.history()
+    assert [
+        (each["event"], each["revision"], each["outcome"], each["exit_status"], each["output"]) for each in run["hooks"]
+    ] == [("before_run", None, "done", 0, "two lines\n"), ("after_revision", "a1", "failed", 4, "\x1b[2Jodd\n")]
