@@ -11,7 +11,7 @@ import hashlib
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ from erm_alembic.revisions.source.sql_pair import script_files
 from erm_alembic.version import __version__
 
 __all__ = ["KnownGraph", "known_graph", "remember_graph"]
+
+Clock = Callable[[], int]
 
 # File systems keep time in steps, the coarsest (FAT) of two seconds: of a file that was changed within the last
 # step, the next change need not show.
@@ -62,19 +64,20 @@ class KnownGraph:
         return all(self.hashes.get(revision, applied[revision]) == applied[revision] for revision in applied)
 
 
-def known_graph(root: Path, scripts: ScriptDirectory) -> KnownGraph | None:
+def known_graph(root: Path, scripts: ScriptDirectory, clock: Clock = time.time_ns) -> KnownGraph | None:
     """What an earlier plan remembered, when every file is still the same; None when Alembic has to load them.
 
     Args:
         root: the project's folder.
         scripts: its script directory, of which nothing is loaded yet.
+        clock: nanoseconds since the epoch.
     """
     if is_off() or scripts.sourceless:
         return None
     content = read_private(root, _name(scripts))
     memo = None if content is None else from_bytes(content)
     try:
-        now = time.time_ns()
+        now = clock()
         if memo is None or memo.key != _key(scripts):
             return None
         listing = list_files(_folders(scripts), recursive=scripts.recursive_version_locations)
@@ -100,26 +103,28 @@ def known_graph(root: Path, scripts: ScriptDirectory) -> KnownGraph | None:
         return None
 
 
-def remember_graph(root: Path, scripts: ScriptDirectory, complete_at: Iterable[str]) -> None:
+def remember_graph(
+    root: Path, scripts: ScriptDirectory, complete_at: Iterable[str], clock: Clock = time.time_ns
+) -> None:
     """Remember what Alembic has loaded, for the next plan; where that is not possible, nothing happens.
 
     Args:
         root: the project's folder.
         scripts: its script directory, loaded.
         complete_at: the revisions of a database in which nothing is pending up to the heads.
+        clock: nanoseconds since the epoch.
     """
     if is_off() or scripts.sourceless:
         return
     try:
-        memo = _memo(scripts, sorted(complete_at))
+        memo = _memo(scripts, sorted(complete_at), clock())
         if memo is not None:
             _keep(root, scripts, memo)
     except (OSError, ValueError):
         return
 
 
-def _memo(scripts: ScriptDirectory, complete_at: Sequence[str]) -> Memo | None:
-    now = time.time_ns()
+def _memo(scripts: ScriptDirectory, complete_at: Sequence[str], now: int) -> Memo | None:
     loaded = {script.path: script for script in scripts.walk_revisions()}
     listing = list_files(_folders(scripts), recursive=scripts.recursive_version_locations)
     real = {path: listing.links.get(path) or os.path.realpath(path) for path in listing.files}
