@@ -106,7 +106,7 @@ def apply(
     *,
     config: Path | None = None,
     to: str = "heads",
-    wait: float = 10.0,
+    wait: float | None = None,
     overrides: tuple[Override, ...] = (),
     accept_environment: bool = False,
     progress: Progress | None = None,
@@ -118,7 +118,7 @@ def apply(
         env: the profile.
         config: the path of erm.yaml.
         to: the revision to reach.
-        wait: how long to wait for the deploy lock, in seconds.
+        wait: how long to wait for the deploy lock, in seconds; None means `execution.deploy_lock_wait`.
         overrides: rules that may pass this once, each with its reason.
         accept_environment: whether a database that was deployed under another environment is accepted.
         progress: told what happens.
@@ -145,7 +145,7 @@ def rollback(
     config: Path | None = None,
     to: str | None = None,
     steps: int = 1,
-    wait: float = 10.0,
+    wait: float | None = None,
     allow_data_loss: bool = False,
     overrides: tuple[Override, ...] = (),
     accept_environment: bool = False,
@@ -159,7 +159,7 @@ def rollback(
         config: the path of erm.yaml.
         to: what shall remain; None takes back `steps` revisions.
         steps: how many of the most recent revisions to take back.
-        wait: how long to wait for the deploy lock, in seconds.
+        wait: how long to wait for the deploy lock, in seconds; None means `execution.deploy_lock_wait`.
         allow_data_loss: whether rows and values may be lost.
         overrides: rules that may pass this once, each with its reason.
         accept_environment: whether a database that was deployed under another environment is accepted.
@@ -209,7 +209,7 @@ def plan_request(opened: Opened, request: Request, overrides: tuple[Override, ..
 def run_plan(
     opened: Opened,
     survey: Survey,
-    wait: float,
+    wait: float | None,
     accept_environment: bool,
     progress: Progress | None,
     overrides: tuple[Override, ...],
@@ -220,7 +220,7 @@ def run_plan(
     Args:
         opened: what the command works on.
         survey: the plan and what it was made from.
-        wait: how long to wait for the deploy lock, in seconds.
+        wait: how long to wait for the deploy lock, in seconds; None means `execution.deploy_lock_wait`.
         accept_environment: whether a database that was deployed under another environment is accepted.
         progress: told what happens.
         overrides: what the ledger keeps of why it was run.

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Mode", "Request", "migrate", "register"]
 
-DEFAULT_WAIT = "10s"
-
 EXAMPLES = """\b
 Examples:
   erm migrate --mode plan --env staging            what would be done; writes nothing
@@ -190,7 +188,7 @@ def _execute(request: Request) -> Result:
     from erm_alembic import migrate as pipeline
     from erm_alembic.cli.progress import progress
 
-    wait = wait_seconds(request.wait or DEFAULT_WAIT)
+    wait = None if request.wait is None else wait_seconds(request.wait)
     options, overrides = _options(request), _overrides(request)
     with progress(verbose=request.verbose) as shown, console.stdout_reserved():
         if request.mode is Mode.rollback:
@@ -267,7 +265,7 @@ def migrate(
     ] = None,
     wait: Annotated[
         str | None,
-        typer.Option("--wait", metavar="DURATION", help="Wait so long for the deploy lock. Default: 10s."),
+        typer.Option("--wait", metavar="DURATION", help="How long to wait for the deploy lock. Default: 10s."),
     ] = None,
     check: Annotated[bool, typer.Option("--check", help="Only look: exit 3 when revisions would run.")] = False,
     sql: Annotated[bool, typer.Option("--sql", help="Print the SQL script, values included; run nothing.")] = False,

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Literal
 
 from erm_alembic.errors import ErmError, Interrupted, Refused
+from erm_alembic.execute.aftermath import Aftermath, aftermath_of
 from erm_alembic.execute.ending import write_end
 from erm_alembic.execute.progress import UnfailingProgress
 from erm_alembic.execute.provenance import git_commit
@@ -24,12 +25,12 @@ __all__ = ["execute"]
 NOTHING_CHANGED = "Nothing was changed."
 
 
-def execute(run: Run, *, wait: float, accept_environment: bool, course: type[Course] = Course) -> Outcome:
+def execute(run: Run, *, wait: float | None, accept_environment: bool, course: type[Course] = Course) -> Outcome:
     """Run a plan's steps.
 
     Args:
         run: the plan and where it goes.
-        wait: how long to wait for the deploy lock, in seconds.
+        wait: how long to wait for the deploy lock, in seconds; None means `execution.deploy_lock_wait`.
         accept_environment: whether a database that was deployed under another environment is accepted.
         course: what it does with the steps, once it has the lock.
 
@@ -41,6 +42,8 @@ def execute(run: Run, *, wait: float, accept_environment: bool, course: type[Cou
     """
     begun = time.monotonic()
     run = replace(run, progress=UnfailingProgress(run.progress))
+    if wait is None:
+        wait = run.target.settings.execution.deploy_lock_wait.total_seconds()
     try:
         with cancel_on_signal() as watch, contextlib.closing(run.target.connect(f"erm {run.mode}")) as raw:
             watch.remember(raw)
@@ -84,6 +87,7 @@ def _guarded(course: Course, begun: float) -> Outcome:
     """Run the steps; whatever ends them early becomes an outcome, and the server has rolled the revision back."""
     ending: Ending = ("done", None)
     refusal: ErmError | None = None
+    cause: BaseException | None = None
     watch = course.watch
     try:
         _run_environment(course)
@@ -96,21 +100,22 @@ def _guarded(course: Course, begun: float) -> Outcome:
     except ErmError as error:
         ending, refusal = ("failed", error.what), error
     except BaseException as error:
-        ending = ("failed", course.where_it_failed(error))
+        ending, cause = ("failed", course.where_it_failed(error)), error
     with watch.held():
         if watch.received is not None and ending[0] != "done":
-            ending, refusal = ("interrupted", f"stopped by {Stopped(watch.received)}"), None
+            ending, refusal, cause = ("interrupted", f"stopped by {Stopped(watch.received)}"), None, None
         write_end(course, *ending)
+        aftermath = aftermath_of(course, cause)
         if ending[0] != "done":
             course.fail_step(ending[1] or ending[0])
-        outcome = _outcome(course, ending, begun)
+        outcome = _outcome(course, ending, aftermath, begun)
         course.hooks.after_run(outcome)
     if refusal is not None:
         raise refusal
     return outcome
 
 
-def _outcome(course: Course, ending: Ending, begun: float) -> Outcome:
+def _outcome(course: Course, ending: Ending, aftermath: Aftermath, begun: float) -> Outcome:
     result, error = ending
     return Outcome(
         result=result,
@@ -120,6 +125,8 @@ def _outcome(course: Course, ending: Ending, begun: float) -> Outcome:
         duration_ms=round((time.monotonic() - begun) * 1000),
         error=error,
         signal_number=course.watch.received if result == "interrupted" else None,
+        effect=aftermath.effect,
+        cure=aftermath.cure,
     )
 
 
@@ -132,7 +139,7 @@ def _run_environment(course: Course) -> None:
         course.limits.set_up(another, quiet=True)
         another.autocommit = False
         target.set_role(another)
-        another.gate = course.observer
+        course.observer.attend(another)
         return another
 
     with target.reported():
@@ -140,7 +147,7 @@ def _run_environment(course: Course) -> None:
         course.limits.set_up(course.ledger.connection, quiet=True)
         target.set_role(raw)
     raw.autocommit = False
-    raw.gate = course.observer
+    course.observer.attend(raw)
     engine = gated_engine(raw, target.url.sqlalchemy_url("postgresql+psycopg2"), connect)
     with engine.connect() as connection, course.locks.watching():
         connection.rollback()

@@ -6,16 +6,19 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import psycopg2
+from psycopg2.errors import DeadlockDetected
 from sqlalchemy.exc import DBAPIError
 
 from erm_alembic.config.redaction import first_line, redact
+from erm_alembic.execute.watch import Refusal
 
-__all__ = ["describe_failure"]
+__all__ = ["describe_failure", "describe_refusal"]
 
 SHORTEST_VALUE = 3
 # What the server lacks, by the name of the setting that its hint has, or else by SQLSTATE; and what to do about it.
 LOCKS_SETTING = "max_locks_per_transaction"
 SHORTAGES = {
+    "25006": "the database is read-only now; apply again where, or when, it may be written",
     "53100": "free space on the server's disk, then apply again",
     "53200": "give the server more memory, then apply again",
     "53300": "wait until connections are free or raise max_connections, then apply again",
@@ -49,6 +52,22 @@ def _advice(diagnostics: Any) -> str:
         )
     advice = SHORTAGES.get(diagnostics.sqlstate)
     return f": {advice}" if advice else ""
+
+
+def describe_refusal(refusal: Refusal | None, tries: int) -> str:
+    """What follows the server's words when a lock was not had: which lock, how often it was tried, who was in the way.
+
+    Args:
+        refusal: the lock; None when it was something else.
+        tries: how often the revision was tried.
+    """
+    if refusal is None:
+        return ""
+    lock = refusal.wait.lock if refusal.wait is not None else "its lock"
+    deadlock = "deadlocked over" if isinstance(refusal.error, DeadlockDetected) else "did not get"
+    said = f": it {deadlock} {lock}, in {tries} {'try' if tries == 1 else 'tries'}"
+    blockers = refusal.wait.blockers if refusal.wait is not None else ()
+    return f"{said}; in the way: {'; '.join(map(str, blockers))}" if blockers else said
 
 
 def _values(parameters: Iterable[Any]) -> Iterable[str]:

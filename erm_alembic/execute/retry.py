@@ -71,11 +71,12 @@ class Retries:
         before = _Before(connection)
         for tried in range(1, self._settings.lock_retries + 2):
             self._watch.begin()
+            step.tries, step.refusal = tried, None
             refusal: Refusal | None
             try:
                 function()
             except Exception as error:
-                refusal = self._refusal_behind(error)
+                refusal = step.refusal = self._refusal_behind(error)
                 if refusal is None or refusal.outside or tried > self._settings.lock_retries:
                     raise
                 if not before.can_be_restored():
@@ -85,6 +86,7 @@ class Retries:
                 if refusal is None or not before.is_aborted():
                     return
                 # The revision kept the error to itself, and its transaction is aborted all the same.
+                refusal = step.refusal = self._with_holders(refusal)
                 if tried > self._settings.lock_retries:
                     raise refusal.error
             before.restore()

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from erm_alembic.execute.failure import describe_failure
+from erm_alembic.execute.failure import describe_failure, describe_refusal
+from erm_alembic.execute.watch import Refusal
 from erm_alembic.ledger.encoding import Source
 from erm_alembic.planning.model import Direction, Step, StepOutcome
 from erm_alembic.revisions.recording.call_stack import failed_at
@@ -31,6 +32,8 @@ class StepUnderWay:
         last_place: the file and the line of the last one.
         last_parameters: its parameters, to be masked in what a failure says.
         failure: what ended it, also where env.py keeps that to itself.
+        tries: how often its function was called.
+        refusal: the lock that it did not get in the end.
     """
 
     pending: PendingRevision
@@ -42,6 +45,8 @@ class StepUnderWay:
     last_place: tuple[str, int] | None = None
     last_parameters: Sequence[Any] = ()
     failure: BaseException | None = None
+    tries: int = 0
+    refusal: Refusal | None = None
 
     @property
     def revision(self) -> str:
@@ -72,5 +77,5 @@ class StepUnderWay:
     def where_it_failed(self, error: BaseException) -> str:
         """What failed, with the line of the revision that sent the statement."""
         place = failed_at(error, self.file, self.pending.facts.path, self.last_place)
-        said = describe_failure(error, self.last_parameters)
+        said = describe_failure(error, self.last_parameters) + describe_refusal(self.refusal, self.tries)
         return said if place in said else f"{place}: {said}"

@@ -233,6 +233,8 @@ class Outcome:
         duration_ms: the whole run, in milliseconds.
         error: what failed, without parameter values.
         signal_number: the signal that interrupted the run; None for any other ending.
+        effect: what stays of the revision that failed; None when nothing failed, or when it cannot be told.
+        cure: what to do about it, where erm knows that.
     """
 
     result: Literal["done", "nothing-to-do", "refused", "failed", "interrupted"]
@@ -242,3 +244,5 @@ class Outcome:
     duration_ms: int = 0
     error: str | None = None
     signal_number: int | None = None
+    effect: str | None = None
+    cure: str | None = None

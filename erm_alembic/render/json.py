@@ -22,7 +22,7 @@ SCHEMA_VERSION = 1
 NEVER_SERIALISED = frozenset({(Statement, "literal")})
 
 # Free texts that come from a driver, a server or a revision file and could quote a connection string.
-_REDACTED_KEYS = frozenset({"error", "message", "help", "command", "output"})
+_REDACTED_KEYS = frozenset({"error", "message", "help", "command", "output", "effect", "cure"})
 
 
 def plain_value(value: Any) -> Any:

@@ -58,6 +58,8 @@ def outcome_lines(plan: Plan, outcome: Outcome, paint: Paint) -> list[str]:
     shown = any(step.error for step in outcome.steps)
     if outcome.error and not shown:
         lines += [f"  {line}" for line in block(redact(outcome.error))]
+    for label, text in (("effect:", outcome.effect), ("cure:  ", outcome.cure)):
+        lines += [f"{paint(label, 'strong')} {line}" for line in block(redact(text or ""))[:1] if line]
     if outcome.result == "refused":
         return lines
     return [*lines, f"The database is now at {revisions(outcome.current, 'base: no revision is recorded')}."]

@@ -99,7 +99,7 @@ def test_each_override_may_have_its_own_reason(monkeypatch: pytest.MonkeyPatch, 
 @pytest.mark.parametrize(
     ("typed", "expected"),
     [
-        ("--mode rollback", {"steps": 1, "to": None, "allow_data_loss": False, "wait": 10.0}),
+        ("--mode rollback", {"steps": 1, "to": None, "allow_data_loss": False, "wait": None}),
         ("--mode rollback --steps 3 --allow-data-loss", {"steps": 3, "allow_data_loss": True}),
         ("--mode rollback --to base", {"to": "base"}),
     ],
