@@ -1,9 +1,9 @@
-"""`erm gen`: from the models to a revision, through the project's own env.py and the target database."""
+"""`erm gen` and `erm import-sql`: from the models, or from another tool's SQL scripts, to revisions."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,14 +11,37 @@ from sqlalchemy import Connection
 
 from erm_alembic.config.loader import load_settings
 from erm_alembic.config.settings import Settings
+from erm_alembic.execute.stamp import Stamped, read_taken_over, stamp_taken_over
 from erm_alembic.postgres.intercept import gated_engine
 from erm_alembic.revisions.autogenerate import Generated, NoModels, autogenerate
 from erm_alembic.revisions.project import AlembicOptions, find_project
+from erm_alembic.revisions.sql.adopting import Adoption, plan_adoption, write_adoption
 from erm_alembic.revisions.sql.from_models import ModelSql, sql_from_models
+from erm_alembic.revisions.sql.layouts import SourceDirectory, read_directory
 from erm_alembic.revisions.sql.new_pair import NewPair, create_pair
+from erm_alembic.revisions.sql.taking_over import TakenOver
 from erm_alembic.target import Target, open_target
 
-__all__ = ["Generated", "GeneratedSql", "generate", "generate_sql"]
+__all__ = ["Generated", "GeneratedSql", "Imported", "generate", "generate_sql", "import_sql"]
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What became of another tool's directory.
+
+    Args:
+        source: what stands in it.
+        adoption: the revisions that were made of it.
+        environment: the profile whose database was looked at; None when none was asked for.
+        taken: what the other tool has run there; None when no database was asked for.
+        stamped: what became of the database; None when it was only looked, or no database was asked for.
+    """
+
+    source: SourceDirectory
+    adoption: Adoption
+    environment: str | None = None
+    taken: TakenOver | None = None
+    stamped: Stamped | None = None
 
 
 @dataclass(frozen=True)
@@ -126,6 +149,59 @@ def generate_sql(
     if write:
         pair = create_pair(project, message, up=found.up, down=found.down, head=head, version_path=version_path)
     return GeneratedSql(found.changes, found.up, found.down, pair)
+
+
+def import_sql(
+    folder: Path,
+    env: str | None = None,
+    *,
+    layout: str | None = None,
+    table: str | None = None,
+    write: bool = True,
+    config: Path | None = None,
+    wait: float | None = None,
+    version_path: Path | None = None,
+    accept_environment: bool = False,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Imported:
+    """Make revisions of the SQL scripts of golang-migrate, dbmate or the Go `erm`, and take over what they have run.
+
+    Args:
+        folder: the directory of the scripts; it stays as it is.
+        env: the profile whose database is to be stamped; None only writes files.
+        layout: `golang-migrate`, `dbmate` or `erm`; None finds it out.
+        table: the tool's table in the database, where it is not called as usual.
+        write: False only looks.
+        config: the path of erm.yaml.
+        wait: how long to wait for the deploy lock, in seconds; None means `execution.deploy_lock_wait`.
+        version_path: the version location to write to, where the project has several.
+        accept_environment: whether a database that was deployed under another environment is accepted.
+        tell: told who holds the deploy lock.
+
+    Raises:
+        ErmError: a subclass of it, when the scripts cannot be imported or the database cannot be taken over.
+
+    Example:
+        `import_sql(Path("db/migrations"), "staging", write=False).adoption.steps`
+    """
+    settings = load_settings(env, config, require_url=env is not None)
+    project = find_project(settings)
+    source = read_directory(folder, layout)
+    adoption = plan_adoption(project, source, version_path)
+    if env is None:
+        if write:
+            write_adoption(project, adoption)
+        return Imported(source, adoption)
+    target = open_target(settings)
+    taken = read_taken_over(target, source, table)
+    if not write:
+        return Imported(source, adoption, settings.environment, taken)
+    write_adoption(project, adoption)
+    patience = settings.execution.deploy_lock_wait.total_seconds() if wait is None else wait
+    stamped = stamp_taken_over(
+        target, project, source, table, wait=patience, tell=tell, accept_environment=accept_environment
+    )
+    return Imported(source, adoption, settings.environment, stamped.taken, stamped)
 
 
 def _models_in_sql(settings: Settings, options: AlembicOptions | None) -> ModelSql:

@@ -64,6 +64,9 @@ COMMANDS: tuple[LazyCommand, ...] = (
     LazyCommand("init", "Start an Alembic project that erm runs.", "erm_alembic.cli.init"),
     LazyCommand("new", "Write an empty revision.", "erm_alembic.cli.new"),
     LazyCommand("gen", "Write a revision from the difference between models and database.", "erm_alembic.cli.gen"),
+    LazyCommand(
+        "import-sql", "Adopt the SQL scripts of golang-migrate, dbmate or Go's erm.", "erm_alembic.cli.import_sql"
+    ),
     LazyCommand("check", "Run a check by itself, without a database.", "erm_alembic.cli.check"),
     LazyCommand("config", "Show what is configured, and where it came from.", "erm_alembic.cli.config"),
     LazyCommand("dev", "Run the embedded PostgreSQL server of this project.", "erm_alembic.cli.dev"),

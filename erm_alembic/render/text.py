@@ -72,13 +72,19 @@ def _downgrade(step: Step) -> str:
     return f"downgrade {step.downgrade}"
 
 
+def _file(step: Step) -> str:
+    """The file that the lines of a step count in: the SQL script, where all its statements stand in one."""
+    paths = {statement.path for statement in step.statements}
+    return (paths.pop() or step.path) if len(paths) == 1 else step.path
+
+
 def _step(step: Step, number: int, width: int, statements: bool, verbose: bool, paint: Paint) -> list[str]:
     transaction = "one transaction" if step.transactional else "not in one transaction"
     downgrade = paint(_downgrade(step), "dim" if step.downgrade == "ok" else "warn")
     facts = f"{downgrade}, {transaction}, {counted(len(step.statements), 'statement')}"
     lines = [
         f"{number:>{width}}. {paint(one_line(step.revision), 'strong')}  {one_line(step.message)}".rstrip(),
-        f"{'':>{width}}  {one_line(step.path)}  ({facts})",
+        f"{'':>{width}}  {one_line(_file(step))}  ({facts})",
     ]
     for statement in step.statements if statements else ():
         lines += _statement(statement, verbose, paint)

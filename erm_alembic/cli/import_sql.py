@@ -1,0 +1,93 @@
+"""`erm import-sql`: another tool's directory of SQL scripts becomes this project's revisions."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from erm_alembic.cli import console
+from erm_alembic.cli.options import (
+    ConfigOption,
+    EnvironmentOption,
+    VerboseOption,
+    VersionPathOption,
+    wait_seconds,
+)
+
+__all__ = ["register"]
+
+EXAMPLES = """\b
+Examples:
+  erm import-sql db/migrations --dry-run              show each step; write nothing
+  erm import-sql db/migrations                        write the revisions
+  erm import-sql db/migrations --env staging          and take over what was run there
+  erm import-sql db/migrations --env prod --table app.schema_migrations
+"""
+
+
+def import_sql(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The directory of the SQL scripts.")],
+    env: EnvironmentOption = None,
+    layout: Annotated[
+        str | None,
+        typer.Option("--from", metavar="TOOL", help="golang-migrate, dbmate or erm. Default: found out."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show each step; write nothing.")] = False,
+    table: Annotated[
+        str | None, typer.Option("--table", metavar="[SCHEMA.]NAME", help="The tool's table, if not the usual one.")
+    ] = None,
+    wait: Annotated[
+        str | None,
+        typer.Option("--wait", metavar="DURATION", help="Wait so long for the deploy lock. Default: as configured."),
+    ] = None,
+    accept_environment: Annotated[
+        bool,
+        typer.Option("--accept-environment", help="Take over a database that was first deployed as another --env."),
+    ] = False,
+    version_path: VersionPathOption = None,
+    config: ConfigOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Make revisions of the SQL scripts of golang-migrate, dbmate or Go's erm.
+
+    With --env, what the tool has run on that database is recorded in alembic_version and in the ledger; its own table
+    stays. Run once for each environment; what is done already is not done again.
+
+    Exit codes: 0 done; 1 refused; 2 bad usage or configuration.
+    """
+    from erm_alembic.generate import import_sql as run
+    from erm_alembic.render.imported import import_text
+
+    with console.stdout_reserved():
+        done = run(
+            directory,
+            env,
+            layout=layout,
+            table=table,
+            write=not dry_run,
+            config=config,
+            wait=None if wait is None else wait_seconds(wait),
+            version_path=version_path,
+            accept_environment=accept_environment,
+            tell=console.note,
+        )
+    text = import_text(
+        done.source,
+        done.adoption,
+        written=not dry_run,
+        environment=done.environment,
+        taken=done.taken,
+        stamped=done.stamped,
+        paint=console.painter(sys.stdout),
+    )
+    console.write(text)
+    if not dry_run:
+        console.note("`erm migrate --mode plan` shows what is still to be run.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `erm`."""
+    app.command("import-sql", epilog=EXAMPLES)(import_sql)

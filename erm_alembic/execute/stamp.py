@@ -1,0 +1,241 @@
+"""Take over what another tool has run on a database: Alembic's version table and the ledger, in one transaction."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from psycopg2.extensions import cursor as PlainCursor
+
+from erm_alembic.errors import Refused
+from erm_alembic.execute.provenance import git_commit
+from erm_alembic.ledger.imported import ImportedRevision, record_import
+from erm_alembic.ledger.store import open_ledger
+from erm_alembic.postgres.deploy_lock import acquire_deploy_lock
+from erm_alembic.postgres.foreign_history import read_foreign_history
+from erm_alembic.postgres.intercept import GatedConnection, gated_engine
+from erm_alembic.revisions.environment import run_environment
+from erm_alembic.revisions.facts import read_facts
+from erm_alembic.revisions.graph import applied_revisions, script_of, unknown_revisions
+from erm_alembic.revisions.project import AlembicProject
+from erm_alembic.revisions.sql.layouts import SourceDirectory
+from erm_alembic.revisions.sql.taking_over import Applied, TakenOver, taken_over
+from erm_alembic.target import Target
+
+if TYPE_CHECKING:
+    from erm_alembic.revisions.environment import MigrationContext, RevisionStep
+    from erm_alembic.revisions.graph import ScriptDirectory
+
+__all__ = ["Stamped", "read_taken_over", "stamp_taken_over"]
+
+NOTHING_CHANGED = "The database was not changed."
+
+
+@dataclass(frozen=True)
+class Stamped:
+    """What became of a database.
+
+    Args:
+        taken: what the other tool has run.
+        state: `stamped` now, `already` (it records just that), `ahead` (erm went on since), `taken-back` (erm has taken
+            some of it back since), or `nothing` to take over.
+        current: the revisions that it records afterwards.
+    """
+
+    taken: TakenOver
+    state: Literal["stamped", "already", "ahead", "taken-back", "nothing"]
+    current: tuple[str, ...] = ()
+
+
+def read_taken_over(target: Target, source: SourceDirectory, table: str | None) -> TakenOver:
+    """Read what the other tool has run; nothing is written.
+
+    Args:
+        target: the database.
+        source: the other tool's directory.
+        table: its table, where it is not called as usual.
+
+    Raises:
+        Refused: what it has run is no history that revisions can have.
+        UsageError: it is not certain which table is meant.
+    """
+    with (
+        target.reported(),
+        contextlib.closing(target.connect_read_only("erm import-sql")) as raw,
+        raw.cursor(cursor_factory=PlainCursor) as cursor,
+    ):
+        return taken_over(source, read_foreign_history(cursor, table or source.layout.table))
+
+
+def stamp_taken_over(
+    target: Target,
+    project: AlembicProject,
+    source: SourceDirectory,
+    table: str | None,
+    *,
+    wait: float,
+    tell: Callable[[str], None],
+    accept_environment: bool,
+) -> Stamped:
+    """Record in Alembic's version table and in the ledger what the other tool has run, under the deploy lock.
+
+    The other tool's table is read again under the lock, and left as it is. A database that records it already, or that
+    erm has brought further since, is not changed.
+
+    Args:
+        target: the database.
+        project: the Alembic project, with the imported revisions.
+        source: the other tool's directory.
+        table: its table, where it is not called as usual.
+        wait: how long to wait for the deploy lock, in seconds.
+        tell: told who holds it.
+        accept_environment: whether a database that was deployed under another environment is accepted.
+
+    Raises:
+        LockNotHad: another deployer holds the lock.
+        Refused: what was run is no history that revisions can have, or the database stands somewhere else.
+        TargetError: the database cannot be reached, or the ledger cannot be created.
+    """
+    with contextlib.closing(target.connect("erm import-sql")) as raw, target.reported():
+        raw.autocommit = True
+        acquire_deploy_lock(raw, wait, tell)
+        with open_ledger(target) as ledger, project.entered():
+            ledger.create()
+            _refuse_other_environment(target, ledger.environments(), accept_environment)
+            target.set_role(raw)
+            raw.autocommit = False
+            known = frozenset(ledger.applied_order())
+            return _run(_Stamping(target, project, source, table, raw, known))
+
+
+def _refuse_other_environment(target: Target, known: frozenset[str], accept: bool) -> None:
+    environment = target.settings.environment
+    if known and environment not in known and not accept:
+        raise Refused(
+            f"This database was deployed as {', '.join(sorted(known))}; you asked for --env {environment}.",
+            effect=NOTHING_CHANGED,
+            cure="Check that the URL is the one you mean. If it is, say so once: --accept-environment.",
+        )
+
+
+@dataclass
+class _Stamping:
+    """The work that env.py's run_migrations() does: none of its steps, but the version table and the ledger.
+
+    `known` are the revisions that the ledger has as applied, by erm or by an import: one of them that the database does
+    not record was taken back, and the other tool does not know it.
+    """
+
+    target: Target
+    project: AlembicProject
+    source: SourceDirectory
+    table: str | None
+    raw: GatedConnection
+    known: frozenset[str]
+    scripts: ScriptDirectory | None = None
+    result: Stamped | None = None
+
+    def __call__(self, heads: tuple[str, ...], context: MigrationContext) -> Iterable[RevisionStep]:
+        assert self.scripts is not None
+        with self.raw.cursor(cursor_factory=PlainCursor) as cursor:
+            taken = taken_over(self.source, read_foreign_history(cursor, self.table or self.source.layout.table))
+        if taken.revision is None:
+            self.result = Stamped(taken, "nothing", heads)
+        elif heads == (taken.revision,):
+            self.result = Stamped(taken, "already", heads)
+        elif self._is_before(heads, taken.revision):
+            new = self._new(taken, heads)
+            if any(each.migration.version in self.known for each in new):
+                self.result = Stamped(taken, "taken-back", heads)
+            else:
+                self._write(taken.revision, new, context)
+                self.result = Stamped(taken, "stamped", (taken.revision,))
+        else:
+            self.result = Stamped(taken, "ahead", heads)
+        return ()
+
+    def _is_before(self, heads: tuple[str, ...], revision: str) -> bool:
+        """Whether the database records less than the other tool has run; False when it records more.
+
+        Raises:
+            Refused: it records something else.
+        """
+        assert self.scripts is not None
+        unknown = unknown_revisions(self.scripts, heads)
+        if not unknown and set(heads) <= applied_revisions(self.scripts, [revision]):
+            return True
+        if not unknown and revision in applied_revisions(self.scripts, heads):
+            return False
+        raise Refused(
+            f"The database records {', '.join(sorted(heads))}, which is not on the way to {revision}.",
+            effect=NOTHING_CHANGED,
+            cure="Check that it is the database that the scripts were run on; `erm status` shows where it stands.",
+        )
+
+    def _new(self, taken: TakenOver, heads: tuple[str, ...]) -> list[Applied]:
+        """What the other tool has run and the database does not record."""
+        assert self.scripts is not None
+        recorded = applied_revisions(self.scripts, heads)
+        return [each for each in taken.applied if each.migration.version not in recorded]
+
+    def _write(self, revision: str, new: list[Applied], context: MigrationContext) -> None:
+        assert self.scripts is not None
+        facts = [(read_facts(self.project, script_of(self.scripts, each.migration.version)), each.at) for each in new]
+        revisions = [
+            ImportedRevision(
+                *(each.revision, each.message, each.path, each.source, each.source_hash, at or datetime.now(UTC))
+            )
+            for each, at in facts
+        ]
+        context.stamp(self.scripts, revision)
+        self._record(revisions)
+        connection: Any = context.connection
+        connection.commit()
+
+    def _record(self, revisions: list[ImportedRevision]) -> None:
+        """Write the ledger as the login role, whom it belongs to."""
+        settings = self.target.settings
+        with self.raw.cursor(cursor_factory=PlainCursor) as cursor:
+            cursor.execute("SELECT pg_catalog.current_setting('role')")
+            row = cursor.fetchone()
+            cursor.execute("SELECT pg_catalog.set_config('role', 'none', true)")
+            record_import(
+                self.raw,
+                settings.ledger.schema,
+                revisions,
+                environment=settings.environment,
+                role=self.target.role,
+                git_commit=git_commit(self.project.root),
+            )
+            cursor.execute("SELECT pg_catalog.set_config('role', %s, true)", [row[0] if row else "none"])
+
+
+def _run(stamping: _Stamping) -> Stamped:
+    target, project = stamping.target, stamping.project
+    config = project.config()
+    stamping.scripts = project.scripts(config)
+
+    def connect() -> GatedConnection:
+        another = target.connect("erm import-sql")
+        target.set_role(another)
+        return another
+
+    engine = gated_engine(stamping.raw, target.url.sqlalchemy_url("postgresql+psycopg2"), connect)
+    with engine.connect() as connection:
+        connection.rollback()
+        run_environment(
+            project,
+            stamping.scripts,
+            config,
+            connection,
+            target.url,
+            stamping,
+            destination="heads",
+            read_only=False,
+            metadata=target.settings.migrations.metadata,
+        )
+    assert stamping.result is not None  # run_environment sees to it that the work was done
+    return stamping.result

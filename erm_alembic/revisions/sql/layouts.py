@@ -1,0 +1,239 @@
+"""A directory of SQL scripts that another tool ran: which tool's it is, and which scripts belong together.
+
+golang-migrate   000001_users.up.sql, 000001_users.down.sql
+dbmate           20240101120000_users.sql, one file with `-- migrate:up` and `-- migrate:down`
+erm (Go)         001_users.sql, 001_users_down.sql
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from erm_alembic.errors import ProjectError, UsageError
+from erm_alembic.revisions.sql.sql_scripts import HALF, ScriptError, parse, read, tokenize
+
+__all__ = ["LAYOUTS", "Layout", "SourceDirectory", "SourceMigration", "read_directory"]
+
+LONGEST_ID = 32  # characters: what Alembic's version table keeps
+NOTHING_WRITTEN = "Nothing was imported."
+
+GOLANG = re.compile(r"([0-9]+)_(.*)\.(up|down)\.sql", re.DOTALL)
+NUMBERED = re.compile(r"([0-9]+)_?(.*)\.sql", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class SourceMigration:
+    """One migration of the other tool.
+
+    Args:
+        version: its number as the file's name has it, leading zeros included.
+        name: the rest of the name.
+        up: the file on the way up.
+        down: the file on the way down, the same one in dbmate's layout; where it is missing, what it would be called.
+    """
+
+    version: str
+    name: str
+    up: Path
+    down: Path
+
+    @property
+    def has_down(self) -> bool:
+        """Whether the file on the way down is there."""
+        return self.down.is_file()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Its files that are there, each once."""
+        return (self.up, self.down) if self.has_down and self.down != self.up else (self.up,)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a tool names its scripts, and where it remembers which of them were run.
+
+    Args:
+        name: the tool, as `--from` says it.
+        table: the table of the database that it keeps its history in.
+        placed: tells version, name and direction (`up`, `down`, `both`) of a file; None when it is none of the tool's.
+    """
+
+    name: str
+    table: str
+    placed: Callable[[Path], tuple[str, str, str] | None]
+
+
+@dataclass(frozen=True)
+class SourceDirectory:
+    """What stands in a directory.
+
+    Args:
+        layout: whose layout it is.
+        migrations: in the order of their versions.
+        left_out: names of SQL files that are none of the tool's.
+        gaps: numbers that are missing in a sequence.
+    """
+
+    layout: Layout
+    migrations: tuple[SourceMigration, ...]
+    left_out: tuple[str, ...]
+    gaps: tuple[int, ...]
+
+
+def _golang_migrate(path: Path) -> tuple[str, str, str] | None:
+    match = GOLANG.fullmatch(path.name)
+    return (match[1], match[2], match[3]) if match else None
+
+
+def _dbmate(path: Path) -> tuple[str, str, str] | None:
+    match = NUMBERED.fullmatch(path.name)
+    return (match[1], match[2], "both") if match and _has_halves(path) else None
+
+
+def _go_erm(path: Path) -> tuple[str, str, str] | None:
+    match = NUMBERED.fullmatch(path.name)
+    if match is None or GOLANG.fullmatch(path.name) or _has_halves(path):
+        return None
+    if match[2].endswith("_down"):
+        return match[1], match[2].removesuffix("_down"), "down"
+    return match[1], match[2].removesuffix("_up"), "up"
+
+
+def _has_halves(path: Path) -> bool:
+    try:
+        text = read(path)
+        return any(token.kind == "comment" and HALF.match(token.text) for token in tokenize(text, path))
+    except ScriptError:
+        return b"-- migrate:up" in path.read_bytes()
+
+
+LAYOUTS: tuple[Layout, ...] = (
+    Layout("golang-migrate", "schema_migrations", _golang_migrate),
+    Layout("dbmate", "schema_migrations", _dbmate),
+    Layout("erm", "erm_schema_migrations", _go_erm),
+)
+
+
+def read_directory(folder: Path, wanted: str | None = None) -> SourceDirectory:
+    """Find out whose layout a directory has, and pair its scripts.
+
+    Args:
+        folder: the directory.
+        wanted: the tool's name; None finds it out.
+
+    Raises:
+        UsageError: there is no such directory or tool, or the files are those of several tools or of none.
+        ProjectError: versions occur twice, or scripts cannot be run as they are; all of them in one message.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"There is no directory {folder}.", effect=NOTHING_WRITTEN, cure="Name the one with the SQL.")
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".sql" and path.is_file())
+    layout = _layout(folder, files, wanted)
+    placed = {path: place for path in files if (place := layout.placed(path)) is not None}
+    problems = _naming_problems(placed)
+    migrations = [] if problems else _paired(placed)
+    problems += [problem for migration in migrations for problem in _content_problems(migration)]
+    if problems:
+        raise ProjectError(
+            f"{len(problems)} of the scripts in {folder} cannot be imported:\n"
+            + "\n".join(f"  {problem}" for problem in problems)
+            if len(problems) > 1
+            else problems[0],
+            effect=NOTHING_WRITTEN,
+            cure="Correct this, then run the command again.",
+        )
+    return SourceDirectory(
+        layout,
+        tuple(migrations),
+        tuple(path.name for path in files if path not in placed),
+        _gaps([int(migration.version) for migration in migrations]),
+    )
+
+
+def _layout(folder: Path, files: list[Path], wanted: str | None) -> Layout:
+    if wanted is not None:
+        chosen = next((layout for layout in LAYOUTS if layout.name == wanted), None)
+        if chosen is None:
+            names = ", ".join(layout.name for layout in LAYOUTS)
+            raise UsageError(f"--from {wanted} is unknown.", effect=NOTHING_WRITTEN, cure=f"Choose one of: {names}.")
+        candidates = [chosen] if any(map(chosen.placed, files)) else []
+    else:
+        candidates = [layout for layout in LAYOUTS if any(map(layout.placed, files))]
+    if len(candidates) == 1:
+        return candidates[0]
+    if not candidates:
+        raise UsageError(
+            f"{folder} has no scripts{f' of {wanted}' if wanted else ''}.",
+            effect=NOTHING_WRITTEN,
+            cure="Known are 000001_name.up.sql and .down.sql (golang-migrate), 20240101120000_name.sql with "
+            "`-- migrate:up` (dbmate), 001_name.sql and 001_name_down.sql (erm).",
+        )
+    examples = "; ".join(
+        f"{layout.name}: {next(path.name for path in files if layout.placed(path))}" for layout in candidates
+    )
+    raise UsageError(
+        f"{folder} has scripts of several tools ({examples}).",
+        effect=NOTHING_WRITTEN,
+        cure="Say which ones are meant, and the others are left out: --from NAME.",
+    )
+
+
+def _naming_problems(placed: dict[Path, tuple[str, str, str]]) -> list[str]:
+    problems: list[str] = []
+    by_version: dict[int, dict[str, list[Path]]] = {}
+    for path, (version, _, direction) in placed.items():
+        by_version.setdefault(int(version), {}).setdefault(direction, []).append(path)
+        if len(version) > LONGEST_ID:
+            problems.append(f"{path.name!r}: a version of more than {LONGEST_ID} digits; shorten it.")
+        if not path.name.isprintable():
+            problems.append(f"{path.name!r}: the name has a character that cannot be printed; rename the file.")
+    for number, directions in by_version.items():
+        for paths in directions.values():
+            if len(paths) > 1:
+                names = ", ".join(path.name for path in paths)
+                problems.append(f"version {number} occurs {len(paths)} times ({names}); give each its own number.")
+        if "down" in directions and "up" not in directions:
+            problems.append(f"{directions['down'][0].name}: there is no script on the way up for it.")
+    return problems
+
+
+def _paired(placed: dict[Path, tuple[str, str, str]]) -> list[SourceMigration]:
+    downs = {int(version): path for path, (version, _, direction) in placed.items() if direction == "down"}
+    found = []
+    for path, (version, name, direction) in placed.items():
+        if direction == "both":
+            found.append(SourceMigration(version, name, path, path))
+        elif direction == "up":
+            found.append(SourceMigration(version, name, path, downs.get(int(version), path.with_name(_down(path)))))
+    return sorted(found, key=lambda migration: int(migration.version))
+
+
+def _down(up: Path) -> str:
+    if up.name.endswith(".up.sql"):
+        return f"{up.name.removesuffix('.up.sql')}.down.sql"
+    return f"{up.stem.removesuffix('_up')}_down.sql"
+
+
+def _content_problems(migration: SourceMigration) -> list[str]:
+    problems = []
+    for path, half in ((migration.up, "up"), (migration.down, "down")):
+        if not path.is_file():
+            continue
+        try:
+            script = parse(read(path), path, half)
+        except ScriptError as error:
+            problems.append(str(error))
+        else:
+            if half == "up" and not script.exists:
+                problems.append(f"{path.name}: there is no `-- migrate:up` in it.")
+    return list(dict.fromkeys(problems))
+
+
+def _gaps(versions: list[int]) -> tuple[int, ...]:
+    """The numbers that are missing in 1, 2, 3, ...; times (20240101120000) are no sequence."""
+    if not versions or versions[-1] > 2 * len(versions) + 100:
+        return ()
+    return tuple(sorted(set(range(versions[0], versions[-1])) - set(versions)))
