@@ -6,6 +6,7 @@ An env.py often has its own idea of the URL. Left alone, it would set its sessio
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -117,6 +118,8 @@ def _point_at(
             effect="Nothing was planned or run.",
             cure="Use psycopg2, psycopg or asyncpg in env.py.",
         )
+    if read_only:
+        target = _without_asking_for_writes(target)
     url = target.sqlalchemy_url(f"postgresql+{dialect.driver.removesuffix('_async')}")
     arguments, parameters = dialect.create_connect_args(url)
     for key in IDENTITY & cparams.keys():
@@ -131,6 +134,12 @@ def _point_at(
         cparams["server_settings"] = {**settings, "default_transaction_read_only": "on"}
     else:
         cparams["options"] = f"{cparams.get('options') or ''} -c default_transaction_read_only=on".strip()
+
+
+def _without_asking_for_writes(target: DatabaseUrl) -> DatabaseUrl:
+    """A driver that looks for a session which may write refuses the read-only one that a plan gives it."""
+    wanted = target.parameters.get("target_session_attrs") or os.environ.get("PGTARGETSESSIONATTRS")
+    return target.with_parameters(target_session_attrs="primary") if wanted == "read-write" else target
 
 
 def _close(connection: DBAPIConnection) -> None:

@@ -184,6 +184,13 @@ class Deployer:
         assert not shown_in(out + err)
         return self.process.returncode, out, err
 
+    def until(self, condition: Callable[[], object]) -> None:
+        """Wait for a condition that this deployer brings about; fail with its words when it ends before."""
+        until(lambda: condition() or not self.still_runs())
+        if not condition():
+            out, err = self.process.communicate()
+            raise AssertionError(f"it ended before the awaited condition came true:\n{out}{err}")
+
     def still_runs(self) -> bool:
         """Whether it has not ended."""
         return self.process.poll() is None

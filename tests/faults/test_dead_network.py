@@ -120,7 +120,7 @@ def test_a_signal_on_a_network_that_hangs(project: Project, one_database: Databa
     path = two_revisions(project)
     project.url = hanging.url(one_database.name, "?connect_timeout=2")
     with project.deploying() as deployer:
-        until(lambda: sleeping(one_database))
+        deployer.until(lambda: sleeping(one_database))
         hanging.hang()
         sent = time.monotonic()
         deployer.signal(signal.SIGTERM)

@@ -48,7 +48,7 @@ def test_the_server_restarts(mode: StopMode, own: Project) -> None:
     path = two_revisions(own)
     assert own.database is not None
     with own.deploying() as deployer:
-        until(lambda: sleeping(own.database))
+        deployer.until(lambda: sleeping(own.database))
         own.database.server.restart(mode)
         code, out, err = deployer.ended()
     assert code == 1
@@ -67,7 +67,7 @@ def test_the_server_stops_for_long(own: Project) -> None:
     assert own.database is not None
     server = own.database.server
     with own.deploying() as deployer:
-        until(lambda: sleeping(own.database))
+        deployer.until(lambda: sleeping(own.database))
         server.stop("fast")
         code, _, err = deployer.ended()
     assert code == 1
@@ -90,7 +90,9 @@ def test_the_ledger_s_session_is_ended(project: Project, one_database: Database)
     with holder.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(42)")
         with project.deploying() as deployer:
-            until(lambda: one_database.execute("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"))
+            deployer.until(
+                lambda: one_database.execute("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+            )
             ((pid,),) = one_database.execute(LEDGER)
             assert one_database.execute("SELECT pg_terminate_backend(%s, 10000)", pid) == [(True,)]
             cursor.execute("SELECT pg_advisory_unlock(42)")
@@ -106,7 +108,7 @@ def test_both_sessions_are_ended(project: Project, one_database: Database) -> No
     """When the migration's session and the ledger's end together, the failure is written by a third one."""
     path = two_revisions(project)
     with project.deploying() as deployer:
-        until(lambda: sleeping(one_database))
+        deployer.until(lambda: sleeping(one_database))
         one_database.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND application_name LIKE 'erm%'"
@@ -122,7 +124,7 @@ def test_a_signal_after_the_ledger_s_session_ended(project: Project, one_databas
     """An interrupted run whose ledger session is gone is still written as interrupted."""
     path = two_revisions(project)
     with project.deploying() as deployer:
-        until(lambda: sleeping(one_database))
+        deployer.until(lambda: sleeping(one_database))
         ((pid,),) = one_database.execute(LEDGER)
         one_database.execute("SELECT pg_terminate_backend(%s, 10000)", pid)
         deployer.signal(signal.SIGTERM)
