@@ -7,23 +7,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from erm_alembic.checks import CheckContext, run_checks
 from erm_alembic.checks.missing_downgrade import exempted
 from erm_alembic.checks.overrides import Override, override_findings
 from erm_alembic.drift.history import edited_revisions, missing_revisions
 from erm_alembic.errors import Refused
-from erm_alembic.execute.deploy import execute
-from erm_alembic.execute.progress import Progress, SilentProgress
-from erm_alembic.execute.run import Mode, Run
 from erm_alembic.findings import blocking
-from erm_alembic.hooks import TeamHooks
 from erm_alembic.opening import Opened, interruptible, open_project
 from erm_alembic.planning.build import Survey, build_plan
 from erm_alembic.planning.model import Outcome, Plan, StepOutcome
 from erm_alembic.planning.request import Request
 from erm_alembic.revisions.project import AlembicOptions
 from erm_alembic.revisions.source.exemption import exempt_ids
+
+if TYPE_CHECKING:
+    from erm_alembic.execute.progress import Progress
+    from erm_alembic.execute.run import Mode
 
 __all__ = [
     "AlembicOptions",
@@ -237,6 +238,12 @@ def run_plan(
         )
     if survey.plan.up_to_date:
         return Result(survey.plan, Outcome("nothing-to-do", current=survey.plan.current))
+    # A plan, which most runs of erm are, does without what runs one.
+    from erm_alembic.execute.deploy import execute
+    from erm_alembic.execute.progress import SilentProgress
+    from erm_alembic.execute.run import Run
+    from erm_alembic.hooks import TeamHooks
+
     mode = mode or ("apply" if survey.plan.direction == "upgrade" else "rollback")
     hooks = TeamHooks(opened.settings, survey.plan)
     run = Run(opened.target, opened.project, survey, mode, progress or SilentProgress(), overrides, hooks)
