@@ -13,6 +13,8 @@ import typer
 
 from erm_alembic.cli import console
 from erm_alembic.cli.options import (
+    AcceptEnvironmentOption,
+    AllowDataLossOption,
     ConfigOption,
     EnvironmentOption,
     Format,
@@ -20,6 +22,7 @@ from erm_alembic.cli.options import (
     SectionOption,
     TagOption,
     VerboseOption,
+    WaitOption,
     XOption,
     wait_seconds,
 )
@@ -80,11 +83,18 @@ class Request:
     @property
     def typed_again(self) -> tuple[str, ...]:
         """What the next command must repeat to be about the same plan; the profile is repeated anyway."""
-        options = {"--to": self.to, "--steps": self.steps, "--config": self.config, "--tag": self.tag}
+        options = {
+            "--to": self.to,
+            "--steps": self.steps,
+            "--config": self.config,
+            "--tag": self.tag,
+            "--wait": self.wait,
+        }
         given = [(name, str(value)) for name, value in options.items() if value is not None]
         given += [("-x", value) for value in self.x]
         given += [("--name", self.name)] if self.name != "alembic" else []
-        return tuple(word for pair in given for word in pair)
+        flags = ("--accept-environment",) if self.accept_environment else ()
+        return (*(word for pair in given for word in pair), *flags)
 
 
 def _refuse(what: str, cure: str) -> UsageError:
@@ -263,16 +273,11 @@ def migrate(
     steps: Annotated[
         int | None, typer.Option("--steps", metavar="N", help="Roll back N revisions. Default: 1.")
     ] = None,
-    wait: Annotated[
-        str | None,
-        typer.Option("--wait", metavar="DURATION", help="How long to wait for the deploy lock. Default: 10s."),
-    ] = None,
+    wait: WaitOption = None,
     check: Annotated[bool, typer.Option("--check", help="Only look: exit 3 when revisions would run.")] = False,
     sql: Annotated[bool, typer.Option("--sql", help="Print the SQL script, values included; run nothing.")] = False,
     format_: FormatOption = Format.text,
-    allow_data_loss: Annotated[
-        bool, typer.Option("--allow-data-loss", help="Roll back although rows or values are lost.")
-    ] = False,
+    allow_data_loss: AllowDataLossOption = False,
     override: Annotated[
         list[str] | None,
         typer.Option("--override", metavar="RULE", help="Let this rule pass once; needs --reason."),
@@ -280,10 +285,7 @@ def migrate(
     reason: Annotated[
         list[str] | None, typer.Option("--reason", metavar="TEXT", help="Why; it is kept in the ledger.")
     ] = None,
-    accept_environment: Annotated[
-        bool,
-        typer.Option("--accept-environment", help="Deploy a database that was first deployed as another --env."),
-    ] = False,
+    accept_environment: AcceptEnvironmentOption = False,
     x: XOption = None,
     name: SectionOption = "alembic",
     tag: TagOption = None,

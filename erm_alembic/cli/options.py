@@ -18,6 +18,8 @@ from erm_alembic.errors import UsageError
 from erm_alembic.render.safe import one_line
 
 __all__ = [
+    "AcceptEnvironmentOption",
+    "AllowDataLossOption",
     "ConfigOption",
     "EnvironmentOption",
     "Format",
@@ -28,6 +30,7 @@ __all__ = [
     "TagOption",
     "VerboseOption",
     "VersionPathOption",
+    "WaitOption",
     "XOption",
     "complete_environments",
     "invocation",
@@ -153,3 +156,14 @@ XOption = Annotated[
 ]
 SectionOption = Annotated[str, typer.Option("--name", metavar="SECTION", help="The section of alembic.ini.")]
 TagOption = Annotated[str | None, typer.Option("--tag", metavar="TEXT", help="Handed to env.py, as Alembic does.")]
+WaitOption = Annotated[
+    str | None,
+    typer.Option("--wait", metavar="DURATION", help="How long to wait for the deploy lock. Default: 10s."),
+]
+AllowDataLossOption = Annotated[
+    bool, typer.Option("--allow-data-loss", help="Roll back although rows or values are lost.")
+]
+AcceptEnvironmentOption = Annotated[
+    bool,
+    typer.Option("--accept-environment", help="Deploy a database that was first deployed as another --env."),
+]

@@ -124,4 +124,5 @@ def _obstacle(half: HalfDone, file: RevisionFacts | None) -> Obstacle | None:
         return "file-gone"
     if half.source_hash != file.source_hash and not same_code(half.source, file.source):
         return "edited"
-    return "temporary-tables" if any(each.temporary for each in half.statements) else None
+    done = [each for each in half.statements if each.state == "done"]
+    return "temporary-tables" if done and done[-1].temporary else None

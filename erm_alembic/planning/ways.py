@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from erm_alembic.errors import ErmError
@@ -42,16 +42,19 @@ class Way:
     Args:
         action: what `erm repair` calls it.
         closed: why it cannot be gone; None when it can.
-        statements: what it would send, as far as it could be recorded.
+        step: what it would send, as far as it could be recorded; None where it sends nothing, or that is not known.
         data_loss: what it would lose.
-        partial: why not every statement could be recorded; None when all are known.
     """
 
     action: Action
     closed: str | None = None
-    statements: tuple[Statement, ...] = ()
+    step: Step | None = None
     data_loss: tuple[DataLoss, ...] = ()
-    partial: str | None = None
+
+    @property
+    def statements(self) -> tuple[Statement, ...]:
+        """What it would send that does something and is not done yet."""
+        return () if self.step is None else _to_send(self.step)
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ class _Guide:
         if rest.step is not None:
             shown = described(half, files, rest.step.statements)
         closed_by = OBSTACLES[shown.obstacle] if shown.obstacle else out_of_turn or rest.error
-        resume = Way("resume", closed_by, _sent(rest.step), partial=rest.step.reason if rest.step else None)
+        resume = Way("resume", closed_by, rest.step)
         mark = Way("mark-done", OBSTACLES["file-gone"] if not is_known else out_of_turn)
         back = self._take_back(half, shown, files, rest.step)
         return Ways(shown, half, self.heads, False, (resume, mark, back, Way("forget")))
@@ -176,8 +179,7 @@ class _Guide:
         except ErmError as error:
             return Way("take-back", error.what.rstrip("."))
         assert alone is not None  # its file has a downgrade()
-        way = Way("take-back", None, alone.step.statements, alone.data_loss, alone.step.reason)
-        return replace(way, closed=_may_change_rows_twice(alone.step, rest))
+        return Way("take-back", _may_change_rows_twice(alone.step, rest), alone.step, alone.data_loss)
 
 
 @dataclass(frozen=True)
@@ -186,8 +188,8 @@ class _Rest:
     error: str | None = None
 
 
-def _sent(step: Step | None) -> tuple[Statement, ...]:
-    return () if step is None else tuple(each for each in step.statements if not each.done)
+def _to_send(step: Step) -> tuple[Statement, ...]:
+    return tuple(each for each in step.statements if not (each.done or each.read or is_read_or_setting(each.sql)))
 
 
 def _may_change_rows_twice(down: Step, rest: Step | None) -> str | None:
@@ -195,8 +197,7 @@ def _may_change_rows_twice(down: Step, rest: Step | None) -> str | None:
     changing = next((each for each in down.statements if adds_or_changes_rows(each.sql)), None)
     if changing is None:
         return None
-    certain = rest is not None and rest.rendered == "full"
-    if certain and not any(changes_rows(each.sql) for each in _sent(rest) if not is_read_or_setting(each.sql)):
+    if rest is not None and rest.rendered == "full" and not any(changes_rows(each.sql) for each in _to_send(rest)):
         return None
     where = "" if changing.line is None else f" of line {changing.line}"
     return (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from erm_alembic.planning.half_done import OBSTACLES
 from erm_alembic.render.json import SCHEMA_VERSION, dump, plain_value
-from erm_alembic.render.runs import moment, run_headline
+from erm_alembic.render.runs import moment, override_lines, run_headline
 from erm_alembic.render.safe import Paint, clip, one_line, plain
 from erm_alembic.render.words import counted, revisions
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from erm_alembic.ledger.model import RunRecord
     from erm_alembic.planning.model import HalfDoneRevision
 
-__all__ = ["StatusFacts", "half_done_lines", "status_json", "status_text"]
+__all__ = ["StatusFacts", "half_done_facts", "half_done_lines", "status_json", "status_text"]
 
 SHORT = 100
 
@@ -71,6 +71,8 @@ def status_text(status: StatusFacts, *, paint: Paint = plain) -> str:
         lines.append(f"Unknown  {paint(names, 'bad')}  (recorded in the database, but no file has this revision)")
         lines.append(f"         erm history restore {one_line(status.unknown[0])}   writes a lost file back")
     lines.append(_last_run(status, paint))
+    if status.last_run is not None:
+        lines += [f"       {line}" for line in override_lines(status.last_run, paint)]
     for half in status.half_done:
         lines += ["", *half_done_lines(half, status.environment, paint)]
     return "\n".join(lines) + "\n"
@@ -98,9 +100,27 @@ def half_done_lines(half: HalfDoneRevision, environment: str, paint: Paint = pla
         environment: the profile, for the commands.
         paint: gives colour; none by default.
     """
-    up = half.direction == "upgrade"
+    commands = [_command("erm", "repair", half.revision, "--env", environment)]
+    purposes = ["shows what can be done"]
+    if half.obstacle is None and half.direction == "upgrade":
+        commands.insert(0, _command("erm", "migrate", "--env", environment))
+        purposes = ["goes on there", "shows what else can be done"]
+    width = max(map(len, commands))
+    typed = [f"  {command:<{width}}   {does}" for command, does in zip(commands, purposes, strict=True)]
+    return [*half_done_facts(half, paint), *typed]
+
+
+def half_done_facts(half: HalfDoneRevision, paint: Paint = plain) -> list[str]:
+    """What is half done, what stays, and what comes next.
+
+    Args:
+        half: the revision.
+        paint: gives colour; none by default.
+    """
     since = f"since {moment(half.since)}, run {half.run_id}"
-    headline = f"Revision {one_line(half.revision)} is {'half done' if up else 'half rolled back'}"
+    headline = (
+        f"Revision {one_line(half.revision)} is {'half done' if half.direction == 'upgrade' else 'half rolled back'}"
+    )
     lines = [
         f"{paint(headline, 'warn')} ({since}): {counted(half.committed, 'statement')} committed  {one_line(half.path)}"
     ]
@@ -109,19 +129,11 @@ def half_done_lines(half: HalfDoneRevision, environment: str, paint: Paint = pla
     if half.interrupted is not None:
         lines.append(_statement("cut off", None, half.interrupted))
     if half.obstacle is not None:
-        lines.append(f"  {paint('cannot go on:', 'bad')} {OBSTACLES[half.obstacle]}")
-    elif half.next_sql is not None:
-        lines.append(_statement("next", half.next_line, half.next_sql))
-    else:
-        after = "the statements that are done" if half.last_line is None else f"line {half.last_line}"
-        lines.append(f"  {'next':<8} after {after}")
-    commands = [_command("erm", "repair", half.revision, "--env", environment)]
-    purposes = ["shows what can be done"]
-    if half.obstacle is None and up:
-        commands.insert(0, _command("erm", "migrate", "--env", environment))
-        purposes = ["goes on there", "shows what else can be done"]
-    width = max(map(len, commands))
-    return [*lines, *(f"  {command:<{width}}   {does}" for command, does in zip(commands, purposes, strict=True))]
+        return [*lines, f"  {paint('cannot go on:', 'bad')} {OBSTACLES[half.obstacle]}"]
+    if half.next_sql is not None:
+        return [*lines, _statement("next", half.next_line, half.next_sql)]
+    after = "the statements that are done" if half.last_line is None else f"line {half.last_line}"
+    return [*lines, f"  {'next':<8} after {after}"]
 
 
 def _statement(label: str, line: int | None, sql: str) -> str:
