@@ -7,7 +7,7 @@ from typing import Literal
 
 Severity = Literal["error", "warning", "info"]
 
-__all__ = ["Finding", "Severity", "blocking"]
+__all__ = ["Finding", "Override", "Severity", "blocking"]
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Finding:
         revision: the revision it is about, where there is one.
         path: the file it is about, relative to the project.
         line: the line in that file, counted from 1.
+        overridden: why it was let pass this once; None when it was not.
     """
 
     rule: str
@@ -31,6 +32,20 @@ class Finding:
     revision: str | None = None
     path: str | None = None
     line: int | None = None
+    overridden: str | None = None
+
+
+@dataclass(frozen=True)
+class Override:
+    """A rule that may pass once (`--override RULE --reason TEXT`).
+
+    Args:
+        rule: the rule's id.
+        reason: why; kept in the ledger and shown wherever the plan is.
+    """
+
+    rule: str
+    reason: str
 
 
 def blocking(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:

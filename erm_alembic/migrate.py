@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from erm_alembic.checks import CheckContext, run_checks
 from erm_alembic.checks.missing_downgrade import exempted
-from erm_alembic.checks.overrides import Override, override_findings
+from erm_alembic.checks.overrides import Override, override_findings, verify_overrides
 from erm_alembic.drift.history import edited_revisions, missing_revisions
 from erm_alembic.errors import Refused
 from erm_alembic.findings import blocking
@@ -134,6 +134,7 @@ def apply(
         >>> outcome.result, outcome.current
         ('done', ('8c4d2e91f6a0',))
     """
+    overrides = verify_overrides(overrides)
     opened = open_project(env, config, options, to_write=True)
     return run_plan(
         opened, plan_request(opened, Request("upgrade", to), overrides), wait, accept_environment, progress, overrides
@@ -179,6 +180,7 @@ def rollback(
     """
     if allow_data_loss:
         overrides = (*overrides, Override("data-loss", "--allow-data-loss"))
+    overrides = verify_overrides(overrides)
     opened = open_project(env, config, options, to_write=True)
     planned = plan_request(opened, Request("downgrade", to, steps), overrides)
     return run_plan(opened, planned, wait, accept_environment, progress, overrides)
@@ -204,7 +206,7 @@ def plan_request(opened: Opened, request: Request, overrides: tuple[Override, ..
         exempt=exempt if request.direction == "upgrade" else frozenset(),
     )
     findings = override_findings(run_checks(context, opened.settings.safety.rules), overrides)
-    return replace(survey, plan=replace(drifted, findings=findings, exempted=exempted(context)))
+    return replace(survey, plan=replace(drifted, findings=findings, exempted=exempted(context), overrides=overrides))
 
 
 def run_plan(

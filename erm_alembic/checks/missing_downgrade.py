@@ -14,14 +14,22 @@ __all__ = ["CHECK", "exempted"]
 RULE = "missing-downgrade"
 HELP = (
     "Fill `downgrade()` with what takes `upgrade()` back, or declare why there is no way back: "
-    '`irreversible = "reason"` at the top level of the file. To adopt a project with such a history, exempt it: '
-    "`safety: {{downgrades_since: {revision}}}` in erm.yaml."
+    '`irreversible = "reason"` at the top level of the file.'
 )
-
 SQL_HELP = (
     "Write into {script} what takes the revision back, or declare there why there is no way back: "
-    "`-- erm: irreversible REASON`. To adopt a project with such a history, exempt it: "
-    "`safety: {{downgrades_since: '{revision}'}}` in erm.yaml."
+    "`-- erm: irreversible REASON`."
+)
+ADOPT = (
+    " To adopt a project with such a history, exempt it: `safety: {{downgrades_since: {quote}{revision}{quote}}}` in "
+    "erm.yaml."
+)
+# While a rollback waits for it, neither a declaration nor an exemption takes anything back.
+BACK_HELP = (
+    "Fill `downgrade()` with what takes `upgrade()` back, or go forward with a new revision that repairs what it did."
+)
+SQL_BACK_HELP = (
+    "Write into {script} what takes the revision back, or go forward with a new revision that repairs what it did."
 )
 
 
@@ -50,6 +58,14 @@ def _reason(revision: RevisionFile) -> str:
     return f"its downgrade {verb} {contains}"
 
 
+def _help(context: CheckContext, revision: RevisionFile) -> str:
+    script = revision.report.script
+    if context.plan is not None and context.plan.direction == "downgrade":
+        return (SQL_BACK_HELP if script else BACK_HELP).format(script=script)
+    quote = "'" if script else ""
+    return ((SQL_HELP if script else HELP) + ADOPT).format(revision=revision.id, script=script, quote=quote)
+
+
 def _check(context: CheckContext) -> Iterator[Finding]:
     for revision in _violating(context):
         if revision.id in context.exempt:
@@ -59,7 +75,7 @@ def _check(context: CheckContext) -> Iterator[Finding]:
             RULE,
             "error",
             f"Revision {revision.id} cannot be rolled back: {_reason(revision)}.",
-            (SQL_HELP if script else HELP).format(revision=revision.id, script=script),
+            _help(context, revision),
             revision=revision.id,
             path=str(PurePosixPath(revision.path).with_name(script))
             if script and revision.report.state == "empty"

@@ -3,50 +3,75 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from erm_alembic.checks import CHECKS
 from erm_alembic.errors import UsageError
-from erm_alembic.findings import Finding
+from erm_alembic.findings import Finding, Override
 
-__all__ = ["Override", "override_findings"]
+__all__ = ["Override", "override_findings", "verify_overrides"]
 
 
-@dataclass(frozen=True)
-class Override:
-    """A rule that may pass once.
+def verify_overrides(overrides: tuple[Override, ...]) -> tuple[Override, ...]:
+    """Make sure that each override names a rule and says why, before anything is looked at.
 
     Args:
-        rule: the rule's id.
-        reason: why; kept in the ledger and shown with the finding.
-    """
+        overrides: the rules that may pass, as they were given.
 
-    rule: str
-    reason: str
+    Returns:
+        One override a rule; the reasons of one that was given twice are joined.
+
+    Raises:
+        UsageError: an override names a rule that does not exist, or has no reason.
+
+    Example:
+        >>> verify_overrides((Override("data-loss", "a cache"), Override("data-loss", "and backed up")))
+        (Override(rule='data-loss', reason='a cache; and backed up'),)
+    """
+    reasons: dict[str, list[str]] = {}
+    for override in overrides:
+        _verify(override)
+        said = reasons.setdefault(override.rule, [])
+        if override.reason not in said:
+            said.append(override.reason)
+    return tuple(Override(rule, "; ".join(said)) for rule, said in reasons.items())
+
+
+def _verify(override: Override) -> None:
+    known = [check.rule for check in CHECKS]
+    if override.rule not in known:
+        near = difflib.get_close_matches(override.rule.lower().replace("_", "-"), known, 1)
+        several = [word for word in override.rule.replace(",", " ").split() if word in known]
+        cure = f"Did you mean {near[0]}?" if near else f"The rules are {', '.join(sorted(known))}."
+        if len(several) > 1:
+            cure = f"Give each of them by itself: {' '.join(f'--override {rule}' for rule in several)}"
+        raise UsageError(
+            f"--override {override.rule}: there is no such rule.", effect="Nothing was changed.", cure=cure
+        )
+    if not override.reason.strip():
+        raise UsageError(
+            f"--override {override.rule} has no reason.",
+            effect="Nothing was changed.",
+            cure="Say why the rule may pass: it is kept in the ledger.",
+        )
 
 
 def override_findings(findings: tuple[Finding, ...], overrides: tuple[Override, ...]) -> tuple[Finding, ...]:
-    """Turn the errors of overridden rules into warnings that say who let them pass.
+    """Turn the errors of overridden rules into warnings that say why they were let pass, and no longer what to do.
 
     Args:
         findings: what the checks say.
         overrides: the rules that may pass.
 
-    Raises:
-        UsageError: an override names a rule that does not exist.
+    Example:
+        >>> said = Finding("data-loss", "error", "Rows would be lost.", "Back them up.")
+        >>> (passed,) = override_findings((said,), (Override("data-loss", "a cache"),))
+        >>> passed.severity, passed.help, passed.overridden
+        ('warning', '', 'a cache')
     """
-    known = {check.rule for check in CHECKS}
-    for override in overrides:
-        if override.rule not in known:
-            near = difflib.get_close_matches(override.rule, known, 1)
-            raise UsageError(
-                f"--override {override.rule}: there is no such rule.",
-                effect="Nothing was changed.",
-                cure=f"Did you mean {near[0]}?" if near else f"The rules are {', '.join(sorted(known))}.",
-            )
     reasons = {override.rule: override.reason for override in overrides}
     return tuple(
-        replace(finding, severity="warning", message=f"{finding.message} (overridden: {reasons[finding.rule]})")
+        replace(finding, severity="warning", help="", overridden=reasons[finding.rule])
         if finding.rule in reasons and finding.severity == "error"
         else finding
         for finding in findings

@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from typing import Literal
 
+from erm_alembic.config.redaction import redact
 from erm_alembic.errors import ErmError, Interrupted, Refused
 from erm_alembic.execute.aftermath import Aftermath, aftermath_of
 from erm_alembic.execute.ending import write_end
@@ -76,7 +77,7 @@ def _start_in_ledger(run: Run, ledger: Ledger, raw: GatedConnection, accept_envi
         role=run.target.role,
         backend_pid=raw.info.backend_pid,
         git_commit=git_commit(run.project.root),
-        overrides=[(override.rule, override.reason) for override in run.overrides],
+        overrides=[(override.rule, redact(override.reason)) for override in run.overrides],
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from erm_alembic.findings import Finding, blocking
+from erm_alembic.findings import Finding, Override, blocking
 from erm_alembic.revisions.source.downgrade import DowngradeState
 
 __all__ = ["DataLoss", "Drift", "HalfDoneRevision", "Outcome", "Plan", "Statement", "Step", "StepOutcome"]
@@ -166,6 +166,7 @@ class Plan:
         drift: differences between the recorded history and the files.
         findings: what the checks say.
         data_loss: what a rollback would lose (empty for an upgrade).
+        overrides: the rules that may pass this once, each with its reason, whether they object or not.
         version_statements: the statements on Alembic's version table after each step, for `--sql`.
         script_start: what makes or verifies that table before the first step, for `--sql`.
         exempted: revisions that `safety.downgrades_since` exempts from the down-script rule and that violate it.
@@ -190,6 +191,7 @@ class Plan:
     scope: str | None = None
     cannot_run: str | None = None
     half_done: tuple[HalfDoneRevision, ...] = ()
+    overrides: tuple[Override, ...] = ()
 
     @property
     def blocked(self) -> bool:

@@ -29,7 +29,10 @@ def finding_lines(finding: Finding, paint: Paint = plain) -> list[str]:
     revision = f"revision {one_line(finding.revision)}" if finding.revision else ""
     place = ", ".join(part for part in (_file(finding), revision) if part)
     lines = [f"  {mark} {paint(one_line(finding.rule), 'strong')}  {place}".rstrip()]
-    return [*lines, *(f"    {line}" for line in block(redact(finding.message))), *_help(finding, indent=4)]
+    lines += [f"    {line}" for line in block(redact(finding.message))]
+    if finding.overridden is not None:
+        lines.append(f"    overridden: {one_line(redact(finding.overridden))}")
+    return [*lines, *_help(finding, indent=4)]
 
 
 def finding_report(finding: Finding, paint: Paint = plain) -> list[str]:

@@ -22,7 +22,7 @@ SCHEMA_VERSION = 1
 NEVER_SERIALISED = frozenset({(Statement, "literal")})
 
 # Free texts that come from a driver, a server or a revision file and could quote a connection string.
-_REDACTED_KEYS = frozenset({"error", "message", "help", "command", "output", "effect", "cure"})
+_REDACTED_KEYS = frozenset({"error", "message", "help", "command", "output", "overridden", "reason", "effect", "cure"})
 
 
 def plain_value(value: Any) -> Any:
@@ -107,6 +107,7 @@ def plan_document(plan: Plan, outcome: Outcome | None = None) -> dict[str, Any]:
         "half_done": plain_value(plan.half_done),
         "drift": plain_value(plan.drift),
         "findings": plain_value(plan.findings),
+        "overrides": plain_value(plan.overrides),
         "data_loss": plain_value(plan.data_loss),
         "exempted": plan.exempted,
         "blocked": plan.blocked,

@@ -12,7 +12,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from erm_alembic.findings import Finding
+from erm_alembic.findings import Finding, Override
 from erm_alembic.planning.model import DataLoss, Drift, HalfDoneRevision, Outcome, Statement, Step, StepOutcome
 from erm_alembic.render.json import NEVER_SERIALISED, SCHEMA_VERSION, dump
 
@@ -20,7 +20,17 @@ __all__ = ["plan_schema", "render_schema"]
 
 Schema = dict[str, Any]
 
-DEFINITIONS: tuple[type[Any], ...] = (Statement, Step, HalfDoneRevision, Drift, Finding, DataLoss, StepOutcome, Outcome)
+DEFINITIONS: tuple[type[Any], ...] = (
+    Statement,
+    Step,
+    HalfDoneRevision,
+    Drift,
+    Finding,
+    Override,
+    DataLoss,
+    StepOutcome,
+    Outcome,
+)
 
 SCALARS: dict[type[Any], str] = {
     str: "string",
@@ -125,6 +135,7 @@ def plan_schema() -> Schema:
         "half_done": _many(HalfDoneRevision, "Revisions of which only a part is committed."),
         "drift": _many(Drift, "Where the database differs from its recorded history."),
         "findings": _many(Finding, "What the checks say."),
+        "overrides": _many(Override, "The rules that may pass this once, whether they object or not."),
         "data_loss": _many(DataLoss, "What a rollback would lose; empty for an upgrade."),
         "exempted": {"type": "integer", "description": "Revisions exempted by `safety.downgrades_since`."},
         "blocked": {"type": "boolean", "description": "Whether apply and rollback refuse this plan."},

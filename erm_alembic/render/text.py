@@ -6,6 +6,7 @@ import shlex
 
 from erm_alembic.findings import Finding
 from erm_alembic.planning.model import DataLoss, Drift, Outcome, Plan, Statement, Step
+from erm_alembic.render.break_glass import objecting, override_section, pass_once
 from erm_alembic.render.findings import finding_lines
 from erm_alembic.render.outcome import outcome_lines
 from erm_alembic.render.safe import Paint, block, clip, one_line, plain
@@ -155,7 +156,20 @@ def _blocked(plan: Plan, mode: str, arguments: tuple[str, ...], paint: Paint) ->
     if not errors:
         return [paint(f"Blocked: {mode} cannot run this plan: {_why(plan)}.", "bad"), f"Do that, then: {again}"]
     verdict = paint(f"Blocked by {counted(errors, 'error')}: {mode} would refuse this plan.", "bad")
-    return [verdict, f"Do what the help lines say, then: {again}"]
+    return [verdict, f"Do what the help lines say, then: {again}", *_way_out(plan, mode, arguments)]
+
+
+def _way_out(plan: Plan, mode: str, arguments: tuple[str, ...]) -> list[str]:
+    """What lets everything pass that objects, in one command; or why nothing does."""
+    if plan.cannot_run is not None:
+        return [f"No override lets it pass: {_why(plan)}."]
+    command = next_command(plan, mode, (*arguments, *pass_once(plan)))
+    return [f"Or let it pass this once ({objecting(plan)}), with your reason on record:", f"  {command}"]
+
+
+def _refused(plan: Plan, arguments: tuple[str, ...]) -> list[str]:
+    mode = "rollback" if plan.direction == "downgrade" else "apply"
+    return ["", "Do what the help lines say.", *_way_out(plan, mode, arguments)]
 
 
 def _verdict(plan: Plan, arguments: tuple[str, ...], paint: Paint) -> list[str]:
@@ -204,14 +218,22 @@ def render_text(
     """
     if outcome is not None and outcome.result != "refused" and not verbose:
         # What was pending is told by its outcome, a line a revision.
-        done = [*_target(plan, paint), *_findings(plan.findings, paint), "", *outcome_lines(plan, outcome, paint)]
+        done = [
+            *_target(plan, paint),
+            *_findings(plan.findings, paint),
+            *override_section(plan, paint),
+            "",
+            *outcome_lines(plan, outcome, paint),
+        ]
         return "\n".join(done) + "\n"
     lines = [
         *_header(plan, paint),
         *_pending(plan, outcome is None or verbose, verbose, paint),
         *_drift(plan.drift, paint),
         *_findings(plan.findings, paint),
+        *override_section(plan, paint),
         *_data_loss(plan.data_loss),
         *(_verdict(plan, arguments, paint) if outcome is None else ["", *outcome_lines(plan, outcome, paint)]),
+        *(_refused(plan, arguments) if outcome is not None and outcome.result == "refused" else ()),
     ]
     return "\n".join(lines) + "\n"

@@ -34,6 +34,7 @@ def test_the_contract_of_the_plan() -> None:
         "half_done": [],
         "drift": [],
         "findings": [],
+        "overrides": [],
         "data_loss": [],
         "exempted": 0,
         "blocked": False,
@@ -77,6 +78,7 @@ def test_findings_and_drift_carry_their_place() -> None:
         "revision": "000111",
         "path": "migrations/versions",
         "line": 3,
+        "overridden": None,
     }
     assert set(document["drift"][0]) >= {"kind", "object", "source", "expected", "found"}
 

@@ -78,6 +78,8 @@ def test_a_blocked_plan_says_why_and_what_to_do() -> None:
         "safety.downgrades_since exempts 2 revisions without a downgrade.\n"
         "Blocked by 1 error: apply would refuse this plan.\n"
         "Do what the help lines say, then: erm migrate --mode plan --env prod\n"
+        "Or let it pass this once (missing-revision), with your reason on record:\n"
+        "  erm migrate --env prod --override missing-revision --reason 'why it may pass'\n"
     )
 
 
@@ -143,7 +145,7 @@ def test_a_failed_run_shows_the_error_under_its_revision() -> None:
 def test_a_refused_run_changed_nothing() -> None:
     """A refusal says that nothing was changed."""
     outcome = Outcome("refused", error="the plan is blocked")
-    assert render_text(BLOCKED, outcome).endswith("\n\nRefused: nothing was changed.\n  the plan is blocked\n")
+    assert "\n\nRefused: nothing was changed.\n  the plan is blocked\n\nDo what" in render_text(BLOCKED, outcome)
 
 
 def test_a_run_without_anything_to_do_says_so() -> None:
@@ -205,9 +207,9 @@ def test_the_next_command_repeats_what_was_typed() -> None:
         "\nTo run it: erm migrate --env prod --to a1 --config 'my erm.yaml'\n"
     )
     blocked = replace(ROLLBACK, findings=BLOCKED.findings)
-    assert render_text(blocked, arguments=("--steps", "2")).endswith(
-        ", then: erm migrate --mode rollback --env prod --check --steps 2\n"
-    )
+    shown = render_text(blocked, arguments=("--steps", "2"))
+    assert ", then: erm migrate --mode rollback --env prod --check --steps 2\n" in shown
+    assert "\n  erm migrate --mode rollback --env prod --steps 2 --override missing-revision" in shown
 
 
 def test_colour_marks_only_what_it_is_asked_to() -> None:
