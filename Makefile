@@ -2,7 +2,7 @@
 # python3 (3.11 or newer) and make are all that must be there. PYTHON=/path/to/python chooses another Python.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz lint format types contracts build bench check clean venv venv-demo
+.PHONY: help demo test fuzz survival lint format types contracts build bench check clean venv venv-demo
 
 SHELL := /bin/sh
 BIN := .venv/bin
@@ -24,6 +24,9 @@ test: venv ## run the tests (JOBS=2 processes; ARGS='...' go to pytest)
 
 fuzz: venv ## run the tests that make up their own input, with 1,000 new examples each
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -q tests/config/test_dsn.py tests/config/test_redaction.py tests/postgres/test_lexer.py
+
+survival: venv ## kill 200 deployers, and start three at once 40 times (ERM_SURVIVAL_ROUNDS=200 ERM_SURVIVAL_SEED=1)
+	@ERM_SURVIVAL_ROUNDS=$${ERM_SURVIVAL_ROUNDS:-200} $(BIN)/python -m pytest -q -n $(JOBS) --dist load tests/survival
 
 lint: venv ## ruff: rules and format
 	@$(BIN)/python -m ruff check .

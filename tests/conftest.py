@@ -25,6 +25,8 @@ from tests.support.secrecy import issue_awkward_secret, issue_secret, shown_in, 
 # Found before the environment is cleaned: ERM_PG_BIN may be the only way to a server on this machine.
 _AVAILABLE = one_per_major()
 _home = pytest.StashKey[Path]()
+# What a run of the tests may be told.
+KEPT = ("ERM_PG_BIN", "ERM_SURVIVAL_ROUNDS", "ERM_SURVIVAL_SEED")
 
 # The suite tries the same examples at each run, so that a failure is about the change at hand; `make fuzz` looks for
 # new ones.
@@ -36,7 +38,7 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 def pytest_configure(config: pytest.Config) -> None:
     """Keep the developer's own databases, passwords and settings out of the tests."""
     for name in list(os.environ):
-        if name.startswith(("ERM_", "PG")) and name != "ERM_PG_BIN":
+        if name.startswith(("ERM_", "PG")) and name not in KEPT:
             del os.environ[name]
     config.stash[_home] = Path(tempfile.mkdtemp(prefix="erm-home-"))
     os.environ["HOME"] = str(config.stash[_home])
