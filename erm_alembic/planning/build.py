@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from erm_alembic.errors import UsageError
 from erm_alembic.ledger.model import AppliedSource
 from erm_alembic.ledger.progress import HalfDone
 from erm_alembic.ledger.store import open_ledger
@@ -93,7 +94,19 @@ class _Surveyor:
         self.half_done = still_half_done(self.half_done, done)
         self.applied = tuple(self._read_again(done))
         self.pending = tuple(choose_pending(self.project, self.scripts, self.request, current, self.order))
+        self._refuse_more_than_there_is()
         return () if self.without_way_down() else self.pending
+
+    def _refuse_more_than_there_is(self) -> None:
+        """A count that is too high says that somebody takes this for another database, or has lost count."""
+        request, found = self.request, len(self.pending)
+        if request.direction == "downgrade" and request.to is None and 0 < found < request.count:
+            there = "only 1 revision is" if found == 1 else f"only {found} revisions are"
+            raise UsageError(
+                f"--steps {request.count}: {there} applied.",
+                effect="Nothing was planned or run.",
+                cure=f"Take back all of them with --to base, or count again: --steps {found} at most.",
+            )
 
     def _read_again(self, done: frozenset[str]) -> Iterator[RevisionFacts]:
         """The applied revisions whose files are not the ones that were applied: the checks say whether that matters."""
