@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from psycopg2.extensions import STATUS_BEGIN, TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import cursor as PlainCursor
 
 from erm_alembic.execute.step import StepUnderWay
@@ -13,7 +14,7 @@ from erm_alembic.ledger.store import Ledger
 from erm_alembic.postgres.deploy_lock import lock_holder, still_held, try_deploy_lock
 from erm_alembic.postgres.intercept import GatedConnection
 
-__all__ = ["keep_lock", "record_revision"]
+__all__ = ["keep_lock", "open_last_transaction", "record_revision"]
 
 
 def keep_lock(raw: GatedConnection, revision: str, tell: Callable[[str], None]) -> None:
@@ -36,7 +37,24 @@ def keep_lock(raw: GatedConnection, revision: str, tell: Callable[[str], None]) 
     tell(f"Revision {freed}; it was taken again at once.")
 
 
-def record_revision(raw: GatedConnection, ledger: Ledger, run_id: int, step: StepUnderWay) -> None:
+def open_last_transaction(raw: GatedConnection) -> None:
+    """See to it that what records a revision stands in one transaction, also where the revision has ended its own.
+
+    Args:
+        raw: the migration's connection.
+    """
+    if raw.info.transaction_status != TRANSACTION_STATUS_IDLE:
+        return
+    if raw.autocommit:
+        raw.autocommit = False
+    elif raw.status == STATUS_BEGIN:  # it sent COMMIT by itself, and psycopg2 does not know
+        with raw.cursor(cursor_factory=PlainCursor) as cursor:
+            cursor.execute("BEGIN")
+
+
+def record_revision(
+    raw: GatedConnection, ledger: Ledger, run_id: int, step: StepUnderWay, *, has_progress: bool
+) -> None:
     """Write that a revision is done. The ledger belongs to the login role; a revision may act as another one.
 
     Args:
@@ -44,6 +62,7 @@ def record_revision(raw: GatedConnection, ledger: Ledger, run_id: int, step: Ste
         ledger: where it is written.
         run_id: the run.
         step: the revision.
+        has_progress: whether the ledger has noted how far it came, which is of no use any more.
     """
     values: list[Any] = step.ledger_row(run_id, "done")
     with raw.cursor(cursor_factory=PlainCursor) as cursor:
@@ -52,4 +71,6 @@ def record_revision(raw: GatedConnection, ledger: Ledger, run_id: int, step: Ste
         role = row[0] if row else "none"
         cursor.execute("SELECT pg_catalog.set_config('role', 'none', true)")
         cursor.execute(ledger.revision_insert(), fitted(values, raw))
+        if has_progress:
+            cursor.execute(ledger.progress_delete(), [step.revision, step.direction])
         cursor.execute("SELECT pg_catalog.set_config('role', %s, true)", [role])

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from erm_alembic.execute.resume import Resume
 from erm_alembic.execute.step import StepUnderWay
 from erm_alembic.execute.watch import LockWatch
-from erm_alembic.postgres.intercept import GatedCursor, Send
+from erm_alembic.postgres.intercept import GatedConnection, GatedCursor, Send
 from erm_alembic.revisions.recording.call_stack import calling_place, sent_by_sqlalchemy
 
 __all__ = ["Observer"]
@@ -29,26 +30,47 @@ class Observer:
         self._check = check
         self._locks = locks
         self._step: StepUnderWay | None = None
+        self._resume: Resume | None = None
 
-    def begin(self, step: StepUnderWay) -> None:
-        """A revision begins: its statements are counted."""
-        self._step = step
+    def begin(self, step: StepUnderWay, resume: Resume) -> None:
+        """A revision begins: its statements are counted, and those that are committed already are not sent."""
+        self._step, self._resume = step, resume
 
     def end(self) -> None:
         """The revision's own statements are over; what follows is bookkeeping."""
-        self._step = None
+        self._step = self._resume = None
+
+    def attend(self, connection: GatedConnection) -> None:
+        """See what is sent through a connection, and when it is committed or rolled back."""
+        connection.gate = self
+        connection.on_commit = lambda: self._tell(Resume.committing, connection)
+        connection.on_rollback = lambda: self._tell(Resume.rolled_back, connection)
+
+    def _tell(self, what: Callable[[Resume, GatedConnection], None], connection: GatedConnection) -> None:
+        if self._resume is not None:
+            what(self._resume, connection)
 
     def pass_through(self, cursor: GatedCursor, sql: str, parameters: Sequence[Any], send: Send) -> None:
         self._check()
-        step, line = self._step, None
-        if step is not None and not (cursor.context is None and sent_by_sqlalchemy()):
-            step.statements += 1
-            step.last_place = place = calling_place(step.file)
-            line = None if place is None else place[1]
-            step.last_parameters = parameters
-            self._show(step, sql, line)
-        with self._locks.sending(cursor.connection, sql, line):
-            send()
+        step, resume = self._step, self._resume
+        if step is None or resume is None or (cursor.context is None and sent_by_sqlalchemy()):
+            with self._locks.sending(cursor.connection, sql, None):
+                send()
+            return
+        step.last_place = place = calling_place(step.file)
+        line = None if place is None else place[1]
+        step.last_parameters = parameters
+        shown = False
+
+        def send_shown() -> None:
+            nonlocal shown
+            if not shown:
+                step.statements, shown = step.statements + 1, True
+                self._show(step, sql, line)
+            with self._locks.sending(cursor.connection, sql, line):
+                send()
+
+        resume.pass_through(cursor, sql, parameters, line, send_shown)
 
     def rowcount(self, cursor: GatedCursor) -> int:
-        return -1
+        return cursor.noted_rowcount

@@ -14,23 +14,26 @@ from sqlalchemy import Connection
 from erm_alembic.checks.overrides import Override
 from erm_alembic.config.redaction import first_line
 from erm_alembic.errors import Refused
-from erm_alembic.execute.bookkeeping import keep_lock, record_revision
+from erm_alembic.execute.bookkeeping import keep_lock, open_last_transaction, record_revision
 from erm_alembic.execute.failure import describe_failure
 from erm_alembic.execute.hooks import HookFailed, Hooks, NoHooks, RunHooks
 from erm_alembic.execute.observe import Observer
 from erm_alembic.execute.progress import Progress
+from erm_alembic.execute.resume import Resume
 from erm_alembic.execute.retry import Retries
 from erm_alembic.execute.session import SessionLimits
 from erm_alembic.execute.signals import SignalWatch
 from erm_alembic.execute.step import StepUnderWay
 from erm_alembic.execute.watch import LockWatch
+from erm_alembic.ledger.progress import HalfDone
 from erm_alembic.ledger.store import Ledger
 from erm_alembic.planning.build import Survey, choose_pending
+from erm_alembic.planning.half_done import still_half_done
 from erm_alembic.planning.model import StepOutcome
 from erm_alembic.postgres.intercept import GatedConnection
 from erm_alembic.revisions.environment import MigrationContext, RevisionStep
 from erm_alembic.revisions.forked import ends_forked_children
-from erm_alembic.revisions.graph import unknown_revisions
+from erm_alembic.revisions.graph import applied_revisions, unknown_revisions
 from erm_alembic.revisions.kept_open import kept_open
 from erm_alembic.revisions.project import AlembicProject
 from erm_alembic.revisions.steps import PendingRevision
@@ -89,6 +92,7 @@ class Course:
         self.outcomes: list[StepOutcome] = []
         self.current = run.survey.plan.current
         self._next_heads: tuple[str, ...] = ()
+        self._half_done: dict[tuple[str, str], HalfDone] = {}
         self.hooks = RunHooks(run.hooks, run.survey.plan, run_id, ledger, watch, run.progress.note)
 
     def _show(self, under_way: StepUnderWay, text: str, line: int | None) -> None:
@@ -98,7 +102,10 @@ class Course:
         """The work that env.py's run_migrations() does: each step, recorded in its own transaction."""
         assert context.connection is not None
         self._connection: Connection = context.connection
+        # A revision that is rolled back, to be tried again, takes nothing with it of what stands before it.
+        self.raw.commit()
         pending = self._still_pending(heads)
+        self._half_done = self._still_half_done(heads)
         self.limits.look_again(self.raw)
         if pending:
             self.hooks.before_run()
@@ -130,6 +137,17 @@ class Course:
         self.current = tuple(sorted(heads))
         return pending
 
+    def _still_half_done(self, heads: tuple[str, ...]) -> dict[tuple[str, str], HalfDone]:
+        """What earlier runs left half done; what plain Alembic has ended since is forgotten."""
+        found = self.ledger.half_done()
+        if not found:
+            return {}
+        still = still_half_done(found, applied_revisions(self.run.survey.scripts, heads))
+        for each in found:
+            if each not in still:
+                self.ledger.forget_progress(each.revision, each.direction)
+        return {(each.revision, each.direction): each for each in still}
+
     def _begin(self, pending: PendingRevision, number: int, total: int) -> StepUnderWay:
         plan = self.run.survey.plan
         step = self._planned[pending.facts.revision]
@@ -142,19 +160,34 @@ class Course:
         """What Alembic calls instead of the revision's function, in the transaction of that revision."""
 
         def migration_fn(**kw: Any) -> None:
-            self.observer.begin(under_way)
-            self._attempts(under_way, lambda: function(**kw))
+            resume = self._resume(under_way)
+
+            def once() -> None:
+                self.observer.end()
+                resume.begin()
+                self.observer.begin(under_way, resume)
+                function(**kw)
+                resume.check()
+
+            self._attempts(under_way, once)
             self.watch.check()
             self.observer.end()
+            open_last_transaction(self.raw)
             try:
                 keep_lock(self.raw, under_way.revision, self.run.progress.note)
             except RuntimeError as error:
                 under_way.failure = error
                 raise
-            record_revision(self.raw, self.ledger, self.run_id, under_way)
+            record_revision(self.raw, self.ledger, self.run_id, under_way, has_progress=resume.has_progress)
 
         migration_fn.__name__ = function.__name__
         return migration_fn
+
+    def _resume(self, under_way: StepUnderWay) -> Resume:
+        """What there is of the revision already."""
+        half_done = self._half_done.get((under_way.revision, under_way.direction))
+        tell = self.run.progress.note
+        return Resume(self.ledger, self.run_id, under_way, half_done, self.raw, self.locks.sending, tell)
 
     def _attempts(self, under_way: StepUnderWay, function: Callable[[], None]) -> None:
         """Run the revision's function: the one place where it is called, and may be called again."""

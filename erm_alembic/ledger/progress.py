@@ -5,7 +5,8 @@ A revision that runs in one transaction has no such rows: it is there whole, or 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
@@ -13,9 +14,19 @@ from typing import Any, Literal
 
 from psycopg2 import sql
 
-from erm_alembic.ledger.encoding import unpacked
+from erm_alembic.ledger.encoding import Source, fitted, unpacked
 
-__all__ = ["DoneStatement", "HalfDone", "NewProgress", "forget_statement", "insert_statement", "read_half_done"]
+__all__ = [
+    "DoneStatement",
+    "HalfDone",
+    "NewProgress",
+    "as_json",
+    "drop_statement",
+    "finish_statement",
+    "forget_statement",
+    "insert_statement",
+    "read_half_done",
+]
 
 
 @dataclass(frozen=True)
@@ -23,17 +34,20 @@ class DoneStatement:
     """A statement of a half-done revision that the database keeps, or that was under way when its run ended.
 
     Args:
-        ordinal: its number within the revision, counted from 1.
+        ordinal: its number among those of the revision that are noted, counted from 1.
         line: its line in the revision's file, where it is known.
         sql: the text on one line, cut off, with its literals hidden.
-        tag: what the server answered, as in `INSERT`; the first words of the text while it is only started.
+        tag: what the server answered, as in `INSERT`; what is known of its kind while it is only started.
         state: `done`; or `started`: it runs outside a transaction, and nobody noted its end.
         rowcount: how many rows it touched; -1 where the server does not say.
         at: when it was done, or started, with time zone.
+        place: where it stands among the others; a later run puts what it does in between.
         digest: what it is known by again: a hash over its text and parameters.
         shape: a hash over its text without any value.
         reads: a hash over what the revision had read until then.
-        indexes_before: the OIDs of the indexes that were there when it started.
+        columns: how many columns its answer had; 0 when it answered no rows.
+        relations: the OIDs of the tables that it names, where it builds or rebuilds indexes outside a transaction.
+        indexes_before: the OIDs of the indexes that these had when it started.
         temporary: whether the session had temporary tables, which are gone with it.
     """
 
@@ -44,9 +58,12 @@ class DoneStatement:
     state: Literal["started", "done"]
     rowcount: int
     at: datetime
+    place: tuple[int, ...] = field(default=(), repr=False)
     digest: str = field(default="", repr=False)
     shape: str = field(default="", repr=False)
     reads: str = field(default="", repr=False)
+    columns: int = field(default=0, repr=False)
+    relations: tuple[int, ...] = field(default=(), repr=False)
     indexes_before: tuple[int, ...] = field(default=(), repr=False)
     temporary: bool = field(default=False, repr=False)
 
@@ -78,8 +95,7 @@ class HalfDone:
     @property
     def interrupted(self) -> DoneStatement | None:
         """The statement that was under way outside a transaction when the run ended; None when all ended."""
-        last = self.statements[-1]
-        return last if last.state == "started" else None
+        return next((each for each in reversed(self.statements) if each.state == "started"), None)
 
 
 @dataclass(frozen=True)
@@ -94,7 +110,7 @@ class NewProgress:
         source: the file's text; None on all but the first row of an attempt.
         source_hash: SHA-256 of the file's bytes.
         salt: what the hashes begin with.
-        statement: the statement itself; its time is the server's.
+        statement: the statement itself; its time, and whether there are temporary tables, is the server's to say.
     """
 
     run_id: int
@@ -106,22 +122,64 @@ class NewProgress:
     salt: str
     statement: DoneStatement
 
-    def values(self) -> list[Any]:
-        """The parameters of `insert_statement`."""
-        each = self.statement
-        return [
-            *(self.run_id, self.revision, self.direction, self.path, self.source, self.source_hash, self.salt),
-            *(each.ordinal, each.line, each.sql, each.tag, each.rowcount, each.state),
-            *(each.digest, each.shape, each.reads, list(each.indexes_before), each.temporary),
-        ]
+
+def as_json(rows: Sequence[NewProgress], connection: Any) -> str:
+    """Rows as the parameter of `insert_statement`, in characters that the database has.
+
+    Args:
+        rows: the rows.
+        connection: the psycopg2 connection that sends them.
+    """
+    return json.dumps([_fields(row, connection) for row in rows], ensure_ascii=False)
+
+
+def _fields(row: NewProgress, connection: Any) -> dict[str, Any]:
+    each = row.statement
+    texts = {"path": row.path, "source": row.source and Source(row.source), "sql": each.sql, "tag": each.tag}
+    return {
+        **dict(zip(texts, fitted(texts.values(), connection), strict=True)),
+        **{name: getattr(row, name) for name in ("run_id", "revision", "direction", "source_hash", "salt")},
+        **{name: getattr(each, name) for name in OF_STATEMENT},
+    }
+
+
+OF_STATEMENT = (
+    *("ordinal", "place", "line", "rowcount", "columns", "state"),
+    *("digest", "shape", "reads", "relations", "indexes_before"),
+)
+TYPES = (
+    "run_id bigint, revision text, direction text, path text, source text, source_hash text, salt text,"
+    " ordinal integer, place integer[], line integer, sql text, tag text, rowcount bigint, columns integer, state text,"
+    " digest text, shape text, reads text, relations oid[], indexes_before oid[]"
+)
+NEW_COLUMNS = ", ".join(name.split()[0] for name in TYPES.split(","))
+HAS_TEMPORARY = "EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace = pg_catalog.pg_my_temp_schema())"
 
 
 def insert_statement(schema: sql.Composable) -> sql.Composed:
-    """The statement that writes one row; its parameters are `NewProgress.values()`."""
+    """The statement that writes rows, unless the transaction has written nothing so far.
+
+    Its parameters are the rows as `as_json` gives them, and whether they are written in any case.
+    """
     return sql.SQL(
-        "INSERT INTO {schema}.progress (run_id, revision, direction, path, source, source_hash, salt, ordinal, line,"
-        " sql, tag, rowcount, state, digest, shape, reads, indexes_before, temporary)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::oid[], %s)"
+        "INSERT INTO {schema}.progress ({columns}, temporary)"
+        " SELECT {columns}, {has_temporary} FROM pg_catalog.jsonb_to_recordset(%s::jsonb) AS new ({types})"
+        " WHERE %s OR pg_catalog.pg_current_xact_id_if_assigned() IS NOT NULL"
+    ).format(schema=schema, columns=sql.SQL(NEW_COLUMNS), has_temporary=sql.SQL(HAS_TEMPORARY), types=sql.SQL(TYPES))
+
+
+def finish_statement(schema: sql.Composable) -> sql.Composed:
+    """The statement that notes the end of a started one: its tag, row count and columns; revision, direction, place."""
+    return sql.SQL(
+        "UPDATE {schema}.progress SET state = 'done', tag = %s, rowcount = %s, columns = %s, at = clock_timestamp()"
+        " WHERE revision = %s AND direction = %s AND state = 'started' AND place = %s"
+    ).format(schema=schema)
+
+
+def drop_statement(schema: sql.Composable) -> sql.Composed:
+    """The statement that forgets a started one; its parameters are the revision, the direction and the place."""
+    return sql.SQL(
+        "DELETE FROM {schema}.progress WHERE revision = %s AND direction = %s AND state = 'started' AND place = %s"
     ).format(schema=schema)
 
 
@@ -131,8 +189,9 @@ def forget_statement(schema: sql.Composable) -> sql.Composed:
 
 
 COLUMNS = (
-    "revision, direction, run_id, path, source_hash, source, salt, ordinal, line, sql, tag, state, rowcount, at,"
-    " digest, shape, reads, indexes_before::bigint[], temporary"
+    "revision, direction, run_id, path, source_hash, source, salt, id, line, sql, tag, state, rowcount, at,"
+    " coalesce(place, ARRAY[ordinal]), digest, shape, reads, columns, relations::bigint[], indexes_before::bigint[],"
+    " temporary"
 )
 
 
@@ -144,9 +203,10 @@ def read_half_done(cursor: Any, schema: sql.Composable) -> tuple[HalfDone, ...]:
         schema: the ledger's schema, quoted for a statement with placeholders.
     """
     cursor.execute(
-        sql.SQL("SELECT {columns} FROM {schema}.progress ORDER BY revision, direction, ordinal, id").format(
-            columns=sql.SQL(COLUMNS), schema=schema
-        )
+        sql.SQL(
+            "SELECT {columns} FROM {schema}.progress ORDER BY revision, direction, coalesce(place, ARRAY[ordinal]), id"
+        ).format(columns=sql.SQL(COLUMNS), schema=schema),
+        [],  # for the driver to halve the percent signs
     )
     found = [_half_done(list(rows)) for _, rows in groupby(cursor.fetchall(), key=lambda row: row[:2])]
     return tuple(sorted(found, key=lambda each: max(one.at for one in each.statements), reverse=True))
@@ -162,21 +222,21 @@ def _half_done(rows: Sequence[tuple[Any, ...]]) -> HalfDone:
         source_hash=latest[4],
         source=_source(rows),
         salt=latest[6],
-        statements=tuple(_statements(rows)),
+        statements=tuple(_statement(number, row[8:]) for number, row in enumerate(rows, start=1)),
     )
 
 
 def _source(rows: Sequence[tuple[Any, ...]]) -> str:
     """The text that the latest attempt ran; it is kept once an attempt."""
-    kept = [(row[2], row[5]) for row in rows if row[5] is not None]
-    return unpacked(max(kept)[1]) if kept else ""
+    kept = [(row[2], row[7], row[5]) for row in rows if row[5] is not None]
+    return unpacked(max(kept)[2]) if kept else ""
 
 
-def _statements(rows: Iterable[tuple[Any, ...]]) -> Iterable[DoneStatement]:
-    for row in rows:
-        ordinal, line, text, tag, state, rowcount, at, digest, shape, reads, indexes, temporary = row[7:]
-        yield DoneStatement(
-            *(ordinal, line, text, tag, state, rowcount, at, digest, shape, reads),
-            indexes_before=tuple(indexes),
-            temporary=temporary,
-        )
+def _statement(number: int, row: Sequence[Any]) -> DoneStatement:
+    line, text, tag, state, rowcount, at, place, digest, shape, reads, columns, relations, indexes, temporary = row
+    return DoneStatement(
+        *(number, line, text, tag, state, rowcount, at, tuple(place), digest, shape, reads, columns),
+        relations=tuple(relations),
+        indexes_before=tuple(indexes),
+        temporary=temporary,
+    )

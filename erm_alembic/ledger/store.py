@@ -17,10 +17,17 @@ from erm_alembic.errors import TargetError
 from erm_alembic.ledger.encoding import fitted, unpacked
 from erm_alembic.ledger.hooks import HookRecord, insert_hook, read_hooks
 from erm_alembic.ledger.model import AppliedSource, RevisionRecord, RunRecord
-from erm_alembic.ledger.progress import HalfDone, forget_statement, insert_statement, read_half_done
+from erm_alembic.ledger.progress import (
+    HalfDone,
+    drop_statement,
+    finish_statement,
+    forget_statement,
+    insert_statement,
+    read_half_done,
+)
 from erm_alembic.ledger.tables import TABLES, create_tables, present_tables
-from erm_alembic.postgres.reach import cut_off, cut_off_after
 from erm_alembic.postgres.deploy_lock import Holder, lock_holder
+from erm_alembic.postgres.reach import cut_off, cut_off_after
 from erm_alembic.target import Target
 from erm_alembic.version import __version__
 
@@ -187,12 +194,20 @@ class Ledger:
             raise self._may_not_use(error) from error
 
     def progress_insert(self) -> sql.Composed:
-        """The statement that notes one statement of a revision under way, for the migration's own transaction."""
+        """`insert_statement` of this ledger, for the migration's own transaction."""
         return insert_statement(self._placed())
 
     def progress_delete(self) -> sql.Composed:
-        """The statement that forgets a revision's progress, for the migration's own transaction."""
+        """`forget_statement` of this ledger, for the migration's own transaction."""
         return forget_statement(self._placed())
+
+    def progress_finish(self) -> sql.Composed:
+        """`finish_statement` of this ledger, for the migration's own connection."""
+        return finish_statement(self._placed())
+
+    def progress_drop(self) -> sql.Composed:
+        """`drop_statement` of this ledger, for the migration's own connection."""
+        return drop_statement(self._placed())
 
     def forget_progress(self, revision: str, direction: str) -> int:
         """Forget how far a revision came; what it did to the database stays.

@@ -45,8 +45,8 @@ class GatedCursor(Psycopg2Cursor):
     """A cursor that asks its connection's gate before it sends anything.
 
     What the gate may set: `held_back` (the last statement was not sent), `answered` (another one was, for the shape of
-    its result), `on_fetch` (called when the result of a statement that was not sent is fetched) and `on_rows` (called
-    when any result is fetched).
+    its result), `noted_rowcount` (what that one touched when it was sent, earlier), `on_fetch` (called when the result
+    of a statement that was not sent is fetched) and `on_rows` (called when any result is fetched).
     """
 
     context: Any = None
@@ -55,6 +55,7 @@ class GatedCursor(Psycopg2Cursor):
     on_fetch: Callable[[], None] | None = None
     on_rows: Callable[[], None] | None = None
     composed: str | None = None
+    noted_rowcount = -1
 
     def execute(self, query: Any, vars: Any = None) -> None:
         batch = _batch_of_extras(query)
@@ -164,6 +165,7 @@ class GatedConnection(Psycopg2Connection):
 
     gate: Gate | None = None
     on_commit: Callable[[], None] | None = None
+    on_rollback: Callable[[], None] | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -182,6 +184,12 @@ class GatedConnection(Psycopg2Connection):
         if self.on_commit is not None:
             self.on_commit()
         super().commit()
+
+    def rollback(self) -> None:
+        """Roll back, and tell `on_rollback`."""
+        if self.on_rollback is not None:
+            self.on_rollback()
+        super().rollback()
 
 
 def _text(cursor: Psycopg2Cursor, query: Any) -> str:

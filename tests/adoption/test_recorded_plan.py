@@ -24,6 +24,7 @@ Prepare = Callable[[str, Database], Sample]
 BOOKKEEPING = re.compile(
     r"BEGIN|COMMIT|ROLLBACK|SAVEPOINT erm_|SET |SHOW |WITH held "
     r"|SELECT (pg_catalog\.|current_schema|t\.oid|name, setting|s\.name|tablename|classid|l\.pid|1 FROM pg_catalog)"
+    r"|SELECT (c\.oid|i\.indexrelid)"
     r"|SELECT EXISTS \( SELECT l\.pid"
     r"|.*\balembic_version\b|.*\"erm\"",
     re.DOTALL | re.IGNORECASE,

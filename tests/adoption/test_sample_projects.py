@@ -142,7 +142,7 @@ def test_autogenerate_never_sees_the_ledger(sample: Prepare, one_database: Datab
     """With include_schemas=True, plain alembic's check reports no table of the schema `erm`."""
     project = sample("configured", one_database)
     migrate.apply()
-    assert one_database.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'erm'") == [(2,)]
+    assert one_database.execute("SELECT count(*) > 1 FROM pg_tables WHERE schemaname = 'erm'") == [(True,)]
     assert project.alembic("check") == [NO_CHANGES]
 
 

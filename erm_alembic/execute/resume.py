@@ -1,0 +1,295 @@
+"""Goes on with a revision of which a part is committed, by an earlier run or by an earlier try of this one.
+
+The revision's function runs again from its start. What it sends is looked for among what is committed: what is found
+there is not sent again, and answered from the note. The notes are looked through in their order, from the last one
+found on, so that a revision which looks before it leaps may leave out what it has done.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from psycopg2 import errors as pg
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+from psycopg2.extensions import cursor as PlainCursor
+
+from erm_alembic.errors import ErmError, Refused
+from erm_alembic.execute.fingerprint import digest, new_salt, shape
+from erm_alembic.execute.noting import Notes, Sent, gated, in_transaction
+from erm_alembic.execute.outside import REPEATABLE, Outside, Sending
+from erm_alembic.execute.step import StepUnderWay
+from erm_alembic.ledger.progress import DoneStatement, HalfDone
+from erm_alembic.ledger.store import Ledger
+from erm_alembic.postgres.intercept import GatedConnection, GatedCursor, Send
+from erm_alembic.postgres.text.nature import nature
+
+__all__ = ["Resume"]
+
+STAYS = "What is committed of it stays; nothing else of it was run."
+
+
+class Resume:
+    """The part of a revision that is committed before the revision is recorded.
+
+    Args:
+        ledger: knows it.
+        run_id: the run.
+        step: the revision.
+        half_done: what earlier runs committed of it; None when that is nothing.
+        raw: the migration's own connection.
+        sending: what stands around a statement while the server works on it.
+        tell: told that a revision is gone on with.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        run_id: int,
+        step: StepUnderWay,
+        half_done: HalfDone | None,
+        raw: GatedConnection,
+        sending: Sending,
+        tell: Callable[[str], None],
+    ) -> None:
+        self._ledger, self._run_id, self._step, self._raw = ledger, run_id, step, raw
+        self._half_done, self._sending, self._tell = half_done, sending, tell
+        self._earlier_run = half_done is not None
+        self._recorded: tuple[DoneStatement, ...] = ()
+        self._pointer = 0
+        self._refusal: ErmError | None = None
+        self._attempts = 0
+        self._begin_notes()
+
+    def _begin_notes(self) -> None:
+        salt = self._half_done.salt if self._half_done is not None else new_salt()
+        self._notes = Notes(self._ledger, self._run_id, self._step, salt)
+        self._outside = Outside(self._notes, self._sending, self._tell)
+
+    @property
+    def has_progress(self) -> bool:
+        """Whether the ledger may have notes of the revision."""
+        return self._half_done is not None or self._notes.written
+
+    def begin(self) -> None:
+        """The revision's function is about to run, for the first time or once more after it was rolled back.
+
+        Raises:
+            Refused: what is committed of it cannot be gone on with.
+        """
+        self._attempts += 1
+        if self._attempts > 1:
+            self._half_done = self._read_again() if self.has_progress else None
+            self._begin_notes()
+        self._refusal, self._pointer, self._recorded = None, 0, ()
+        if self._half_done is None:
+            return
+        if self._earlier_run and self._attempts == 1:
+            done = sum(each.state == "done" for each in self._half_done.statements)
+            self._tell(
+                f"Revision {self._step.revision} is half done since run {self._half_done.run_id}: "
+                f"{done} of its statements {'is' if done == 1 else 'are'} committed and not sent again."
+            )
+            self._refuse_lost_tables(self._half_done)
+        self._settle(self._half_done)
+        self._recorded = self._half_done.statements if self._half_done is not None else ()
+        self._move_to(0)
+
+    def _read_again(self) -> HalfDone | None:
+        step = self._step
+        return next(
+            (
+                each
+                for each in self._ledger.half_done()
+                if (each.revision, each.direction) == (step.revision, step.direction)
+            ),
+            None,
+        )
+
+    def _refuse_lost_tables(self, half_done: HalfDone) -> None:
+        done = [each for each in half_done.statements if each.state == "done"]
+        if done and done[-1].temporary:
+            raise self._refused(
+                done[-1].line, "it had made temporary tables, which ended with the session that they were made in"
+            )
+
+    def _settle(self, half_done: HalfDone) -> None:
+        """Find out what became of the statements that were under way, before the revision looks at what they left."""
+        started = [each for each in half_done.statements if each.state == "started"]
+        for row in started:
+            if row.tag not in REPEATABLE:
+                raise self._refused(
+                    row.line, f"`{row.sql}` was under way outside a transaction, and may have done a part of its work"
+                )
+        if not started:
+            return
+        with _autocommit(self._raw):
+            for row in started:
+                was_done = self._outside.settle(self._raw, row)
+                if was_done is True:
+                    self._notes.ended(self._raw, row, row.tag)
+                elif was_done is False:
+                    self._notes.undone(self._raw, row)
+        self._half_done = self._read_again()
+
+    def _refused(self, line: int | None, why: str) -> Refused:
+        step = self._step
+        path = step.pending.facts.path
+        place = path if line is None else f"{path}:{line}"
+        return Refused(
+            f"{place}: revision {step.revision} is half done and cannot be gone on with: {why}.",
+            effect=STAYS,
+            cure=f"`erm repair {step.revision}` shows what is committed, and takes it back or marks it done.",
+        )
+
+    def check(self) -> None:
+        """Raise again what a revision kept to itself: it went on without rows that it asked for.
+
+        Raises:
+            Refused: the rows of a statement that is committed already were asked for.
+        """
+        if self._refusal is not None:
+            raise self._refusal
+
+    def pass_through(
+        self, cursor: GatedCursor, sql: str, parameters: Sequence[Any], line: int | None, send: Send
+    ) -> None:
+        """Send a statement of the revision, unless it is committed already.
+
+        Args:
+            cursor: what it comes through.
+            sql: the text with its placeholders.
+            parameters: the sets of parameters.
+            line: its line in the revision's file.
+            send: sends it; may be called twice, where the server refuses it within a transaction.
+        """
+        self.check()
+        kind = nature(sql)
+        connection = gated(cursor)
+        sent = Sent(cursor, sql, parameters, line, kind, digest(self._notes.salt, sql, parameters, connection))
+        if cursor.name is not None or kind.again:
+            self._send_again(sent, send)
+            return
+        found = self._find(sent)
+        if found is not None and found.state == "started":
+            self._move_past(found)
+            self._outside.once_more(sent, send, found)
+            return
+        if found is not None and not (kind.reads and self._answered_again(sent, send)):
+            self._move_past(found)
+            self._answer_from(found, sent)
+            return
+        if found is None:
+            self._send(sent, send)
+        if kind.reads:
+            self._notes.reads.add(cursor, sql, parameters)
+
+    def _send_again(self, sent: Sent, send: Send) -> None:
+        """Send what is the session's or the transaction's, and follow what it makes of the transaction."""
+        if sent.nature.commits:
+            self._notes.before_commit(sent.connection)
+        if sent.nature.rolls_back:
+            self._notes.take_rows(sent.connection)
+        send()
+        if sent.nature.handles_savepoints:
+            self._notes.savepoint(sent.connection, sent.sql)
+        if sent.cursor.name is not None:
+            self._notes.reads.add_unknown()
+        elif sent.nature.reads:
+            self._notes.reads.add(sent.cursor, sent.sql, sent.parameters)
+
+    def _send(self, sent: Sent, send: Send) -> None:
+        if sent.nature.mixes:
+            self._outside.plainly(sent, send, "SEVERAL")
+        elif in_transaction(sent.connection):
+            send()
+            self._notes.done_in_transaction(sent)
+        else:
+            self._outside.send(sent, send)
+
+    def _find(self, sent: Sent) -> DoneStatement | None:
+        """The note of a statement: with the same values; else of the same line, where only chance differs."""
+        if self._pointer >= len(self._recorded):
+            return None
+        ahead = self._recorded[self._pointer :]
+        exact = next((each for each in ahead if each.digest == sent.digest), None)
+        if exact is not None or sent.nature.reads:
+            return exact
+        reads, formed = str(self._notes.reads), shape(self._notes.salt, sent.sql)
+        return next(
+            (
+                each
+                for each in ahead
+                if (each.shape, each.reads, each.line) == (formed, reads, sent.line) and each.state == "done"
+            ),
+            None,
+        )
+
+    def _move_past(self, found: DoneStatement) -> None:
+        self._move_to(self._recorded.index(found) + 1)
+
+    def _move_to(self, pointer: int) -> None:
+        self._pointer = pointer
+        after = self._recorded[pointer - 1].place if pointer else ()
+        before = self._recorded[pointer].place if pointer < len(self._recorded) else None
+        self._notes.stand_between(after, before)
+
+    def _answered_again(self, sent: Sent, send: Send) -> bool:
+        """Send a SELECT that is noted but may only have read: the server tells, where it cannot write."""
+        connection = sent.connection
+        inside = in_transaction(connection)
+        begin, undo = ("SAVEPOINT erm_again", "ROLLBACK TO SAVEPOINT erm_again") if inside else ("BEGIN", "ROLLBACK")
+        with connection.cursor(cursor_factory=PlainCursor) as side:
+            side.execute(f"{begin}; SET LOCAL transaction_read_only = on")
+            try:
+                send()
+            except pg.ReadOnlySqlTransaction:
+                side.execute(undo)
+                return False
+            except BaseException:
+                if not connection.closed:
+                    side.execute(undo)
+                raise
+            side.execute(undo)
+        return True
+
+    def _answer_from(self, found: DoneStatement, sent: Sent) -> None:
+        """Answer what is committed already: its row count is known, its rows are not."""
+        cursor = sent.cursor
+        cursor.held_back, cursor.noted_rowcount = True, found.rowcount
+        if not found.columns:
+            return
+        PlainCursor.execute(cursor, f"SELECT {', '.join(['NULL'] * found.columns)} WHERE false")
+        cursor.answered = True
+        # SQLAlchemy looks at a generated key by itself; the revision that wants to know it gets an error from there.
+        if not getattr(getattr(cursor.context, "compiled", None), "implicit_returning", None):
+            cursor.on_fetch = lambda: self._refuse_rows(sent, found)
+
+    def _refuse_rows(self, sent: Sent, found: DoneStatement) -> None:
+        self._refusal = self._refused(
+            sent.line,
+            f"it asks for the rows that `{found.sql}` answered, which was committed before and is not sent again",
+        )
+        raise self._refusal
+
+    def committing(self, connection: GatedConnection) -> None:
+        """A transaction of the revision is about to be committed, before the revision's own end."""
+        self._notes.before_commit(connection)
+
+    def rolled_back(self, connection: GatedConnection) -> None:
+        """A transaction of the revision was rolled back."""
+        self._notes.take_rows(connection)
+
+
+@contextlib.contextmanager
+def _autocommit(raw: GatedConnection) -> Iterator[None]:
+    """Work outside a transaction for as long as the block lasts."""
+    if raw.info.transaction_status != TRANSACTION_STATUS_IDLE:
+        raw.commit()
+    before, raw.autocommit = raw.autocommit, True
+    try:
+        yield
+    finally:
+        if not raw.closed:
+            raw.autocommit = before

@@ -1,0 +1,193 @@
+"""What the words of a text tell about how it must be sent: session commands, ends of transactions, concurrent work."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from erm_alembic.postgres.text.lexer import READS, SAVEPOINTS, Token, split_statements
+
+__all__ = ["WHOLE", "ConcurrentIndex", "Nature", "concurrent_index", "identifiers", "nature"]
+
+# Of no lasting effect on the database: what they do is the session's, and a new session needs it done again.
+OF_THE_SESSION = frozenset(
+    [
+        *("SET", "RESET", "SHOW", "DISCARD", "LISTEN", "UNLISTEN", "PREPARE", "DEALLOCATE", "LOAD", "LOCK"),
+        *("DECLARE", "FETCH", "MOVE", "CLOSE", "BEGIN", "START", "COMMIT", "END"),
+        *("SAVEPOINT", "RELEASE", "ROLLBACK", "ROLLBACK TO", "ABORT", "PREPARE TRANSACTION"),
+    ]
+)
+COMMITS = frozenset({"COMMIT", "END", "PREPARE TRANSACTION"})
+ROLLS_BACK = frozenset({"ROLLBACK", "ABORT"})
+TRANSACTIONS = frozenset({"BEGIN", "START", "ROLLBACK PREPARED", "COMMIT PREPARED"}) | COMMITS | ROLLS_BACK
+OWN_KINDS = ("DATABASE", "TABLESPACE", "SUBSCRIPTION")
+WHOLE = ("SCHEMA", "DATABASE", "SYSTEM")
+BODY_ENDS = re.compile(r"\b(commit|rollback)\b", re.IGNORECASE)
+# One statement that is none of the above, told without looking at all of its words.
+PLAIN_WORK = re.compile(
+    r"\s*(CREATE|ALTER|DROP|INSERT|UPDATE|DELETE|COMMENT|GRANT|REVOKE|TRUNCATE)\b[^;]*;?\s*\Z", re.I
+)
+
+
+@dataclass(frozen=True)
+class Nature:
+    """What a text's words tell.
+
+    Args:
+        kinds: the first words of its statements, in order.
+        outside: what it does that cannot be done in a transaction, as far as its words tell: `CREATE INDEX`, `VACUUM`;
+            None when nothing hints at it.
+        again: whether what it does is the session's or the transaction's only, so that it is always sent again.
+    """
+
+    kinds: tuple[str, ...]
+    outside: str | None = None
+    again: bool = False
+
+    @property
+    def commits(self) -> bool:
+        """Whether it ends a transaction well, and does nothing else."""
+        return self.again and not COMMITS.isdisjoint(self.kinds)
+
+    @property
+    def rolls_back(self) -> bool:
+        """Whether it undoes a transaction, and does nothing else."""
+        return self.again and not ROLLS_BACK.isdisjoint(self.kinds)
+
+    @property
+    def handles_savepoints(self) -> bool:
+        """Whether it sets, releases or goes back to a savepoint, and does nothing else."""
+        return self.again and not SAVEPOINTS.isdisjoint(self.kinds)
+
+    @property
+    def mixes(self) -> bool:
+        """Whether it ends or begins a transaction in the middle of other work."""
+        return not self.again and len(self.kinds) > 1 and not TRANSACTIONS.isdisjoint(self.kinds)
+
+    @property
+    def reads(self) -> bool:
+        """Whether it only reads, as far as its first words tell."""
+        return bool(self.kinds) and READS.issuperset(self.kinds)
+
+
+@lru_cache(maxsize=512)
+def nature(sql: str) -> Nature:
+    """What the words of a text tell.
+
+    Example:
+        >>> nature("create unique index concurrently i on t (a)").outside
+        'CREATE INDEX'
+        >>> nature("SET ROLE app; SHOW role").again, nature("commit;").commits
+        (True, True)
+    """
+    simple = PLAIN_WORK.match(sql)
+    if simple is not None and not re.search(r"concurrently|database|tablespace|subscription|system", sql, re.I):
+        return Nature((simple.group(1).upper(),))
+    statements = split_statements(sql)
+    kinds = tuple(_kind(statement) for statement in statements)
+    if not kinds:
+        return Nature((), again=True)
+    outside = _outside(statements[0], kinds[0]) if len(kinds) == 1 else None
+    again = OF_THE_SESSION.issuperset(kinds) or (kinds[0] in READS and _is_of_the_session(statements[0]))
+    return Nature(kinds, outside, again)
+
+
+def _kind(statement: list[Token]) -> str:
+    words = [token.text.upper() for token in statement if token.text != "("][:2]
+    if words in (["PREPARE", "TRANSACTION"], ["COMMIT", "PREPARED"], ["ROLLBACK", "PREPARED"]):
+        return " ".join(words)
+    if words[:1] == ["ROLLBACK"] and any(token.says("TO") for token in statement):
+        return "ROLLBACK TO"
+    return words[0] if words else ""
+
+
+def _is_of_the_session(statement: list[Token]) -> bool:
+    """Whether a SELECT locks rows, takes an advisory lock or sets the session: it is sent again whatever happened."""
+    for token, following in zip(statement, [*statement[1:], None], strict=True):
+        if token.says("FOR") and following is not None and following.says("UPDATE", "NO", "SHARE", "KEY"):
+            return True
+        if token.kind in ("word", "quoted") and (token.name == "set_config" or "advisory_" in token.name):
+            return True
+    return False
+
+
+def _outside(statement: list[Token], kind: str) -> str | None:
+    words = [token.text.upper() for token in statement if token.kind == "word"]
+    concurrently = "CONCURRENTLY" in words
+    if kind in ("CREATE", "DROP") and "INDEX" in words[:3] and concurrently:
+        return f"{kind} INDEX"
+    if kind in ("CREATE", "DROP") and words[1:2] and words[1] in OWN_KINDS:
+        return f"{kind} {words[1]}"
+    if kind == "REINDEX" and (concurrently or not set(WHOLE).isdisjoint(words[:6])):
+        return "REINDEX"
+    if kind == "ALTER" and "DETACH" in words and concurrently:
+        return "DETACH"
+    if kind == "ALTER" and words[1:2] == ["SYSTEM"]:
+        return "ALTER SYSTEM"
+    if kind == "VACUUM":
+        return "VACUUM"
+    if kind in ("DO", "CALL") and any(token.kind == "string" and BODY_ENDS.search(token.text) for token in statement):
+        return kind
+    return None
+
+
+def identifiers(sql: str) -> list[str]:
+    """Every name in a text, folded as the server folds it; keywords are among them.
+
+    Example:
+        >>> identifiers('REINDEX TABLE s."T"')
+        ['reindex', 'table', 's', 'T']
+    """
+    return [
+        token.name for statement in split_statements(sql) for token in statement if token.kind in ("word", "quoted")
+    ]
+
+
+@dataclass(frozen=True)
+class ConcurrentIndex:
+    """What a CREATE INDEX CONCURRENTLY names.
+
+    Args:
+        index: the index's name as the server folds it; None when the server chooses it.
+        table: the table as the statement names it.
+    """
+
+    index: str | None
+    table: str
+
+
+def concurrent_index(sql: str) -> ConcurrentIndex | None:
+    """What a CREATE INDEX CONCURRENTLY names; None when the text is none, or cannot be read.
+
+    Example:
+        >>> concurrent_index('CREATE INDEX CONCURRENTLY IF NOT EXISTS "I" ON ONLY s.t USING gin (a)')
+        ConcurrentIndex(index='I', table='s.t')
+    """
+    statements = split_statements(sql)
+    if len(statements) != 1:
+        return None
+    words = statements[0]
+    after = [position for position, token in enumerate(words) if token.says("CONCURRENTLY")]
+    if not after or not words[0].says("CREATE"):
+        return None
+    rest = words[after[0] + 1 :]
+    if len(rest) > 2 and rest[0].says("IF"):
+        rest = rest[3:]
+    named = None if not rest or rest[0].says("ON") else rest.pop(0)
+    if not rest or not rest.pop(0).says("ON"):
+        return None
+    if rest and rest[0].says("ONLY"):
+        rest.pop(0)
+    table = _dotted(rest)
+    return ConcurrentIndex(None if named is None else named.name, table) if table else None
+
+
+def _dotted(rest: list[Token]) -> str:
+    parts = []
+    while rest and rest[0].kind in ("word", "quoted"):
+        parts.append(rest.pop(0).text)
+        if not rest or rest[0].text != ".":
+            break
+        rest.pop(0)
+    return ".".join(parts)
