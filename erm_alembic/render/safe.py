@@ -52,6 +52,8 @@ def one_line(text: str) -> str:
         >>> one_line("a\nb\x1b[31m")
         'a\\nb\\x1b[31m'
     """
+    if text.isprintable():  # nearly always; it knows fewer characters than may be shown
+        return text
     return "".join(_escaped(character) if _is_hidden(character) else character for character in text)
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, NamedTuple
 
 __all__ = [
     "READS",
@@ -41,8 +41,11 @@ TOKEN = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Token:
+# One statement is asked about several times while it passes; a long one is a load of data, and not worth keeping.
+KEPT_TEXTS, LONGEST_KEPT = 64, 10_000
+
+
+class Token(NamedTuple):
     """One word, quoted name, string or sign of a SQL text, and where it begins in it."""
 
     kind: Literal["word", "quoted", "string", "other"]
@@ -68,9 +71,15 @@ def tokens(sql: str) -> Iterator[Token]:
         >>> [token.text for token in tokens("DROP /* all of it */ TABLE a;")]
         ['DROP', 'TABLE', 'a', ';']
     """
+    if "/*" not in sql and "$" not in sql:  # nothing whose end the pattern cannot see: five times as fast
+        for match in TOKEN.finditer(sql):
+            kind = match.lastgroup
+            if kind != "space":
+                yield Token(kind, match.group(), match.start())  # type: ignore[arg-type]  # one of the four
+        return
     position = 0
     while position < len(sql):
-        match = TOKEN.match(sql, position)
+        match = TOKEN.match(sql, position)  # type: ignore[assignment]
         assert match is not None
         start, position = position, match.end()
         kind, text = match.lastgroup, match.group()
@@ -109,13 +118,20 @@ def split_statements(sql: str) -> list[list[Token]]:
         >>> len(split_statements("CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END; SELECT f()"))
         2
     """
+    return [list(statement) for statement in (_split_before if len(sql) <= LONGEST_KEPT else _split)(sql)]
+
+
+def _split(sql: str) -> tuple[list[Token], ...]:
     statements: list[list[Token]] = [[]]
     for token in tokens(sql):
         if token.text == ";" and token.kind == "other" and not _is_inside(statements[-1]):
             statements.append([])
         else:
             statements[-1].append(token)
-    return [statement for statement in statements if statement]
+    return tuple(statement for statement in statements if statement)
+
+
+_split_before = lru_cache(KEPT_TEXTS)(_split)
 
 
 def _is_inside(statement: list[Token]) -> bool:
