@@ -10,10 +10,12 @@ import typer
 
 from erm_alembic.cli import console
 from erm_alembic.cli.options import (
+    AcceptEnvironmentOption,
     ConfigOption,
     EnvironmentOption,
     VerboseOption,
     VersionPathOption,
+    WaitOption,
     wait_seconds,
 )
 
@@ -39,14 +41,8 @@ def import_sql(
     table: Annotated[
         str | None, typer.Option("--table", metavar="[SCHEMA.]NAME", help="The tool's table, if not the usual one.")
     ] = None,
-    wait: Annotated[
-        str | None,
-        typer.Option("--wait", metavar="DURATION", help="Wait so long for the deploy lock. Default: as configured."),
-    ] = None,
-    accept_environment: Annotated[
-        bool,
-        typer.Option("--accept-environment", help="Take over a database that was first deployed as another --env."),
-    ] = False,
+    wait: WaitOption = None,
+    accept_environment: AcceptEnvironmentOption = False,
     version_path: VersionPathOption = None,
     config: ConfigOption = None,
     verbose: VerboseOption = False,

@@ -21,6 +21,7 @@ def register(app: typer.Typer) -> None:
     def new(
         name: Annotated[str, typer.Argument(help="What changes, in a few words.")],
         head: HeadOption = None,
+        sql: Annotated[bool, typer.Option("--sql", help="Write a pair of SQL scripts.")] = False,
         splice: Annotated[bool, typer.Option("--splice", help="Allow --head to be no head: starts a branch.")] = False,
         version_path: VersionPathOption = None,
         config: ConfigOption = None,
@@ -34,6 +35,8 @@ def register(app: typer.Typer) -> None:
             erm new "add reviews"
 
             erm new "drop the old rates" --head logistics@head
+
+            erm new "add reviews" --sql
         """
         from erm_alembic.config.loader import load_settings
         from erm_alembic.revisions.new_revision import create_revision
@@ -47,6 +50,16 @@ def register(app: typer.Typer) -> None:
             )
         settings = load_settings(config=config, require_url=False)
         project = find_project(settings, AlembicOptions(name=section))
+        if sql:
+            from erm_alembic.revisions.sql.new_pair import create_pair
+
+            if splice:
+                raise UsageError("--splice and --sql do not go together.", cure="Leave one of them out.")
+            pair = create_pair(project, name.strip(), head=head, version_path=version_path)
+            for written in (pair.up, pair.down, pair.stub):
+                console.write(f"{one_line(project.relative(written))}\n")
+            console.note("Write the SQL; `erm migrate --mode plan` shows what it does.")
+            return
         path = create_revision(project, name.strip(), head=head, splice=splice, version_path=version_path)
         console.write(f"{one_line(project.relative(path))}\n")
         console.note("Write upgrade() and downgrade(); `erm migrate --mode plan` shows what they do.")

@@ -141,14 +141,14 @@ def compare_models(
     """
 
     def compare(heads: tuple[str, ...], migration_context: Any) -> Iterable[Any]:
+        if migration_context.opts.get("target_metadata") is None:
+            raise _no_models(scripts)
         if set(heads) != set(scripts.get_heads()):
             raise UsageError(
                 "The database is not at the heads of the revision files: what is missing would be generated again.",
                 effect="No revision was written.",
                 cure="Bring it up first: `erm migrate`.",
             )
-        if migration_context.opts.get("target_metadata") is None:
-            raise _no_models(scripts)
         context.run_autogenerate(heads, migration_context)
         return ()
 

@@ -10,9 +10,10 @@ import ast
 import hashlib
 import warnings
 from pathlib import Path
+from typing import Any
 
 from erm_alembic.revisions.source.sql_pair import parted
-from erm_alembic.revisions.sql.sql_scripts import Script, ScriptError, parse, tokenize
+from erm_alembic.revisions.sql.sql_scripts import ScriptError, parse
 
 __all__ = ["same_code", "same_sql", "source_hash"]
 
@@ -71,20 +72,19 @@ def same_sql(old: str, new: str) -> bool:
     old, new = (text.removeprefix("\ufeff").replace("\r\n", "\n") for text in (old, new))
     if old == new:
         return True
-    path = Path("script.sql")
     try:
-        words = [[token.keyword for token in tokenize(text, path) if token.kind != "comment"] for text in (old, new)]
-        halves = [
-            [(script.transaction, script.irreversible, len(script.statements)) for script in _halves(text, path)]
-            for text in (old, new)
-        ]
+        return _sent(old) == _sent(new)
     except ScriptError:
         return False
-    return words[0] == words[1] and halves[0] == halves[1]
 
 
-def _halves(text: str, path: Path) -> list[Script]:
-    return [parse(text, path, half) for half in ("up", "down")]
+def _sent(text: str) -> list[Any]:
+    """What a script sends, upwards and downwards, without anything that only a reader sees."""
+    halves = [parse(text, Path("script.sql"), half) for half in ("up", "down")]
+    return [
+        (half.exists, half.transaction, half.irreversible, [statement.words for statement in half.statements])
+        for half in halves
+    ]
 
 
 def _shape(source: str) -> str:
