@@ -17,6 +17,7 @@ from erm_alembic.config.redaction import first_line, redact
 from erm_alembic.config.settings import Settings
 from erm_alembic.errors import ConfigurationError, TargetError
 from erm_alembic.postgres.intercept import GatedConnection, connect_gated
+from erm_alembic.postgres.limits import SESSION_ENDING, set_limits
 from erm_alembic.postgres.reading import LOCK_TIMEOUT
 
 __all__ = ["Target", "open_target"]
@@ -85,8 +86,9 @@ class Target:
         connection = self.connect(application_name)
         connection.autocommit = True
         with connection.cursor() as cursor:
-            cursor.execute("SET default_transaction_read_only = on")
-            cursor.execute("SELECT pg_catalog.set_config('lock_timeout', %s, false)", [LOCK_TIMEOUT])
+            cursor.execute(f"SET default_transaction_read_only = on; SET lock_timeout = '{LOCK_TIMEOUT}'")
+            # A role's own, meant for the application, would end the session while a revision is recorded.
+            set_limits(cursor, dict.fromkeys(SESSION_ENDING, 0))
         connection.autocommit = False
         self.set_role(connection)
         return connection

@@ -14,6 +14,7 @@ from erm_alembic.execute.ending import write_end
 from erm_alembic.execute.progress import UnfailingProgress
 from erm_alembic.execute.provenance import git_commit
 from erm_alembic.execute.run import Course, Run
+from erm_alembic.execute.session import SessionLimits
 from erm_alembic.execute.signals import Stopped, cancel_on_signal
 from erm_alembic.ledger.store import Ledger, open_ledger
 from erm_alembic.planning.model import Outcome
@@ -50,6 +51,8 @@ def execute(run: Run, *, wait: float | None, accept_environment: bool, course: t
             watch.remember(raw)
             raw.autocommit = True
             with run.target.reported():
+                # Before it waits: a role's idle_session_timeout would end the session meanwhile.
+                SessionLimits(run.target.settings.execution, run.progress.note).set_up(raw)
                 acquire_deploy_lock(raw, wait, run.progress.note)
             with open_ledger(run.target) as ledger, run.project.entered():
                 watch.at_last(ledger.cut_off)
@@ -144,7 +147,7 @@ def _run_environment(course: Course) -> None:
         return another
 
     with target.reported():
-        course.limits.set_up(raw)
+        course.limits.set_up(raw, quiet=True)
         course.limits.set_up(course.ledger.connection, quiet=True)
         target.set_role(raw)
     raw.autocommit = False

@@ -17,7 +17,7 @@ from psycopg2.extensions import cursor as PlainCursor
 
 from erm_alembic.config.durations import format_duration
 from erm_alembic.config.settings import ExecutionSettings
-from erm_alembic.postgres.limits import Limit, read_limits, restore_limits, set_limits
+from erm_alembic.postgres.limits import SESSION_ENDING, Limit, read_limits, restore_limits, set_limits
 from erm_alembic.postgres.text.lexer import READS, SAVEPOINTS, SETTINGS, statement_kinds, tokens
 
 __all__ = ["SessionLimits", "runs_outside", "waits_apart"]
@@ -46,9 +46,7 @@ class SessionLimits:
         self._wanted = {
             "lock_timeout": _milliseconds(settings.lock_timeout),
             "statement_timeout": _milliseconds(settings.statement_timeout),
-            "idle_in_transaction_session_timeout": 0,
-            "transaction_timeout": 0,
-            "idle_session_timeout": 0,
+            **dict.fromkeys(SESSION_ENDING, 0),
         }
         self._in_force: dict[str, int] = dict(self._wanted)
 

@@ -27,6 +27,13 @@ PREPARED = """
     extract(epoch FROM pg_catalog.clock_timestamp() - p.prepared)::float8, NULL::text, false, p.gid
 """
 
+# Its locks have no pid, and are told by the lock that each transaction holds on its own number.
+OF_PREPARED = """
+    h.pid IS NULL AND h.virtualtransaction IN (
+        SELECT x.virtualtransaction FROM pg_catalog.pg_locks x
+         WHERE x.pid IS NULL AND x.locktype = 'transactionid' AND x.transactionid = p.transaction)
+"""
+
 # pg_blocking_pids() stops the whole lock manager for a moment: it is asked only when the session waits for a lock.
 WAIT = """
     SELECT l.locktype, l.mode, c.relkind, n.nspname, c.relname, l.relation, l.transactionid::text, l.virtualxid,
@@ -48,7 +55,7 @@ BLOCKERS = f"""
      WHERE 0 = ANY(%(pids)s) AND p.database = pg_catalog.current_database()
        AND (p.transaction::text = %(transaction)s OR EXISTS (
             SELECT FROM pg_catalog.pg_locks h
-             WHERE h.granted AND h.relation = %(relation)s AND h.virtualtransaction = '-1/' || p.transaction::text))
+             WHERE h.granted AND h.relation = %(relation)s AND {OF_PREPARED}))
      ORDER BY 8 DESC NULLS LAST
 """  # noqa: S608 - constants
 
@@ -78,7 +85,7 @@ FOR_LONG = f"""
      WHERE a.xact_start < pg_catalog.clock_timestamp() - %(age)s AND a.pid <> ALL(%(ours)s)
      UNION ALL
     SELECT DISTINCT h.schema, h.name, {PREPARED}
-      FROM held h JOIN pg_catalog.pg_prepared_xacts p ON h.virtualtransaction = '-1/' || p.transaction::text
+      FROM held h JOIN pg_catalog.pg_prepared_xacts p ON {OF_PREPARED}
      WHERE p.prepared < pg_catalog.clock_timestamp() - %(age)s AND p.database = pg_catalog.current_database()
 """  # noqa: S608 - constants
 HELD = """

@@ -6,16 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["LIMITS", "Limit", "read_limits", "restore_limits", "set_limits"]
+__all__ = ["LIMITS", "SESSION_ENDING", "Limit", "read_limits", "restore_limits", "set_limits"]
 
 # transaction_timeout exists from PostgreSQL 17 on, idle_session_timeout from 14 on.
-LIMITS = (
-    "lock_timeout",
-    "statement_timeout",
-    "idle_in_transaction_session_timeout",
-    "transaction_timeout",
-    "idle_session_timeout",
-)
+SESSION_ENDING = ("idle_in_transaction_session_timeout", "transaction_timeout", "idle_session_timeout")
+LIMITS = ("lock_timeout", "statement_timeout", *SESSION_ENDING)
 
 READ = "SELECT name, setting::bigint FROM pg_catalog.pg_settings WHERE name = ANY(%s)"
 
