@@ -106,6 +106,9 @@ class Reads:
         _feed(self._total, parameters, cursor.connection)
         try:
             count = cursor.rowcount
+            if cursor.description is None:  # a WITH that wrote: fetching would make psycopg2 forget how many rows
+                self._total.update(f"{count}".encode())
+                return
             rows = [PlainCursor.fetchmany(cursor, ROWS_LOOKED_AT)]
             if count > ROWS_LOOKED_AT:
                 PlainCursor.scroll(cursor, max(ROWS_LOOKED_AT, count - ROWS_LOOKED_AT), "absolute")
