@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from erm_alembic.errors import UsageError
 from erm_alembic.ledger.model import AppliedSource
 from erm_alembic.ledger.progress import HalfDone
+from erm_alembic.ledger.standing import still_applied
 from erm_alembic.ledger.store import open_ledger
 from erm_alembic.planning.half_done import described, still_half_done, with_done_marked
 from erm_alembic.planning.model import Plan, Statement
@@ -49,6 +50,7 @@ class Survey:
         request: what was asked for.
         scripts: the revision graph; loaded, unless nothing is pending and that was known without it.
         known: what was known of the graph without loading it.
+        lost: what the ledger saw applied to a database that has tables and records no revision.
     """
 
     plan: Plan
@@ -59,6 +61,7 @@ class Survey:
     request: Request
     scripts: ScriptDirectory
     known: KnownGraph | None = None
+    lost: tuple[str, ...] = ()
 
     def parents(self) -> Mapping[str, tuple[str, ...]]:
         """What each revision of the project builds or depends on."""
@@ -143,7 +146,9 @@ class _Surveyor:
                 f"with `erm history restore {self.unknown[0]}`, or check out the branch that has it"
             )
         if missing := self.without_way_down():
-            return f"{_named(missing)} has no downgrade() to run; add one"
+            script = next(each.facts.downgrade.script for each in self.pending if each.step is None)
+            what = "downgrade() to run; add one" if script is None else f"statements to run; write them into {script}"
+            return f"{_named(missing)} has no {what}"
         return None
 
 
@@ -232,7 +237,13 @@ def build_plan(target: Target, project: AlembicProject, request: Request) -> Sur
     facts = tuple(each.facts for each in surveyor.pending)
     questioned = (*surveyor.unknown, *(each.revision for each in surveyor.applied))
     sources = _sources_of(target, questioned)
-    return Survey(plan, facts, surveyor.applied, surveyor.unknown, sources, request, scripts, surveyor.known)
+    lost = _lost(target) if hashes and recorded.populated else ()
+    return Survey(plan, facts, surveyor.applied, surveyor.unknown, sources, request, scripts, surveyor.known, lost)
+
+
+def _lost(target: Target) -> tuple[str, ...]:
+    with open_ledger(target) as ledger:
+        return still_applied(ledger.runs())
 
 
 def _sources_of(target: Target, revisions: Sequence[str]) -> dict[str, AppliedSource]:
