@@ -16,8 +16,7 @@ from typing import Any
 
 import psycopg2
 from psycopg2 import errors as pg
-from psycopg2.extensions import TRANSACTION_STATUS_INERROR, TRANSACTION_STATUS_INTRANS
-from psycopg2.extensions import cursor as PlainCursor
+from psycopg2.extensions import TRANSACTION_STATUS_INERROR
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -31,7 +30,6 @@ from erm_alembic.postgres.text.lexer import tokens
 __all__ = ["Retries"]
 
 LOOK_SECONDS = 0.2
-SAVEPOINT = "erm_before_revision"
 MOST_DOUBLINGS = 32
 
 
@@ -155,19 +153,12 @@ def _refused(refusal: Refusal) -> str:
 
 
 class _Before:
-    """The state in which a revision found its connection, to be restored before a further try.
-
-    What stands in its transaction already (Alembic's version table, what env.py sent) is kept behind a savepoint.
-    """
+    """The state in which a revision found its connection, to be restored before a further try."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         raw: Any = connection.connection.dbapi_connection
-        self._raw = raw
-        self._autocommit = raw.autocommit
-        self._savepoint = raw.info.transaction_status == TRANSACTION_STATUS_INTRANS
-        if self._savepoint:
-            self._send(f"SAVEPOINT {SAVEPOINT}")
+        self._raw, self._autocommit = raw, raw.autocommit
 
     def is_aborted(self) -> bool:
         """Whether the transaction under way can only be rolled back."""
@@ -187,16 +178,6 @@ class _Before:
         if nested is not None and nested.is_active:
             with contextlib.suppress(SQLAlchemyError):
                 nested.rollback()
-        if self._savepoint:
-            try:
-                self._send(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
-            except psycopg2.Error:  # the revision has committed, and the savepoint with it
-                self._savepoint = False
-        if not self._savepoint:
-            self._raw.rollback()
+        self._raw.rollback()
         if self._raw.autocommit != self._autocommit:
             self._raw.autocommit = self._autocommit
-
-    def _send(self, sql: str) -> None:
-        with self._raw.cursor(cursor_factory=PlainCursor) as cursor:
-            cursor.execute(sql)

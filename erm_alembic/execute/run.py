@@ -102,11 +102,11 @@ class Course:
         """The work that env.py's run_migrations() does: each step, recorded in its own transaction."""
         assert context.connection is not None
         self._connection: Connection = context.connection
+        self.limits.look_again(self.raw)
         # A revision that is rolled back, to be tried again, takes nothing with it of what stands before it.
         self.raw.commit()
         pending = self._still_pending(heads)
         self._half_done = self._still_half_done(heads)
-        self.limits.look_again(self.raw)
         if pending:
             self.hooks.before_run()
         for number, each in enumerate(pending, start=1):

@@ -22,7 +22,7 @@ Prepare = Callable[[str, Database], Sample]
 
 # What a run sends besides its revisions: transactions, the session's settings, the deploy lock, the books.
 BOOKKEEPING = re.compile(
-    r"BEGIN|COMMIT|ROLLBACK|SAVEPOINT erm_|SET |SHOW |WITH held "
+    r"BEGIN|COMMIT|ROLLBACK|SET |SHOW |WITH held "
     r"|SELECT (pg_catalog\.|current_schema|t\.oid|name, setting|s\.name|tablename|classid|l\.pid|1 FROM pg_catalog)"
     r"|SELECT (c\.oid|i\.indexrelid)"
     r"|SELECT EXISTS \( SELECT l\.pid"
