@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from alembic.script import Script
 
@@ -61,8 +62,12 @@ def _source_and_hash(content: bytes, file: Path) -> tuple[str, str]:
     return source, source_hash(content if source is text else source.encode("utf-8", "surrogatepass"))
 
 
+# What was loaded runs as it was loaded, whatever becomes of its file meanwhile: its facts are read once.
+_read: WeakKeyDictionary[Script, RevisionFacts] = WeakKeyDictionary()
+
+
 def read_facts(project: AlembicProject, script: Script) -> RevisionFacts:
-    """Read a revision's file.
+    """Read a revision's file, once; the scripts of a revision in SQL are read each time, as they are when it runs.
 
     Args:
         project: the project that it belongs to.
@@ -71,12 +76,14 @@ def read_facts(project: AlembicProject, script: Script) -> RevisionFacts:
     Raises:
         ProjectError: the file is not valid Python, or one of its scripts cannot be read as SQL.
     """
+    if script in _read:
+        return _read[script]
     file = Path(script.path)
     content = file.read_bytes()
     down = script.down_revision
     path = project.relative(script.path)
     source, digest = _source_and_hash(content, file)
-    return RevisionFacts(
+    facts = RevisionFacts(
         revision=script.revision,
         down_revisions=(down,) if isinstance(down, str) else tuple(down or ()),
         message=(script.doc or "").splitlines()[0] if script.doc else "",
@@ -85,3 +92,6 @@ def read_facts(project: AlembicProject, script: Script) -> RevisionFacts:
         source_hash=digest,
         downgrade=inspect_file(content, file, path),
     )
+    if not script_files(content, file):
+        _read[script] = facts
+    return facts

@@ -123,11 +123,9 @@ class AlembicProject:
 
     def relative(self, path: str | Path) -> str:
         """A path as the plan shows it: relative to the project's folder where it is inside."""
-        resolved = Path(path).resolve()
-        try:
-            return resolved.relative_to(self.root.resolve()).as_posix()
-        except ValueError:
-            return resolved.as_posix()
+        resolved = os.path.realpath(path)
+        root = os.path.join(os.path.realpath(self.root), "")  # noqa: PTH118 - thousands of times in a plan
+        return Path(resolved.removeprefix(root)).as_posix()
 
 
 def _forget_relative_finders() -> None:
