@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from erm_alembic.checks import CheckContext, run_checks
 from erm_alembic.checks.missing_downgrade import exempted
 from erm_alembic.checks.overrides import Override, override_findings, verify_overrides
-from erm_alembic.drift.history import edited_revisions, missing_revisions
+from erm_alembic.drift.history import edited_revisions, lost_versions, missing_revisions
 from erm_alembic.errors import Refused
 from erm_alembic.findings import blocking
 from erm_alembic.opening import Opened, interruptible, open_project
@@ -195,7 +195,11 @@ def plan_request(opened: Opened, request: Request, overrides: tuple[Override, ..
         overrides: rules that may pass this once.
     """
     survey = interruptible(opened.target, lambda: build_plan(opened.target, opened.project, request))
-    drift = (*missing_revisions(survey.unknown, survey.ledger), *edited_revisions(survey.applied, survey.ledger))
+    drift = (
+        *missing_revisions(survey.unknown, survey.ledger),
+        *lost_versions(survey.lost, survey.parents() if survey.lost else {}),
+        *edited_revisions(survey.applied, survey.ledger),
+    )
     drifted = replace(survey.plan, drift=drift)
     since = opened.settings.safety.downgrades_since
     exempt = exempt_ids(survey.parents(), since) if since is not None else frozenset()

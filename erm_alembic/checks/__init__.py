@@ -12,6 +12,7 @@ from erm_alembic.checks import (
     edited_revision,
     half_done_revision,
     irreversible_revision,
+    lost_version,
     missing_downgrade,
     missing_revision,
     plaintext_password,
@@ -26,6 +27,7 @@ __all__ = ["CHECKS", "Check", "CheckContext", "run_checks", "verify_rules"]
 CHECKS: tuple[Check, ...] = (
     missing_downgrade.CHECK,
     missing_revision.CHECK,
+    lost_version.CHECK,
     edited_revision.CHECK,
     half_done_revision.CHECK,
     plaintext_password.CHECK,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from erm_alembic.ledger.model import AppliedSource
 from erm_alembic.planning.model import Drift
 from erm_alembic.revisions.facts import RevisionFacts
 from erm_alembic.revisions.source.same_code import same_code
 
-__all__ = ["edited_revisions", "missing_revisions"]
+__all__ = ["edited_revisions", "lost_versions", "missing_revisions"]
 
 
 def missing_revisions(unknown: Iterable[str], ledger: Mapping[str, AppliedSource]) -> tuple[Drift, ...]:
@@ -55,3 +55,25 @@ def edited_revisions(files: Iterable[RevisionFacts], ledger: Mapping[str, Applie
             )
         )
     return tuple(found)
+
+
+def lost_versions(lost: Sequence[str], parents: Mapping[str, Sequence[str]]) -> tuple[Drift, ...]:
+    """What a database that records no revision should record.
+
+    Args:
+        lost: the revisions that the ledger saw applied and not taken back.
+        parents: what each revision of the project builds or depends on.
+    """
+    if not lost:
+        return ()
+    below = {parent for revision in lost for parent in parents.get(revision, ())}
+    tips = ", ".join(revision for revision in lost if revision not in below)
+    return (
+        Drift(
+            kind="lost-version",
+            object=tips,
+            source="history",
+            expected=f"{tips} recorded in Alembic's version table",
+            found="no revision recorded",
+        ),
+    )

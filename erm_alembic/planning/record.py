@@ -14,6 +14,7 @@ from erm_alembic.errors import ErmError, ProjectError
 from erm_alembic.planning.data_loss import count_losses
 from erm_alembic.planning.model import DataLoss, Direction, Statement, Step
 from erm_alembic.planning.request import Request
+from erm_alembic.postgres.catalog import has_tables
 from erm_alembic.postgres.intercept import GatedConnection, gated_engine
 from erm_alembic.revisions.apart import run_apart
 from erm_alembic.revisions.environment import run_environment
@@ -47,6 +48,7 @@ class Recorded:
         version_statements: the statements on Alembic's version table after each step.
         data_loss: what the downgrades would lose.
         script_start: what a script begins with: it makes or verifies Alembic's version table.
+        populated: whether a database that records no revision has tables all the same.
     """
 
     current: tuple[str, ...] = ()
@@ -54,6 +56,7 @@ class Recorded:
     version_statements: list[tuple[str, ...]] = field(default_factory=list)
     data_loss: tuple[DataLoss, ...] = ()
     script_start: str = ""
+    populated: bool = False
 
 
 def record_revisions(
@@ -92,6 +95,9 @@ def record_revisions(
     def work(heads: tuple[str, ...], context: MigrationContext) -> Iterable[RevisionStep]:
         recorded.current = heads
         recorded.script_start = script_start(context, heads)
+        if not heads:
+            with first.cursor(cursor_factory=extensions.cursor) as cursor:
+                recorded.populated = has_tables(cursor, context.version_table_schema, context.version_table)
         for pending in choose(heads):
             recorder.recording = recording = Recording(path=pending.file)
             recordings.append(recording)

@@ -8,6 +8,7 @@ from typing import Any
 
 __all__ = [
     "Touched",
+    "has_tables",
     "held_relations",
     "relation_names",
     "reserved_words",
@@ -45,6 +46,17 @@ SPREADING = """
 
 # What only an extension or an administrator changes.
 STEADY = ("pg_am", "pg_opclass", "pg_opfamily", "pg_settings", "pg_database", "pg_tablespace", "pg_locks")
+
+# Tables of the schemas that are neither the named one nor an extension's.
+TABLES_BESIDE = """
+    SELECT EXISTS (
+        SELECT FROM pg_catalog.pg_class c
+          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relkind IN ('r', 'p') AND n.nspname IN (%s, pg_catalog.current_schema()) AND c.relname <> %s
+           AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                            WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid
+                              AND d.deptype = 'e'))
+"""
 
 
 @dataclass(frozen=True)
@@ -94,6 +106,18 @@ def reserved_words(cursor: Any) -> frozenset[str]:
     """The words that name nothing unless they are quoted."""
     cursor.execute("SELECT word FROM pg_catalog.pg_get_keywords() WHERE catcode IN ('R', 'T')")
     return frozenset(row[0] for row in cursor.fetchall())
+
+
+def has_tables(cursor: Any, schema: str | None, beside: str) -> bool:
+    """Whether a schema, or the one that names are looked up in first, has any table of the application.
+
+    Args:
+        cursor: a psycopg2 cursor.
+        schema: the schema; None for the first one of the search path alone.
+        beside: the name of a table that does not count.
+    """
+    cursor.execute(TABLES_BESIDE, [schema, beside])
+    return bool(cursor.fetchone()[0])
 
 
 def spreading_relations(cursor: Any) -> frozenset[str]:

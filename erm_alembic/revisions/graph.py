@@ -18,7 +18,7 @@ from alembic.script.revision import CycleDetected, RevisionError
 from alembic.util import CommandError
 
 from erm_alembic.config.redaction import first_line
-from erm_alembic.errors import ProjectError, UsageError
+from erm_alembic.errors import ProjectError, TargetError, UsageError
 from erm_alembic.revisions.source.files import list_python_files, read_revision_files
 
 __all__ = [
@@ -125,6 +125,20 @@ def unknown_revisions(scripts: ScriptDirectory, heads: Iterable[str]) -> tuple[s
     return tuple(sorted(head for head in heads if head not in known))
 
 
+def _refuse_overlap(scripts: ScriptDirectory, heads: Sequence[str], error: Exception) -> None:
+    """Where Alembic objects because a revision is recorded beside one that builds on it, say that, and what to do."""
+    for above in sorted(heads) if len(heads) > 1 else ():
+        below = sorted((applied_revisions(scripts, [above]) - {above}) & set(heads))
+        if below:
+            raise TargetError(
+                f"The database records revision {', '.join(below)} beside {above}, which builds on it: "
+                "Alembic's version table has rows too many.",
+                effect=NOTHING_READ,
+                cure=f"Where {above} is applied, delete the others: `alembic stamp --purge "
+                f"{' '.join(sorted(set(heads) - set(below)))}`. Where it is not, delete its row instead.",
+            ) from error
+
+
 def upgrade_steps(scripts: ScriptDirectory, heads: Sequence[str], target: str) -> list[RevisionStep]:
     """The steps that bring a database from `heads` up to `target`, in the order in which they run.
 
@@ -135,10 +149,12 @@ def upgrade_steps(scripts: ScriptDirectory, heads: Sequence[str], target: str) -
 
     Raises:
         UsageError: the target does not exist or cannot be reached by going up.
+        TargetError: the recorded revisions contradict each other.
     """
     try:
         revisions = list(scripts.iterate_revisions(target, tuple(heads), implicit_base=True))
     except (CommandError, RevisionError) as error:
+        _refuse_overlap(scripts, heads, error)
         raise _no_such_target(error, target, scripts) from error
     return [
         MigrationStep.upgrade_from_script(scripts.revision_map, script)  # type: ignore[no-untyped-call,unused-ignore]  # Alembic
