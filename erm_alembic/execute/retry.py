@@ -165,12 +165,9 @@ class _Before:
         return bool(self._raw.info.transaction_status == TRANSACTION_STATUS_INERROR)
 
     def can_be_restored(self) -> bool:
-        """Whether the connection lives, and SQLAlchemy still has a transaction on it.
-
-        An ORM session of the revision that rolled back has ended that, and Alembic could not commit the next try.
-        """
+        """Whether the connection lives; SQLAlchemy begins a transaction anew where an ORM session has ended it."""
         transaction = self._connection.get_transaction()
-        return not self._raw.closed and transaction is not None and transaction.is_active
+        return not self._raw.closed and (transaction is None or transaction.is_active)
 
     def restore(self) -> None:
         """Roll back what the try did, below SQLAlchemy, which knows of no further try."""

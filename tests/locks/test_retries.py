@@ -249,6 +249,35 @@ def test_a_revision_that_hides_the_error_is_tried_again(body: str, deployment: D
     assert columns(deployment.database) == ["id", "note", "total"]
 
 
+ROLLS_BACK = """
+from sqlalchemy.orm import Session
+session = Session(bind=op.get_bind())
+try:
+    session.execute(sa.text("ALTER TABLE orders ADD COLUMN total int"))
+    session.commit()
+except Exception:
+    session.rollback()
+    raise
+"""
+LEAVES_SAVEPOINT = """
+op.get_bind().begin_nested()
+op.execute("ALTER TABLE orders ADD COLUMN total int")
+"""
+
+
+@pytest.mark.parametrize("body", [ROLLS_BACK, LEAVES_SAVEPOINT])
+def test_a_revision_that_handles_its_transaction_is_tried_again(body: str, deployment: Deployment) -> None:
+    """An ORM session that rolled back, and a savepoint that was left open, are no obstacle to a further try."""
+    deployment.project.revision("a1", body)
+    with open_transaction(deployment.database, WRITES) as writer:
+        deployment.notes.when("was undone", writer.commit)
+        assert deployment.apply().result == "done"
+    assert columns(deployment.database) == ["id", "note", "total"]
+    assert deployment.database.execute("SELECT version_num FROM alembic_version") == [("a1",)]
+    (run,) = deployment.project.runs()
+    assert [each["outcome"] for each in run["revisions"]] == ["done"]
+
+
 def test_a_swallowed_lock_timeout_is_no_success(deployment: Deployment) -> None:
     """A revision that hides each of its lock timeouts fails in the end like any other."""
     deployment.project.revision("a1", SWALLOWS)
