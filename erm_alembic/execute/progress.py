@@ -11,7 +11,11 @@ __all__ = ["Progress", "SilentProgress", "UnfailingProgress"]
 
 
 class Progress(Protocol):
-    """Watches a run. It is called on the executor's thread and must neither block nor raise."""
+    """Watches a run; it must neither block nor raise.
+
+    It is called on the executor's thread; but what a statement waits for is told by another one, while the executor's
+    waits for the server. It is never called twice at once.
+    """
 
     def note(self, message: str) -> None:
         """Something to know that is not about one statement, such as who holds the deploy lock."""
