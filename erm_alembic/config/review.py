@@ -6,6 +6,8 @@ production. `erm config check` looks for all of them, in every profile.
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +84,7 @@ class _Profile:
                 yield self._problem("safety", "rules", rule, message="this is not a rule", near=hint)
         missing = tuple(self._missing_files())
         yield from missing
+        yield from self._missing_programs()
         since = self.in_force.safety.downgrades_since
         if since is not None and not missing:
             ini, directory = self._paths()
@@ -100,6 +103,19 @@ class _Profile:
             yield self._problem("migrations", "alembic_ini", message=f"there is no file {ini}")
         if directory is not None and not (self.root / directory / "env.py").is_file():
             yield self._problem("migrations", "directory", message=f"there is no env.py in {self.root / directory}")
+
+    def _missing_programs(self) -> Iterator[Problem]:
+        """Hooks that are files of the project; a program of the system may be on another machine than this."""
+        for event in (name for name in type(self.in_force.hooks).model_fields if name != "timeout"):
+            for index, command in enumerate(getattr(self.in_force.hooks, event)):
+                program = shlex.split(command)[0]
+                if "/" not in program or Path(program).is_absolute():
+                    continue
+                path = self.root / program
+                if not path.is_file():
+                    yield self._problem("hooks", event, index, message=f"there is no file {path}")
+                elif not os.access(path, os.X_OK):
+                    yield self._problem("hooks", event, index, message=f"{path} is not executable")
 
     def _typed_passwords(self) -> Iterator[Problem]:
         """As the rule of that name sees it: dev may have its password in the file."""
@@ -122,6 +138,6 @@ class _Profile:
                     "write ${VARIABLE}, file:PATH or cmd:COMMAND in its place",
                 )
 
-    def _problem(self, *path: str, message: str, near: str | None = None) -> Problem:
+    def _problem(self, *path: str | int, message: str, near: str | None = None) -> Problem:
         source = self.in_force.sources.get(path, path)
         return Problem(self.document.line_of(source), dotted(source), message, near)

@@ -13,6 +13,7 @@ from erm_alembic.config.document import InvalidConfiguration
 from erm_alembic.config.loader import load_settings
 from erm_alembic.config.settings import HooksSettings
 from erm_alembic.render.settings import settings_text
+from tests.support.cli import run_erm
 
 
 def hooks(folder: Path, text: str, env: str = "dev") -> HooksSettings:
@@ -77,3 +78,20 @@ def test_what_is_shown_of_a_command_hides_the_password_of_an_address(tmp_path: P
     shown = settings_text(load_settings(cwd=tmp_path, environ={}))
     assert "curl https://bot:***@chat/deploys  erm.yaml:2" in " ".join(shown.split()).replace(" erm.yaml", "  erm.yaml")
     assert "hunter2" not in shown
+
+
+def test_a_script_that_is_not_there_is_found_before_the_deploy(tmp_path: Path) -> None:
+    """`erm config check` names hooks whose file is missing or not executable; programs of the system it lets be."""
+    (tmp_path / "gate.sh").write_text("#!/bin/sh\n")
+    (tmp_path / "fine.sh").write_text("#!/bin/sh\n")
+    (tmp_path / "fine.sh").chmod(0o755)
+    commands = "[./nowhere.sh, scripts/none.py, ./gate.sh, ./fine.sh --x, somewhere-else, /opt/none]"
+    (tmp_path / "erm.yaml").write_text(f"database: {{url: postgresql:///shop}}\nhooks:\n  before_run: {commands}\n")
+    done = run_erm("config", "check", cwd=tmp_path)
+    assert done.returncode == 2
+    found = [line.strip() for line in done.stderr.splitlines() if "hooks." in line]
+    assert found == [
+        f"line 3: hooks.before_run[0]: there is no file {tmp_path / 'nowhere.sh'}",
+        f"line 3: hooks.before_run[1]: there is no file {tmp_path / 'scripts/none.py'}",
+        f"line 3: hooks.before_run[2]: {tmp_path / 'gate.sh'} is not executable",
+    ]
