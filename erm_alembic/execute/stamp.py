@@ -15,7 +15,6 @@ from erm_alembic.execute.provenance import git_commit
 from erm_alembic.ledger.imported import ImportedRevision, record_import
 from erm_alembic.ledger.store import open_ledger
 from erm_alembic.postgres.deploy_lock import acquire_deploy_lock
-from erm_alembic.postgres.foreign_history import read_foreign_history
 from erm_alembic.postgres.intercept import GatedConnection, gated_engine
 from erm_alembic.revisions.environment import run_environment
 from erm_alembic.revisions.facts import read_facts
@@ -67,7 +66,7 @@ def read_taken_over(target: Target, source: SourceDirectory, table: str | None) 
         contextlib.closing(target.connect_read_only("erm import-sql")) as raw,
         raw.cursor(cursor_factory=PlainCursor) as cursor,
     ):
-        return taken_over(source, read_foreign_history(cursor, table or source.layout.table))
+        return taken_over(source, cursor, table)
 
 
 def stamp_taken_over(
@@ -141,7 +140,7 @@ class _Stamping:
     def __call__(self, heads: tuple[str, ...], context: MigrationContext) -> Iterable[RevisionStep]:
         assert self.scripts is not None
         with self.raw.cursor(cursor_factory=PlainCursor) as cursor:
-            taken = taken_over(self.source, read_foreign_history(cursor, self.table or self.source.layout.table))
+            taken = taken_over(self.source, cursor, self.table)
         if taken.revision is None:
             self.result = Stamped(taken, "nothing", heads)
         elif heads == (taken.revision,):

@@ -41,7 +41,7 @@ def import_text(
         word = "there" if step.state == "there" else "written" if written else "write"
         shown = paint(f"{word:8}", "dim" if word == "there" else "good")
         lines.append(f"  {shown} {step.version:<{width}}  {one_line(step.path)}")
-        lines += [f"           {'':{width}} {paint(one_line(note), 'warn')}" for note in step.notes]
+        lines += [f"           {'':{width}}  {paint(one_line(note), 'warn')}" for note in step.notes]
     if source.left_out:
         lines.append(f"Left out, none of its scripts: {', '.join(map(one_line, source.left_out))}")
     if source.gaps:

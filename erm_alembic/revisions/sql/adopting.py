@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -73,7 +74,7 @@ def plan_adoption(project: AlembicProject, source: SourceDirectory, version_path
         for migration in before:
             _refuse_other(migration, known[migration.version])
         new = [migration for migration in source.migrations if migration.version not in known]
-        parent = _parent(scripts, before, new)
+        parent = _parent(scripts, source.migrations, before, new)
         steps = [
             AdoptionStep(each.version, project.relative(known[each.version].path), "there", _notes(each))
             for each in before
@@ -155,7 +156,12 @@ def _refuse_other(migration: SourceMigration, script: Script) -> None:
         )
 
 
-def _parent(scripts: ScriptDirectory, before: list[SourceMigration], new: list[SourceMigration]) -> str | None:
+def _parent(
+    scripts: ScriptDirectory,
+    order: Sequence[SourceMigration],
+    before: list[SourceMigration],
+    new: list[SourceMigration],
+) -> str | None:
     """The revision that the first new one builds on."""
     heads = scripts.get_heads()
     if not new or not heads:
@@ -166,7 +172,7 @@ def _parent(scripts: ScriptDirectory, before: list[SourceMigration], new: list[S
             effect=NOTHING_WRITTEN,
             cure="Import into a project without revisions (`erm init DIR`); both histories begin at an empty database.",
         )
-    late = [each for each in new if int(each.version) < int(before[-1].version)]
+    late = [each for each in new if order.index(each) < order.index(before[-1])]
     if late or heads != [before[-1].version]:
         which = late[0] if late else new[0]
         raise UsageError(

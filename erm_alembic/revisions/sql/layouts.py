@@ -2,15 +2,18 @@
 
 golang-migrate   000001_users.up.sql, 000001_users.down.sql
 dbmate           20240101120000_users.sql, one file with `-- migrate:up` and `-- migrate:down`
-erm (Go)         001_users.sql, 001_users_down.sql
+erm (Go)         001_users.sql, 001_users_down.sql; also -down, .down and .rollback, and 001.sql
+
+golang-migrate orders its versions as numbers, the other two as text; each is a chain in its own order here too.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from erm_alembic.errors import ProjectError, UsageError
 from erm_alembic.revisions.sql.sql_scripts import HALF, ScriptError, parse, read, tokenize
@@ -22,6 +25,8 @@ NOTHING_WRITTEN = "Nothing was imported."
 
 GOLANG = re.compile(r"([0-9]+)_(.*)\.(up|down)\.sql", re.DOTALL)
 NUMBERED = re.compile(r"([0-9]+)_?(.*)\.sql", re.DOTALL)
+GO_ERM = re.compile(r"([vV]?[0-9][0-9A-Za-z.]*?)(?:(?:__|_|-)(.*?))?(?:\.(?:up|down|rollback))?\.sql", re.DOTALL)
+GO_ERM_DOWN = re.compile(r"\.down\.|[_.-]down\.sql$|\.rollback\.", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,7 @@ class SourceMigration:
     """One migration of the other tool.
 
     Args:
-        version: its number as the file's name has it, leading zeros included.
+        version: its number (or word) as the file's name has it, leading zeros included.
         name: the rest of the name.
         up: the file on the way up.
         down: the file on the way down, the same one in dbmate's layout; where it is missing, what it would be called.
@@ -59,11 +64,13 @@ class Layout:
         name: the tool, as `--from` says it.
         table: the table of the database that it keeps its history in.
         placed: tells version, name and direction (`up`, `down`, `both`) of a file; None when it is none of the tool's.
+        order: what a version is known and sorted by.
     """
 
     name: str
     table: str
     placed: Callable[[Path], tuple[str, str, str] | None]
+    order: Callable[[str], Any] = str
 
 
 @dataclass(frozen=True)
@@ -94,12 +101,16 @@ def _dbmate(path: Path) -> tuple[str, str, str] | None:
 
 
 def _go_erm(path: Path) -> tuple[str, str, str] | None:
-    match = NUMBERED.fullmatch(path.name)
-    if match is None or GOLANG.fullmatch(path.name) or _has_halves(path):
+    return None if GOLANG.fullmatch(path.name) or _has_halves(path) else _go_erm_too(path)
+
+
+def _go_erm_too(path: Path) -> tuple[str, str, str] | None:
+    """The Go `erm` runs files with golang-migrate's names too; only the user, or the database, knows whose they are."""
+    match = GO_ERM.fullmatch(path.name)
+    if match is None:
         return None
-    if match[2].endswith("_down"):
-        return match[1], match[2].removesuffix("_down"), "down"
-    return match[1], match[2].removesuffix("_up"), "up"
+    direction = "down" if GO_ERM_DOWN.search(path.name) else "up"
+    return match[1], re.sub(r"[_-](?:up|down)$", "", match[2] or ""), direction
 
 
 def _has_halves(path: Path) -> bool:
@@ -111,7 +122,7 @@ def _has_halves(path: Path) -> bool:
 
 
 LAYOUTS: tuple[Layout, ...] = (
-    Layout("golang-migrate", "schema_migrations", _golang_migrate),
+    Layout("golang-migrate", "schema_migrations", _golang_migrate, int),
     Layout("dbmate", "schema_migrations", _dbmate),
     Layout("erm", "erm_schema_migrations", _go_erm),
 )
@@ -132,9 +143,10 @@ def read_directory(folder: Path, wanted: str | None = None) -> SourceDirectory:
         raise UsageError(f"There is no directory {folder}.", effect=NOTHING_WRITTEN, cure="Name the one with the SQL.")
     files = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".sql" and path.is_file())
     layout = _layout(folder, files, wanted)
+    _refuse_folders_below(folder, layout)
     placed = {path: place for path in files if (place := layout.placed(path)) is not None}
-    problems = _naming_problems(placed)
-    migrations = [] if problems else _paired(placed)
+    problems = _naming_problems(placed, layout)
+    migrations = [] if problems else _paired(placed, layout)
     problems += [problem for migration in migrations for problem in _content_problems(migration)]
     if problems:
         raise ProjectError(
@@ -149,7 +161,7 @@ def read_directory(folder: Path, wanted: str | None = None) -> SourceDirectory:
         layout,
         tuple(migrations),
         tuple(path.name for path in files if path not in placed),
-        _gaps([int(migration.version) for migration in migrations]),
+        _gaps([int(migration.version) for migration in migrations if migration.version.isdecimal()]),
     )
 
 
@@ -159,6 +171,8 @@ def _layout(folder: Path, files: list[Path], wanted: str | None) -> Layout:
         if chosen is None:
             names = ", ".join(layout.name for layout in LAYOUTS)
             raise UsageError(f"--from {wanted} is unknown.", effect=NOTHING_WRITTEN, cure=f"Choose one of: {names}.")
+        if chosen.name == "erm":
+            chosen = replace(chosen, placed=_go_erm_too)
         candidates = [chosen] if any(map(chosen.placed, files)) else []
     else:
         candidates = [layout for layout in LAYOUTS if any(map(layout.placed, files))]
@@ -181,13 +195,26 @@ def _layout(folder: Path, files: list[Path], wanted: str | None) -> Layout:
     )
 
 
-def _naming_problems(placed: dict[Path, tuple[str, str, str]]) -> list[str]:
+def _refuse_folders_below(folder: Path, layout: Layout) -> None:
+    """The Go `erm` looks into folders too; here all scripts stand in one."""
+    if layout.name != "erm":
+        return
+    below = next((path for path in sorted(folder.rglob("*.sql")) if path.parent != folder), None)
+    if below is not None:
+        raise UsageError(
+            f"{folder} has scripts in folders below it ({below.relative_to(folder).as_posix()}).",
+            effect=NOTHING_WRITTEN,
+            cure="Put them all into one folder: their versions are one sequence.",
+        )
+
+
+def _naming_problems(placed: dict[Path, tuple[str, str, str]], layout: Layout) -> list[str]:
     problems: list[str] = []
-    by_version: dict[int, dict[str, list[Path]]] = {}
+    by_version: dict[Any, dict[str, list[Path]]] = {}
     for path, (version, _, direction) in placed.items():
-        by_version.setdefault(int(version), {}).setdefault(direction, []).append(path)
+        by_version.setdefault(layout.order(version), {}).setdefault(direction, []).append(path)
         if len(version) > LONGEST_ID:
-            problems.append(f"{path.name!r}: a version of more than {LONGEST_ID} digits; shorten it.")
+            problems.append(f"{path.name!r}: a version of more than {LONGEST_ID} characters; shorten it.")
         if not path.name.isprintable():
             problems.append(f"{path.name!r}: the name has a character that cannot be printed; rename the file.")
     for number, directions in by_version.items():
@@ -200,15 +227,16 @@ def _naming_problems(placed: dict[Path, tuple[str, str, str]]) -> list[str]:
     return problems
 
 
-def _paired(placed: dict[Path, tuple[str, str, str]]) -> list[SourceMigration]:
-    downs = {int(version): path for path, (version, _, direction) in placed.items() if direction == "down"}
+def _paired(placed: dict[Path, tuple[str, str, str]], layout: Layout) -> list[SourceMigration]:
+    downs = {layout.order(version): path for path, (version, _, direction) in placed.items() if direction == "down"}
     found = []
     for path, (version, name, direction) in placed.items():
         if direction == "both":
             found.append(SourceMigration(version, name, path, path))
         elif direction == "up":
-            found.append(SourceMigration(version, name, path, downs.get(int(version), path.with_name(_down(path)))))
-    return sorted(found, key=lambda migration: int(migration.version))
+            down = downs.get(layout.order(version), path.with_name(_down(path)))
+            found.append(SourceMigration(version, name, path, down))
+    return sorted(found, key=lambda migration: layout.order(migration.version))
 
 
 def _down(up: Path) -> str:
@@ -234,6 +262,6 @@ def _content_problems(migration: SourceMigration) -> list[str]:
 
 def _gaps(versions: list[int]) -> tuple[int, ...]:
     """The numbers that are missing in 1, 2, 3, ...; times (20240101120000) are no sequence."""
-    if not versions or versions[-1] > 2 * len(versions) + 100:
+    if not versions or max(versions) > 2 * len(versions) + 100:
         return ()
-    return tuple(sorted(set(range(versions[0], versions[-1])) - set(versions)))
+    return tuple(sorted(set(range(min(versions), max(versions))) - set(versions)))

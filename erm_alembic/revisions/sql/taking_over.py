@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from erm_alembic.errors import Refused
-from erm_alembic.postgres.foreign_history import ForeignHistory, ForeignRow
+from erm_alembic.postgres.foreign_history import ForeignHistory, ForeignRow, read_foreign_history
 from erm_alembic.revisions.sql.layouts import SourceDirectory, SourceMigration
 
 __all__ = ["Applied", "TakenOver", "taken_over"]
 
 NOTHING_CHANGED = "Nothing was changed."
+GO_ERM_TABLE = "erm_schema_migrations"
 DIGESTS = {32: "md5", 40: "sha1", 64: "sha256"}
 
 
@@ -49,18 +51,26 @@ class TakenOver:
         return self.applied[-1].migration.version if self.applied else None
 
 
-def taken_over(source: SourceDirectory, history: ForeignHistory | None) -> TakenOver:
-    """Match what the other tool remembers with its files.
+def taken_over(source: SourceDirectory, cursor: Any, table: str | None = None) -> TakenOver:
+    """Read what the other tool remembers, and match it with its files.
 
     Args:
         source: its directory.
-        history: its table; None when the database has none.
+        cursor: a plain psycopg2 cursor.
+        table: its table, with or without the schema, where it is not called as usual.
 
     Raises:
         Refused: the last migration failed half-way, a version has no file, or they were not run in order.
+        UsageError: it is not certain which table is meant.
     """
-    if history is None:
-        return TakenOver(None)
+    history = read_foreign_history(cursor, table or source.layout.table)
+    if history is None and table is None and source.layout.name == "golang-migrate":
+        # The Go `erm` runs files with golang-migrate's names too.
+        history = read_foreign_history(cursor, GO_ERM_TABLE)
+    return TakenOver(None) if history is None else _matched(source, history)
+
+
+def _matched(source: SourceDirectory, history: ForeignHistory) -> TakenOver:
     tool = source.layout.name
     failed = next((row for row in history.rows if row.failed), None)
     if failed is not None:
@@ -71,14 +81,14 @@ def taken_over(source: SourceDirectory, history: ForeignHistory | None) -> Taken
             f"({'`migrate force VERSION`' if tool == 'golang-migrate' else 'correct the row'}), then import again.",
         )
     rows = {_found(source, history, row).version: row for row in history.rows}
-    if tool == "golang-migrate":
+    if tool == "golang-migrate" and not history.table.endswith(f".{GO_ERM_TABLE}"):
         if "dirty" not in history.columns or len(rows) > 1:
             raise Refused(
                 f"{history.table} is not golang-migrate's: that one has one row, with `version` and `dirty`.",
                 effect=NOTHING_CHANGED,
                 cure="Name its table with --table SCHEMA.NAME, or say whose scripts these are with --from.",
             )
-        last = max(rows, key=int, default=None)
+        last = next(iter(rows), None)
         done = [each for each in source.migrations if last is not None and int(each.version) <= int(last)]
         return TakenOver(history.table, tuple(map(Applied, done)))
     done = [each for each in source.migrations if each.version in rows]
@@ -90,10 +100,12 @@ def taken_over(source: SourceDirectory, history: ForeignHistory | None) -> Taken
 def _found(source: SourceDirectory, history: ForeignHistory, row: ForeignRow) -> SourceMigration:
     """The migration of a row: by its version as text or as a number, or by the file's name."""
     for migration in source.migrations:
-        names = {migration.version, migration.up.name, migration.up.stem, f"{migration.version}_{migration.name}"}
-        same_number = row.version.isdecimal() and int(row.version) == int(migration.version)
-        if same_number or row.version in names:
+        if row.version in (migration.version, migration.up.name, migration.up.stem):
             return migration
+    numbered = [each for each in source.migrations if each.version.isdecimal() and row.version.isdecimal()]
+    same_number = [each for each in numbered if int(each.version) == int(row.version)]
+    if len(same_number) == 1:
+        return same_number[0]
     raise Refused(
         f"{history.table} has version {row.version}, of which there is no script in the directory.",
         effect=NOTHING_CHANGED,
@@ -105,7 +117,7 @@ def _refuse_out_of_order(source: SourceDirectory, done: list[SourceMigration], t
     """Revisions are a chain: a database cannot have a later one without those before it."""
     skipped = next((each for each, ran in zip(source.migrations, done, strict=False) if each != ran), None)
     if skipped is not None:
-        later = next(each for each in done if int(each.version) > int(skipped.version))
+        later = next(each for each in done if source.migrations.index(each) > source.migrations.index(skipped))
         raise Refused(
             f"{table} has version {later.version} but not {skipped.version}, which comes before it.",
             effect=f"{NOTHING_CHANGED} Revisions are a chain: one cannot be there without those before it.",
