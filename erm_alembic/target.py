@@ -17,7 +17,7 @@ from erm_alembic.config.redaction import first_line, redact
 from erm_alembic.config.settings import Settings
 from erm_alembic.errors import ConfigurationError, TargetError
 from erm_alembic.postgres.intercept import GatedConnection, connect_gated
-from erm_alembic.postgres.limits import SESSION_ENDING, set_limits
+from erm_alembic.postgres.limits import SESSION_ENDING
 from erm_alembic.postgres.reading import LOCK_TIMEOUT
 
 __all__ = ["Target", "open_target"]
@@ -86,9 +86,9 @@ class Target:
         connection = self.connect(application_name)
         connection.autocommit = True
         with connection.cursor() as cursor:
-            cursor.execute(f"SET default_transaction_read_only = on; SET lock_timeout = '{LOCK_TIMEOUT}'")
-            # A role's own, meant for the application, would end the session while a revision is recorded.
-            set_limits(cursor, dict.fromkeys(SESSION_ENDING, 0))
+            # A role's own limits, meant for the application, would end the session while a revision is recorded.
+            without = "; ".join(f"SET {name} = 0" for name, since in SESSION_ENDING.items() if self.major >= since)
+            cursor.execute(f"SET default_transaction_read_only = on; SET lock_timeout = '{LOCK_TIMEOUT}'; {without}")
         connection.autocommit = False
         self.set_role(connection)
         return connection

@@ -6,15 +6,16 @@ a statement that takes long; one that is quick costs two assignments.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from types import TracebackType
 from typing import Any
 
+import psycopg2
 from psycopg2 import errors as pg
 
 from erm_alembic.config.durations import format_duration
@@ -71,7 +72,7 @@ class LockWatch:
         self._known_before: tuple[Held, ...] = ()
         self.refusal: Refusal | None = None
 
-    @contextmanager
+    @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
         """Watch for as long as the block lasts."""
         thread = threading.Thread(target=self._watch, name="erm-lock-watch", daemon=True)
@@ -96,7 +97,7 @@ class LockWatch:
         """A revision is tried: what an earlier try was refused counts no more."""
         self.refusal = None
 
-    @contextmanager
+    @contextlib.contextmanager
     def asking(self) -> Iterator[Any]:
         """A cursor of the ledger's connection, while the watching thread keeps away from it."""
         with self._one_at_a_time, self._connection.cursor() as cursor:
@@ -110,7 +111,8 @@ class LockWatch:
             ours: the migration's server process.
         """
         if time.monotonic() - self._looked_before > LOOK_BEFORE_EVERY_SECONDS:
-            with self.asking() as cursor:
+            # The ledger's connection may be lost: what cannot be asked is not told, and the end of the run sees to it.
+            with contextlib.suppress(psycopg2.Error), self.asking() as cursor:
                 age = max(self._limits.lock_timeout, timedelta(seconds=1))
                 self._known_before = held_for_long(cursor, age, [ours, self._connection.info.backend_pid])
             self._looked_before = time.monotonic()

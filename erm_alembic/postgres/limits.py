@@ -8,8 +8,8 @@ from typing import Any
 
 __all__ = ["LIMITS", "SESSION_ENDING", "Limit", "read_limits", "restore_limits", "set_limits"]
 
-# transaction_timeout exists from PostgreSQL 17 on, idle_session_timeout from 14 on.
-SESSION_ENDING = ("idle_in_transaction_session_timeout", "transaction_timeout", "idle_session_timeout")
+# What ends a session that is left alone for long, and the major version that each came with.
+SESSION_ENDING = {"idle_in_transaction_session_timeout": 9, "idle_session_timeout": 14, "transaction_timeout": 17}
 LIMITS = ("lock_timeout", "statement_timeout", *SESSION_ENDING)
 
 READ = "SELECT name, setting::bigint FROM pg_catalog.pg_settings WHERE name = ANY(%s)"
