@@ -1,6 +1,6 @@
 """Deploy database schema changes with the confidence with which a good team deploys code.
 
-What `erm migrate`, `erm status` and `erm history` do is here for Python callers:
+What `erm migrate`, `erm status`, `erm history` and `erm repair` do is here for Python callers:
 
     >>> import erm_alembic
     >>> erm_alembic.plan("staging").blocked
@@ -22,14 +22,16 @@ if TYPE_CHECKING:
     from erm_alembic.migrate import plan as plan
     from erm_alembic.migrate import plan_rollback as plan_rollback
     from erm_alembic.migrate import rollback as rollback
+    from erm_alembic.repairs import repair as repair
 
-__all__ = ["__version__", "apply", "history", "plan", "plan_rollback", "rollback", "status"]
+__all__ = ["__version__", "apply", "history", "plan", "plan_rollback", "repair", "rollback", "status"]
 
 _HOMES = {
     "apply": "migrate",
     "history": "inspection",
     "plan": "migrate",
     "plan_rollback": "migrate",
+    "repair": "repairs",
     "rollback": "migrate",
     "status": "inspection",
 }

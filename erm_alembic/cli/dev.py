@@ -21,6 +21,7 @@ from erm_alembic.cli.options import (
     Format,
     FormatOption,
     VerboseOption,
+    YesOption,
     invocation,
 )
 from erm_alembic.errors import ServerError, UsageError
@@ -46,7 +47,6 @@ DatabaseArgument = Annotated[
     str | None,
     typer.Argument(metavar="[NAME]", help="The database. Default: the one of the profile's embedded://NAME."),
 ]
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 @dataclass(frozen=True)

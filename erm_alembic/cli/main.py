@@ -60,6 +60,9 @@ class LazyCommand:
 COMMANDS: tuple[LazyCommand, ...] = (
     LazyCommand("migrate", "Plan, apply or roll back the project's revisions.", "erm_alembic.cli.migrate"),
     LazyCommand("status", "Show where a database stands.", "erm_alembic.cli.status"),
+    LazyCommand(
+        "repair", "Show what is half done, and go on with it, mark it done or take it back.", "erm_alembic.cli.repair"
+    ),
     LazyCommand("history", "Show what was run on a database; restore a lost revision.", "erm_alembic.cli.history"),
     LazyCommand("init", "Start an Alembic project that erm runs.", "erm_alembic.cli.init"),
     LazyCommand("new", "Write an empty revision.", "erm_alembic.cli.new"),
@@ -100,6 +103,14 @@ class LazyGroup(TyperGroup):
                 if command.name == cmd_name:
                     self.commands[cmd_name] = command.load()
         return self.commands.get(cmd_name)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that was typed; for a word of another tool, what to type instead."""
+        if self.get_command(ctx, args[0]) is None:
+            from erm_alembic.cli.guess import refuse_foreign_command
+
+            refuse_foreign_command(args, self.list_commands(ctx))
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the table for `erm --help`."""

@@ -19,6 +19,7 @@ from erm_alembic.cli.options import (
     EnvironmentOption,
     Format,
     FormatOption,
+    ReasonOption,
     SectionOption,
     TagOption,
     VerboseOption,
@@ -282,9 +283,7 @@ def migrate(
         list[str] | None,
         typer.Option("--override", metavar="RULE", help="Let this rule pass once; needs --reason."),
     ] = None,
-    reason: Annotated[
-        list[str] | None, typer.Option("--reason", metavar="TEXT", help="Why; it is kept in the ledger.")
-    ] = None,
+    reason: ReasonOption = None,
     accept_environment: AcceptEnvironmentOption = False,
     x: XOption = None,
     name: SectionOption = "alembic",

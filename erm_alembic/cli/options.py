@@ -26,12 +26,14 @@ __all__ = [
     "FormatOption",
     "HeadOption",
     "Invocation",
+    "ReasonOption",
     "SectionOption",
     "TagOption",
     "VerboseOption",
     "VersionPathOption",
     "WaitOption",
     "XOption",
+    "YesOption",
     "complete_environments",
     "invocation",
     "wait_seconds",
@@ -167,3 +169,7 @@ AcceptEnvironmentOption = Annotated[
     bool,
     typer.Option("--accept-environment", help="Deploy a database that was first deployed as another --env."),
 ]
+ReasonOption = Annotated[
+    list[str] | None, typer.Option("--reason", metavar="TEXT", help="Why; it is kept in the ledger.")
+]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
@@ -27,7 +28,9 @@ __all__ = ["execute"]
 NOTHING_CHANGED = "Nothing was changed."
 
 
-def execute(run: Run, *, wait: float | None, accept_environment: bool, course: type[Course] = Course) -> Outcome:
+def execute(
+    run: Run, *, wait: float | None, accept_environment: bool, course: Callable[..., Course] = Course
+) -> Outcome:
     """Run a plan's steps.
 
     Args:

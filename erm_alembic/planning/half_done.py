@@ -6,16 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from erm_alembic.ledger.progress import DoneStatement, HalfDone
+from erm_alembic.ledger.taking_back import TAKING_BACK
 from erm_alembic.planning.model import Direction, HalfDoneRevision, Obstacle, Statement, Step
 from erm_alembic.postgres.text.lexer import is_read_or_setting
 from erm_alembic.postgres.text.literals import without_literals
 from erm_alembic.revisions.facts import RevisionFacts
 from erm_alembic.revisions.source.same_code import same_code
 
-__all__ = ["OBSTACLES", "TAKING_BACK", "described", "still_half_done", "with_done_marked"]
+__all__ = ["OBSTACLES", "described", "still_half_done", "with_done_marked"]
 
-# The tag of the row that `erm repair --take-back` writes before it begins: what was done is not whole any more.
-TAKING_BACK = "TAKE BACK"
 # Why a half-done revision cannot be gone on with, in words.
 OBSTACLES: dict[Obstacle, str] = {
     "edited": "its code was edited since, so that nobody knows which of its statements are done",

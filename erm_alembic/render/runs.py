@@ -57,8 +57,9 @@ def _revision_line(record: RevisionRecord) -> str:
 
 
 def override_lines(run: RunRecord, paint: Paint) -> list[str]:
-    """The rules that were let pass in a run, a line each."""
-    return [f"  {paint('overridden', 'warn')}  {one_line(redact(override))}" for override in run.overrides]
+    """The rules that were let pass in a run, or what a repair did and why, a line each."""
+    word = "reason" if run.mode == "repair" else "overridden"
+    return [f"  {paint(word, 'warn')}  {one_line(redact(override))}" for override in run.overrides]
 
 
 def _hook_lines(hook: HookRecord) -> list[str]:

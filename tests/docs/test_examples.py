@@ -21,7 +21,13 @@ from tests.support.databases import RunningServer, fresh_database
 SHOP = REPOSITORY / "examples" / "shop"
 
 # Their examples deploy: each docstring runs in a copy of the sample shop, on a new and empty database.
-ON_THE_SHOP = ("erm_alembic", "erm_alembic.generate", "erm_alembic.inspection", "erm_alembic.migrate")
+ON_THE_SHOP = (
+    "erm_alembic",
+    "erm_alembic.generate",
+    "erm_alembic.inspection",
+    "erm_alembic.migrate",
+    "erm_alembic.repairs",
+)
 MODULES = ("erm_alembic", *(module.name for module in pkgutil.walk_packages(erm_alembic.__path__, "erm_alembic.")))
 OF_THEMSELVES = tuple(name for name in MODULES if name not in ON_THE_SHOP)
 PAGES = tuple(
@@ -101,11 +107,11 @@ def test_the_examples_of_a_page_give_what_they_say(
 
 def test_every_function_of_the_python_api_has_an_example() -> None:
     """plan, apply, rollback and what stands beside them show how they are called."""
-    from erm_alembic import generate, inspection, migrate
+    from erm_alembic import generate, inspection, migrate, repairs
 
-    public = [(module, name) for module in (generate, inspection, migrate) for name in module.__all__]
+    public = [(module, name) for module in (generate, inspection, migrate, repairs) for name in module.__all__]
     functions = [getattr(module, name) for module, name in public if inspect.isfunction(getattr(module, name))]
-    assert len(functions) == 8
+    assert len(functions) == 10
     assert [function.__name__ for function in functions if ">>> " not in (function.__doc__ or "")] == []
 
 

@@ -143,8 +143,14 @@ class Project:
     @contextmanager
     def deploying(self, *args: str | Path) -> Iterator[Deployer]:
         """`erm migrate` under way in the background, killed at the end where it still runs."""
+        with self.running("migrate", *args) as deployer:
+            yield deployer
+
+    @contextmanager
+    def running(self, *args: str | Path) -> Iterator[Deployer]:
+        """`erm` under way in the background, killed at the end where it still runs."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "erm_alembic", "migrate", *map(str, args)],
+            [sys.executable, "-m", "erm_alembic", *map(str, args)],
             cwd=self.root,
             env=erm_environment(self.environ()),
             stdin=subprocess.DEVNULL,

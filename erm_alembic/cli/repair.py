@@ -1,0 +1,181 @@
+"""`erm repair`: what is half done, and the ways out of it."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from erm_alembic.cli import console
+from erm_alembic.cli.options import (
+    AcceptEnvironmentOption,
+    AllowDataLossOption,
+    ConfigOption,
+    EnvironmentOption,
+    Format,
+    FormatOption,
+    ReasonOption,
+    SectionOption,
+    TagOption,
+    VerboseOption,
+    WaitOption,
+    XOption,
+    YesOption,
+    wait_seconds,
+)
+from erm_alembic.errors import UsageError
+
+if TYPE_CHECKING:
+    from erm_alembic.planning.ways import Action, Ways
+    from erm_alembic.repairs import HalfDoneReport
+
+__all__ = ["register", "repair"]
+
+EXAMPLES = """\b
+Examples:
+  erm repair --env prod                        what is half done, and what each way out of it would do
+  erm repair 3f9a1c --resume --env prod        go on with it, as erm migrate would
+  erm repair 3f9a1c --take-back --env prod     run its downgrade() for what is done
+  erm repair 3f9a1c --mark-done --reason "the index was built by hand" --env prod
+  erm repair 3f9a1c --forget --reason "dropped the half by hand" --yes --env prod
+"""
+
+
+def _action(resume: bool, mark_done: bool, take_back: bool, forget: bool) -> Action | None:
+    """The one that was asked for; None only looks."""
+    given: list[Action] = []
+    given += ["resume"] if resume else []
+    given += ["mark-done"] if mark_done else []
+    given += ["take-back"] if take_back else []
+    given += ["forget"] if forget else []
+    if len(given) > 1:
+        typed = " and ".join(f"--{action}" for action in given)
+        raise UsageError(f"{typed}: only one way can be gone.", effect="Nothing was changed.", cure="Give one of them.")
+    return given[0] if given else None
+
+
+def _refuse_without_action(given: dict[str, bool]) -> None:
+    """Refuse what has an effect on a repair only, when nothing is to be repaired."""
+    for option, is_given in given.items():
+        if is_given:
+            raise UsageError(
+                f"{option} has an effect on a repair only, and this command only looks.",
+                effect="Nothing was changed.",
+                cure="Say what to do: --resume, --mark-done, --take-back or --forget.",
+            )
+
+
+def _one(report: HalfDoneReport, action: Action) -> Ways | None:
+    """The revision that is meant, to be shown before anything is done; None where the repair itself will object."""
+    return report.revisions[0] if len(report.revisions) == 1 else None
+
+
+def _confirm(ways: Ways, action: Action, environment: str) -> None:
+    """Ask whether to go on.
+
+    Raises:
+        UsageError: there is nobody to ask.
+        typer.Abort: the answer is no.
+    """
+    from erm_alembic.render.safe import one_line
+
+    if not sys.stdin.isatty():
+        raise UsageError(
+            f"erm repair --{action} asks first, and there is no terminal to answer.",
+            effect="Nothing was changed.",
+            cure=f"Look at what it would do (erm repair {ways.half_done.revision}), then add --yes.",
+        )
+    question = f"--{action} of revision {one_line(ways.half_done.revision)} in {one_line(environment)}: do it?"
+    typer.confirm(question, abort=True, err=True)
+
+
+def repair(
+    revision: Annotated[
+        str | None, typer.Argument(metavar="REV", help="The half-done revision. Default: the only one.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with it, as apply or rollback would.")] = False,
+    mark_done: Annotated[
+        bool, typer.Option("--mark-done", help="Record it as done by hand; nothing of it is sent. Needs --reason.")
+    ] = False,
+    take_back: Annotated[
+        bool, typer.Option("--take-back", help="Run its downgrade() for what is done, and pass over the rest.")
+    ] = False,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Only remove the ledger's notes of it. Needs --reason.")
+    ] = False,
+    reason: ReasonOption = None,
+    yes: YesOption = False,
+    env: EnvironmentOption = None,
+    wait: WaitOption = None,
+    allow_data_loss: AllowDataLossOption = False,
+    accept_environment: AcceptEnvironmentOption = False,
+    format_: FormatOption = Format.text,
+    x: XOption = None,
+    name: SectionOption = "alembic",
+    tag: TagOption = None,
+    config: ConfigOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Show what is half done, and go one of the ways out of it: each step is shown first.
+
+    Without an action it only looks. Exit codes: 0 done, or nothing is half done; 1 refused or failed; 2 bad usage.
+    """
+    from erm_alembic import repairs as pipeline
+    from erm_alembic.cli.progress import progress
+    from erm_alembic.migrate import AlembicOptions
+    from erm_alembic.render.repair import repaired_json, repaired_text, report_json, report_text, way_text
+
+    action = _action(resume, mark_done, take_back, forget)
+    if action is None:
+        _refuse_without_action(
+            {
+                "--reason": bool(reason),
+                "--yes": yes,
+                "--wait": wait is not None,
+                "--allow-data-loss": allow_data_loss,
+                "--accept-environment": accept_environment,
+            }
+        )
+    seconds = None if wait is None else wait_seconds(wait)
+    options = AlembicOptions(x=tuple(x or ()), name=name, tag=tag)
+    paint = console.painter(sys.stdout)
+    with console.stdout_reserved():
+        report = pipeline.half_done(env, revision, config=config, options=options)
+    if action is None:
+        shown = report_json(report) if format_ is Format.json else report_text(report, verbose=verbose, paint=paint)
+        console.write(shown)
+        return
+    ways = _one(report, action)
+    if ways is not None and ways.way(action).closed is None:
+        if format_ is Format.text:
+            console.write(way_text(ways, ways.way(action), report.environment, verbose=verbose, paint=paint))
+        if not yes:
+            _confirm(ways, action, report.environment)
+    with progress(verbose=verbose) as watched, console.stdout_reserved():
+        repaired = pipeline.repair(
+            env,
+            revision,
+            action=action,
+            reason="; ".join(reason) if reason else None,
+            config=config,
+            wait=seconds,
+            allow_data_loss=allow_data_loss,
+            accept_environment=accept_environment,
+            progress=watched,
+            options=options,
+            shown=ways,
+        )
+    if format_ is Format.json:
+        console.write(repaired_json(repaired))
+    else:
+        console.write("\n" + repaired_text(repaired, paint=paint))
+    if repaired.outcome.result == "interrupted":
+        raise typer.Exit(128 + (repaired.outcome.signal_number or signal.SIGINT))
+    raise typer.Exit(0 if repaired.outcome.result == "done" else 1)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `erm`."""
+    app.command("repair", epilog=EXAMPLES)(repair)

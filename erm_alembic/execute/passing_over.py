@@ -1,0 +1,134 @@
+"""Takes back what is there: what is not, because it never came to be, is passed over and told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import psycopg2
+from psycopg2.extensions import cursor as PlainCursor
+
+from erm_alembic.execute.noting import gated, in_transaction
+from erm_alembic.execute.outside import Sending
+from erm_alembic.execute.resume import Resume
+from erm_alembic.execute.step import StepUnderWay
+from erm_alembic.ledger.store import Ledger
+from erm_alembic.postgres.intercept import GatedConnection, GatedCursor, Send
+from erm_alembic.postgres.text.lexer import SAVEPOINTS, Token, is_read_or_setting, split_statements, statement_kinds
+
+__all__ = ["PassingOver", "is_one_thing"]
+
+# undefined table, column, object, function, schema, database: what was to be dropped was never made.
+GONE = frozenset({"42P01", "42703", "42704", "42883", "3F000", "3D000"})
+# duplicate table, column, object, function, schema, database: what was to be made again was never dropped.
+THERE = frozenset({"42P07", "42701", "42710", "42723", "42P06", "42P04"})
+ENDS = frozenset({"COMMIT", "END", "ROLLBACK", "ABORT", "BEGIN", "START"})
+OPAQUE = frozenset({"DO", "CALL", "EXECUTE", ""})
+# These take several objects, or do several things, one after the other: a part of it may be there.
+LISTS = frozenset({"DROP", "ALTER", "TRUNCATE", "GRANT", "REVOKE"})
+
+
+def is_one_thing(sql: str) -> bool:
+    """Whether a text does one thing only, so that an object which is not there means that there is nothing to do.
+
+    Example:
+        >>> is_one_thing("DROP FUNCTION f(int, int)"), is_one_thing("DROP TABLE a, b"), is_one_thing("DO $$$$")
+        (True, False, False)
+    """
+    statements = split_statements(sql)
+    if len(statements) != 1 or statement_kinds(sql) & OPAQUE:
+        return False
+    return not (statement_kinds(sql) & LISTS and _has_list(statements[0]))
+
+
+def _has_list(statement: Sequence[Token]) -> bool:
+    depth = 0
+    for token in statement:
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        if token.text == "," and depth == 0:
+            return True
+    return False
+
+
+class PassingOver(Resume):
+    """Sends each statement of a downgrade() for itself, within a savepoint where there is a transaction.
+
+    Args:
+        ledger: knows how far the upgrade came.
+        run_id: the run.
+        step: the revision.
+        raw: the migration's own connection.
+        sending: what stands around a statement while the server works on it.
+        tell: told what is passed over.
+        before_commit: called before anything is committed, or sent outside a transaction.
+        passed_over: where is noted what is passed over.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        run_id: int,
+        step: StepUnderWay,
+        raw: GatedConnection,
+        sending: Sending,
+        tell: Callable[[str], None],
+        before_commit: Callable[[], None],
+        passed_over: list[str],
+    ) -> None:
+        super().__init__(ledger, run_id, step, None, raw, sending, tell)
+        self._say, self._before_commit, self._passed_over = tell, before_commit, passed_over
+
+    def begin(self) -> None:
+        """The downgrade() is about to run, for the first time or once more after it was rolled back."""
+        self._passed_over.clear()
+
+    def pass_through(
+        self, cursor: GatedCursor, sql: str, parameters: Sequence[Any], line: int | None, send: Send
+    ) -> None:
+        """Send a statement; what is not there to be taken back is passed over.
+
+        Args:
+            cursor: what it comes through.
+            sql: the text with its placeholders.
+            parameters: the sets of parameters.
+            line: its line in the revision's file.
+            send: sends it.
+        """
+        kinds = statement_kinds(sql)
+        alone = not in_transaction(gated(cursor))
+        if alone or kinds & ENDS:
+            self._before_commit()
+        if kinds & (ENDS | SAVEPOINTS) or is_read_or_setting(sql) or not is_one_thing(sql):
+            send()
+            return
+        try:
+            if alone:
+                send()
+            else:
+                _within_savepoint(cursor, send)
+        except psycopg2.Error as error:
+            if error.pgcode not in GONE | THERE:
+                raise
+            cursor.held_back, cursor.noted_rowcount = True, 0
+            place = "" if line is None else f"line {line}: "
+            passed = f"{place}{error.diag.message_primary or type(error).__name__}"
+            self._passed_over.append(passed)
+            self._say(f"Passed over, {passed}.")
+
+    def committing(self, connection: GatedConnection) -> None:
+        """A transaction of the downgrade() is about to be committed, before its end."""
+        self._before_commit()
+
+    def rolled_back(self, connection: GatedConnection) -> None:
+        """A transaction of the downgrade() was rolled back: nothing of it was noted."""
+
+
+def _within_savepoint(cursor: GatedCursor, send: Send) -> None:
+    with cursor.connection.cursor(cursor_factory=PlainCursor) as side:
+        side.execute("SAVEPOINT erm_part")
+        try:
+            send()
+        except psycopg2.Error:
+            side.execute("ROLLBACK TO SAVEPOINT erm_part; RELEASE SAVEPOINT erm_part")
+            raise
+        side.execute("RELEASE SAVEPOINT erm_part")

@@ -1,0 +1,215 @@
+"""What is half done and the ways out of it, and how a repair ended, as text and as JSON (`erm repair`)."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any, Protocol
+
+from erm_alembic.config.redaction import redact
+from erm_alembic.postgres.text.literals import without_literals
+from erm_alembic.render.json import SCHEMA_VERSION, dump, plain_value
+from erm_alembic.render.safe import Paint, block, clip, one_line, plain
+from erm_alembic.render.status import half_done_facts
+from erm_alembic.render.words import counted, duration, revisions
+
+if TYPE_CHECKING:
+    from erm_alembic.ledger.progress import DoneStatement
+    from erm_alembic.planning.model import DataLoss, HalfDoneRevision, Outcome, Statement
+    from erm_alembic.planning.ways import Action, Way, Ways
+
+__all__ = ["RepairFacts", "ReportFacts", "repaired_json", "repaired_text", "report_json", "report_text", "way_text"]
+
+SHORT = 100
+PURPOSES: dict[tuple[Action, str], str] = {
+    ("resume", "upgrade"): "apply goes on with it",
+    ("resume", "downgrade"): "rollback goes on with it",
+    ("mark-done", "upgrade"): "it was finished by hand: records it as applied, and sends nothing of it",
+    ("mark-done", "downgrade"): "it was finished by hand: records it as rolled back, and sends nothing of it",
+    ("take-back", "upgrade"): "runs its downgrade(), and passes over what is not there",
+    ("take-back", "downgrade"): "runs its upgrade()",
+    (
+        "forget",
+        "upgrade",
+    ): "it was undone by hand: removes the ledger's notes, and the next apply runs it from its start",
+    ("forget", "downgrade"): "it was undone by hand: removes the ledger's notes, and it counts as applied",
+}
+DONE: dict[Action, str] = {
+    "resume": "was gone on with to its end",
+    "mark-done": "is marked as done",
+    "take-back": "is taken back",
+    "forget": "is forgotten: the ledger has no notes of it any more",
+}
+
+
+class ReportFacts(Protocol):
+    """What `erm_alembic.repairs.half_done` returns; render/ stands below it and knows its shape."""
+
+    @property
+    def environment(self) -> str: ...
+    @property
+    def database_url(self) -> str: ...
+    @property
+    def server_version(self) -> str: ...
+    @property
+    def revisions(self) -> tuple[Ways, ...]: ...
+
+
+class RepairFacts(Protocol):
+    """What `erm_alembic.repair` returns."""
+
+    @property
+    def action(self) -> Action: ...
+    @property
+    def half_done(self) -> HalfDoneRevision: ...
+    @property
+    def outcome(self) -> Outcome: ...
+    @property
+    def passed_over(self) -> tuple[str, ...]: ...
+
+
+def report_text(report: ReportFacts, *, verbose: bool = False, paint: Paint = plain) -> str:
+    """What is half done, and what each way out of it would do.
+
+    Args:
+        report: the facts.
+        verbose: show whole statements rather than their start.
+        paint: gives colour; none by default.
+    """
+    url = f"{one_line(report.database_url)}  (PostgreSQL {report.server_version})"
+    lines = [f"Target   {paint(f'{one_line(report.environment)}  {url}', 'strong')}"]
+    if not report.revisions:
+        return "\n".join([*lines, "", paint("No revision is half done.", "good")]) + "\n"
+    for ways in report.revisions:
+        lines += ["", *half_done_facts(ways.half_done, paint), "", "  Done, and committed:"]
+        lines += [f"  {line}" for line in _committed(ways.found.statements)]
+        for way in ways.ways:
+            lines += ["", *_way(ways, way, report.environment, verbose, paint)]
+    return "\n".join(lines) + "\n"
+
+
+def way_text(ways: Ways, way: Way, environment: str, *, verbose: bool = False, paint: Paint = plain) -> str:
+    """One way alone: what is shown before it is gone.
+
+    Args:
+        ways: the half-done revision.
+        way: the way.
+        environment: the profile.
+        verbose: show whole statements rather than their start.
+        paint: gives colour; none by default.
+    """
+    lines = [*half_done_facts(ways.half_done, paint), "", *_way(ways, way, environment, verbose, paint)]
+    return "\n".join(lines) + "\n"
+
+
+def _committed(statements: tuple[DoneStatement, ...]) -> list[str]:
+    shown = [(each.line, each.sql) for each in statements if each.state == "done"]
+    return [_statement(line, sql) for line, sql in shown] or ["          nothing"]
+
+
+def _statement(line: int | None, sql: str) -> str:
+    return f"  {'-' if line is None else line:>5}  {clip(one_line(sql), SHORT)}"
+
+
+def _way(ways: Ways, way: Way, environment: str, verbose: bool, paint: Paint) -> list[str]:
+    half = ways.half_done
+    if way.closed is not None:
+        return [f"  {paint(f'--{way.action}', 'dim')} is closed: {one_line(way.closed)}."]
+    words = ["erm", "repair", half.revision, f"--{way.action}", "--env", environment]
+    words += ["--reason", "TEXT"] if way.action in ("mark-done", "forget") else []
+    words += ["--allow-data-loss"] if any(loss.rows != 0 for loss in way.data_loss) else []
+    lines = [
+        f"  {paint(shlex.join(one_line(word) for word in words), 'strong')}",
+        f"    {PURPOSES[way.action, half.direction]}{':' if way.statements else '.'}",
+    ]
+    for statement in way.statements:
+        lines += _to_send(statement, verbose)
+    if way.step is not None and way.step.rendered == "partial":
+        lines.append(f"    {paint('not complete:', 'warn')} {one_line(way.step.reason or '')}")
+    lines += [f"    {paint('loses', 'bad')} {_loss(loss)}" for loss in way.data_loss if loss.rows != 0]
+    return lines
+
+
+def _to_send(statement: Statement, verbose: bool) -> list[str]:
+    if not verbose:
+        return [f"  {_statement(statement.line, without_literals(statement.sql))}"]
+    first, *rest = block(statement.sql.strip())
+    place = "-" if statement.line is None else str(statement.line)
+    return [f"    {place:>5}  {first}", *(f"{'':>11}{line}".rstrip() for line in rest)]
+
+
+def _loss(loss: DataLoss) -> str:
+    unit = "value" if loss.kind == "column" else "row"
+    amount = f"an unknown number of {unit}s" if loss.rows is None else counted(loss.rows, unit)
+    return f"{amount} of {loss.kind} {clip(one_line(loss.object), SHORT)}"
+
+
+def repaired_text(repaired: RepairFacts, *, paint: Paint = plain) -> str:
+    """How a repair ended.
+
+    Args:
+        repaired: the facts.
+        paint: gives colour; none by default.
+    """
+    outcome, revision = repaired.outcome, one_line(repaired.half_done.revision)
+    took = f"in {duration(outcome.duration_ms)}, run {outcome.run_id} in the ledger"
+    if outcome.result == "done":
+        lines = [paint(f"Done: revision {revision} {DONE[repaired.action]} ({took}).", "good")]
+    else:
+        word = "Interrupted" if outcome.result == "interrupted" else "Failed"
+        lines = [paint(f"{word}: revision {revision} is half done yet ({took}).", "bad")]
+        lines += [f"  {line}" for line in block(redact(outcome.error or ""))]
+    lines += [f"  passed over  {one_line(redact(each))}" for each in repaired.passed_over]
+    for label, text in (("effect:", outcome.effect), ("cure:  ", outcome.cure)):
+        lines += [f"{paint(label, 'strong')} {line}" for line in block(redact(text or "")) if line]
+    where = revisions(outcome.current, "base: no revision is recorded")
+    return "\n".join([*lines, f"The database is now at {where}."]) + "\n"
+
+
+def report_json(report: ReportFacts) -> str:
+    """What is half done as one JSON object; keys are added, never renamed."""
+    return dump(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "environment": report.environment,
+            "database": {"url": report.database_url, "server_version": report.server_version},
+            "half_done": [_ways_document(ways) for ways in report.revisions],
+        }
+    )
+
+
+def repaired_json(repaired: RepairFacts) -> str:
+    """How a repair ended as one JSON object."""
+    return dump(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "action": repaired.action,
+            "half_done": plain_value(repaired.half_done),
+            "passed_over": list(repaired.passed_over),
+            "outcome": plain_value(repaired.outcome),
+        }
+    )
+
+
+def _ways_document(ways: Ways) -> dict[str, Any]:
+    members: dict[str, Any] = plain_value(ways.half_done)
+    return {
+        **members,
+        "current": list(ways.current),
+        "superseded": ways.superseded,
+        "statements": [_done_document(each) for each in ways.found.statements],
+        "ways": [
+            {
+                "action": way.action,
+                "closed": way.closed,
+                "statements": plain_value(way.statements),
+                "partial": way.step.reason if way.step is not None else None,
+                "data_loss": plain_value(way.data_loss),
+            }
+            for way in ways.ways
+        ],
+    }
+
+
+def _done_document(statement: DoneStatement) -> dict[str, Any]:
+    kept = ("ordinal", "line", "sql", "tag", "state", "rowcount", "at")
+    return {name: plain_value(getattr(statement, name)) for name in kept}
