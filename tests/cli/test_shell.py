@@ -159,11 +159,14 @@ def test_version_and_help_need_no_command(capsys: Capture) -> None:
 
 
 def test_an_unknown_command_is_a_usage_error(capsys: Capture) -> None:
-    """A mistyped command exits 2 and points to the help."""
+    """A command that is near to none exits 2 and points to the help, a mistyped one to the one that was meant."""
+    code, out, err = erm(capsys, "frobnicate")
+    assert (code, out) == (2, "")
+    assert err.startswith("error:  No such command 'frobnicate'.")
+    assert err.endswith("cure:   erm --help\n")
     code, out, err = erm(capsys, "migrat")
     assert (code, out) == (2, "")
-    assert err.startswith("error:  No such command 'migrat'.")
-    assert err.endswith("cure:   erm --help\n")
+    assert err.endswith("cure:   Did you mean `erm migrate`?\n")
 
 
 @pytest.mark.parametrize("command", [command.name for command in COMMANDS])
