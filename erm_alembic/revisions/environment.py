@@ -115,6 +115,8 @@ class _Adoption:
             end_transaction(self.theirs)
         if self.connection.in_transaction():
             state = read_session_state(self.connection).without(self.limits).over(state)
+            # Committed, so that a revision that is rolled back to be tried again does not take it along.
+            end_transaction(self.connection)
             apply_session_state(self.connection, state)
             return
         with self.connection.begin():

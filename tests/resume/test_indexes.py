@@ -128,7 +128,7 @@ def test_if_not_exists_over_a_leftover_of_plain_alembic(project: Project, one_da
     sql = 'CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS "I%s" ON "T.t" (id)'
     project.revision(
         "a1",
-        f"op.execute('SET search_path = \"S x\"')\n"
+        "op.execute('SET search_path = \"S x\"')\n"
         + AUTOCOMMIT.format(sql=sql)
         + "op.execute('SET search_path = public')",
     )
