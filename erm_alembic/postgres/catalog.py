@@ -47,12 +47,12 @@ SPREADING = """
 # What only an extension or an administrator changes.
 STEADY = ("pg_am", "pg_opclass", "pg_opfamily", "pg_settings", "pg_database", "pg_tablespace", "pg_locks")
 
-# Tables of the schemas that are neither the named one nor an extension's.
+# Tables of a schema that are neither the named one nor an extension's.
 TABLES_BESIDE = """
     SELECT EXISTS (
         SELECT FROM pg_catalog.pg_class c
           JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-         WHERE c.relkind IN ('r', 'p') AND n.nspname IN (%s, pg_catalog.current_schema()) AND c.relname <> %s
+         WHERE c.relkind IN ('r', 'p') AND n.nspname = coalesce(%s, pg_catalog.current_schema()) AND c.relname <> %s
            AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
                             WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid
                               AND d.deptype = 'e'))
@@ -109,11 +109,11 @@ def reserved_words(cursor: Any) -> frozenset[str]:
 
 
 def has_tables(cursor: Any, schema: str | None, beside: str) -> bool:
-    """Whether a schema, or the one that names are looked up in first, has any table of the application.
+    """Whether a schema has any table of the application.
 
     Args:
         cursor: a psycopg2 cursor.
-        schema: the schema; None for the first one of the search path alone.
+        schema: the schema; None for the first one of the search path.
         beside: the name of a table that does not count.
     """
     cursor.execute(TABLES_BESIDE, [schema, beside])

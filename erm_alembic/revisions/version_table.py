@@ -11,7 +11,16 @@ from alembic.runtime.migration import MigrationContext
 from psycopg2.extensions import QuotedString
 from sqlalchemy.schema import CreateTable
 
-__all__ = ["script_start"]
+__all__ = ["has_version_table", "script_start"]
+
+
+def has_version_table(context: MigrationContext) -> bool:
+    """Whether the version table that env.py names is there.
+
+    Args:
+        context: Alembic's context as env.py configured it.
+    """
+    return context._has_version_table()
 
 
 def script_start(context: MigrationContext, heads: Sequence[str]) -> str:

@@ -78,3 +78,29 @@ def test_a_row_too_many_is_said_plainly(project: Project, one_database: Database
                 "its row instead.",
             ],
         )
+
+
+TENANTS = """
+from alembic import context
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
+
+engine = create_engine(context.config.get_main_option("sqlalchemy.url"), poolclass=NullPool)
+tenant = context.get_x_argument(as_dictionary=True)["tenant"]
+with engine.connect() as connection:
+    context.configure(connection=connection, version_table_schema=tenant)
+    with context.begin_transaction():
+        context.run_migrations()
+"""
+
+
+def test_a_new_tenant_has_lost_nothing(project: Project, one_database: Database) -> None:
+    """A version table of each tenant's own: a new tenant has none yet, an emptied one is noticed all the same."""
+    one_database.execute("CREATE SCHEMA one")
+    one_database.execute("CREATE SCHEMA two")
+    project.env_py(TENANTS)
+    project.revision("a1", "op.execute('CREATE TABLE IF NOT EXISTS shared ()')")
+    assert project.apply("-x", "tenant=one").returncode == 0
+    assert drift(project, "-x", "tenant=two") == (0, [])
+    one_database.execute("DELETE FROM one.alembic_version")
+    assert drift(project, "-x", "tenant=one") == (1, [("lost-version", "a1")])
