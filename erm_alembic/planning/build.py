@@ -208,7 +208,8 @@ def build_plan(target: Target, project: AlembicProject, request: Request) -> Sur
             known = None
             verify_graph(scripts)
         surveyor = _Surveyor(project, scripts, request, hashes, order, known, half_done)
-        recorded = record_revisions(target, project, scripts, config, surveyor, request)
+        partly = {each.revision for each in half_done if each.direction == request.direction}
+        recorded = record_revisions(target, project, scripts, config, surveyor, request, half_done=partly)
         heads = surveyor.heads()
         files = surveyor.half_done_files()
         if surveyor.known is None and surveyor.is_complete():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ from erm_alembic.revisions.kept_open import ConnectionNeeded, kept_open
 from erm_alembic.revisions.recording.call_stack import beside, failed_at, line_in_traceback
 from erm_alembic.revisions.recording.recorder import Recorder, Recording
 from erm_alembic.revisions.steps import PendingRevision
-from erm_alembic.revisions.version_table import script_start
+from erm_alembic.revisions.version_table import has_version_table, script_start
 from erm_alembic.target import Target
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Recorded", "record_revisions", "without_statements"]
 
+NEEDS = "needs the result of a statement that a plan does not run"
 Choose = Callable[[tuple[str, ...]], Sequence[PendingRevision]]
 """Given the recorded revisions: what is pending, in order."""
 
@@ -68,6 +69,7 @@ def record_revisions(
     request: Request,
     *,
     apart: bool = False,
+    half_done: Collection[str] = (),
 ) -> Recorded:
     """Run env.py and every pending revision with writes held back.
 
@@ -79,6 +81,7 @@ def record_revisions(
         choose: tells what is pending.
         request: what the user asks for.
         apart: whether a revision is recorded by itself, wherever the database stands in its history.
+        half_done: the revisions of which a part is committed: they may not find what that part has changed.
 
     Raises:
         ProjectError: env.py or a revision fails although nothing was held back that could explain it.
@@ -96,13 +99,13 @@ def record_revisions(
         recorded.current = heads
         recorded.script_start = script_start(context, heads)
         if not heads:
-            with first.cursor(cursor_factory=extensions.cursor) as cursor:
-                recorded.populated = has_tables(cursor, context.version_table_schema, context.version_table)
+            recorded.populated = _is_populated(first, context)
         for pending in choose(heads):
             recorder.recording = recording = Recording(path=pending.file)
             recordings.append(recording)
             step = pending.step
             assert step is not None  # or there would be nothing to record
+            recorder.half_done = pending.facts.revision in half_done
             step.migration_fn = _recorded(step.migration_fn, recorder, recording, pending.facts, first)
             if apart:
                 run_apart(context, step)
@@ -133,6 +136,16 @@ def record_revisions(
     return recorded
 
 
+def _is_populated(raw: GatedConnection, context: MigrationContext) -> bool:
+    """Whether there are tables where there is no record: beside the version table, or, where an empty one stands in a
+    schema of its own, in the application's. A tenant that is new has neither."""
+    table, schema = context.version_table, context.version_table_schema
+    with raw.cursor(cursor_factory=extensions.cursor) as cursor:
+        if has_tables(cursor, schema, table):
+            return True
+        return schema is not None and has_version_table(context) and has_tables(cursor, None, table)
+
+
 def _recorded(
     run: Callable[..., Any], recorder: Recorder, recording: Recording, facts: RevisionFacts, raw: GatedConnection
 ) -> Callable[..., None]:
@@ -151,12 +164,11 @@ def _recorded(
             line = line_in_traceback(error, recording.path)
             if isinstance(error, ConnectionNeeded):
                 raise _closes_connection(error, facts, line) from error
-            if not recorder.wrote_before:
+            if not (recorder.wrote_before or recorder.half_done):
                 raise _fails_by_itself(error, facts, failed_at(error, recording.path, facts.path)) from error
             where = "the revision" if line is None else f"line {line}"
-            recording.becomes_partial(
-                f"{where} needs the result of a statement that a plan does not run ({type(error).__name__})"
-            )
+            needs = "does not find what its own committed part has changed" if not recorder.wrote_before else NEEDS
+            recording.becomes_partial(f"{where} {needs} ({type(error).__name__})")
             if raw.info.transaction_status == extensions.TRANSACTION_STATUS_INERROR:
                 raw.rollback()
         finally:

@@ -92,6 +92,7 @@ class Recorder:
     def __init__(self) -> None:
         self.recording: Recording | None = None
         self.inside_revision = False
+        self.half_done = False
         self._held_back = HeldBack()
 
     @property
