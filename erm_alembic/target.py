@@ -86,12 +86,22 @@ class Target:
         connection = self.connect(application_name)
         connection.autocommit = True
         with connection.cursor() as cursor:
-            # A role's own limits, meant for the application, would end the session while a revision is recorded.
-            without = "; ".join(f"SET {name} = 0" for name, since in SESSION_ENDING.items() if self.major >= since)
-            cursor.execute(f"SET default_transaction_read_only = on; SET lock_timeout = '{LOCK_TIMEOUT}'; {without}")
+            cursor.execute(f"SET default_transaction_read_only = on; SET lock_timeout = '{LOCK_TIMEOUT}'")
+        self.lift_session_limits(connection)
         connection.autocommit = False
         self.set_role(connection)
         return connection
+
+    def lift_session_limits(self, connection: GatedConnection) -> None:
+        """Let a session last however long it is idle: a role's own limits, meant for the application, would end it.
+
+        Args:
+            connection: one in autocommit mode.
+        """
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "; ".join(f"SET {name} = 0" for name, since in SESSION_ENDING.items() if self.major >= since)
+            )
 
     @contextlib.contextmanager
     def reported(self) -> Iterator[None]:

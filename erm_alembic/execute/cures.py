@@ -75,6 +75,11 @@ def server_error(error: BaseException) -> psycopg2.Error | None:
 
 def _lock(cause: psycopg2.Error, around: Circumstances) -> str:
     refusal, settings = around.refusal, around.settings
+    if refusal is not None and refusal.by_itself:
+        return (
+            "The revision waits for itself: it holds the lock through a second connection. Let all of it go through "
+            "`op.get_bind()`, or commit there first."
+        )
     if refusal is not None and refusal.outside:
         return (
             f"Outside a transaction a statement is not tried again: {around.again} once the lock is free; "

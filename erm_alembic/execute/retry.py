@@ -74,8 +74,8 @@ class Retries:
             try:
                 function()
             except Exception as error:
-                refusal = step.refusal = self._refusal_behind(error)
-                if refusal is None or refusal.outside or tried > self._settings.lock_retries:
+                refusal = step.refusal = self.refusal_behind(error)
+                if refusal is None or refusal.outside or refusal.by_itself or tried > self._settings.lock_retries:
                     raise
                 if not before.can_be_restored():
                     raise
@@ -91,7 +91,7 @@ class Retries:
             step.statements = 0
             self._pause(step.revision, tried, refusal)
 
-    def _refusal_behind(self, error: Exception) -> Refusal | None:
+    def refusal_behind(self, error: BaseException) -> Refusal | None:
         """The lock that was refused in this try, when that is what the error comes from."""
         refusal = self._watch.refusal
         seen: BaseException | None = error

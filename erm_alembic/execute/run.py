@@ -232,7 +232,11 @@ class Course:
         """What failed, with the line of the revision where one was under way."""
         if isinstance(error, HookFailed):
             return str(error)
-        return describe_failure(error) if self.under_way is None else self.under_way.where_it_failed(error)
+        if self.under_way is None:
+            return describe_failure(error)
+        # Also where it was Alembic's own statement, after the revision's function.
+        self.under_way.refusal = self.under_way.refusal or self.retries.refusal_behind(error)
+        return self.under_way.where_it_failed(error)
 
     def step_outcomes(self, *, complete: bool) -> tuple[StepOutcome, ...]:
         """How each step ended; where the run is not complete, the others are `not-run`."""

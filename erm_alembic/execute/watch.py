@@ -22,11 +22,13 @@ from erm_alembic.config.durations import format_duration
 from erm_alembic.execute.session import SessionLimits, runs_outside
 from erm_alembic.planning.model import Step
 from erm_alembic.postgres.activity import Held, Session, Wait, held_for_long, wait_of
+from erm_alembic.postgres.limits import LIMITS
 from erm_alembic.postgres.text.lexer import tokens
 
 __all__ = ["LockWatch", "Refusal"]
 
 LOOK_AFTER_SECONDS = 0.2
+LOOK_SOON_SECONDS = 0.05
 LOOK_AGAIN_SECONDS = 0.5
 # Nobody known to be in the way is told once that lasts.
 TELL_SECONDS = 2.0
@@ -44,12 +46,14 @@ class Refusal:
         sql: the statement.
         wait: what it was seen to wait for; None when it failed before anybody looked.
         outside: whether it ran outside a transaction.
+        by_itself: whether another connection of the same run was in the way.
     """
 
     error: BaseException
     sql: str
     wait: Wait | None
     outside: bool
+    by_itself: bool = False
 
 
 class LockWatch:
@@ -70,6 +74,9 @@ class LockWatch:
         self._ended = threading.Event()
         self._looked_before = float("-inf")
         self._known_before: tuple[Held, ...] = ()
+        self._ours: set[int] = set()
+        self._has_own_limit = False
+        self._in_revisions = False
         self.refusal: Refusal | None = None
 
     @contextlib.contextmanager
@@ -95,7 +102,7 @@ class LockWatch:
 
     def begin(self) -> None:
         """A revision is tried: what an earlier try was refused counts no more."""
-        self.refusal = None
+        self.refusal, self._in_revisions = None, True
 
     @contextlib.contextmanager
     def asking(self) -> Iterator[Any]:
@@ -124,8 +131,27 @@ class LockWatch:
             if held.name in named:
                 self._tell(f"{PLACE}may have to wait: {held.schema}.{held.name} is locked by {held.session}")
 
+    def refused(self, error: BaseException, sql: str, wait: Wait | None, *, outside: bool) -> None:
+        """A statement did not get its lock."""
+        blockers = wait.blockers if wait is not None else ()
+        self.refusal = Refusal(error, sql, wait, outside, any(each.pid in self._ours for each in blockers))
+
+    def sets(self, sql: str, line: int | None) -> None:
+        """Tell that a revision sets a limit itself, and remember that erm's own is none to speak of any more."""
+        words = list(tokens(sql)) if self._in_revisions else []
+        if not words or not (words[0].says("SET") or any(word.name == "set_config" for word in words)):
+            return
+        named = {word.name for word in words} | {
+            word.text.strip("'").lower() for word in words if word.kind == "string"
+        }
+        for name in LIMITS[:2]:
+            if name in named:
+                place = "its statement" if line is None else f"line {line}"
+                self._has_own_limit = self._has_own_limit or name == "lock_timeout"
+                self._tell(f"{PLACE}{place} sets {name}: that holds instead of execution.{name}")
+
     def _watch(self) -> None:
-        tick = self._first_look() / 2
+        tick = min(self._first_look() / 2, LOOK_SOON_SECONDS)
         while not self._ended.wait(tick):
             with self._one_at_a_time:
                 under_way = self._under_way
@@ -137,6 +163,8 @@ class LockWatch:
                     return  # without its eyes the run goes on all the same
 
     def _first_look(self) -> float:
+        if self._has_own_limit:
+            return LOOK_SOON_SECONDS
         limit = self._limits.lock_timeout.total_seconds()
         return min(LOOK_AFTER_SECONDS, limit / 2) if limit else LOOK_AFTER_SECONDS
 
@@ -159,15 +187,20 @@ class LockWatch:
 
     def _said(self, under_way: _UnderWay, wait: Wait) -> Iterator[str]:
         place = "its statement" if under_way.line is None else f"line {under_way.line}"
-        limit = self._limits.lock_timeout if not under_way.outside else timedelta(0)
-        how_long = f"{format_duration(limit)} at most" if limit else "as long as it takes"
-        yield f"{PLACE}{place} waits for {wait.lock}, {how_long}:"
+        yield f"{PLACE}{place} waits for {wait.lock}{self._how_long(under_way)}:"
         for session in wait.blockers:
-            yield f"{PLACE}  {session}"
+            ours = "this very run, through another connection: " if session.pid in self._ours else ""
+            yield f"{PLACE}  {ours}{session}"
         if not wait.blockers:
             yield f"{PLACE}  who is in the way cannot be told"
         if wait.behind:
             yield f"{PLACE}  {_queue(wait.behind)}"
+
+    def _how_long(self, under_way: _UnderWay) -> str:
+        if self._has_own_limit:
+            return ""
+        limit = self._limits.lock_timeout if not under_way.outside else timedelta(0)
+        return f", {format_duration(limit)} at most" if limit else ", as long as it takes"
 
 
 def _queue(behind: tuple[Session, ...]) -> str:
@@ -200,12 +233,16 @@ class _Sending:
 
     def __enter__(self) -> None:
         watch, now = self._watch, time.monotonic()
+        if "imeout" in self._sql or "IMEOUT" in self._sql:
+            watch.sets(self._sql, self._line)
+        pid = self._connection.info.backend_pid
+        watch._ours.add(pid)
         outside = runs_outside(self._connection, self._sql)
         if outside:
             self._around = watch._limits.around(self._connection, self._sql)
             self._around.__enter__()
         self._under_way = _UnderWay(
-            self._connection.info.backend_pid,
+            pid,
             self._line,
             outside,
             since=now,
@@ -222,6 +259,6 @@ class _Sending:
         with watch._one_at_a_time:
             wait = self._under_way.wait
         if isinstance(error, (pg.LockNotAvailable, pg.DeadlockDetected)):
-            watch.refusal = Refusal(error, self._sql, wait, self._under_way.outside)
+            watch.refused(error, self._sql, wait, outside=self._under_way.outside)
         if self._around is not None:
             self._around.__exit__(None, None, None)

@@ -375,6 +375,7 @@ def open_ledger(target: Target) -> Iterator[Ledger]:
     connection = target.connect("erm ledger")
     connection.autocommit = True
     try:
+        target.lift_session_limits(connection)
         yield Ledger(connection, target.settings.ledger.schema)
     finally:
         connection.close()

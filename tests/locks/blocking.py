@@ -16,6 +16,9 @@ from erm_alembic.planning.model import Outcome, Step
 from tests.faults.deploying import Project
 from tests.support.databases import Database
 
+ADD = 'op.add_column("orders", sa.Column("total", sa.Integer))'
+WRITES = "UPDATE orders SET note = 'a secret' WHERE id = 1"
+
 Reaction = tuple[str, Callable[[], object]]
 
 
@@ -100,3 +103,11 @@ def open_transaction(database: Database, *statements: str, application: str = "w
 def pid_of(connection: Any) -> int:
     """The server process of a session."""
     return int(connection.info.backend_pid)
+
+
+def columns(database: Database) -> list[str]:
+    """The columns of the table that the application uses."""
+    rows = database.execute(
+        "SELECT attname FROM pg_attribute WHERE attrelid = 'orders'::regclass AND attnum > 0 ORDER BY attnum"
+    )
+    return [row[0] for row in rows]

@@ -8,23 +8,11 @@ import signal
 import threading
 import time
 
-import pytest
-
-from tests.faults.deploying import Project, tables, until
-from tests.locks.blocking import Deployment, open_transaction, pid_of
+from tests.faults.deploying import Project, until
+from tests.locks.blocking import ADD, WRITES, Deployment, columns, open_transaction, pid_of
 from tests.support.databases import Database
 
-ADD = 'op.add_column("orders", sa.Column("total", sa.Integer))'
-WRITES = "UPDATE orders SET note = 'a secret' WHERE id = 1"
 OPEN = r"in a transaction since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \(\d+s\)"
-
-
-def columns(database: Database) -> list[str]:
-    """The columns of the table that the application uses."""
-    rows = database.execute(
-        "SELECT attname FROM pg_attribute WHERE attrelid = 'orders'::regclass AND attnum > 0 ORDER BY attnum"
-    )
-    return [row[0] for row in rows]
 
 
 class Reader(threading.Thread):
@@ -208,86 +196,6 @@ def test_a_row_that_another_transaction_has_written_is_waited_for_by_its_table(d
     assert deployment.notes.saying("waits for a row of table public.orders, 300ms at most:")
 
 
-CATCHES = f"""
-from sqlalchemy.exc import OperationalError
-try:
-    with op.get_bind().begin_nested():
-        {ADD}
-except OperationalError:
-    op.execute("CREATE TABLE instead (id int)")
-"""
-SWALLOWS = f"""
-try:
-    {ADD}
-except Exception:
-    pass
-"""
-RAISES_ANOTHER = f"""
-try:
-    {ADD}
-except Exception as error:
-    raise ValueError("no luck") from error
-"""
-
-
-def test_a_revision_with_an_answer_of_its_own_is_left_to_it(deployment: Deployment) -> None:
-    """A revision that catches the lock timeout behind a savepoint goes on, and is not tried again."""
-    deployment.project.revision("a1", CATCHES)
-    with open_transaction(deployment.database, WRITES):
-        assert deployment.apply().result == "done"
-    assert deployment.notes.saying("was undone") == []
-    assert "instead" in tables(deployment.database)
-
-
-@pytest.mark.parametrize("body", [SWALLOWS, f'{SWALLOWS}op.execute("SELECT 1")', RAISES_ANOTHER])
-def test_a_revision_that_hides_the_error_is_tried_again(body: str, deployment: Deployment) -> None:
-    """An error that was swallowed, left a transaction aborted, or was put in other words, is still a lock timeout."""
-    deployment.project.revision("a1", body)
-    with open_transaction(deployment.database, WRITES) as writer:
-        deployment.notes.when("was undone", writer.commit)
-        assert deployment.apply().result == "done"
-    assert columns(deployment.database) == ["id", "note", "total"]
-
-
-ROLLS_BACK = """
-from sqlalchemy.orm import Session
-session = Session(bind=op.get_bind())
-try:
-    session.execute(sa.text("ALTER TABLE orders ADD COLUMN total int"))
-    session.commit()
-except Exception:
-    session.rollback()
-    raise
-"""
-LEAVES_SAVEPOINT = """
-op.get_bind().begin_nested()
-op.execute("ALTER TABLE orders ADD COLUMN total int")
-"""
-
-
-@pytest.mark.parametrize("body", [ROLLS_BACK, LEAVES_SAVEPOINT])
-def test_a_revision_that_handles_its_transaction_is_tried_again(body: str, deployment: Deployment) -> None:
-    """An ORM session that rolled back, and a savepoint that was left open, are no obstacle to a further try."""
-    deployment.project.revision("a1", body)
-    with open_transaction(deployment.database, WRITES) as writer:
-        deployment.notes.when("was undone", writer.commit)
-        assert deployment.apply().result == "done"
-    assert columns(deployment.database) == ["id", "note", "total"]
-    assert deployment.database.execute("SELECT version_num FROM alembic_version") == [("a1",)]
-    (run,) = deployment.project.runs()
-    assert [each["outcome"] for each in run["revisions"]] == ["done"]
-
-
-def test_a_swallowed_lock_timeout_is_no_success(deployment: Deployment) -> None:
-    """A revision that hides each of its lock timeouts fails in the end like any other."""
-    deployment.project.revision("a1", SWALLOWS)
-    with open_transaction(deployment.database, WRITES):
-        outcome = deployment.apply()
-    assert outcome.result == "failed"
-    assert outcome.error is not None
-    assert "in 3 tries; in the way: pid " in outcome.error
-
-
 def test_what_is_committed_on_the_way_is_not_done_twice(deployment: Deployment) -> None:
     """A try after an autocommit block passes over what the first one has committed."""
     deployment.project.revision(
@@ -303,6 +211,21 @@ def test_what_is_committed_on_the_way_is_not_done_twice(deployment: Deployment) 
     assert len(deployment.notes.saying("was undone")) == 1
     assert deployment.database.execute("SELECT count(*) FROM orders WHERE id = 3") == [(1,)]
     assert columns(deployment.database) == ["id", "note", "total"]
+
+
+def test_a_plain_alembic_that_runs_at_the_same_time_is_named(deployment: Deployment) -> None:
+    """When Alembic's version table is locked, who holds it is named like who holds any other."""
+    deployment.project.table("a1", "first")
+    assert deployment.apply().result == "done"
+    deployment.project.table("b2", "second", down="a1")
+    with open_transaction(deployment.database, "UPDATE alembic_version SET version_num = 'b2'") as alembic:
+        pid = pid_of(alembic)
+        outcome = deployment.apply()
+    assert outcome.result == "failed"
+    assert outcome.error is not None
+    assert "it did not get a row of table public.alembic_version, in 1 try; in the way: pid " in outcome.error
+    assert outcome.cure is not None
+    assert f"SELECT pg_terminate_backend({pid});" in outcome.cure
 
 
 def test_a_signal_during_a_pause_stops_at_once(project: Project, one_database: Database) -> None:
