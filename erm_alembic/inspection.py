@@ -13,6 +13,7 @@ from erm_alembic.ledger.model import RunRecord
 from erm_alembic.ledger.restore import restore_file
 from erm_alembic.ledger.store import open_ledger
 from erm_alembic.opening import interruptible, open_project
+from erm_alembic.planning.leftovers import InvalidIndex, leftovers
 from erm_alembic.planning.model import HalfDoneRevision
 from erm_alembic.planning.standing import read_standing
 from erm_alembic.revisions.project import find_project
@@ -38,6 +39,7 @@ class Status:
             without a word; None where there is no run.
         last_sign: when something is last known of that run, with time zone.
         half_done: revisions of which only a part is committed, with what comes next in them.
+        invalid_indexes: indexes that a build left behind, and whether the next run builds them again.
     """
 
     environment: str
@@ -51,6 +53,7 @@ class Status:
     run_state: Literal["ended", "running", "died"] | None = None
     last_sign: datetime | None = None
     half_done: tuple[HalfDoneRevision, ...] = ()
+    invalid_indexes: tuple[InvalidIndex, ...] = ()
 
 
 def status(env: str | None = None, *, config: Path | None = None) -> Status:
@@ -76,6 +79,8 @@ def status(env: str | None = None, *, config: Path | None = None) -> Status:
     opened = open_project(env, config)
     with opened.target.reported(), open_ledger(opened.target) as ledger:
         last, half_done = read_last_run(ledger), ledger.half_done()
+        with ledger.connection.cursor() as cursor:
+            invalid = leftovers(cursor, half_done)
     standing = interruptible(opened.target, lambda: read_standing(opened.target, opened.project, half_done))
     return Status(
         environment=opened.settings.environment,
@@ -89,6 +94,7 @@ def status(env: str | None = None, *, config: Path | None = None) -> Status:
         run_state=last.state if last else None,
         last_sign=last.last_sign if last else None,
         half_done=standing.half_done,
+        invalid_indexes=invalid,
     )
 
 

@@ -9,6 +9,9 @@ import psycopg2
 from erm_alembic.errors import ErmError
 from erm_alembic.execute.cures import Circumstances, cure_of
 from erm_alembic.execute.run import Course
+from erm_alembic.ledger.progress import HalfDone
+from erm_alembic.ledger.taking_back import TAKING_BACK
+from erm_alembic.planning.leftovers import leftovers
 
 __all__ = ["Aftermath", "aftermath_of"]
 
@@ -45,15 +48,29 @@ def aftermath_of(course: Course, error: BaseException | None) -> Aftermath:
 def _effect(course: Course, revision: str) -> str | None:
     try:
         with course.ledger.answered_within(SILENCE_SECONDS):
-            found = next((each for each in course.ledger.half_done() if each.revision == revision), None)
+            half_done = course.ledger.half_done()
+            with course.ledger.connection.cursor() as cursor:
+                invalid = leftovers(cursor, half_done)
     except (ErmError, psycopg2.Error):
         return None
+    found = next((each for each in half_done if each.revision == revision), None)
     if found is None:
         return f"Revision {revision} was undone: nothing of it stays."
-    stay = sum(each.state == "done" for each in found.statements)
+    left = [str(each) for each in invalid if each.revision == revision]
+    return " ".join([_stays(found), *(f"{each[0].upper()}{each[1:]}." for each in left)])
+
+
+def _stays(half: HalfDone) -> str:
+    if any(each.tag == TAKING_BACK for each in half.statements):
+        return (
+            f"Revision {half.revision} is taken back in part: `erm repair {half.revision} --take-back` goes on there."
+        )
+    stay = sum(each.state == "done" for each in half.statements)
+    if not stay:
+        return f"`{half.statements[-1].sql}` of revision {half.revision} was cut off outside a transaction."
     counted = "1 statement" if stay == 1 else f"{stay} statements"
     verb = "is" if stay == 1 else "are"
     return (
-        f"{counted} of revision {revision} {verb} committed and {'stays' if stay == 1 else 'stay'}; "
+        f"{counted} of revision {half.revision} {verb} committed and {'stays' if stay == 1 else 'stay'}; "
         "the next run goes on behind that."
     )

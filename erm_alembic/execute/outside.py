@@ -24,27 +24,12 @@ from erm_alembic.postgres.indexes import (
     relations_named,
 )
 from erm_alembic.postgres.intercept import GatedConnection, Send
-from erm_alembic.postgres.text.nature import WHOLE, concurrent_index, identifiers
+from erm_alembic.postgres.text.nature import DONE_ALREADY, REPEATABLE, WHOLE, concurrent_index, identifiers
 
-__all__ = ["DONE_ALREADY", "REPEATABLE", "Outside"]
+__all__ = ["Outside", "Sending"]
 
 Sending = Callable[[Any, str, int | None], AbstractContextManager[None]]
 
-# What the server says of a statement that has been done already, by what it does.
-DONE_ALREADY: dict[str, tuple[str, ...]] = {
-    "DROP INDEX": ("42704",),
-    "CREATE DATABASE": ("42P04",),
-    "DROP DATABASE": ("3D000",),
-    "CREATE TABLESPACE": ("42710",),
-    "DROP TABLESPACE": ("42704",),
-    "CREATE SUBSCRIPTION": ("42710",),
-    "DROP SUBSCRIPTION": ("42704",),
-    "DETACH": ("42P01",),
-}
-# What is done in full, or not at all, or does no harm when it is done twice.
-REPEATABLE = frozenset(
-    {"VACUUM", "ANALYZE", "REINDEX", "ALTER SYSTEM", "CLUSTER", "CHECKPOINT", "CREATE INDEX", *DONE_ALREADY}
-)
 # Where the server's refusal may come after a part of the work.
 LEAVES_SOMETHING = frozenset({"CREATE INDEX", "DETACH"})
 NOT_IN_TRANSACTION = (pg.ActiveSqlTransaction, pg.InvalidTransactionTermination)

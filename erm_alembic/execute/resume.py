@@ -18,12 +18,12 @@ from psycopg2.extensions import cursor as PlainCursor
 from erm_alembic.errors import ErmError, Refused
 from erm_alembic.execute.fingerprint import digest, new_salt, shape
 from erm_alembic.execute.noting import Notes, Sent, gated, in_transaction
-from erm_alembic.execute.outside import REPEATABLE, Outside, Sending
+from erm_alembic.execute.outside import Outside, Sending
 from erm_alembic.execute.step import StepUnderWay
 from erm_alembic.ledger.progress import DoneStatement, HalfDone
 from erm_alembic.ledger.store import Ledger
 from erm_alembic.postgres.intercept import GatedConnection, GatedCursor, Send
-from erm_alembic.postgres.text.nature import nature
+from erm_alembic.postgres.text.nature import REPEATABLE, nature
 
 __all__ = ["Resume"]
 

@@ -54,5 +54,7 @@ def record_alone(
     if pending.step is None:
         return None
     request = Request(direction, revision)
-    recorded = record_revisions(target, project, scripts, project.config(), lambda _: (pending,), request, apart=True)
+    recorded = record_revisions(
+        target, project, scripts, project.config(), lambda _: (pending,), request, apart=True, half_done=(revision,)
+    )
     return Alone(recorded.steps[0], recorded.data_loss)

@@ -10,6 +10,7 @@ from erm_alembic.ledger.taking_back import TAKING_BACK
 from erm_alembic.planning.model import Direction, HalfDoneRevision, Obstacle, Statement, Step
 from erm_alembic.postgres.text.lexer import is_read_or_setting
 from erm_alembic.postgres.text.literals import without_literals
+from erm_alembic.postgres.text.nature import REPEATABLE
 from erm_alembic.revisions.facts import RevisionFacts
 from erm_alembic.revisions.source.same_code import same_code
 
@@ -20,6 +21,7 @@ OBSTACLES: dict[Obstacle, str] = {
     "edited": "its code was edited since, so that nobody knows which of its statements are done",
     "file-gone": "its file is gone",
     "temporary-tables": "it had made temporary tables, which ended with their session",
+    "cut-off": "that statement cannot be in a transaction and may have done a part of its work",
     "taking-back": "`erm repair --take-back` has begun to undo it and did not come to its end",
 }
 CUT = "..."
@@ -123,5 +125,7 @@ def _obstacle(half: HalfDone, file: RevisionFacts | None) -> Obstacle | None:
         return "file-gone"
     if half.source_hash != file.source_hash and not same_code(half.source, file.source):
         return "edited"
+    if any(_was_cut_off(each) and each.tag not in REPEATABLE for each in half.statements):
+        return "cut-off"
     done = [each for each in half.statements if each.state == "done"]
     return "temporary-tables" if done and done[-1].temporary else None

@@ -14,7 +14,7 @@ __all__ = ["DataLoss", "Drift", "HalfDoneRevision", "Outcome", "Plan", "Statemen
 Direction = Literal["upgrade", "downgrade"]
 Rendered = Literal["full", "partial"]
 DriftSource = Literal["history", "database", "models"]
-Obstacle = Literal["edited", "file-gone", "temporary-tables", "taking-back"]
+Obstacle = Literal["edited", "file-gone", "temporary-tables", "cut-off", "taking-back"]
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,8 @@ class HalfDoneRevision:
         next_line: the line of the statement that comes next, where a recording of the revision tells it.
         next_sql: that statement, shown in the same way.
         obstacle: why apply cannot go on with it: its code was `edited`, its `file-gone`, its `temporary-tables` ended
-            with their session, `erm repair` is `taking-back` what it did; None when it can.
+            with their session, the interrupted statement may be `cut-off` in the middle of its work, `erm repair` is
+            `taking-back` what it did; None when it can.
     """
 
     revision: str

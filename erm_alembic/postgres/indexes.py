@@ -9,6 +9,7 @@ from typing import Any
 __all__ = [
     "Index",
     "indexes_of",
+    "invalid_indexes",
     "leftovers_of_build",
     "leftovers_of_rebuild",
     "partitions_half_detached",
@@ -91,6 +92,15 @@ def indexes_of(cursor: Any, relations: Sequence[int]) -> tuple[Index, ...]:
         "AND (i.indrelid = ANY(%s::oid[]) OR r.oid = ANY(%s::oid[]) OR m.oid = ANY(%s::oid[]))",
         [list(relations)] * 3,
     )
+
+
+def invalid_indexes(cursor: Any) -> tuple[Index, ...]:
+    """The indexes of the database that queries may not use.
+
+    Args:
+        cursor: an ungated cursor.
+    """
+    return _found(cursor, "AND NOT i.indisvalid", [])
 
 
 def leftovers_of_build(cursor: Any, table: str, index: str) -> tuple[Index, ...]:

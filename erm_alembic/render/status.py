@@ -14,6 +14,7 @@ from erm_alembic.render.words import counted, revisions
 
 if TYPE_CHECKING:
     from erm_alembic.ledger.model import RunRecord
+    from erm_alembic.planning.leftovers import InvalidIndex
     from erm_alembic.planning.model import HalfDoneRevision
 
 __all__ = ["StatusFacts", "half_done_facts", "half_done_lines", "status_json", "status_text"]
@@ -46,6 +47,8 @@ class StatusFacts(Protocol):
     def last_sign(self) -> datetime | None: ...
     @property
     def half_done(self) -> tuple[HalfDoneRevision, ...]: ...
+    @property
+    def invalid_indexes(self) -> tuple[InvalidIndex, ...]: ...
 
 
 def status_text(status: StatusFacts, *, paint: Paint = plain) -> str:
@@ -73,6 +76,8 @@ def status_text(status: StatusFacts, *, paint: Paint = plain) -> str:
     lines.append(_last_run(status, paint))
     if status.last_run is not None:
         lines += [f"       {line}" for line in override_lines(status.last_run, paint)]
+    for index in status.invalid_indexes:
+        lines.append(f"Invalid  {paint(one_line(str(index)), 'bad')}")
     for half in status.half_done:
         lines += ["", *half_done_lines(half, status.environment, paint)]
     return "\n".join(lines) + "\n"
@@ -159,5 +164,6 @@ def status_json(status: StatusFacts) -> str:
         "run_state": status.run_state,
         "last_sign": plain_value(status.last_sign),
         "half_done": plain_value(status.half_done),
+        "invalid_indexes": plain_value(status.invalid_indexes),
     }
     return dump(document)

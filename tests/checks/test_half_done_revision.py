@@ -65,6 +65,10 @@ def test_an_interrupted_statement_is_named() -> None:
         ({"obstacle": "edited"}, "its code was edited since, so that nobody knows which of its statements are done"),
         ({"obstacle": "file-gone"}, "its file is gone"),
         ({"obstacle": "temporary-tables"}, "it had made temporary tables, which ended with their session"),
+        (
+            {"obstacle": "cut-off"},
+            "that statement cannot be in a transaction and may have done a part of its work",
+        ),
         ({"obstacle": "taking-back"}, "`erm repair --take-back` has begun to undo it and did not come to its end"),
         ({"revision": "fff"}, "this plan does not come to it"),
         ({"revision": INDEX.revision}, "this plan runs a1b2c3 before it"),

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from erm_alembic.ledger.model import RevisionRecord, RunRecord
+from erm_alembic.planning.leftovers import InvalidIndex
 from erm_alembic.planning.model import HalfDoneRevision
 from tests.cli.pipeline import FakePipeline, erm, install
 from tests.render.plans import HOSTILE
@@ -49,6 +50,7 @@ class Facts:
     run_state: str | None = "ended"
     last_sign: datetime | None = START
     half_done: tuple[HalfDoneRevision, ...] = ()
+    invalid_indexes: tuple[InvalidIndex, ...] = ()
 
 
 def test_status_in_words(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
@@ -126,6 +128,21 @@ def test_status_shows_a_half_done_revision_and_what_comes_next(
     ]
     document = json.loads(erm(capsys, "status", "--format", "json")[1])
     assert document["half_done"][0]["next_line"] == 18
+
+
+def test_status_names_invalid_indexes(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """Each with what becomes of it: somebody builds it, the next run does, or nobody will."""
+    indexes = (
+        InvalidIndex("public.i", "t", builder=4711),
+        InvalidIndex("public.j", "t", revision="d4e5f6"),
+        InvalidIndex("public.k", "t"),
+    )
+    install(monkeypatch, FakePipeline(status_facts=Facts(unknown=(), invalid_indexes=indexes)))
+    assert erm(capsys, "status")[1].splitlines()[5:] == [
+        "Invalid  index public.i on t is INVALID: pid 4711 is building it",
+        "Invalid  index public.j on t is INVALID; the next run of revision d4e5f6 removes it and builds it again",
+        "Invalid  index public.k on t is INVALID: queries do not use it; drop it, or REINDEX INDEX CONCURRENTLY",
+    ]
 
 
 def test_status_says_why_a_half_done_revision_cannot_go_on(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:

@@ -26,7 +26,8 @@ op.drop_table("part")
 def with_orders(project: Project) -> None:
     """Apply a revision that makes a table, and insert a row that keeps the next one from its end."""
     project.revision("a1", 'op.execute("CREATE TABLE orders (id int, note text)")', 'op.drop_table("orders")')
-    assert project.apply().returncode == 0
+    applied = project.apply()
+    assert applied.returncode == 0, applied.stderr
     execute(project, "INSERT INTO orders VALUES (1, NULL)")
 
 

@@ -12,6 +12,7 @@ import pytest
 import erm_alembic
 from erm_alembic.errors import Refused
 from erm_alembic.repairs import half_done as look
+from tests.cli.pipeline import erm
 from tests.faults.deploying import Project, until
 from tests.repair.halves import (
     DOWN,
@@ -358,9 +359,12 @@ def test_without_a_terminal_it_needs_yes(project: Project) -> None:
 
 
 @pytest.mark.parametrize("words", [("--resume", "--forget"), ("--reason", "x"), ("--yes",), ("--wait", "1s")])
-def test_options_that_contradict_each_other_are_refused(words: tuple[str, ...], project: Project) -> None:
-    """Two ways at once, or an option of a repair without a way, is a mistake of the command line."""
-    assert project.erm("repair", *words).returncode == 2
+def test_options_that_contradict_each_other_are_refused(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two ways at once, or an option of a repair without a way, is refused before anything is connected to."""
+    code, out, err = erm(capsys, "repair", *words)
+    assert (code, out, "effect: Nothing was changed." in err) == (2, "", True)
 
 
 def test_a_repair_waits_for_the_deploy_lock(project: Project) -> None:

@@ -189,6 +189,48 @@ def test_a_running_run_is_told_from_a_dead_one(project: Project) -> None:
     assert [run["outcome"] for run in project.runs()] == ["done", "died", "done"]
 
 
+def test_an_invalid_index_is_named_until_it_is_built_again(project: Project) -> None:
+    """The failure's report and status name what a failed build left; the next apply makes it whole."""
+    execute(project, "INSERT INTO orders VALUES (1, 'twice')")
+    up = UP.replace(
+        "op.create_index", 'op.create_index("one", "orders", ["id"], unique=True, OUTSIDE)\n    op.create_index'
+    )
+    project.revision(
+        "b2", up.replace("OUTSIDE", "postgresql_concurrently=True"), f'op.drop_index("one")\n{DOWN}', down="a1"
+    )
+    failed = project.apply()
+    words = "ndex public.one on orders is INVALID; the next run of revision b2 removes it and builds it again"
+    assert (
+        f"1 statement of revision b2 is committed and stays; the next run goes on behind that. I{words}."
+        in failed.stdout
+    )
+    assert f"Invalid  i{words}" in project.erm("status").stdout.splitlines()
+    assert "cut off" in project.erm("status").stdout
+    execute(project, "DELETE FROM orders WHERE note IS NULL")
+    assert project.apply().returncode == 0
+    assert status(project)["invalid_indexes"] == []
+    assert execute(project, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'one'::regclass") == [(True,)]
+
+
+def test_a_procedure_that_was_cut_off_closes_resume(project: Project) -> None:
+    """What commits by itself may have done a part of its work: apply says so, and the other ways are open."""
+    execute(
+        project,
+        "CREATE PROCEDURE fill() LANGUAGE plpgsql AS 'BEGIN INSERT INTO orders VALUES (2); COMMIT; ASSERT false; END'",
+    )
+    half_done(project, UP.replace("op.create_index", 'op.execute("CALL fill()")\n    op.create_index'))
+    (half,) = report(project)["half_done"]
+    assert (half["obstacle"], half["interrupted"]) == ("cut-off", "CALL fill()")
+    assert {action for action, way in half["ways"].items() if way["closed"] is None} == {
+        "mark-done",
+        "take-back",
+        "forget",
+    }
+    refused = project.apply()
+    assert refused.returncode == 1
+    assert "`CALL fill()` was under way, and that statement cannot be in a transaction" in refused.stdout
+
+
 def test_a_hostile_name_cannot_act(project: Project) -> None:
     """A table's name that holds quotes, a newline and an escape code is data in every output and statement."""
     up = (

@@ -8,7 +8,16 @@ from functools import lru_cache
 
 from erm_alembic.postgres.text.lexer import READS, SAVEPOINTS, Token, split_statements
 
-__all__ = ["WHOLE", "ConcurrentIndex", "Nature", "concurrent_index", "identifiers", "nature"]
+__all__ = [
+    "DONE_ALREADY",
+    "REPEATABLE",
+    "WHOLE",
+    "ConcurrentIndex",
+    "Nature",
+    "concurrent_index",
+    "identifiers",
+    "nature",
+]
 
 # Of no lasting effect on the database: what they do is the session's, and a new session needs it done again.
 OF_THE_SESSION = frozenset(
@@ -24,6 +33,21 @@ TRANSACTIONS = frozenset({"BEGIN", "START", "ROLLBACK PREPARED", "COMMIT PREPARE
 OWN_KINDS = ("DATABASE", "TABLESPACE", "SUBSCRIPTION")
 WHOLE = ("SCHEMA", "DATABASE", "SYSTEM")
 BODY_ENDS = re.compile(r"\b(commit|rollback)\b", re.IGNORECASE)
+# What the server says of a statement that has been done already, by what it does.
+DONE_ALREADY: dict[str, tuple[str, ...]] = {
+    "DROP INDEX": ("42704",),
+    "CREATE DATABASE": ("42P04",),
+    "DROP DATABASE": ("3D000",),
+    "CREATE TABLESPACE": ("42710",),
+    "DROP TABLESPACE": ("42704",),
+    "CREATE SUBSCRIPTION": ("42710",),
+    "DROP SUBSCRIPTION": ("42704",),
+    "DETACH": ("42P01",),
+}
+# What is done in full, or not at all, or does no harm when it is done twice.
+REPEATABLE = frozenset(
+    {"VACUUM", "ANALYZE", "REINDEX", "ALTER SYSTEM", "CLUSTER", "CHECKPOINT", "CREATE INDEX", *DONE_ALREADY}
+)
 # One statement that is none of the above, told without looking at all of its words.
 PLAIN_WORK = re.compile(
     r"\s*(CREATE|ALTER|DROP|INSERT|UPDATE|DELETE|COMMENT|GRANT|REVOKE|TRUNCATE)\b[^;]*;?\s*\Z", re.I
