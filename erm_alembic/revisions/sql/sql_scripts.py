@@ -20,14 +20,17 @@ __all__ = ["Script", "ScriptError", "Statement", "Token", "downgrade", "parse", 
 
 TOKEN = re.compile(
     r"""
-      (?P<space>\s+)
-    | (?P<comment>--[^\n]*)
+    [ \t\n\r\f\v]*
+    (?:
+      (?P<comment>--[^\n]*)
     | (?P<block>/\*)
     | (?P<dollar>\$(?:[^\W\d]\w*)?\$)
     | (?P<string>[eE]'(?:[^'\\]|\\.|'')*'(?:\s*\n\s*'(?:[^'\\]|\\.|'')*')*|(?:[bBxXnN]|[uU]&)?'(?:[^']|'')*')
     | (?P<quoted>(?:[uU]&)?"(?:[^"]|"")*")
     | (?P<word>[^\W\d][\w$]*)
     | (?P<other>\d[\w.]*|.)
+    | (?P<end>\Z)
+    )
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -138,7 +141,7 @@ def _send(context: Any, path: Path, statement: Statement) -> None:
             # Without parameters the driver leaves percent signs alone.
             context.bind.exec_driver_sql(statement.text, execution_options={"no_parameters": True}).close()
 
-    code = compile("\n" * (statement.line - 1) + "send()", str(path), "exec")
+    code = compile("send()", str(path), "exec").replace(co_firstlineno=statement.line)
     try:
         exec(code, {"send": send})  # the text is fixed; only its place is the script's
     except Exception as error:
@@ -198,13 +201,11 @@ def read(path: Path) -> str:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line, column = _line_and_column(content[: error.start].decode("utf-8-sig", "replace"))
-        raise ScriptError(
-            (str(path), line, column),
-            f"the byte 0x{content[error.start]:02x} is no UTF-8; save the file as UTF-8 (`iconv -f latin1 -t utf-8`).",
-        ) from error
+        before, byte = content[: error.start].decode("utf-8-sig", "replace"), content[error.start]
+        said = f"the byte 0x{byte:02x} is no UTF-8; save the file as UTF-8 (`iconv -f latin1 -t utf-8`)."
+        raise ScriptError(_at(path, before, len(before)), said) from error
     if "\x00" in text:
-        raise ScriptError((str(path), *_line_and_column(text[: text.index("\x00")])), "a NUL character; take it out.")
+        raise ScriptError(_at(path, text, text.index("\x00")), "a NUL character; take it out.")
     return text
 
 
@@ -221,8 +222,7 @@ def parse(text: str, path: Path, half: str = "up") -> Script:
     """
     found = list(tokenize(text, path))
     halves = _halves(text, found)
-    transaction = True
-    exists = True
+    transaction = exists = True
     if halves:
         _nothing_before(text, path, found, halves[0])
         starts = [number for number, (_, which, _) in enumerate(halves) if which == half]
@@ -252,10 +252,8 @@ def _halves(text: str, found: list[Token]) -> list[tuple[int, str, str]]:
 def _nothing_before(text: str, path: Path, found: list[Token], first: tuple[int, str, str]) -> None:
     for token in found[: first[0]]:
         if token.kind != "comment":
-            raise ScriptError(
-                (str(path), *_line_and_column(text[: token.start])),
-                "a statement stands before `-- migrate:up`; move it below.",
-            )
+            place = _at(path, text, token.start)
+            raise ScriptError(place, "a statement stands before `-- migrate:up`; move it below.")
 
 
 def _directives(text: str, path: Path, found: list[Token]) -> tuple[str | None, bool]:
@@ -265,7 +263,7 @@ def _directives(text: str, path: Path, found: list[Token]) -> tuple[str | None, 
         match = DIRECTIVE.match(token.text) if token.kind == "comment" else None
         if match is None:
             continue
-        place = (str(path), *_line_and_column(text[: token.start]))
+        place = _at(path, text, token.start)
         name, rest = match[1], match[2]
         if name == "irreversible":
             if not rest:
@@ -287,10 +285,8 @@ def _statements(text: str, path: Path, found: list[Token]) -> Iterator[Statement
     for token in (*(each for each in found if each.kind != "comment"), Token("other", ";", len(text))):
         if token.text != ";" or token.kind != "other" or (token.start < len(text) and _is_inside(current)):
             if token.text == "\\" and token.kind == "other":
-                raise ScriptError(
-                    (str(path), *_line_and_column(text[: token.start])),
-                    "a command of psql, which no server understands; take it out, or write what it does in SQL.",
-                )
+                said = "a command of psql, which no server understands; take it out, or write what it does in SQL."
+                raise ScriptError(_at(path, text, token.start), said)
             current.append(token)
             continue
         if current:
@@ -324,10 +320,8 @@ def _is_inside(current: list[Token]) -> bool:
 def _checked(statement: Statement, path: Path) -> Statement:
     words = statement.words
     if words[0] == "COPY" and any(pair == ("FROM", "STDIN") for pair in pairwise(words)):
-        raise ScriptError(
-            (str(path), statement.line, statement.column),
-            "COPY ... FROM STDIN: its rows are no SQL; write INSERT statements, or load them in a Python revision.",
-        )
+        said = "COPY ... FROM STDIN: its rows are no SQL; write INSERT statements, or load them in a Python revision."
+        raise ScriptError((str(path), statement.line, statement.column), said)
     return statement
 
 
@@ -355,21 +349,22 @@ def tokenize(text: str, path: Path) -> Iterator[Token]:
     position = 0
     while position < len(text):
         match = TOKEN.match(text, position)
-        assert match is not None  # the last alternative matches any character
-        kind, start, position = str(match.lastgroup), position, match.end()
-        if kind == "space":
-            continue
-        endless = kind == "other" and match.group() in ("'", '"')
+        assert match is not None  # the last alternatives match any character, and the end
+        kind = str(match.lastgroup)
+        start, position, sign = match.start(kind), match.end(), match[kind]
+        if kind == "end":
+            return
+        endless = sign in ("'", '"')
         if kind == "block":
             position, kind = _end_of_comment(text, position), "comment"
             endless = position < 0
         elif kind == "dollar":
-            end = text.find(match.group(), position)
-            position, kind = end + len(match.group()), "string"
+            end = text.find(sign, position)
+            position, kind = end + len(sign), "string"
             endless = end < 0
         if endless:
-            what = next(name for sign, name in ENDLESS.items() if match.group().startswith(sign))
-            raise ScriptError((str(path), *_line_and_column(text[:start])), f"this {what} never ends; close it.")
+            what = next(name for begin, name in ENDLESS.items() if sign.startswith(begin))
+            raise ScriptError(_at(path, text, start), f"this {what} never ends; close it.")
         yield Token(kind, text[start:position], start)
 
 
@@ -383,8 +378,9 @@ def _end_of_comment(text: str, position: int) -> int:
     return -1
 
 
-def _line_and_column(before: str) -> tuple[int, int]:
-    return before.count("\n") + 1, len(before) - before.rfind("\n")
+def _at(path: Path, text: str, offset: int) -> tuple[str, int, int]:
+    """A place in a script, by its offset."""
+    return str(path), text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
 def shown(place: tuple[str, int, int]) -> str:
