@@ -84,14 +84,12 @@ class Network:
 
     def _forward(self, client: socket.socket, server: socket.socket) -> None:
         other = {client: server, server: client}
-        with contextlib.suppress(OSError, ValueError):
+        with client, server, contextlib.suppress(OSError, ValueError):
             while True:
                 for end in select.select(list(other), [], [], 0.2)[0]:
                     data = end.recv(65536)
                     self._flows.wait()
                     if not data:
-                        client.close()
-                        server.close()
                         return
                     if end is client:
                         self._hear(data, lambda data=data: server.sendall(data))

@@ -1,7 +1,8 @@
-"""An `erm migrate` that is killed at a chosen moment of its conversation with the server."""
+"""An `erm migrate` that is struck at a chosen moment of its conversation with the server."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from tests.faults.deploying import Project
-from tests.faults.network import network_to
+from tests.faults.network import Network, network_to
 from tests.support.databases import Database
 
 DEPLOY_LOCK = b"pg_try_advisory_lock"
@@ -20,12 +21,12 @@ DEPLOY_LOCK = b"pg_try_advisory_lock"
 
 @dataclass(frozen=True)
 class Moment:
-    """When the deployer is killed.
+    """When the deployer is struck.
 
     Args:
         message: how many messages it has sent to the server, this one among them.
         place: `before` the server sees that message, or `after` it was sent on.
-        delay: seconds between that and the kill, in which the server may be done with it.
+        delay: seconds between that and the blow, in which the server may be done with it.
     """
 
     message: int
@@ -33,22 +34,33 @@ class Moment:
     delay: float
 
 
+Blow = Callable[[int, Network], None]
+"""What happens to a deployer, given its process id and the network that it talks through."""
+
+
+def kill(pid: int, _network: Network) -> None:
+    """End the process without giving it a chance to clean up."""
+    os.kill(pid, signal.SIGKILL)
+
+
 @dataclass
 class Conversation:
-    """Counts what a deployer sends, and kills it at its moment."""
+    """Counts what a deployer sends, and strikes at its moment."""
 
     moment: Moment | None = None
+    blow: Blow = kill
     sent: int = 0
     locked_at: int = 0
     last: bytes = b""
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _process: threading.Event = field(default_factory=threading.Event)
+    _known: threading.Event = field(default_factory=threading.Event)
     _pid: int = 0
+    _network: Network | None = None
 
-    def of(self, pid: int) -> None:
-        """Say which process is meant."""
-        self._pid = pid
-        self._process.set()
+    def between(self, pid: int, network: Network) -> None:
+        """Say which process is meant, and what it talks through."""
+        self._pid, self._network = pid, network
+        self._known.set()
 
     def hear(self, data: bytes, send: Callable[[], None]) -> None:
         """Hear a message on its way to the server."""
@@ -66,25 +78,35 @@ class Conversation:
         if self.moment.place == "after":
             send()
         time.sleep(self.moment.delay)
-        self._process.wait(10)
-        os.kill(self._pid, signal.SIGKILL)
+        self._known.wait(10)
+        assert self._network is not None
+        self.blow(self._pid, self._network)
+        if self.moment.place == "before" and self.blow is not kill:
+            with contextlib.suppress(OSError):  # the connection may be gone
+                send()
 
 
-def converse(project: Project, database: Database, moment: Moment | None) -> tuple[int, Conversation]:
-    """Run `erm migrate` to its end, or to its moment.
+@dataclass(frozen=True)
+class Ended:
+    """How a struck deployer ended: its exit code (-9 when it was killed), and what it said."""
 
-    Returns:
-        Its exit code (-9 when it was killed), and what was heard.
-    """
-    conversation = Conversation(moment)
+    code: int
+    out: str
+    err: str
+
+
+def converse(
+    project: Project, database: Database, moment: Moment | None, blow: Blow = kill
+) -> tuple[Ended, Conversation]:
+    """Run `erm migrate` to its end; strike at the moment, where there is one."""
+    conversation = Conversation(moment, blow)
     with network_to(database.server.socket_dir, conversation.hear) as network:
         project.url = network.url(database.name)
         with project.deploying("--mode", "apply", "--wait", "60s") as deployer:
-            conversation.of(deployer.process.pid)
-            code, out, err = deployer.ended(120)
+            conversation.between(deployer.process.pid, network)
+            ended = Ended(*deployer.ended(120))
     project.url = database.url
-    assert code in (0, -signal.SIGKILL), out + err
-    return code, conversation
+    return ended, conversation
 
 
 def choose_moment(chance: random.Random, first: int, last: int) -> Moment:
