@@ -82,6 +82,7 @@ def downgrades(
 def _read(settings: Settings, paths: list[Path], name: str) -> tuple[tuple[RevisionFile, ...], frozenset[str]]:
     """The revisions to check, and the ids of those that are exempt."""
     from erm_alembic.revisions.source.files import exempt_revisions, list_python_files, read_revision_files
+    from erm_alembic.revisions.source.sql_pair import revisions_of_script
 
     since = settings.safety.downgrades_since
     root = settings.project_dir
@@ -93,7 +94,7 @@ def _read(settings: Settings, paths: list[Path], name: str) -> tuple[tuple[Revis
         if path.is_dir():
             files += list_python_files([path], recursive=True)
         elif path.exists():
-            files += [path] if path.suffix == ".py" else []
+            files += [path] if path.suffix == ".py" else revisions_of_script(path)
         else:
             raise UsageError(
                 f"There is no file {path}.",

@@ -128,6 +128,7 @@ def test_the_hook_checks_the_files_that_pre_commit_hands_over(project: Path) -> 
     """The hook's pattern picks the revisions, and its entry objects to the empty one among them."""
     (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
     assert (hook["id"], hook["language"]) == ("erm-check-downgrades", "python")
+    assert all(re.search(hook["files"], f"versions/1_a.{end}") for end in ("py", "sql"))
     changed = ["migrations/env.py", "migrations/versions/b2_x.py", "migrations/versions/c3_x.py", "README.md"]
     picked = [name for name in changed if re.search(hook["files"], name)]
     assert picked == changed[1:3]

@@ -48,6 +48,16 @@ def test_the_plan_and_the_check_read_the_down_script(project: SqlProject) -> Non
         assert f"{name}_down.sql" in finding["help"] and "-- erm: irreversible REASON" in finding["help"]
 
 
+def test_a_hook_that_is_given_a_script_checks_its_revision(project: SqlProject) -> None:
+    """pre-commit hands over the files that were edited; other SQL files are nobody's."""
+    project.pair("good", TABLE, NO_TABLE)
+    up = project.pair("bad", TABLE, "-- nothing\n")
+    other = project.directory({"seed.sql": "SELECT 1;"}) / "seed.sql"
+    check = project.erm("check", "downgrades", up.with_name("002_bad_down.sql"), other, "--format", "json")
+    assert [each["revision"] for each in json.loads(check.stdout)["findings"]] == ["002"]
+    assert project.erm("check", "downgrades", up.with_name("001_good.sql")).returncode == 0
+
+
 def test_a_missing_down_script_stops_a_rollback_whatever_is_overridden(project: SqlProject) -> None:
     """There is nothing that could be run, and the script to write is named."""
     up = project.pair("first", TABLE, NO_TABLE)

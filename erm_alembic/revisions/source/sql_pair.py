@@ -16,7 +16,15 @@ from erm_alembic.revisions.source.bindings import bindings, constant
 from erm_alembic.revisions.source.downgrade import DowngradeReport
 from erm_alembic.revisions.sql.sql_scripts import Script, ScriptError, Statement, parse, read
 
-__all__ = ["SqlPair", "inspect_pair", "pair_of", "parted", "script_files", "with_scripts"]
+__all__ = [
+    "SqlPair",
+    "inspect_pair",
+    "pair_of",
+    "parted",
+    "revisions_of_script",
+    "script_files",
+    "with_scripts",
+]
 
 UP, DOWN = "upgrade_sql", "downgrade_sql"
 MARK = "# erm: sql-file "
@@ -76,6 +84,18 @@ def script_files(content: bytes, path: Path) -> tuple[Path, ...]:
     except (SyntaxError, ValueError):
         return ()
     return () if pair is None else tuple(path.with_name(name) for name in pair.names)
+
+
+def revisions_of_script(script: Path) -> list[Path]:
+    """The revision files that name a SQL script: a hook is given the script that was edited.
+
+    Args:
+        script: the script; any other file belongs to no revision.
+    """
+    if script.suffix != ".sql":
+        return []
+    beside = sorted(script.absolute().parent.glob("*.py"))
+    return [file for file in beside if script.name in (each.name for each in script_files(file.read_bytes(), file))]
 
 
 def with_scripts(source: str, content: bytes, path: Path) -> str:
