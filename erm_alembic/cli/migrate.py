@@ -27,7 +27,7 @@ from erm_alembic.cli.options import (
     XOption,
     wait_seconds,
 )
-from erm_alembic.errors import UsageError
+from erm_alembic.errors import ErmError, UsageError
 
 if TYPE_CHECKING:
     from erm_alembic.migrate import AlembicOptions, Override, Result
@@ -258,8 +258,13 @@ def _run(request: Request) -> int:
         _show(request, plan, None)
         return _plan_exit_code(request, plan)
     result = _execute(request)
-    _show(request, result.plan, result.outcome)
-    if result.outcome.result == "interrupted":
+    interrupted = result.outcome.result == "interrupted"
+    try:
+        _show(request, result.plan, result.outcome)
+    except (ErmError, BrokenPipeError):
+        if not interrupted:  # by a terminal that was closed, and that nothing can be shown on any more
+            raise
+    if interrupted:
         return 128 + (result.outcome.signal_number or signal.SIGINT)
     return 0 if result.outcome.result in ("done", "nothing-to-do") else 1
 

@@ -67,7 +67,7 @@ def ignoring_hangup() -> None:
 
 def test_a_closed_terminal_is_a_hangup(project: Project, one_database: Database) -> None:
     """Closing the terminal interrupts the run; its revision is rolled back, and the ledger says how it ended."""
-    assert deploy_and_close_terminal(project, one_database, lambda: None) != 0
+    assert deploy_and_close_terminal(project, one_database, lambda: None) == 129
     (run,) = project.runs()
     assert (run["outcome"], run["error"]) == ("interrupted", "stopped by SIGHUP")
     assert [(each["revision"], each["outcome"]) for each in run["revisions"]] == [("a1", "done"), ("b2", "failed")]
