@@ -64,7 +64,7 @@ class Outside:
                 with contextlib.suppress(psycopg2.Error):
                     side.execute("ROLLBACK")
                 raise
-        self.plainly(sent, send, " ".join(sent.sql.split()[:2]).upper()[:40])
+        self.plainly(sent, send, _what(sent))
 
     def plainly(self, sent: Sent, send: Send, what: str) -> None:
         """Send a statement whose effects nobody can undo, between a note that it starts and one that it is done.
@@ -180,6 +180,12 @@ class Outside:
             self._tell(f"Partition {partition} is half detached from {parent}: that is finished.")
             cursor.execute(f"ALTER TABLE {parent} DETACH PARTITION {partition} FINALIZE")
         return True if pending else None
+
+
+def _what(sent: Sent) -> str:
+    """What a statement does that the server would not let run in a transaction although its words did not tell."""
+    kind = sent.nature.kinds[0]
+    return kind if kind in REPEATABLE else " ".join(identifiers(sent.sql)[:2]).upper()
 
 
 def _being_built(index: Index) -> Refused:

@@ -26,6 +26,16 @@ def stop_at(name: str) -> str:
     return STOP.format(name=repr(name))
 
 
+def _indented(text: str) -> str:
+    """The body of a block."""
+    return "".join(f"    {line}\n" for line in text.strip().splitlines())
+
+
+def in_autocommit(text: str) -> str:
+    """Lines of a revision within an autocommit block."""
+    return AUTOCOMMIT + _indented(text)
+
+
 @dataclass
 class Stopping:
     """A project that is applied in this process."""

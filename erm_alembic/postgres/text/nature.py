@@ -46,7 +46,11 @@ DONE_ALREADY: dict[str, tuple[str, ...]] = {
 }
 # What is done in full, or not at all, or does no harm when it is done twice.
 REPEATABLE = frozenset(
-    {"VACUUM", "ANALYZE", "REINDEX", "ALTER SYSTEM", "CLUSTER", "CHECKPOINT", "CREATE INDEX", *DONE_ALREADY}
+    [
+        *("VACUUM", "ANALYZE", "REINDEX", "CLUSTER", "CHECKPOINT", "CREATE INDEX"),
+        *("ALTER SYSTEM", "ALTER DATABASE", "ALTER SUBSCRIPTION"),
+        *DONE_ALREADY,
+    ]
 )
 # One statement that is none of the above, told without looking at all of its words.
 PLAIN_WORK = re.compile(
@@ -114,6 +118,7 @@ def nature(sql: str) -> Nature:
         return Nature((), again=True)
     outside = _outside(statements[0], kinds[0]) if len(kinds) == 1 else None
     again = OF_THE_SESSION.issuperset(kinds) or (kinds[0] in READS and _is_of_the_session(statements[0]))
+    again = again or (kinds == ("COPY",) and _copies_out(statements[0]))
     return Nature(kinds, outside, again)
 
 
@@ -132,6 +137,16 @@ def _is_of_the_session(statement: list[Token]) -> bool:
         if token.says("FOR") and following is not None and following.says("UPDATE", "NO", "SHARE", "KEY"):
             return True
         if token.kind in ("word", "quoted") and (token.name == "set_config" or "advisory_" in token.name):
+            return True
+    return False
+
+
+def _copies_out(statement: list[Token]) -> bool:
+    """Whether a COPY hands rows to the revision: TO stands outside of all parentheses."""
+    depth = 0
+    for token in statement:
+        depth += (token.text == "(") - (token.text == ")")
+        if depth == 0 and token.says("TO"):
             return True
     return False
 
