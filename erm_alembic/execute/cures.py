@@ -19,6 +19,15 @@ from erm_alembic.postgres.activity import Session
 __all__ = ["Circumstances", "cure_of", "server_error"]
 
 MOST_SESSIONS = 3
+LOCKS_SETTING = "max_locks_per_transaction"
+# What the server lacks, by SQLSTATE.
+SHORTAGES = {
+    "25006": "The database is read-only now: find out where, or when, it may be written",
+    "53100": "Free space on the server's disk",
+    "53200": "Give the server more memory",
+    "53300": "Wait until connections are free, or raise max_connections",
+    "53400": "Raise the limit of the server that the message names",
+}
 _NAMES = PGDialect().identifier_preparer  # type: ignore[no-untyped-call]
 
 
@@ -56,6 +65,8 @@ def cure_of(error: BaseException, around: Circumstances) -> str | None:
         return None
     if isinstance(cause, (pg.LockNotAvailable, pg.DeadlockDetected)):
         return _lock(cause, around)
+    if cause.pgcode in SHORTAGES:
+        return _shortage(cause, around)
     for kind, cure in CURES:
         if isinstance(cause, kind):
             return cure(cause, around)
@@ -99,6 +110,15 @@ def _lock(cause: psycopg2.Error, around: Circumstances) -> str:
 def _whose(sessions: tuple[Session, ...]) -> str:
     first, others = sessions[0], len(sessions) - 1
     return first.who + (f" and {others} more" if others else "")
+
+
+def _shortage(cause: psycopg2.Error, around: Circumstances) -> str:
+    if LOCKS_SETTING in (cause.diag.message_hint or ""):
+        return (
+            "Each table and index is a lock until the commit: split the revision, or raise "
+            f"{LOCKS_SETTING} and restart the server; then {around.again}."
+        )
+    return f"{SHORTAGES[cause.pgcode or '']}; then {around.again}."
 
 
 def _cancelled(_: psycopg2.Error, around: Circumstances) -> str:

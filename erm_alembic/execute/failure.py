@@ -15,14 +15,7 @@ from erm_alembic.execute.watch import Refusal
 __all__ = ["describe_failure", "describe_refusal"]
 
 SHORTEST_VALUE = 3
-# What the server lacks, by the name of the setting that its hint has, or else by SQLSTATE; and what to do about it.
-LOCKS_SETTING = "max_locks_per_transaction"
-SHORTAGES = {
-    "25006": "the database is read-only now; apply again where, or when, it may be written",
-    "53100": "free space on the server's disk, then apply again",
-    "53200": "give the server more memory, then apply again",
-    "53300": "wait until connections are free or raise max_connections, then apply again",
-}
+MOST_BLOCKERS = 3
 
 
 def describe_failure(error: BaseException, parameters: Sequence[Any] = ()) -> str:
@@ -36,22 +29,12 @@ def describe_failure(error: BaseException, parameters: Sequence[Any] = ()) -> st
     """
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     if isinstance(cause, psycopg2.Error) and cause.diag.message_primary:
-        text = f"{cause.diag.message_primary} (SQLSTATE {cause.diag.sqlstate}){_advice(cause.diag)}"
+        text = f"{cause.diag.message_primary} (SQLSTATE {cause.diag.sqlstate})"
     else:
         text = f"{type(cause).__name__}: {first_line(cause)}"
     for value in sorted(set(_values(parameters)), key=len, reverse=True):
         text = text.replace(value, "?")
     return redact(text.replace("\x00", ""))  # which no server can keep
-
-
-def _advice(diagnostics: Any) -> str:
-    if LOCKS_SETTING in (diagnostics.message_hint or ""):
-        return (
-            f": each table and index is a lock until the commit; raise {LOCKS_SETTING} and restart the server, or split"
-            " the revision"
-        )
-    advice = SHORTAGES.get(diagnostics.sqlstate)
-    return f": {advice}" if advice else ""
 
 
 def describe_refusal(refusal: Refusal | None, tries: int) -> str:
@@ -67,7 +50,11 @@ def describe_refusal(refusal: Refusal | None, tries: int) -> str:
     deadlock = "deadlocked over" if isinstance(refusal.error, DeadlockDetected) else "did not get"
     said = f": it {deadlock} {lock}, in {tries} {'try' if tries == 1 else 'tries'}"
     blockers = refusal.wait.blockers if refusal.wait is not None else ()
-    return f"{said}; in the way: {'; '.join(map(str, blockers))}" if blockers else said
+    if not blockers:
+        return said
+    shown = "; ".join(map(str, blockers[:MOST_BLOCKERS]))
+    more = f"; and {len(blockers) - MOST_BLOCKERS} more" if len(blockers) > MOST_BLOCKERS else ""
+    return redact(f"{said}; in the way: {shown}{more}")
 
 
 def _values(parameters: Iterable[Any]) -> Iterable[str]:

@@ -34,6 +34,7 @@ LOOK_AGAIN_SECONDS = 0.5
 TELL_SECONDS = 2.0
 TELL_AGAIN_SECONDS = 10.0
 LOOK_BEFORE_EVERY_SECONDS = 1.0
+MOST_TOLD = 5
 PLACE = "      "
 
 
@@ -188,9 +189,11 @@ class LockWatch:
     def _said(self, under_way: _UnderWay, wait: Wait) -> Iterator[str]:
         place = "its statement" if under_way.line is None else f"line {under_way.line}"
         yield f"{PLACE}{place} waits for {wait.lock}{self._how_long(under_way)}:"
-        for session in wait.blockers:
+        for session in wait.blockers[:MOST_TOLD]:
             ours = "this very run, through another connection: " if session.pid in self._ours else ""
             yield f"{PLACE}  {ours}{session}"
+        if len(wait.blockers) > MOST_TOLD:
+            yield f"{PLACE}  and {len(wait.blockers) - MOST_TOLD} more sessions"
         if not wait.blockers:
             yield f"{PLACE}  who is in the way cannot be told"
         if wait.behind:
@@ -205,8 +208,7 @@ class LockWatch:
 
 def _queue(behind: tuple[Session, ...]) -> str:
     first, others = behind[0], len(behind) - 1
-    more = f", and {others} more" if others else ""
-    return f"behind it waits{more and ' already'} {first}{more}"
+    return f"behind it wait{'' if others else 's'} {first}{f'; and {others} more' if others else ''}"
 
 
 @dataclass

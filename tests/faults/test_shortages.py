@@ -29,11 +29,13 @@ def test_out_of_memory_for_locks(pg_bin: PostgresBinaries, tmp_path: Path) -> No
         project.revision("b2", MANY, 'op.execute("DROP SCHEMA public CASCADE")', down="a1")
         done = project.apply()
         assert done.returncode == 1
-        failed = (
-            "migrations/versions/b2.py:13: out of shared memory (SQLSTATE 53200): each table and index is a lock until"
-            " the commit; raise max_locks_per_transaction and restart the server, or split the revision"
+        failed = "migrations/versions/b2.py:13: out of shared memory (SQLSTATE 53200)"
+        cure = (
+            "cure:   Each table and index is a lock until the commit: split the revision, or raise"
+            " max_locks_per_transaction and restart the server; then apply again."
         )
         assert failed in done.stdout
+        assert cure in done.stdout.splitlines()
         (run,) = project.runs()
         assert (run["outcome"], run["error"]) == ("failed", failed)
         assert tables(project.database) == {"first", "alembic_version"}
