@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from erm_alembic.config.redaction import register_secret
+from erm_alembic.hooks import process
 from erm_alembic.hooks.output import KEPT_BYTES, SHOWN_BYTES, Output
 from erm_alembic.hooks.process import Ended, run_command
 from tests.faults.deploying import Project, tables, until
@@ -156,8 +157,10 @@ def test_secrets_are_masked_in_what_is_shown_and_in_what_is_kept(secret: str, tm
 @on_linux
 @pytest.mark.parametrize("how", ["timeout", "signal"])
 @pytest.mark.parametrize("obeys", [True, False])
-def test_the_whole_group_is_ended(how: str, obeys: bool, tmp_path: Path) -> None:
+def test_the_whole_group_is_ended(how: str, obeys: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Past its time, or on a signal to erm, the command and its children get SIGTERM, and SIGKILL when they stay."""
+    if not obeys:
+        monkeypatch.setattr(process, "GRACE", 0.2)
     ignore = "" if obeys else "import signal; signal.signal(15, signal.SIG_IGN);"
     child = f"{ignore} import time; print('child', flush=True); time.sleep(600)"
     body = (
