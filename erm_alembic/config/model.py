@@ -226,6 +226,13 @@ class ExecutionModel(_Section):
             f"({format_duration(_EXECUTION.deploy_lock_wait)}; 0s tries once)"
         ),
     ] = _EXECUTION.deploy_lock_wait
+    synchronous_commit: Annotated[
+        bool,
+        Field(
+            description="whether each revision's commit waits for the disk and for synchronous standbys; without it "
+            "the last one of a run does, for all of them (false)"
+        ),
+    ] = _EXECUTION.synchronous_commit
 
 
 class HooksModel(_Section):

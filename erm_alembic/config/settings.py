@@ -139,6 +139,8 @@ class ExecutionSettings:
         statement_timeout: how long a statement in a transaction may run.
         concurrent_timeout: how long a statement that cannot run in a transaction (CREATE INDEX CONCURRENTLY) may run.
         deploy_lock_wait: how long to wait for another deployer; `--wait` says otherwise. Zero tries once.
+        synchronous_commit: whether each revision's commit waits for the disk (and for synchronous standbys); without
+            it, only the last one of a run does, and brings all before it along.
     """
 
     lock_timeout: timedelta = timedelta(seconds=3)
@@ -148,6 +150,7 @@ class ExecutionSettings:
     statement_timeout: timedelta = timedelta(0)
     concurrent_timeout: timedelta = timedelta(0)
     deploy_lock_wait: timedelta = timedelta(seconds=10)
+    synchronous_commit: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,36 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from psycopg2 import sql
 from psycopg2.extensions import STATUS_BEGIN, TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import cursor as PlainCursor
 
 from erm_alembic.execute.step import StepUnderWay
 from erm_alembic.ledger.encoding import fitted
 from erm_alembic.ledger.store import Ledger
-from erm_alembic.postgres.deploy_lock import lock_holder, still_held, try_deploy_lock
+from erm_alembic.postgres.deploy_lock import STILL_HELD, lock_holder, try_deploy_lock
 from erm_alembic.postgres.intercept import GatedConnection
 
-__all__ = ["keep_lock", "open_last_transaction", "record_revision"]
+__all__ = ["open_last_transaction", "record_revision"]
 
-
-def keep_lock(raw: GatedConnection, revision: str, tell: Callable[[str], None]) -> None:
-    """Take the deploy lock again when a revision freed it.
-
-    Args:
-        raw: the migration's connection.
-        revision: the revision that has just run.
-        tell: told when it was freed.
-
-    Raises:
-        RuntimeError: another deployer has taken it meanwhile.
-    """
-    with raw.cursor(cursor_factory=PlainCursor) as cursor:
-        if still_held(cursor):
-            return
-        freed = f"{revision} freed the deploy lock (DISCARD ALL, or pg_advisory_unlock_all())"
-        if not try_deploy_lock(cursor):
-            raise RuntimeError(f"{freed}, and another deployer has taken it: {lock_holder(cursor)}")
-    tell(f"Revision {freed}; it was taken again at once.")
+# The role is kept in the session, where the next statement of the same message finds it.
+AS_LOGIN_ROLE = sql.SQL(
+    "SELECT pg_catalog.set_config('erm.role', pg_catalog.current_setting('role'), true),"
+    " pg_catalog.set_config('role', 'none', true)"
+)
+AS_BEFORE = sql.SQL(f"SELECT pg_catalog.set_config('role', pg_catalog.current_setting('erm.role'), true), {STILL_HELD}")
 
 
 def open_last_transaction(raw: GatedConnection) -> None:
@@ -53,9 +41,17 @@ def open_last_transaction(raw: GatedConnection) -> None:
 
 
 def record_revision(
-    raw: GatedConnection, ledger: Ledger, run_id: int, step: StepUnderWay, *, has_progress: bool
+    raw: GatedConnection,
+    ledger: Ledger,
+    run_id: int,
+    step: StepUnderWay,
+    *,
+    has_progress: bool,
+    tell: Callable[[str], None],
 ) -> None:
-    """Write that a revision is done. The ledger belongs to the login role; a revision may act as another one.
+    """Write that a revision is done, and see that the deploy lock is still held: in one round trip to the server.
+
+    The ledger belongs to the login role; a revision may act as another one, and goes on doing so.
 
     Args:
         raw: the migration's connection, in the revision's transaction.
@@ -63,14 +59,25 @@ def record_revision(
         run_id: the run.
         step: the revision.
         has_progress: whether the ledger has noted how far it came, which is of no use any more.
+        tell: told when the revision freed the deploy lock.
+
+    Raises:
+        RuntimeError: it freed the lock, and another deployer has taken it.
     """
-    values: list[Any] = step.ledger_row(run_id, "done")
+    statements: list[sql.Composable] = [AS_LOGIN_ROLE, ledger.revision_insert()]
+    values: list[Any] = fitted(step.ledger_row(run_id, "done"), raw)
+    if has_progress:
+        statements.append(ledger.progress_delete())
+        values += [step.revision, step.direction]
     with raw.cursor(cursor_factory=PlainCursor) as cursor:
-        cursor.execute("SELECT pg_catalog.current_setting('role')")
+        cursor.execute(sql.SQL(";").join([*statements, AS_BEFORE]), values)
         row = cursor.fetchone()
-        role = row[0] if row else "none"
-        cursor.execute("SELECT pg_catalog.set_config('role', 'none', true)")
-        cursor.execute(ledger.revision_insert(), fitted(values, raw))
-        if has_progress:
-            cursor.execute(ledger.progress_delete(), [step.revision, step.direction])
-        cursor.execute("SELECT pg_catalog.set_config('role', %s, true)", [role])
+        if row is None or not row[1]:
+            _take_again(cursor, step.revision, tell)
+
+
+def _take_again(cursor: Any, revision: str, tell: Callable[[str], None]) -> None:
+    freed = f"{revision} freed the deploy lock (DISCARD ALL, or pg_advisory_unlock_all())"
+    if not try_deploy_lock(cursor):
+        raise RuntimeError(f"{freed}, and another deployer has taken it: {lock_holder(cursor)}")
+    tell(f"Revision {freed}; it was taken again at once.")

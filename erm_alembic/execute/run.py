@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from psycopg2.extensions import cursor as PlainCursor
 from sqlalchemy import Connection
 
 from erm_alembic.checks.overrides import Override
 from erm_alembic.config.redaction import first_line
 from erm_alembic.errors import Refused
-from erm_alembic.execute.bookkeeping import keep_lock, open_last_transaction, record_revision
+from erm_alembic.execute.bookkeeping import open_last_transaction, record_revision
 from erm_alembic.execute.failure import describe_failure
 from erm_alembic.execute.hooks import HookFailed, Hooks, NoHooks, RunHooks
 from erm_alembic.execute.observe import Observer
@@ -30,6 +31,7 @@ from erm_alembic.ledger.store import Ledger
 from erm_alembic.planning.build import Survey, choose_pending
 from erm_alembic.planning.half_done import still_half_done
 from erm_alembic.planning.model import StepOutcome
+from erm_alembic.postgres.commits import commit_without_waiting, wait_for_commits
 from erm_alembic.postgres.intercept import GatedConnection
 from erm_alembic.revisions.environment import MigrationContext, RevisionStep
 from erm_alembic.revisions.forked import ends_forked_children
@@ -93,6 +95,7 @@ class Course:
         self.current = run.survey.plan.current
         self._next_heads: tuple[str, ...] = ()
         self._half_done: dict[tuple[str, str], HalfDone] = {}
+        self._commits_wait_for: str | None = None
         self.hooks = RunHooks(run.hooks, run.survey.plan, run_id, ledger, watch, run.progress.note)
 
     def _show(self, under_way: StepUnderWay, text: str, line: int | None) -> None:
@@ -109,7 +112,10 @@ class Course:
         self._half_done = self._still_half_done(heads)
         if pending:
             self.hooks.before_run()
+        self._commit_without_waiting(len(pending))
         for number, each in enumerate(pending, start=1):
+            if number == len(pending):
+                self._wait_for_commits()
             self.hooks.before_revision(self._planned[each.facts.revision])
             under_way = self._begin(each, number, len(pending))
             step = each.step
@@ -118,6 +124,21 @@ class Course:
             yield step
             self._done(under_way)
             self.hooks.after_revision(under_way.step, self.outcomes[-1], self.current)
+
+    def _commit_without_waiting(self, pending: int) -> None:
+        """Let the commits before the last one return early; a hook may act on a revision as soon as it is done."""
+        settings = self.run.target.settings
+        hooks = settings.hooks.before_revision or settings.hooks.after_revision
+        if pending > 1 and not hooks and not settings.execution.synchronous_commit:
+            with self.raw.cursor(cursor_factory=PlainCursor) as cursor:
+                self._commits_wait_for = commit_without_waiting(cursor)
+            self.raw.commit()
+
+    def _wait_for_commits(self) -> None:
+        if self._commits_wait_for is not None:
+            with self.raw.cursor(cursor_factory=PlainCursor) as cursor:
+                wait_for_commits(cursor, self._commits_wait_for)
+            self.raw.commit()
 
     def on_heads(self, heads: frozenset[str]) -> None:
         """The revisions that the database records once the transaction under way is committed."""
@@ -173,12 +194,12 @@ class Course:
             self.watch.check()
             self.observer.end()
             open_last_transaction(self.raw)
+            tell, has_progress = self.run.progress.note, resume.has_progress
             try:
-                keep_lock(self.raw, under_way.revision, self.run.progress.note)
+                record_revision(self.raw, self.ledger, self.run_id, under_way, has_progress=has_progress, tell=tell)
             except RuntimeError as error:
                 under_way.failure = error
                 raise
-            record_revision(self.raw, self.ledger, self.run_id, under_way, has_progress=resume.has_progress)
 
         migration_fn.__name__ = function.__name__
         return migration_fn

@@ -16,11 +16,18 @@ from typing import Any
 from erm_alembic.errors import LockNotHad
 from erm_alembic.postgres.text.literals import without_literals
 
-__all__ = ["Holder", "acquire_deploy_lock", "lock_holder", "still_held", "try_deploy_lock"]
+__all__ = ["STILL_HELD", "Holder", "acquire_deploy_lock", "lock_holder", "try_deploy_lock"]
 
 # Advisory locks are per database; two fixed numbers name ours among those of the application.
 LOCK_CLASS, LOCK_OBJECT = 0x65726D, 1
 POLL_SECONDS = 0.2
+
+# Whether this very session holds the deploy lock: DISCARD ALL, or pg_advisory_unlock_all(), may have freed it.
+STILL_HELD = f"""
+    EXISTS (SELECT FROM pg_catalog.pg_locks
+             WHERE locktype = 'advisory' AND granted AND pid = pg_catalog.pg_backend_pid()
+               AND classid = {LOCK_CLASS} AND objid = {LOCK_OBJECT} AND objsubid = 2)
+"""
 
 HOLDER = """
     SELECT l.pid, a.application_name, a.usename, a.client_addr::text, a.backend_start, a.state, left(a.query, 200)
@@ -57,12 +64,6 @@ def lock_holder(cursor: Any) -> Holder | None:
     cursor.execute(HOLDER, [LOCK_CLASS, LOCK_OBJECT])
     row = cursor.fetchone()
     return None if row is None else Holder(*row)
-
-
-def still_held(cursor: Any) -> bool:
-    """Whether this very session holds the deploy lock: DISCARD ALL, or pg_advisory_unlock_all(), may have freed it."""
-    cursor.execute(f"SELECT EXISTS ({HOLDER} AND l.pid = pg_catalog.pg_backend_pid())", [LOCK_CLASS, LOCK_OBJECT])
-    return bool(cursor.fetchone()[0])
 
 
 def try_deploy_lock(cursor: Any) -> bool:
