@@ -11,6 +11,8 @@ from erm_alembic.checks.overrides import Override
 from erm_alembic.errors import ErmError
 from erm_alembic.generate import Imported, import_sql
 from erm_alembic.migrate import apply
+from erm_alembic.revisions.sql.adopting import plan_adoption
+from erm_alembic.revisions.sql.layouts import read_directory
 from tests.faults.deploying import tables, told
 from tests.sql_scripts.building import SqlProject
 from tests.sql_scripts.plain import plain_alembic
@@ -253,6 +255,7 @@ def test_checksums_tell_of_an_edit_where_their_kind_is_known(project: SqlProject
         ({"1_a.up.sql": A, "2_b.down.sql": B}, ["2_b.down.sql: there is no script on the way up for it"]),
         ({"1_a.up.sql": A, "2_b.sql": B}, ["scripts of several tools (golang-migrate: 1_a.up.sql; erm: 2_b.sql)"]),
         ({"a.sql": A}, ["has no scripts"]),
+        ({"1_a\nb.sql": A}, ["the name has a character that cannot be printed"]),
         (
             {"1_a.sql": "COPY a FROM stdin;\n", "2_b.sql": b"SELECT '\xe9';"},
             ["1_a.sql:1:1: COPY", "2_b.sql:1:9: the byte"],
@@ -315,11 +318,37 @@ def test_nothing_is_left_behind_when_the_disk_refuses(project: SqlProject, monke
     assert len(opened) == 5 and project.written() == before
 
 
+def test_an_import_that_was_killed_is_finished_by_the_next(project: SqlProject) -> None:
+    """Whatever it has brought is whole, can be read, and is gone on with."""
+    folder = project.directory(GOLANG)
+    _import(folder)
+    whole = project.written()
+    for name in set(whole) - {"env.py"}:
+        (project.root / "migrations" / name).unlink()
+    written = [file.path for file in plan_adoption(project.alembic, read_directory(folder)).files]
+    assert len(written) == len(whole) - 1
+    for count in range(len(written)):
+        for path in written[count:]:
+            path.unlink(missing_ok=True)
+        assert len(list(project.alembic.scripts().walk_revisions())) == sum(p.suffix == ".py" for p in written[1:count])
+        _import(folder)
+        assert project.written() == whole
+
+
 def test_a_project_with_revisions_of_its_own_is_not_mixed(project: SqlProject) -> None:
     """Two histories from an empty database would be two heads."""
     project.table("aaaa", "t")
     with pytest.raises(ErmError, match=r"The project has revisions of its own already \(aaaa\)"):
         _import(project.directory(GOLANG))
+
+
+def test_a_folder_without_a_project_says_how_to_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There must be an env.py first."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "001_a.sql").write_text(A, encoding="utf-8")
+    with pytest.raises(ErmError, match="No Alembic project was found") as raised:
+        _import(tmp_path)
+    assert "erm init" in raised.value.cure
 
 
 def test_a_script_that_changed_after_the_import_is_refused(project: SqlProject) -> None:

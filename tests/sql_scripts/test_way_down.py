@@ -12,6 +12,7 @@ from erm_alembic.checks.overrides import Override
 from erm_alembic.errors import ErmError, ProjectError
 from erm_alembic.inspection import restore
 from erm_alembic.revisions.source.same_code import same_sql
+from erm_alembic.revisions.source.sql_pair import parted
 from tests.sql_scripts.building import SqlProject
 from tests.sql_scripts.plain import plain_alembic
 from tests.support.databases import Database
@@ -124,6 +125,13 @@ def test_an_edited_script_is_an_edited_revision(project: SqlProject) -> None:
         assert [drift.kind for drift in project.plan().drift] == kinds, text
     down.unlink()
     assert [drift.kind for drift in project.plan().drift] == ["edited-revision"]
+
+
+def test_a_script_in_the_ledger_cannot_lead_out_of_its_folder() -> None:
+    """A name with a folder in it is no script; nor is a line that only looks like one."""
+    for line in ('{"name": "../a.sql", "text": "x"}', '{"name": "a.py", "text": "x"}', "{", '"a"', '{"name": "a.sql"}'):
+        source = f"x = 1\n# erm: sql-file {line}\n"
+        assert parted(source) == (source, {})
 
 
 def test_a_lost_revision_comes_back_with_its_scripts(project: SqlProject, one_database: Database) -> None:

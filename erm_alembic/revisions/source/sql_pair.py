@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,9 +130,23 @@ def parted(source: str) -> tuple[str, dict[str, str]]:
     lines = source.splitlines(keepends=True)
     scripts: dict[str, str] = {}
     while lines and lines[-1].startswith(MARK):
-        kept: Mapping[str, str] = json.loads(lines.pop().removeprefix(MARK))
-        scripts[kept["name"]] = kept["text"]
+        kept = _kept(lines[-1].removeprefix(MARK))
+        if kept is None:
+            break
+        scripts[kept[0]] = kept[1]
+        lines.pop()
     return "".join(lines), dict(reversed(scripts.items()))
+
+
+def _kept(line: str) -> tuple[str, str] | None:
+    """The name and the text of a script that the ledger kept; None for a line that only looks like one."""
+    try:
+        found = json.loads(line)
+        name, text = str(found["name"]), str(found["text"])
+    except (ValueError, KeyError, TypeError):
+        return None
+    # What a ledger says must not lead out of the folder of its revision.
+    return (name, text) if Path(name).name == name and name.endswith(".sql") else None
 
 
 def inspect_pair(pair: SqlPair, folder: Path, shown: str) -> DowngradeReport:

@@ -87,7 +87,7 @@ def plan_adoption(project: AlembicProject, source: SourceDirectory, version_path
             files += [
                 NewFile(folder / path.name, path.read_bytes())
                 for path in migration.files
-                if not _is_same_file(folder / path.name, path)
+                if not _is_there(folder / path.name, path)
             ]
             files.append(NewFile(stub, _stub(migration, parent, folder, scripts).encode("utf-8")))
             steps.append(AdoptionStep(migration.version, project.relative(stub), "write", _notes(migration)))
@@ -135,8 +135,9 @@ def _folder(scripts: ScriptDirectory, source: SourceDirectory, wanted: Path | No
     )
 
 
-def _is_same_file(one: Path, other: Path) -> bool:
-    return one.exists() and one.samefile(other)
+def _is_there(place: Path, script: Path) -> bool:
+    """Whether a script stands where it belongs: it was never elsewhere, or an import that was killed has brought it."""
+    return place.is_file() and (place.samefile(script) or place.read_bytes() == script.read_bytes())
 
 
 def _refuse_other(migration: SourceMigration, script: Script) -> None:

@@ -43,9 +43,8 @@ def write_all(files: Sequence[NewFile], proven: Callable[[], None]) -> None:
     written: list[Path] = []
     try:
         for file in files:
-            with file.path.open("xb") as stream:
-                written.append(file.path)
-                stream.write(file.content)
+            _write_whole(file)
+            written.append(file.path)
         proven()
     except BaseException as error:
         for path in reversed(written):
@@ -58,6 +57,24 @@ def write_all(files: Sequence[NewFile], proven: Callable[[], None]) -> None:
                 cure="Make room, and make the folder writable.",
             ) from error
         raise
+
+
+def _write_whole(file: NewFile) -> None:
+    """Give a file its name when all of it is there: a killed process leaves none that is cut off."""
+    beginning = file.path.with_name(f".{file.path.name}.new")
+    try:
+        beginning.unlink(missing_ok=True)
+        with beginning.open("xb") as stream:
+            stream.write(file.content)
+        try:
+            file.path.hardlink_to(beginning)  # which, unlike renaming, never takes the place of another file
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links
+            beginning.rename(file.path)
+    finally:
+        with contextlib.suppress(OSError):
+            beginning.unlink(missing_ok=True)
 
 
 def _refuse_to_overwrite(files: Sequence[NewFile]) -> None:
