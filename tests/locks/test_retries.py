@@ -129,7 +129,7 @@ def test_a_deadlock_with_the_application_is_tried_again(deployment: Deployment) 
     deployment.project.config("execution: {lock_timeout: 20s, lock_retries: 1, retry_delay: 100ms}\n")
     deployment.database.execute("CREATE TABLE customers (id int)")
     lock = 'op.execute("LOCK TABLE customers IN ACCESS EXCLUSIVE MODE")'
-    deployment.project.revision("a1", f"op.execute(\"SET LOCAL deadlock_timeout = '1s'\")\n{lock}\n{ADD}")
+    deployment.project.revision("a1", f"op.execute(\"SET LOCAL deadlock_timeout = '2s'\")\n{lock}\n{ADD}")
     with open_transaction(deployment.database, "SET deadlock_timeout = '1h'", "LOCK TABLE orders") as application:
 
         def cross() -> None:
