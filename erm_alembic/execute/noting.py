@@ -19,7 +19,7 @@ from erm_alembic.postgres.text.lexer import split_statements
 from erm_alembic.postgres.text.literals import without_literals
 from erm_alembic.postgres.text.nature import Nature
 
-__all__ = ["Notes", "Sent", "gated", "in_transaction"]
+__all__ = ["Notes", "Sent", "gated", "in_transaction", "place_between"]
 
 LONGEST = 200
 AS_LOGIN_ROLE = "SELECT pg_catalog.set_config('role', 'none', true);"
@@ -72,6 +72,23 @@ def in_transaction(connection: GatedConnection) -> bool:
     return not connection.autocommit and connection.status != STATUS_BEGIN
 
 
+def place_between(after: tuple[int, ...], before: tuple[int, ...] | None, count: int) -> tuple[int, ...]:
+    """A place between two others: as in a dictionary, a longer one comes after its own beginning.
+
+    Args:
+        after: the place that it comes after; empty for the beginning.
+        before: the place that it comes before; None for the end.
+        count: its number among those between these two, from 1 on.
+
+    Example:
+        >>> place_between((), None, 1), place_between((1,), (2,), 1), place_between((1,), (1, 1), 1)
+        ((1,), (1, 1), (1, 0, 1))
+    """
+    if before is not None and before[: len(after)] == after:
+        return (*after, before[len(after)] - 1, count)
+    return (*after, count)
+
+
 @dataclass
 class _Transaction:
     """What was sent in the transaction under way on one connection, and where its savepoints stand."""
@@ -106,14 +123,8 @@ class Notes:
         self._after, self._before, self._count = after, before, 0
 
     def _next_place(self) -> tuple[int, ...]:
-        """A place between two others: as in a dictionary, a longer one comes after its own beginning."""
         self._count += 1
-        lower, upper = self._after, self._before
-        if upper is not None and lower and upper[: len(lower)] == lower:
-            return (*lower, upper[len(lower)] - 1, self._count)
-        if upper is not None and not lower:
-            return (upper[0] - 1, self._count)
-        return (*lower, self._count)
+        return place_between(self._after, self._before, self._count)
 
     def row(
         self,

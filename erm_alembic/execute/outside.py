@@ -99,7 +99,7 @@ class Outside:
         except psycopg2.Error as error:
             if error.pgcode not in DONE_ALREADY.get(row.tag, ()):
                 raise
-            sent.cursor.held_back = True
+            sent.cursor.held_back, sent.cursor.noted_rowcount = True, -1
             self._notes.ended(sent.connection, row, row.tag)
             return
         self._note_end(sent, row)

@@ -19,6 +19,7 @@ from erm_alembic.errors import ErmError, Refused
 from erm_alembic.execute.fingerprint import digest, new_salt, shape
 from erm_alembic.execute.noting import Notes, Sent, gated, in_transaction
 from erm_alembic.execute.outside import Outside, Sending
+from erm_alembic.execute.recorded import Recorded
 from erm_alembic.execute.step import StepUnderWay
 from erm_alembic.ledger.progress import DoneStatement, HalfDone
 from erm_alembic.ledger.store import Ledger
@@ -56,8 +57,7 @@ class Resume:
         self._ledger, self._run_id, self._step, self._raw = ledger, run_id, step, raw
         self._half_done, self._sending, self._tell = half_done, sending, tell
         self._earlier_run = half_done is not None
-        self._recorded: tuple[DoneStatement, ...] = ()
-        self._pointer = 0
+        self._recorded = Recorded()
         self._refusal: ErmError | None = None
         self._attempts = 0
         self._begin_notes()
@@ -82,7 +82,7 @@ class Resume:
         if self._attempts > 1:
             self._half_done = self._read_again() if self.has_progress else None
             self._begin_notes()
-        self._refusal, self._pointer, self._recorded = None, 0, ()
+        self._refusal, self._recorded = None, Recorded()
         if self._half_done is None:
             return
         if self._earlier_run and self._attempts == 1:
@@ -93,8 +93,9 @@ class Resume:
             )
             self._refuse_lost_tables(self._half_done)
         self._settle(self._half_done)
-        self._recorded = self._half_done.statements if self._half_done is not None else ()
-        self._move_to(0)
+        if self._half_done is not None:
+            self._recorded = Recorded(self._half_done.statements)
+            self._notes.stand_between(*self._recorded.between())
 
     def _read_again(self) -> HalfDone | None:
         step = self._step
@@ -210,30 +211,16 @@ class Resume:
 
     def _find(self, sent: Sent) -> DoneStatement | None:
         """The note of a statement: with the same values; else of the same line, where only chance differs."""
-        if self._pointer >= len(self._recorded):
+        if not self._recorded:
             return None
-        ahead = self._recorded[self._pointer :]
-        exact = next((each for each in ahead if each.digest == sent.digest), None)
+        exact = self._recorded.with_values(sent.digest)
         if exact is not None or sent.nature.reads:
             return exact
-        reads, formed = str(self._notes.reads), shape(self._notes.salt, sent.sql)
-        return next(
-            (
-                each
-                for each in ahead
-                if (each.shape, each.reads, each.line) == (formed, reads, sent.line) and each.state == "done"
-            ),
-            None,
-        )
+        return self._recorded.of_form(shape(self._notes.salt, sent.sql), str(self._notes.reads), sent.line)
 
     def _move_past(self, found: DoneStatement) -> None:
-        self._move_to(self._recorded.index(found) + 1)
-
-    def _move_to(self, pointer: int) -> None:
-        self._pointer = pointer
-        after = self._recorded[pointer - 1].place if pointer else ()
-        before = self._recorded[pointer].place if pointer < len(self._recorded) else None
-        self._notes.stand_between(after, before)
+        self._recorded.move_past(found)
+        self._notes.stand_between(*self._recorded.between())
 
     def _answered_again(self, sent: Sent, send: Send) -> bool:
         """Send a SELECT that is noted but may only have read: the server tells, where it cannot write."""
