@@ -154,7 +154,8 @@ class _Repair(Course):
         super().__init__(run, run_id, raw, ledger, watch)
         self.repairing = repairing
 
-    def _verify(self, heads: tuple[str, ...]) -> None:
+    def _verify(self, heads: tuple[str, ...], context: MigrationContext) -> None:
+        self._know_scope(context)
         shown = self.repairing.ways
         if shown.found not in self.ledger.half_done() or sorted(heads) != sorted(shown.current):
             raise Refused(
@@ -168,7 +169,7 @@ class _Repair(Course):
 class _MarkedDone(_Repair):
     def steps(self, heads: tuple[str, ...], context: MigrationContext) -> Iterable[RevisionStep]:
         """Alembic's own step, for what it does to the version table."""
-        self._verify(heads)
+        self._verify(heads, context)
         yield from super().steps(heads, context)
 
     def _attempts(self, under_way: StepUnderWay, function: Callable[[], None]) -> None:
@@ -178,7 +179,7 @@ class _MarkedDone(_Repair):
 class _Forgotten(_Repair):
     def steps(self, heads: tuple[str, ...], context: MigrationContext) -> Iterable[RevisionStep]:
         """No step at all."""
-        self._verify(heads)
+        self._verify(heads, context)
         half = self.repairing.ways.half_done
         self.ledger.forget_progress(half.revision, half.direction)
         return ()
@@ -192,7 +193,7 @@ class _TakenBack(_Repair):
 
     def steps(self, heads: tuple[str, ...], context: MigrationContext) -> Iterable[RevisionStep]:
         """No step that Alembic would record: the function alone."""
-        self._verify(heads)
+        self._verify(heads, context)
         assert context.connection is not None
         self._connection = context.connection
         self.raw.commit()

@@ -31,6 +31,7 @@ from erm_alembic.ledger.store import Ledger
 from erm_alembic.planning.build import Survey, choose_pending
 from erm_alembic.planning.half_done import still_half_done
 from erm_alembic.planning.model import StepOutcome
+from erm_alembic.postgres.catalog import whole_name
 from erm_alembic.postgres.commits import commit_without_waiting, wait_for_commits
 from erm_alembic.postgres.intercept import GatedConnection
 from erm_alembic.revisions.environment import MigrationContext, RevisionStep
@@ -39,6 +40,7 @@ from erm_alembic.revisions.graph import applied_revisions, unknown_revisions
 from erm_alembic.revisions.kept_open import kept_open
 from erm_alembic.revisions.project import AlembicProject
 from erm_alembic.revisions.steps import PendingRevision
+from erm_alembic.revisions.version_table import version_table
 from erm_alembic.target import Target
 
 __all__ = ["Course", "Mode", "Run"]
@@ -105,6 +107,7 @@ class Course:
         """The work that env.py's run_migrations() does: each step, recorded in its own transaction."""
         assert context.connection is not None
         self._connection: Connection = context.connection
+        self._know_scope(context)
         self.limits.look_again(self.raw)
         # A revision that is rolled back, to be tried again, takes nothing with it of what stands before it.
         self.raw.commit()
@@ -139,6 +142,11 @@ class Course:
             with self.raw.cursor(cursor_factory=PlainCursor) as cursor:
                 wait_for_commits(cursor, self._commits_wait_for)
             self.raw.commit()
+
+    def _know_scope(self, context: MigrationContext) -> None:
+        """Which version table this is about: what is half done in one tenant's schema is not in another's."""
+        with self.raw.cursor(cursor_factory=PlainCursor) as cursor:
+            self.ledger.scope = whole_name(cursor, version_table(context))
 
     def on_heads(self, heads: frozenset[str]) -> None:
         """The revisions that the database records once the transaction under way is committed."""

@@ -81,6 +81,7 @@ class HalfDone:
         statements: what is committed, in order; the last one may be `started`.
         source: the file's text as it was then.
         salt: what the hashes of its statements begin with.
+        scope: the version table that it is about: each tenant's schema may have one.
     """
 
     revision: str
@@ -91,6 +92,7 @@ class HalfDone:
     statements: tuple[DoneStatement, ...]
     source: str = field(default="", repr=False)
     salt: str = field(default="", repr=False)
+    scope: str = ""
 
     @property
     def interrupted(self) -> DoneStatement | None:
@@ -156,59 +158,70 @@ NEW_COLUMNS = ", ".join(name.split()[0] for name in TYPES.split(","))
 HAS_TEMPORARY = "EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace = pg_catalog.pg_my_temp_schema())"
 
 
-def insert_statement(schema: sql.Composable) -> sql.Composed:
+def insert_statement(schema: sql.Composable, scope: sql.Composable) -> sql.Composed:
     """The statement that writes rows, unless the transaction has written nothing so far.
 
     Its parameters are the rows as `as_json` gives them, and whether they are written in any case.
     """
     return sql.SQL(
-        "INSERT INTO {schema}.progress ({columns}, temporary)"
-        " SELECT {columns}, {has_temporary} FROM pg_catalog.jsonb_to_recordset(%s::jsonb) AS new ({types})"
+        "INSERT INTO {schema}.progress ({columns}, scope, temporary)"
+        " SELECT {columns}, {scope}, {has_temporary} FROM pg_catalog.jsonb_to_recordset(%s::jsonb) AS new ({types})"
         " WHERE %s OR pg_catalog.pg_current_xact_id_if_assigned() IS NOT NULL"
-    ).format(schema=schema, columns=sql.SQL(NEW_COLUMNS), has_temporary=sql.SQL(HAS_TEMPORARY), types=sql.SQL(TYPES))
+    ).format(
+        schema=schema,
+        scope=scope,
+        columns=sql.SQL(NEW_COLUMNS),
+        has_temporary=sql.SQL(HAS_TEMPORARY),
+        types=sql.SQL(TYPES),
+    )
 
 
-def finish_statement(schema: sql.Composable) -> sql.Composed:
+def finish_statement(schema: sql.Composable, scope: sql.Composable) -> sql.Composed:
     """The statement that notes the end of a started one: its tag, row count and columns; revision, direction, place."""
     return sql.SQL(
         "UPDATE {schema}.progress SET state = 'done', tag = %s, rowcount = %s, columns = %s, at = clock_timestamp()"
-        " WHERE revision = %s AND direction = %s AND state = 'started' AND place = %s"
-    ).format(schema=schema)
+        " WHERE revision = %s AND direction = %s AND state = 'started' AND place = %s AND scope = {scope}"
+    ).format(schema=schema, scope=scope)
 
 
-def drop_statement(schema: sql.Composable) -> sql.Composed:
+def drop_statement(schema: sql.Composable, scope: sql.Composable) -> sql.Composed:
     """The statement that forgets a started one; its parameters are the revision, the direction and the place."""
     return sql.SQL(
-        "DELETE FROM {schema}.progress WHERE revision = %s AND direction = %s AND state = 'started' AND place = %s"
-    ).format(schema=schema)
+        "DELETE FROM {schema}.progress"
+        " WHERE revision = %s AND direction = %s AND state = 'started' AND place = %s AND scope = {scope}"
+    ).format(schema=schema, scope=scope)
 
 
-def forget_statement(schema: sql.Composable) -> sql.Composed:
+def forget_statement(schema: sql.Composable, scope: sql.Composable) -> sql.Composed:
     """The statement that removes a revision's rows; its parameters are the revision and the direction."""
-    return sql.SQL("DELETE FROM {schema}.progress WHERE revision = %s AND direction = %s").format(schema=schema)
+    return sql.SQL("DELETE FROM {schema}.progress WHERE revision = %s AND direction = %s AND scope = {scope}").format(
+        schema=schema, scope=scope
+    )
 
 
 COLUMNS = (
     "revision, direction, run_id, path, source_hash, source, salt, id, line, sql, tag, state, rowcount, at,"
     " coalesce(place, ARRAY[ordinal]), digest, shape, reads, columns, relations::bigint[], indexes_before::bigint[],"
-    " temporary"
+    " temporary, scope"
 )
 
 
-def read_half_done(cursor: Any, schema: sql.Composable) -> tuple[HalfDone, ...]:
+def read_half_done(cursor: Any, schema: sql.Composable, scope: str | None) -> tuple[HalfDone, ...]:
     """The half-done revisions, the one that was worked on last comes first.
 
     Args:
         cursor: a psycopg2 cursor.
         schema: the ledger's schema, quoted for a statement with placeholders.
+        scope: only those of this version table; None means all.
     """
     cursor.execute(
         sql.SQL(
-            "SELECT {columns} FROM {schema}.progress ORDER BY revision, direction, coalesce(place, ARRAY[ordinal]), id"
+            "SELECT {columns} FROM {schema}.progress WHERE %s::text IS NULL OR scope = %s"
+            " ORDER BY revision, direction, scope, coalesce(place, ARRAY[ordinal]), id"
         ).format(columns=sql.SQL(COLUMNS), schema=schema),
-        [],  # for the driver to halve the percent signs
+        [scope, scope],
     )
-    found = [_half_done(list(rows)) for _, rows in groupby(cursor.fetchall(), key=lambda row: row[:2])]
+    found = [_half_done(list(rows)) for _, rows in groupby(cursor.fetchall(), key=lambda row: (*row[:2], row[-1]))]
     return tuple(sorted(found, key=lambda each: max(one.at for one in each.statements), reverse=True))
 
 
@@ -222,7 +235,8 @@ def _half_done(rows: Sequence[tuple[Any, ...]]) -> HalfDone:
         source_hash=latest[4],
         source=_source(rows),
         salt=latest[6],
-        statements=tuple(_statement(number, row[8:]) for number, row in enumerate(rows, start=1)),
+        scope=latest[-1],
+        statements=tuple(_statement(number, row[8:-1]) for number, row in enumerate(rows, start=1)),
     )
 
 

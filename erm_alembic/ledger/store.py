@@ -60,9 +60,12 @@ class Ledger:
     Args:
         connection: a psycopg2 connection; every method is one transaction of its own unless it is told otherwise.
         schema: the schema that holds the tables.
+
+    `scope` is the version table that a run is about, once env.py has named it: half-done revisions are those of it.
     """
 
     def __init__(self, connection: Any, schema: str) -> None:
+        self.scope: str | None = None
         self._connection = connection
         self._schema = schema
         self._known_tables: frozenset[str] = frozenset()
@@ -189,25 +192,29 @@ class Ledger:
             return ()
         try:
             with self._connection.cursor() as cursor:
-                return read_half_done(cursor, self._placed())
+                return read_half_done(cursor, self._placed(), self.scope)
         except pg.InsufficientPrivilege as error:
             raise self._may_not_use(error) from error
 
     def progress_insert(self) -> sql.Composed:
         """`insert_statement` of this ledger, for the migration's own transaction."""
-        return insert_statement(self._placed())
+        return insert_statement(self._placed(), self._scoped())
 
     def progress_delete(self) -> sql.Composed:
         """`forget_statement` of this ledger, for the migration's own transaction."""
-        return forget_statement(self._placed())
+        return forget_statement(self._placed(), self._scoped())
 
     def progress_finish(self) -> sql.Composed:
         """`finish_statement` of this ledger, for the migration's own connection."""
-        return finish_statement(self._placed())
+        return finish_statement(self._placed(), self._scoped())
 
     def progress_drop(self) -> sql.Composed:
         """`drop_statement` of this ledger, for the migration's own connection."""
-        return drop_statement(self._placed())
+        return drop_statement(self._placed(), self._scoped())
+
+    def _scoped(self) -> sql.Composable:
+        """The version table's name as a literal of a statement with placeholders."""
+        return sql.SQL(sql.Literal(self.scope or "").as_string(self._connection).replace("%", "%%"))
 
     def forget_progress(self, revision: str, direction: str) -> int:
         """Forget how far a revision came; what it did to the database stays.

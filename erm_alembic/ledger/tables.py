@@ -55,6 +55,7 @@ PROGRESS = """
         run_id          bigint NOT NULL REFERENCES {schema}.run (id),
         revision        text NOT NULL,
         direction       text NOT NULL CHECK (direction IN ('upgrade', 'downgrade')),
+        scope           text NOT NULL,
         path            text NOT NULL,
         source          text,
         source_hash     text NOT NULL,

@@ -209,7 +209,10 @@ def build_plan(target: Target, project: AlembicProject, request: Request) -> Sur
             verify_graph(scripts)
         surveyor = _Surveyor(project, scripts, request, hashes, order, known, half_done)
         partly = {each.revision for each in half_done if each.direction == request.direction}
-        recorded = record_revisions(target, project, scripts, config, surveyor, request, half_done=partly)
+        recorded = record_revisions(
+            target, project, scripts, config, surveyor, request, half_done=partly, scoped=bool(half_done)
+        )
+        surveyor.half_done = tuple(each for each in surveyor.half_done if each.scope == recorded.scope)
         heads = surveyor.heads()
         files = surveyor.half_done_files()
         if surveyor.known is None and surveyor.is_complete():

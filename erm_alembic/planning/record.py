@@ -14,7 +14,7 @@ from erm_alembic.errors import ErmError, ProjectError
 from erm_alembic.planning.data_loss import count_losses
 from erm_alembic.planning.model import DataLoss, Direction, Statement, Step
 from erm_alembic.planning.request import Request
-from erm_alembic.postgres.catalog import has_tables
+from erm_alembic.postgres.catalog import has_tables, whole_name
 from erm_alembic.postgres.intercept import GatedConnection, gated_engine
 from erm_alembic.revisions.apart import run_apart
 from erm_alembic.revisions.environment import run_environment
@@ -24,7 +24,7 @@ from erm_alembic.revisions.kept_open import ConnectionNeeded, kept_open
 from erm_alembic.revisions.recording.call_stack import beside, failed_at, line_in_traceback
 from erm_alembic.revisions.recording.recorder import Recorder, Recording
 from erm_alembic.revisions.steps import PendingRevision
-from erm_alembic.revisions.version_table import has_version_table, script_start
+from erm_alembic.revisions.version_table import has_version_table, script_start, version_table
 from erm_alembic.target import Target
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class Recorded:
         data_loss: what the downgrades would lose.
         script_start: what a script begins with: it makes or verifies Alembic's version table.
         populated: whether a database that records no revision has tables all the same.
+        scope: the version table, with its schema, where that was asked for.
     """
 
     current: tuple[str, ...] = ()
@@ -58,6 +59,7 @@ class Recorded:
     data_loss: tuple[DataLoss, ...] = ()
     script_start: str = ""
     populated: bool = False
+    scope: str = ""
 
 
 def record_revisions(
@@ -70,6 +72,7 @@ def record_revisions(
     *,
     apart: bool = False,
     half_done: Collection[str] = (),
+    scoped: bool = False,
 ) -> Recorded:
     """Run env.py and every pending revision with writes held back.
 
@@ -82,6 +85,7 @@ def record_revisions(
         request: what the user asks for.
         apart: whether a revision is recorded by itself, wherever the database stands in its history.
         half_done: the revisions of which a part is committed: they may not find what that part has changed.
+        scoped: whether it is to be told which version table this is about.
 
     Raises:
         ProjectError: env.py or a revision fails although nothing was held back that could explain it.
@@ -98,6 +102,9 @@ def record_revisions(
     def work(heads: tuple[str, ...], context: MigrationContext) -> Iterable[RevisionStep]:
         recorded.current = heads
         recorded.script_start = script_start(context, heads)
+        if scoped:
+            with first.cursor(cursor_factory=extensions.cursor) as cursor:
+                recorded.scope = whole_name(cursor, version_table(context))
         if not heads:
             recorded.populated = _is_populated(first, context)
         for pending in choose(heads):

@@ -60,7 +60,10 @@ def read_standing(target: Target, project: AlembicProject, half_done: Iterable[H
     with project.entered():
         config = project.config()
         scripts = project.scripts(config)
-        current = record_revisions(target, project, scripts, config, lambda _: (), Request()).current
+        half_done = tuple(half_done)
+        recorded = record_revisions(target, project, scripts, config, lambda _: (), Request(), scoped=bool(half_done))
+        current = recorded.current
+        half_done = tuple(each for each in half_done if each.scope == recorded.scope)
         unknown = unknown_revisions(scripts, current)
         steps = [] if unknown else upgrade_steps(scripts, current, "heads")
         if half_done and not unknown:

@@ -95,9 +95,9 @@ def read_ways(target: Target, project: AlembicProject, half_done: Iterable[HalfD
     with project.entered():
         config = project.config()
         scripts = project.scripts(config)
-        heads = record_revisions(target, project, scripts, config, lambda _: (), Request()).current
-        guide = _Guide(target, project, scripts, tuple(sorted(heads)))
-        return tuple(guide.ways_of(each) for each in half_done)
+        recorded = record_revisions(target, project, scripts, config, lambda _: (), Request(), scoped=True)
+        guide = _Guide(target, project, scripts, tuple(sorted(recorded.current)))
+        return tuple(guide.ways_of(each) for each in half_done if each.scope == recorded.scope)
 
 
 @dataclass(frozen=True)

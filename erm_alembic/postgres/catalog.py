@@ -15,6 +15,7 @@ __all__ = [
     "schema_names",
     "spreading_relations",
     "touched_relations",
+    "whole_name",
 ]
 
 # The function, not the view pg_locks: asking must not itself touch what it asks about.
@@ -70,6 +71,23 @@ class Touched:
 
     relations: frozenset[str] = frozenset()
     catalog: bool = False
+
+
+def whole_name(cursor: Any, relation: str) -> str:
+    """The name of a relation with its schema, whatever the search_path is; empty when there is none of that name.
+
+    Args:
+        cursor: of the session whose search_path counts.
+        relation: its name, quoted where it must be.
+    """
+    cursor.execute(
+        "SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)"
+        " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE c.oid = pg_catalog.to_regclass(%s)",
+        [relation],
+    )
+    row = cursor.fetchone()
+    return "" if row is None else str(row[0])
 
 
 def held_relations(cursor: Any) -> list[int]:

@@ -11,7 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from psycopg2.extensions import QuotedString
 from sqlalchemy.schema import CreateTable
 
-__all__ = ["has_version_table", "script_start"]
+__all__ = ["has_version_table", "script_start", "version_table"]
 
 
 def has_version_table(context: MigrationContext) -> bool:
@@ -21,6 +21,15 @@ def has_version_table(context: MigrationContext) -> bool:
         context: Alembic's context as env.py configured it.
     """
     return context._has_version_table()
+
+
+def version_table(context: MigrationContext) -> str:
+    """The version table that env.py names, quoted for SQL where it must be; without a schema where env.py names none.
+
+    Args:
+        context: Alembic's context as env.py configured it.
+    """
+    return _halved(context.dialect.identifier_preparer.format_table(context._version))
 
 
 def script_start(context: MigrationContext, heads: Sequence[str]) -> str:
