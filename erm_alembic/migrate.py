@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from erm_alembic.checks import CheckContext, run_checks
 from erm_alembic.checks.missing_downgrade import exempted
 from erm_alembic.checks.overrides import Override, override_findings, verify_overrides
+from erm_alembic.drift.elsewhere import foreign_histories
 from erm_alembic.drift.history import edited_revisions, lost_versions, missing_revisions
 from erm_alembic.errors import Refused
 from erm_alembic.findings import blocking
@@ -198,6 +199,7 @@ def plan_request(opened: Opened, request: Request, overrides: tuple[Override, ..
     drift = (
         *missing_revisions(survey.unknown, survey.ledger),
         *lost_versions(survey.lost, survey.parents() if survey.lost else {}),
+        *foreign_histories(opened.target, survey.plan, survey.pending),
         *edited_revisions(survey.applied, survey.ledger),
     )
     drifted = replace(survey.plan, drift=drift)

@@ -10,6 +10,7 @@ from typing import cast
 from erm_alembic.checks import (
     data_loss,
     edited_revision,
+    foreign_history,
     half_done_revision,
     irreversible_revision,
     lost_version,
@@ -28,6 +29,7 @@ CHECKS: tuple[Check, ...] = (
     missing_downgrade.CHECK,
     missing_revision.CHECK,
     lost_version.CHECK,
+    foreign_history.CHECK,
     edited_revision.CHECK,
     half_done_revision.CHECK,
     plaintext_password.CHECK,

@@ -159,6 +159,21 @@ def test_what_the_other_tool_ran_later_is_taken_over_by_the_next_import(
     assert [len(run["revisions"]) for run in project.runs()] == [2, 2]
 
 
+@pytest.mark.parametrize("tool", LAYOUTS)
+def test_a_history_that_was_not_taken_over_blocks_apply(project: SqlProject, one_database: Database, tool: str) -> None:
+    """Until the import with --env: what was run would be run again. What erm has taken back may be applied again."""
+    folder = project.directory(LAYOUTS[tool])
+    _run_by_the_other_tool(one_database, tool)
+    _import(folder)
+    refused = apply()
+    assert refused.outcome.result == "refused"
+    assert [finding.rule for finding in refused.plan.findings] == ["foreign-history"]
+    _import(folder, "dev")
+    assert project.applied().result == "done"
+    assert project.rolled_back().result == "done"
+    assert project.applied().result == "done"
+
+
 def test_a_database_that_the_other_tool_never_saw_starts_at_the_beginning(project: SqlProject) -> None:
     """Nothing is stamped, and apply runs them all."""
     done = _import(project.directory(DBMATE), "dev")
