@@ -7,7 +7,7 @@ from typing import Protocol
 
 from erm_alembic.planning.model import Step, StepOutcome
 
-__all__ = ["Progress", "SilentProgress", "UnfailingProgress"]
+__all__ = ["NotesOnly", "Progress", "SilentProgress", "UnfailingProgress"]
 
 
 class Progress(Protocol):
@@ -48,6 +48,24 @@ class SilentProgress:
 
     def step_finished(self, step: Step, outcome: StepOutcome) -> None:
         """Ignore the outcome."""
+
+
+class NotesOnly(SilentProgress):
+    """Hands notes on and nothing else: for a run that sends nothing of the steps that it records.
+
+    Args:
+        watched: the progress that the caller gave.
+
+    Example:
+        >>> NotesOnly(SilentProgress()).note("waiting for the deploy lock")
+    """
+
+    def __init__(self, watched: Progress) -> None:
+        self._watched = watched
+
+    def note(self, message: str) -> None:
+        """Hand the message on."""
+        self._watched.note(message)
 
 
 class UnfailingProgress:

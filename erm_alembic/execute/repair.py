@@ -6,7 +6,7 @@ Resuming is not among them: that is an apply, or a rollback, of one revision.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from psycopg2.extensions import cursor as PlainCursor
@@ -15,7 +15,7 @@ from erm_alembic.checks.overrides import Override
 from erm_alembic.errors import Refused
 from erm_alembic.execute.deploy import execute
 from erm_alembic.execute.passing_over import PassingOver
-from erm_alembic.execute.progress import Progress
+from erm_alembic.execute.progress import NotesOnly, Progress
 from erm_alembic.execute.resume import Resume
 from erm_alembic.execute.run import Course, Run
 from erm_alembic.execute.signals import SignalWatch
@@ -78,7 +78,8 @@ def mark_done(repairing: Repairing) -> Outcome:
         upgrade = half.direction == "upgrade"
         pending = pending_alone(repairing.project, scripts, half.revision, upgrade=upgrade)
         step = without_statements(pending, half.direction)
-    return _execute(repairing, half.direction, (step,), lambda *started: _MarkedDone(repairing, *started))
+    quiet = replace(repairing, progress=NotesOnly(repairing.progress))
+    return _execute(quiet, half.direction, (step,), lambda *started: _MarkedDone(quiet, *started))
 
 
 def take_back(repairing: Repairing) -> tuple[Outcome, tuple[str, ...]]:

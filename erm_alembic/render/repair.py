@@ -34,10 +34,10 @@ PURPOSES: dict[tuple[Action, str], str] = {
     ("forget", "downgrade"): "it was undone by hand: removes the ledger's notes, and it counts as applied",
 }
 DONE: dict[Action, str] = {
-    "resume": "was gone on with to its end",
+    "resume": "is finished",
     "mark-done": "is marked as done",
     "take-back": "is taken back",
-    "forget": "is forgotten: the ledger has no notes of it any more",
+    "forget": "has no notes in the ledger any more",
 }
 
 

@@ -69,6 +69,41 @@ def test_resume_that_fails_again_leaves_it_half_done(project: Project) -> None:
     assert (status(project)["half_done"][0]["committed"], last_run(project)["outcome"]) == (2, "failed")
 
 
+def test_resume_hears_the_checks(project: Project) -> None:
+    """A rule that stopped the apply stops the resume too, and the command that lets it pass is named."""
+    project.revision("b2", UP, "pass", down="a1")
+    assert project.apply("--override", "missing-downgrade", "--reason", "for once").returncode == 1
+    mend(project)
+    refused = project.erm("repair", "--resume", "--yes")
+    assert refused.returncode == 1
+    assert "Revision b2 cannot be rolled back" in refused.stderr
+    assert "erm migrate --override missing-downgrade --reason TEXT" in refused.stderr
+
+
+def test_a_repair_leaves_the_ledger_to_the_role_that_logs_in(project: Project) -> None:
+    """The revision acts as the role that owns the tables; what the ledger keeps is written by the one that logs in."""
+    role = f"owner_{project.root.name[-8:]}".replace("-", "_")
+    execute(project, f'CREATE ROLE "{role}"')
+    try:
+        execute(project, f'GRANT ALL ON SCHEMA public TO "{role}"')
+        execute(project, f'ALTER TABLE orders OWNER TO "{role}"')
+        execute(project, f'ALTER TABLE alembic_version OWNER TO "{role}"')
+        project.config(f"""
+            database:
+              environments:
+                dev: {{url: "${{ERM_DATABASE_URL}}"}}
+            migrations: {{directory: migrations, role: {role}}}
+        """)
+        half_done(project)
+        assert execute(project, "SELECT relowner::regrole::text FROM pg_class WHERE relname = 'part'") == [(role,)]
+        repaired(project.erm("repair", "--take-back", *YES))
+        assert (progress(project), present(project, "part")) == (0, [])
+    finally:
+        execute(project, f'REASSIGN OWNED BY "{role}" TO CURRENT_USER')
+        execute(project, f'DROP OWNED BY "{role}"')
+        execute(project, f'DROP ROLE "{role}"')
+
+
 def test_mark_done_records_what_was_finished_by_hand(project: Project) -> None:
     """Nothing of the revision is sent; Alembic and the ledger have it as applied, and a rollback takes it back."""
     half_done(project)
