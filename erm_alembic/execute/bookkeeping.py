@@ -15,7 +15,7 @@ from erm_alembic.ledger.store import Ledger
 from erm_alembic.postgres.deploy_lock import STILL_HELD, lock_holder, try_deploy_lock
 from erm_alembic.postgres.intercept import GatedConnection
 
-__all__ = ["open_last_transaction", "record_revision"]
+__all__ = ["AS_LOGIN_ROLE", "open_last_transaction", "record_revision"]
 
 # The role is kept in the session, where the next statement of the same message finds it.
 AS_LOGIN_ROLE = sql.SQL(

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
-from psycopg2.extensions import STATUS_BEGIN, TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_INTRANS, encodings
+from psycopg2 import sql
+from psycopg2.extensions import STATUS_BEGIN, TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_INTRANS
 from psycopg2.extensions import cursor as PlainCursor
 
+from erm_alembic.execute.bookkeeping import AS_LOGIN_ROLE
 from erm_alembic.execute.fingerprint import Reads, shape
 from erm_alembic.execute.step import StepUnderWay
 from erm_alembic.ledger.progress import DoneStatement, NewProgress, as_json
@@ -22,7 +25,7 @@ from erm_alembic.postgres.text.nature import Nature
 __all__ = ["Notes", "Sent", "gated", "in_transaction", "place_between"]
 
 LONGEST = 200
-AS_LOGIN_ROLE = "SELECT pg_catalog.set_config('role', 'none', true);"
+AS_BEFORE = sql.SQL("SELECT pg_catalog.set_config('role', pg_catalog.current_setting('erm.role'), true)")
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ class Notes:
 
     def __init__(self, ledger: Ledger, run_id: int, step: StepUnderWay, salt: str) -> None:
         self._ledger, self._run_id, self._step = ledger, run_id, step
-        self._transactions: dict[int, _Transaction] = {}
+        self._transactions: WeakKeyDictionary[GatedConnection, _Transaction] = WeakKeyDictionary()
         self._has_source = False
         self._after: tuple[int, ...] = ()
         self._before: tuple[int, ...] | None = None
@@ -157,10 +160,10 @@ class Notes:
         """Remember a statement until its transaction is committed before the revision's end, if it ever is."""
         self._of(sent.connection).rows.append(self.row(sent, "done", sent.tag))
 
-    def savepoint(self, connection: GatedConnection, sql: str) -> None:
+    def savepoint(self, connection: GatedConnection, text: str) -> None:
         """Follow what a savepoint command, or a raw ROLLBACK, makes of what was sent before it."""
         transaction = self._of(connection)
-        for statement in split_statements(sql):
+        for statement in split_statements(text):
             words = [token for token in statement if not token.says("SAVEPOINT", "TRANSACTION", "WORK", "TO")]
             name = words[-1].name if words else ""
             if statement[0].says("SAVEPOINT"):
@@ -182,23 +185,16 @@ class Notes:
 
     def take_rows(self, connection: GatedConnection) -> list[DoneStatement]:
         """The rows of the transaction under way, which is forgotten: it has ended, or is about to."""
-        transaction = self._transactions.pop(id(connection), None)
+        transaction = self._transactions.pop(connection, None)
         return transaction.rows if transaction is not None else []
 
     def commit_wrapped(self, sent: Sent) -> None:
         """Note a statement that erm itself has put in a transaction, where it wrote anything, and commit that."""
-        self._write(sent.connection, [self.row(sent, "done", sent.tag)], always=False, then="COMMIT")
+        self._write(sent.connection, [self.row(sent, "done", sent.tag)], always=False, commit=True)
 
     def started(self, connection: GatedConnection, row: DoneStatement) -> None:
         """Note that a statement is about to be sent whose effects stay whatever comes after it."""
-        if connection.info.transaction_status == TRANSACTION_STATUS_IDLE:
-            self._write(connection, [row], always=True)  # one text is one transaction
-            return
-        with connection.cursor(cursor_factory=PlainCursor) as cursor:
-            cursor.execute("SELECT pg_catalog.current_setting('role')")
-            answer = cursor.fetchone()
-        back = self._mogrified(connection, "SELECT pg_catalog.set_config('role', %s, true)", [answer and answer[0]])
-        self._write(connection, [*self.take_rows(connection), row], always=True, then=back)
+        self._write(connection, [*self.take_rows(connection), row], always=True)
 
     def ended(
         self, connection: GatedConnection, row: DoneStatement, tag: str, rowcount: int = -1, columns: int = 0
@@ -213,29 +209,32 @@ class Notes:
     def _which(self, row: DoneStatement) -> list[Any]:
         return [self._step.revision, self._step.direction, list(row.place)]
 
-    def _settle(self, connection: GatedConnection, statement: Any, values: Sequence[Any]) -> None:
+    def _settle(self, connection: GatedConnection, statement: sql.Composable, values: Sequence[Any]) -> None:
         with connection.cursor(cursor_factory=PlainCursor) as cursor:
-            cursor.execute(AS_LOGIN_ROLE + self._mogrified(connection, statement, values))
+            cursor.execute(sql.SQL(";").join([AS_LOGIN_ROLE, statement, AS_BEFORE]), list(values))
 
     def _write(
-        self, connection: GatedConnection, rows: Sequence[DoneStatement], *, always: bool, then: str = ""
+        self, connection: GatedConnection, rows: Sequence[DoneStatement], *, always: bool, commit: bool = False
     ) -> None:
-        """Write rows as the login role, which owns the ledger; the end of the transaction gives the role back."""
-        new = [self._new(row) for row in rows]
-        insert = self._mogrified(connection, self._ledger.progress_insert(), [as_json(new, connection), always])
-        with connection.cursor(cursor_factory=PlainCursor) as cursor:
-            cursor.execute(f"{AS_LOGIN_ROLE}{insert};{then}")
+        """Write rows as the login role, which owns the ledger; the role of the revision is that of its commit again."""
+        new = [self._new(row, with_source=number == 0 and not self._has_source) for number, row in enumerate(rows)]
+        insert = [AS_LOGIN_ROLE, self._ledger.progress_insert()]
+        then = [AS_BEFORE, sql.SQL("COMMIT")] if commit else [AS_BEFORE]
+        values = [as_json(new, connection), always]
         self.written = True
-
-    @staticmethod
-    def _mogrified(connection: GatedConnection, statement: Any, values: Sequence[Any]) -> str:
         with connection.cursor(cursor_factory=PlainCursor) as cursor:
-            return _decoded(cursor.mogrify(statement, list(values)), connection)
+            if always or self._has_source:
+                cursor.execute(sql.SQL(";").join([*insert, *then]), values)
+                self._has_source = True
+                return
+            # Whether the transaction wrote anything, and the file's text is kept with it, is seen in the answer.
+            cursor.execute(sql.SQL(";").join(insert), values)
+            self._has_source = cursor.rowcount > 0
+            cursor.execute(sql.SQL(";").join(then))
 
-    def _new(self, row: DoneStatement) -> NewProgress:
+    def _new(self, row: DoneStatement, *, with_source: bool) -> NewProgress:
         facts = self._step.pending.facts
-        source = None if self._has_source else facts.source
-        self._has_source = True
+        source = facts.source if with_source else None
         # Only now, when it is certain that it is written: most revisions never come here.
         shown = replace(row, sql=_short(row.sql), shape=shape(self.salt, row.sql))
         return NewProgress(
@@ -243,11 +242,7 @@ class Notes:
         )
 
     def _of(self, connection: GatedConnection) -> _Transaction:
-        return self._transactions.setdefault(id(connection), _Transaction())
-
-
-def _decoded(text: bytes, connection: GatedConnection) -> str:
-    return text.decode(encodings[connection.encoding])
+        return self._transactions.setdefault(connection, _Transaction())
 
 
 def _position(savepoints: Sequence[tuple[str, int]], name: str) -> int | None:

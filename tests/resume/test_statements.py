@@ -143,3 +143,20 @@ def test_a_driver_in_autocommit_mode(stopping: Stopping) -> None:
     assert stopping.rows("SELECT version_num, outcome FROM alembic_version, erm.revision WHERE outcome = 'done'") == [
         ("a1", "done")
     ]
+
+
+def test_the_file_is_kept_once_an_attempt(stopping: Stopping) -> None:
+    """The text of the file is kept with the first statement that is noted, whatever was only read before."""
+    stopping.revision(
+        "a1",
+        in_autocommit(
+            'op.execute("SELECT 1")\nop.execute("CREATE TABLE t (n int)")\nop.execute("INSERT INTO t VALUES (1)")\n'
+            + stop_at("x")
+        ),
+    )
+    stopping.apply("x")
+    text = stopping.project.versions.joinpath("a1.py").read_text()
+    assert stopping.rows("SELECT tag, source FROM erm.progress ORDER BY place") == [
+        ("CREATE TABLE", text),
+        ("INSERT", None),
+    ]
