@@ -49,7 +49,7 @@ class RunRecord:
         id: the run's number in this ledger.
         started_at: when it started, with time zone.
         finished_at: when it ended; the last sign of life of one that died; None while it runs, or until that is found.
-        mode: `apply` or `rollback`.
+        mode: `apply`, `rollback`, `repair`, or `import`: what another tool had run was taken over.
         environment: the profile it was run for.
         who: the operating system's user and the database role, as `ann (deployer)`.
         host: the machine it was run on.
