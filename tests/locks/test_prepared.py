@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg2
@@ -14,7 +15,7 @@ from tests.support.servers import PrivateServer, private_server
 
 
 @pytest.fixture
-def server(pg_bin: PostgresBinaries) -> PrivateServer:
+def server(pg_bin: PostgresBinaries) -> Iterator[PrivateServer]:
     """A server that takes prepared transactions."""
     with private_server(pg_bin, max_prepared_transactions="5") as server:
         yield server
