@@ -58,7 +58,7 @@ def test_limits_of_the_role_and_of_the_database_do_not_hold(deployment: Deployme
     database.execute(f"ALTER ROLE {role} IN DATABASE {database.name} SET lock_timeout = '50ms'")
     database.execute(f"ALTER ROLE {role} SET idle_in_transaction_session_timeout = '100ms'")
     database.execute(f"ALTER DATABASE {database.name} SET idle_session_timeout = '100ms'")
-    newer = database.server.major >= 17
+    newer = database.execute("SELECT current_setting('server_version_num')::int >= 170000")[0][0]
     if newer:
         database.execute(f"ALTER DATABASE {database.name} SET transaction_timeout = '100ms'")
     slow = 'op.execute("SELECT pg_sleep(0.3)")\nimport time\ntime.sleep(0.3)\n'

@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from erm_alembic.config.settings import ExecutionSettings
-from erm_alembic.execute import watch as watching
 from erm_alembic.execute.session import SessionLimits
 from erm_alembic.execute.watch import LockWatch
 from erm_alembic.planning.model import Statement, Step
-from erm_alembic.postgres.activity import Session, wait_of
+from erm_alembic.postgres.activity import Held, Session, wait_of
 from tests.faults.deploying import until
 from tests.locks.blocking import open_transaction, pid_of
 from tests.support.databases import Database
@@ -84,8 +83,13 @@ def test_the_server_is_asked_once_a_second_at_most(one_database: Database, monke
     """Before each of a thousand revisions nothing is asked again within a second, and nothing while nobody lingers."""
     asked: list[Any] = []
     now = [100.0]
-    monkeypatch.setattr(watching, "held_for_long", lambda *arguments: asked.append(arguments) or ())
-    monkeypatch.setattr(watching.time, "monotonic", lambda: now[0])
+
+    def asking(*arguments: Any) -> tuple[Held, ...]:
+        asked.append(arguments)
+        return ()
+
+    monkeypatch.setattr("erm_alembic.execute.watch.held_for_long", asking)
+    monkeypatch.setattr("erm_alembic.execute.watch.time.monotonic", lambda: now[0])
     connection = one_database.connect()
     locks = LockWatch(connection, SessionLimits(ExecutionSettings(), print), print)
     step = Step("a1", (), "", "a1.py", "upgrade", "ok", statements=(Statement("CREATE TABLE a (id int)"),))
