@@ -182,11 +182,18 @@ def import_sql(
         ErmError: a subclass of it, when the scripts cannot be imported or the database cannot be taken over.
 
     Example:
-        `import_sql(Path("db/migrations"), "staging", write=False).adoption.steps`
+        >>> for folder in ("fresh/migrations", "fresh/old"):
+        ...     Path(folder).mkdir(parents=True)
+        >>> _ = Path("fresh/migrations/env.py").write_text("...")
+        >>> config = Path("fresh/erm.yaml")
+        >>> _ = config.write_text("migrations: {directory: migrations}")
+        >>> _ = Path("fresh/old/001_users.sql").write_text("CREATE TABLE users (id int);")
+        >>> [step.path for step in import_sql(Path("fresh/old"), config=config).adoption.steps]
+        ['migrations/versions/001_users.py']
     """
     settings = load_settings(env, config, require_url=env is not None)
     project = find_project(settings)
-    source = read_directory(folder, layout)
+    source = read_directory(folder.absolute(), layout)
     adoption = plan_adoption(project, source, version_path)
     if env is None:
         if write:
