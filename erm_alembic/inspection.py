@@ -16,10 +16,10 @@ from erm_alembic.opening import interruptible, open_project
 from erm_alembic.planning.leftovers import InvalidIndex, leftovers
 from erm_alembic.planning.model import HalfDoneRevision
 from erm_alembic.planning.standing import read_standing
-from erm_alembic.revisions.project import find_project
+from erm_alembic.revisions.project import AlembicOptions, find_project
 from erm_alembic.target import open_target
 
-__all__ = ["Status", "history", "restore", "status"]
+__all__ = ["AlembicOptions", "Status", "history", "restore", "status"]
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Status:
     invalid_indexes: tuple[InvalidIndex, ...] = ()
 
 
-def status(env: str | None = None, *, config: Path | None = None) -> Status:
+def status(env: str | None = None, *, config: Path | None = None, options: AlembicOptions | None = None) -> Status:
     """Where a database stands: recorded revisions, heads, what is pending, what is half done, the last run.
 
     Of the revisions only half-done ones are recorded, to tell what comes next in them; one that fails hides nothing
@@ -65,6 +65,7 @@ def status(env: str | None = None, *, config: Path | None = None) -> Status:
     Args:
         env: the profile.
         config: the path of erm.yaml.
+        options: Alembic's own options for env.py.
 
     Raises:
         ErmError: a subclass of it, when it cannot be told.
@@ -76,7 +77,7 @@ def status(env: str | None = None, *, config: Path | None = None) -> Status:
         >>> erm_alembic.status("staging").current, erm_alembic.status("staging").pending[0]
         (('8c4d2e91f6a0',), 'b57e03d4a9c8')
     """
-    opened = open_project(env, config)
+    opened = open_project(env, config, options)
     with opened.target.reported(), open_ledger(opened.target) as ledger:
         last, half_done = read_last_run(ledger), ledger.half_done()
         with ledger.connection.cursor() as cursor:

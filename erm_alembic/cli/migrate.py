@@ -25,6 +25,7 @@ from erm_alembic.cli.options import (
     VerboseOption,
     WaitOption,
     XOption,
+    typed_again,
     wait_seconds,
 )
 from erm_alembic.errors import ErmError, UsageError
@@ -84,18 +85,11 @@ class Request:
     @property
     def typed_again(self) -> tuple[str, ...]:
         """What the next command must repeat to be about the same plan; the profile is repeated anyway."""
-        options = {
-            "--to": self.to,
-            "--steps": self.steps,
-            "--config": self.config,
-            "--tag": self.tag,
-            "--wait": self.wait,
-        }
+        options = {"--to": self.to, "--steps": self.steps, "--wait": self.wait}
         given = [(name, str(value)) for name, value in options.items() if value is not None]
-        given += [("-x", value) for value in self.x]
-        given += [("--name", self.name)] if self.name != "alembic" else []
         flags = ("--accept-environment",) if self.accept_environment else ()
-        return (*(word for pair in given for word in pair), *flags)
+        reached = typed_again(self.config, self.x, self.name, self.tag)
+        return (*(word for pair in given for word in pair), *reached, *flags)
 
 
 def _refuse(what: str, cure: str) -> UsageError:

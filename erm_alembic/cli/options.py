@@ -7,6 +7,7 @@ in the `Invocation`, and a command that was not given its own takes the one from
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -36,6 +37,7 @@ __all__ = [
     "YesOption",
     "complete_environments",
     "invocation",
+    "typed_again",
     "wait_seconds",
 ]
 
@@ -114,6 +116,26 @@ def wait_seconds(text: str) -> float:
         return parse_duration(text).total_seconds()
     except ValueError as error:
         raise UsageError(f"--wait: {error}.", effect="Nothing was changed.", cure="Write it as in: --wait 5m") from None
+
+
+def typed_again(config: Path | None, x: Sequence[str] | None, name: str, tag: str | None) -> tuple[str, ...]:
+    """What of the command line the next command must repeat to reach the same project in the same way.
+
+    Args:
+        config: `--config`.
+        x: each `-x`.
+        name: `--name`.
+        tag: `--tag`.
+
+    Example:
+        >>> typed_again(None, ["tenant=eu"], "alembic", None)
+        ('-x', 'tenant=eu')
+    """
+    given = [] if config is None else [("--config", str(config))]
+    given += [] if tag is None else [("--tag", tag)]
+    given += [("-x", value) for value in x or ()]
+    given += [("--name", name)] if name != "alembic" else []
+    return tuple(word for pair in given for word in pair)
 
 
 EnvironmentOption = Annotated[

@@ -23,6 +23,7 @@ from erm_alembic.cli.options import (
     WaitOption,
     XOption,
     YesOption,
+    typed_again,
     wait_seconds,
 )
 from erm_alembic.errors import UsageError
@@ -140,17 +141,20 @@ def repair(
         )
     seconds = None if wait is None else wait_seconds(wait)
     options = AlembicOptions(x=tuple(x or ()), name=name, tag=tag)
-    paint = console.painter(sys.stdout)
+    paint, again = console.painter(sys.stdout), typed_again(config, x, name, tag)
     with console.stdout_reserved():
         report = pipeline.half_done(env, revision, config=config, options=options)
     if action is None:
-        shown = report_json(report) if format_ is Format.json else report_text(report, verbose=verbose, paint=paint)
-        console.write(shown)
+        if format_ is Format.json:
+            console.write(report_json(report))
+        else:
+            console.write(report_text(report, verbose=verbose, arguments=again, paint=paint))
         return
     ways = _one(report, action)
     if ways is not None and ways.way(action).closed is None:
         if format_ is Format.text:
-            console.write(way_text(ways, ways.way(action), report.environment, verbose=verbose, paint=paint))
+            words = (report.environment, *again)
+            console.write(way_text(ways, ways.way(action), words, verbose=verbose, paint=paint))
         if not yes:
             _confirm(ways, action, report.environment)
     with progress(verbose=verbose) as watched, console.stdout_reserved():

@@ -7,7 +7,17 @@ import sys
 import typer
 
 from erm_alembic.cli import console
-from erm_alembic.cli.options import ConfigOption, EnvironmentOption, Format, FormatOption, VerboseOption
+from erm_alembic.cli.options import (
+    ConfigOption,
+    EnvironmentOption,
+    Format,
+    FormatOption,
+    SectionOption,
+    TagOption,
+    VerboseOption,
+    XOption,
+    typed_again,
+)
 
 __all__ = ["register", "status"]
 
@@ -21,6 +31,9 @@ Examples:
 def status(
     env: EnvironmentOption = None,
     format_: FormatOption = Format.text,
+    x: XOption = None,
+    name: SectionOption = "alembic",
+    tag: TagOption = None,
     config: ConfigOption = None,
     verbose: VerboseOption = False,
 ) -> None:
@@ -29,11 +42,14 @@ def status(
     from erm_alembic.render.status import status_json, status_text
 
     with console.stdout_reserved():
-        facts = pipeline.status(env, config=config)
+        options = pipeline.AlembicOptions(x=tuple(x or ()), name=name, tag=tag)
+        facts = pipeline.status(env, config=config, options=options)
     if format_ is Format.json:
         console.write(status_json(facts))
     else:
-        console.write(status_text(facts, paint=console.painter(sys.stdout)))
+        console.write(
+            status_text(facts, arguments=typed_again(config, x, name, tag), paint=console.painter(sys.stdout))
+        )
 
 
 def register(app: typer.Typer) -> None:

@@ -67,12 +67,15 @@ class RepairFacts(Protocol):
     def passed_over(self) -> tuple[str, ...]: ...
 
 
-def report_text(report: ReportFacts, *, verbose: bool = False, paint: Paint = plain) -> str:
+def report_text(
+    report: ReportFacts, *, verbose: bool = False, arguments: tuple[str, ...] = (), paint: Paint = plain
+) -> str:
     """What is half done, and what each way out of it would do.
 
     Args:
         report: the facts.
         verbose: show whole statements rather than their start.
+        arguments: what was typed and belongs into the next command too, such as `-x`.
         paint: gives colour; none by default.
     """
     url = f"{one_line(report.database_url)}  (PostgreSQL {report.server_version})"
@@ -83,21 +86,21 @@ def report_text(report: ReportFacts, *, verbose: bool = False, paint: Paint = pl
         lines += ["", *half_done_facts(ways.half_done, paint), "", "  Done, and committed:"]
         lines += [f"  {line}" for line in _committed(ways.found.statements)]
         for way in ways.ways:
-            lines += ["", *_way(ways, way, report.environment, verbose, paint)]
+            lines += ["", *_way(ways, way, (report.environment, *arguments), verbose, paint)]
     return "\n".join(lines) + "\n"
 
 
-def way_text(ways: Ways, way: Way, environment: str, *, verbose: bool = False, paint: Paint = plain) -> str:
+def way_text(ways: Ways, way: Way, words: tuple[str, ...], *, verbose: bool = False, paint: Paint = plain) -> str:
     """One way alone: what is shown before it is gone.
 
     Args:
         ways: the half-done revision.
         way: the way.
-        environment: the profile.
+        words: the profile, and what else was typed and belongs into the command.
         verbose: show whole statements rather than their start.
         paint: gives colour; none by default.
     """
-    lines = [*half_done_facts(ways.half_done, paint), "", *_way(ways, way, environment, verbose, paint)]
+    lines = [*half_done_facts(ways.half_done, paint), "", *_way(ways, way, words, verbose, paint)]
     return "\n".join(lines) + "\n"
 
 
@@ -110,11 +113,11 @@ def _statement(line: int | None, sql: str) -> str:
     return f"  {'-' if line is None else line:>5}  {clip(one_line(sql), SHORT)}"
 
 
-def _way(ways: Ways, way: Way, environment: str, verbose: bool, paint: Paint) -> list[str]:
+def _way(ways: Ways, way: Way, typed: tuple[str, ...], verbose: bool, paint: Paint) -> list[str]:
     half = ways.half_done
     if way.closed is not None:
         return [f"  {paint(f'--{way.action}', 'dim')} is closed: {one_line(way.closed)}."]
-    words = ["erm", "repair", half.revision, f"--{way.action}", "--env", environment]
+    words = ["erm", "repair", half.revision, f"--{way.action}", "--env", *typed]
     words += ["--reason", "TEXT"] if way.action in ("mark-done", "forget") else []
     words += ["--allow-data-loss"] if any(loss.rows != 0 for loss in way.data_loss) else []
     lines = [

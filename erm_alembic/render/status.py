@@ -51,11 +51,12 @@ class StatusFacts(Protocol):
     def invalid_indexes(self) -> tuple[InvalidIndex, ...]: ...
 
 
-def status_text(status: StatusFacts, *, paint: Paint = plain) -> str:
+def status_text(status: StatusFacts, *, arguments: tuple[str, ...] = (), paint: Paint = plain) -> str:
     """Where a database stands: current and head revisions, what is pending, the last run, what is half done.
 
     Args:
         status: the facts.
+        arguments: what was typed and belongs into the next command too, such as `-x`.
         paint: gives colour; none by default.
     """
     url = f"{one_line(status.database_url)}  (PostgreSQL {status.server_version})"
@@ -79,7 +80,7 @@ def status_text(status: StatusFacts, *, paint: Paint = plain) -> str:
     for index in status.invalid_indexes:
         lines.append(f"Invalid  {paint(one_line(str(index)), 'bad')}")
     for half in status.half_done:
-        lines += ["", *half_done_lines(half, status.environment, paint)]
+        lines += ["", *half_done_lines(half, (status.environment, *arguments), paint)]
     return "\n".join(lines) + "\n"
 
 
@@ -97,22 +98,22 @@ def _last_run(status: StatusFacts, paint: Paint) -> str:
     return f"Last     {run_headline(run, paint)}"
 
 
-def half_done_lines(half: HalfDoneRevision, environment: str, paint: Paint = plain) -> list[str]:
+def half_done_lines(half: HalfDoneRevision, typed: tuple[str, ...], paint: Paint = plain) -> list[str]:
     """What is half done, what stays, what comes next, and what to type.
 
     Args:
         half: the revision.
-        environment: the profile, for the commands.
+        typed: the profile, and what else was typed and belongs into the commands.
         paint: gives colour; none by default.
     """
-    commands = [_command("erm", "repair", half.revision, "--env", environment)]
+    commands = [_command("erm", "repair", half.revision, "--env", *typed)]
     purposes = ["shows what can be done"]
     if half.obstacle is None and half.direction == "upgrade":
-        commands.insert(0, _command("erm", "migrate", "--env", environment))
+        commands.insert(0, _command("erm", "migrate", "--env", *typed))
         purposes = ["goes on there", "shows what else can be done"]
     width = max(map(len, commands))
-    typed = [f"  {command:<{width}}   {does}" for command, does in zip(commands, purposes, strict=True)]
-    return [*half_done_facts(half, paint), *typed]
+    shown = [f"  {command:<{width}}   {does}" for command, does in zip(commands, purposes, strict=True)]
+    return [*half_done_facts(half, paint), *shown]
 
 
 def half_done_facts(half: HalfDoneRevision, paint: Paint = plain) -> list[str]:

@@ -51,6 +51,9 @@ def test_a_tenant_does_not_go_on_with_what_another_one_has_half_done(project: Pr
     project.database.execute(f"UPDATE \"{second}\".orders SET note = ''")
     assert project.apply("-x", f"tenant={second}").returncode == 0
     assert tables(project, second) == {"orders", "alembic_version", "part", "last"}
+    shown = project.erm("status", "-x", f"tenant={first}").stdout
+    assert "erm repair b2 --env dev -x tenant=a%s" in shown
+    assert "is half done" not in project.erm("status", "-x", f"tenant={second}").stdout
     taken = project.erm("repair", "b2", "--take-back", "--yes", "-x", f"tenant={first}")
     assert taken.returncode == 0, taken.stderr
     assert tables(project, first) == {"orders", "alembic_version"}
