@@ -8,13 +8,14 @@ import psycopg2
 
 from erm_alembic.errors import ErmError
 from erm_alembic.execute.run import Course
-from erm_alembic.ledger.store import open_ledger
+from erm_alembic.ledger.store import Ledger, open_ledger
 
 __all__ = ["write_end"]
 
 # A server that restarts is back within this; a network that lets nothing through is given up after that.
 RESTART_SECONDS = 5.0
 AGAIN_SECONDS = 0.2
+LATEST_RUNS = 10
 SILENCE_SECONDS = 10.0
 # By the beginning of the SQLSTATE: the connection, the server's own end or start, too many connections.
 PASSING = ("08", "57P", "53300")
@@ -30,18 +31,16 @@ def write_end(course: Course, result: str, error: str | None) -> None:
         result: `done`, `failed` or `interrupted`.
         error: what failed.
     """
-    failed = None if result == "done" else course.failed_row(error or result)
     deadline = time.monotonic() + RESTART_SECONDS
     try:
-        with course.ledger.answered_within(SILENCE_SECONDS):
-            course.ledger.finish_run(course.run_id, result, error, failed)
+        _write(course, course.ledger, result, error)
         return
     except (ErmError, psycopg2.Error):
         pass
     while True:
         try:
-            with open_ledger(course.run.target) as fresh, fresh.answered_within(SILENCE_SECONDS):
-                fresh.finish_run(course.run_id, result, error, failed)
+            with open_ledger(course.run.target) as fresh:
+                _write(course, fresh, result, error)
             return
         except (ErmError, psycopg2.Error) as refusal:
             if time.monotonic() > deadline or not _may_pass(refusal):
@@ -50,6 +49,22 @@ def write_end(course: Course, result: str, error: str | None) -> None:
                 )
                 return
         time.sleep(AGAIN_SECONDS)
+
+
+def _write(course: Course, ledger: Ledger, result: str, error: str | None) -> None:
+    with ledger.answered_within(SILENCE_SECONDS):
+        if course.raw.closed:
+            course.agree_with(_done_by(course.run_id, ledger))
+        failed = None if result == "done" else course.failed_row(error or result)
+        ledger.finish_run(course.run_id, result, error, failed)
+
+
+def _done_by(run_id: int, ledger: Ledger) -> frozenset[str]:
+    """The revisions that the ledger has as done by a run; the deploy lock may be another's by now."""
+    latest = ledger.runs(LATEST_RUNS)
+    return frozenset(
+        each.revision for run in latest if run.id == run_id for each in run.revisions if each.outcome == "done"
+    )
 
 
 def _may_pass(error: ErmError | psycopg2.Error) -> bool:

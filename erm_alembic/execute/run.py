@@ -6,7 +6,7 @@ A revision's row in the ledger is written in the revision's own transaction: bot
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from psycopg2.extensions import cursor as PlainCursor
@@ -47,6 +47,7 @@ __all__ = ["Course", "Mode", "Run"]
 
 Mode = Literal["apply", "rollback", "repair"]
 NOTHING_CHANGED = "Nothing was changed."
+LOST = "the server went down before this revision's commit was on its disk"
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ class Course:
         self.outcomes: list[StepOutcome] = []
         self.current = run.survey.plan.current
         self._next_heads: tuple[str, ...] = ()
+        self._heads_before: list[tuple[str, ...]] = []
         self._half_done: dict[tuple[str, str], HalfDone] = {}
         self._commits_wait_for: str | None = None
         self.hooks = RunHooks(run.hooks, run.survey.plan, run_id, ledger, watch, run.progress.note)
@@ -160,7 +162,7 @@ class Course:
         pending = choose_pending(run.project, survey.scripts, survey.request, heads, self.ledger.applied_order())
         wanted = [step.revision for step in survey.plan.steps]
         found = [each.facts.revision for each in pending]
-        unchanged = found == wanted or (run.mode == "apply" and found == wanted[len(wanted) - len(found) :])
+        unchanged = found == wanted or (run.mode == "apply" and found == [each for each in wanted if each in found])
         if not unchanged:
             raise _changed_since_plan(heads)
         self.current = tuple(sorted(heads))
@@ -231,8 +233,24 @@ class Course:
             raise under_way.failure.with_traceback(error.__traceback__) from error
 
     def _done(self, under_way: StepUnderWay) -> None:
+        self._heads_before.append(self.current)
         self.current = self._next_heads
         self._finish_step(under_way, under_way.outcome("done"))
+
+    def agree_with(self, done: frozenset[str]) -> None:
+        """Believe the ledger when the migration's connection was lost: a commit's answer may have been lost with it, or
+        a server that crashed may have lost the commit itself.
+
+        Args:
+            done: the revisions that the ledger has as done by this run.
+        """
+        if self.under_way is not None and self.under_way.revision in done:
+            self._done(self.under_way)
+        kept = [outcome for outcome in self.outcomes if outcome.outcome == "done" and outcome.revision in done]
+        lost = self.outcomes[len(kept) :]
+        if lost:
+            self.current = self._heads_before[len(kept)]
+            self.outcomes = [*kept, *(replace(outcome, outcome="failed", error=LOST) for outcome in lost)]
 
     def _finish_step(self, under_way: StepUnderWay, outcome: StepOutcome) -> None:
         self.outcomes.append(outcome)

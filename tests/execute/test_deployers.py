@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
 import signal
 
@@ -129,3 +131,28 @@ def test_another_environment_is_refused_until_accepted(project: Project, one_dat
     project.table("c3", "third", down="b2")
     assert project.apply("--env", "prod").returncode == 0
     assert [run["environment"] for run in project.runs()] == ["staging", "prod", "prod"]
+
+
+def test_another_one_did_a_branch_meanwhile(project: Project, one_database: Database) -> None:
+    """Who waited while somebody deployed one of two branches does the rest, though it is not the end of its plan."""
+    project.table("a1", "first")
+    assert project.apply().returncode == 0
+    project.table("b2", "second", down="a1")
+    project.table("c3", "third", down="a1")
+    project.revision("d4", 'op.execute("CREATE TABLE fourth (id int)")', 'op.drop_table("fourth")', down=("b2", "c3"))
+    plan = json.loads(project.apply("--mode", "plan", "--format", "json").stdout)
+    planned = [each["revision"] for each in plan["pending"]]
+    later = planned[1]
+    with contextlib.closing(one_database.connect()) as other:
+        cursor = other.cursor()
+        cursor.execute("SELECT pg_advisory_lock(%s, 1)", [0x65726D])
+        with project.deploying("--wait", "1m") as waiter:
+            assert waiter.process.stderr is not None
+            assert waiter.process.stderr.readline().startswith("Waiting for the deploy lock, held by pid ")
+            cursor.execute(f"CREATE TABLE {'second' if later == 'b2' else 'third'} (id int PRIMARY KEY)")
+            cursor.execute("UPDATE alembic_version SET version_num = %s", [later])
+            cursor.execute("SELECT pg_advisory_unlock_all()")
+            code, out, err = waiter.ended()
+    assert code == 0, out + err
+    assert tables(one_database) == {"first", "second", "third", "fourth", "alembic_version"}
+    assert [each["revision"] for each in project.runs()[-1]["revisions"]] == [planned[0], "d4"]

@@ -45,6 +45,7 @@ def and_again(project: Project, path: Path) -> None:
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
 def test_the_server_restarts(mode: StopMode, own: Project) -> None:
     """A server that restarts fails the revision under way; it is back in time for the ledger to have the last word."""
+    own.config("execution: {synchronous_commit: true}")
     path = two_revisions(own)
     assert own.database is not None
     with own.deploying() as deployer:

@@ -1,0 +1,82 @@
+"""A commit whose answer is lost, and one that the server itself loses: what is told is what is there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from erm_alembic.postgres.embedded.binaries import PostgresBinaries
+from tests.faults.deploying import SLEEPS, Project, tables, until
+from tests.faults.network import Network, network_to
+from tests.support.databases import Database
+from tests.support.servers import private_server
+
+
+@pytest.fixture
+def cut_at_commit(project: Project, one_database: Database) -> Iterator[None]:
+    """A network that is reset when the commit of the second revision has reached the server, before its answer."""
+    seen: list[bytes] = []
+    networks: list[Network] = []
+
+    def hear(data: bytes, send: Callable[[], None]) -> None:
+        send()
+        seen.append(data)
+        if b"COMMIT" in data and any(b"CREATE TABLE second" in each for each in seen):
+            seen.clear()
+            until(lambda: "second" in tables(one_database))
+            networks[0].cut(for_good=False)
+
+    with network_to(one_database.server.socket_dir, hear) as network:
+        networks.append(network)
+        project.url = network.url(one_database.name)
+        yield
+    project.url = one_database.url
+
+
+def test_the_answer_to_a_commit_is_lost(project: Project, one_database: Database, cut_at_commit: None) -> None:
+    """A connection that is lost when the commit was made ends the run; the revision is told to be done, as it is."""
+    project.table("a1", "first")
+    project.revision("b2", 'op.execute("CREATE TABLE second (id int)")', 'op.drop_table("second")', down="a1")
+    project.table("c3", "third", down="b2")
+    done = project.apply()
+    assert done.returncode == 1, done.stdout
+    assert re.search(r"^  done     b2", done.stdout, re.MULTILINE), done.stdout
+    assert "The database is now at b2." in done.stdout
+    (run,) = project.runs()
+    assert run["outcome"] == "failed"
+    assert [(each["revision"], each["outcome"]) for each in run["revisions"]] == [("a1", "done"), ("b2", "done")]
+    project.url = one_database.url
+    assert project.apply("--wait", "30s").returncode == 0
+    assert [each["revision"] for each in project.runs()[-1]["revisions"]] == ["c3"]
+
+
+def test_a_server_that_crashes_loses_what_was_not_on_its_disk(pg_bin: PostgresBinaries, tmp_path: Path) -> None:
+    """Commits within a run do not wait for the disk: of those that a crash takes, nothing is told to be there, and the
+    next run makes them again."""
+    with private_server(pg_bin, wal_writer_delay="10s") as server:
+        database = Database("postgres", server)
+        project = Project(tmp_path, database)
+        project.table("a1", "first")
+        project.table("b2", "second", down="a1")
+        path = project.revision("c3", SLEEPS, down="b2")
+        with project.deploying() as deployer:
+            deployer.until(lambda: database.execute("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"))
+            server.restart("immediate")
+            code, out, err = deployer.ended()
+        assert code == 1, err
+        there = [
+            row[0] for row in database.execute("SELECT revision FROM erm.revision WHERE outcome = 'done' ORDER BY 1")
+        ]
+        assert tables(database) - {"alembic_version"} == {{"a1": "first", "b2": "second"}[each] for each in there}
+        assert re.findall(r"^  done     (\w+)", out, re.MULTILINE) == there
+        lost = [each for each in ("a1", "b2") if each not in there]
+        assert out.count("the server went down before this revision's commit was on its disk") == len(lost), out
+        now = there[-1] if there else "base: no revision is recorded"
+        assert f"The database is now at {now}." in out
+        path.write_text(path.read_text().replace("pg_sleep(600)", "pg_sleep(0)"))
+        done = project.apply()
+        assert done.returncode == 0, done.stderr
+        assert tables(database) == {"first", "second", "alembic_version"}
