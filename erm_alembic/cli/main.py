@@ -64,7 +64,7 @@ COMMANDS: tuple[LazyCommand, ...] = (
     LazyCommand("history", "Show what was run on a database; restore a lost revision.", "erm_alembic.cli.history"),
     LazyCommand("init", "Start an Alembic project that erm runs.", "erm_alembic.cli.init"),
     LazyCommand("new", "Write an empty revision.", "erm_alembic.cli.new"),
-    LazyCommand("gen", "Write a revision from the difference between models and database.", "erm_alembic.cli.gen"),
+    LazyCommand("gen", "Write a revision where models and database differ.", "erm_alembic.cli.gen"),
     LazyCommand(
         "import-sql", "Adopt the SQL scripts of golang-migrate, dbmate or Go's erm.", "erm_alembic.cli.import_sql"
     ),
