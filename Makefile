@@ -48,8 +48,8 @@ build: venv ## build the sdist and the wheel into dist/
 	@rm -rf dist
 	@$(BIN)/python -m build --outdir dist .
 
-bench: venv ## run the benchmarks
-	@set -e; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+bench: venv ## compare erm with plain Alembic, in one table (ARGS='--growth --write' goes to python -m benchmarks)
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## remove what the other commands have made (.venv too), and nothing else
 	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,1 @@
+"""What erm costs beside plain Alembic: `python -m benchmarks` (or `make bench`)."""
