@@ -37,7 +37,9 @@ class Replicated:
 
     def catch_up(self, seconds: float = 30.0) -> None:
         """Wait until the standby has replayed all that the primary has written."""
-        (written,) = self.primary.execute("SELECT pg_current_wal_lsn()")[0]
+        # A commit that waits brings along those that did not.
+        self.primary.execute("SELECT pg_logical_emit_message(true, 'catch up', '')")
+        (written,) = self.primary.execute("SELECT pg_current_wal_flush_lsn()")[0]
         deadline = time.monotonic() + seconds
         while not self.standby.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", written)[0][0]:
             assert time.monotonic() < deadline, self.standby.log()[-2000:]
