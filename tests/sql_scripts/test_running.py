@@ -157,3 +157,10 @@ def test_a_script_without_transaction_goes_on_where_it_failed(project: SqlProjec
     one_database.execute("DELETE FROM a WHERE ctid = (SELECT min(ctid) FROM a)")
     assert project.applied().result == "done"
     assert one_database.execute("SELECT count(*) FROM pg_index WHERE indrelid = 'a'::regclass AND indisvalid") == [(2,)]
+
+
+def test_another_template_that_is_called_sql_is_no_script(project: SqlProject) -> None:
+    """The line is the revision's own, where code of another file sends the statement."""
+    project.revision("aaaa", 'exec(compile("op.execute(\'SELECT 1\')", "/srv/templates/a.sql", "exec"), {"op": op})')
+    (step,) = project.plan().steps
+    assert [(statement.line, statement.path) for statement in step.statements] == [(12, None)]

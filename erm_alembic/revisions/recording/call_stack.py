@@ -11,6 +11,11 @@ __all__ = ["beside", "calling_line", "calling_place", "failed_at", "line_in_trac
 SCRIPT = ".sql"  # a frame in such a file runs a statement of it (revisions/sql/sql_scripts.py)
 
 
+def _is_script_of(file: str, path: str) -> bool:
+    """Whether a frame's file is a SQL script beside the revision file; a template engine's may be called `.sql` too."""
+    return file.endswith(SCRIPT) and Path(file).parent == Path(path).parent
+
+
 def calling_place(path: str) -> tuple[str, int] | None:
     """The file and line that send what is being sent: the file at `path`, or a SQL script that it runs.
 
@@ -24,7 +29,7 @@ def calling_place(path: str) -> tuple[str, int] | None:
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
-        if file == path or file.endswith(SCRIPT):
+        if file == path or _is_script_of(file, path):
             return file, frame.f_lineno
         frame = frame.f_back
     return None
@@ -59,7 +64,7 @@ def failed_at(error: BaseException, path: str, shown: str, otherwise: tuple[str,
     trace = error.__traceback__
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
-        if file == path or file.endswith(SCRIPT):
+        if file == path or _is_script_of(file, path):
             found = file, trace.tb_lineno
         trace = trace.tb_next
     if found is None:
@@ -91,7 +96,8 @@ def line_in_traceback(error: BaseException, path: str) -> int | None:
     line = None
     trace = error.__traceback__
     while trace is not None:
-        if trace.tb_frame.f_code.co_filename == path or trace.tb_frame.f_code.co_filename.endswith(SCRIPT):
+        file = trace.tb_frame.f_code.co_filename
+        if file == path or _is_script_of(file, path):
             line = trace.tb_lineno
         trace = trace.tb_next
     return line
