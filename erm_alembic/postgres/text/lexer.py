@@ -43,6 +43,8 @@ TOKEN = re.compile(
 
 # One statement is asked about several times while it passes; a long one is a load of data, and not worth keeping.
 KEPT_TEXTS, LONGEST_KEPT = 64, 10_000
+# What was planned is sent soon afterwards: of a history of some thousand statements, each is looked at once.
+KEPT_KINDS = 4096
 
 
 class Token(NamedTuple):
@@ -161,7 +163,14 @@ def statement_kinds(sql: str) -> frozenset[str]:
         >>> sorted(statement_kinds("-- why\\n (select 1); ROLLBACK TO SAVEPOINT a"))
         ['ROLLBACK TO', 'SELECT']
     """
+    return (_kinds_before if len(sql) <= LONGEST_KEPT else _kinds)(sql)
+
+
+def _kinds(sql: str) -> frozenset[str]:
     return frozenset(_kind(statement) for statement in split_statements(sql))
+
+
+_kinds_before = lru_cache(KEPT_KINDS)(_kinds)
 
 
 def _kind(statement: list[Token]) -> str:
