@@ -25,7 +25,7 @@ class Line:
     megabytes: dict[int, float]
 
 
-def measure_growth(bench: Bench, numbers: Sequence[int], rounds: int = 3) -> tuple[Line, ...]:
+def measure_growth(bench: Bench, numbers: Sequence[int], rounds: int = 2) -> tuple[Line, ...]:
     """Measure an apply of revisions that do nothing, plans of what was applied, and Alembic beside them."""
     lines = tuple(
         Line(name, {}, {}) for name in ("erm plan", "erm plan, ERM_NO_CACHE=1", "alembic current", "erm apply (no-ops)")
