@@ -83,7 +83,7 @@ def report_text(
     if not report.revisions:
         return "\n".join([*lines, "", paint("No revision is half done.", "good")]) + "\n"
     for ways in report.revisions:
-        lines += ["", *half_done_facts(ways.half_done, paint), "", "  Done, and committed:"]
+        lines += ["", *_heading(ways, paint), "", "  Done, and committed:"]
         lines += [f"  {line}" for line in _committed(ways.found.statements)]
         for way in ways.ways:
             lines += ["", *_way(ways, way, (report.environment, *arguments), verbose, paint)]
@@ -100,8 +100,19 @@ def way_text(ways: Ways, way: Way, words: tuple[str, ...], *, verbose: bool = Fa
         verbose: show whole statements rather than their start.
         paint: gives colour; none by default.
     """
-    lines = [*half_done_facts(ways.half_done, paint), "", *_way(ways, way, words, verbose, paint)]
+    lines = [*_heading(ways, paint), "", *_way(ways, way, words, verbose, paint)]
     return "\n".join(lines) + "\n"
+
+
+def _heading(ways: Ways, paint: Paint) -> list[str]:
+    if not ways.superseded:
+        return half_done_facts(ways.half_done, paint)
+    half = ways.half_done
+    since = "recorded it" if half.direction == "upgrade" else "taken it back"
+    return [
+        f"Revision {one_line(half.revision)} was half done by run {half.run_id}, and Alembic has {since} since: "
+        "only the ledger's notes are left, and the next run forgets them."
+    ]
 
 
 def _committed(statements: tuple[DoneStatement, ...]) -> list[str]:

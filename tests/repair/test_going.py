@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import subprocess
 from typing import Any
 
@@ -29,6 +30,7 @@ from tests.repair.halves import (
 )
 
 NEXT = "\n    "
+ALTER = 'op.execute("ALTER TABLE orders ALTER COLUMN note DROP NOT NULL")'
 YES = ("--yes", "--format", "json")
 
 
@@ -230,6 +232,50 @@ def test_a_killed_take_back_is_ended_by_the_same_command(project: Project) -> No
     assert [run["outcome"] for run in project.runs()][-2:] == ["died", "done"]
 
 
+def test_a_signal_ends_a_take_back_in_words(project: Project) -> None:
+    """Ctrl-C cancels it, rolls back what can be, and is in the ledger; the same command again ends it."""
+    half_done(project, UP.replace(", postgresql_concurrently=True", ""), f"{ALTER}\nop.drop_table('part')")
+    assert project.database is not None
+    holder = project.database.connect()
+    with holder.cursor() as cursor, project.running("repair", "--take-back", "--yes") as repairer:
+        cursor.execute("BEGIN; LOCK TABLE orders IN ACCESS SHARE MODE")
+        until(lambda: waiting(project))
+        repairer.signal(signal.SIGINT)
+        code, out, _ = repairer.ended()
+    holder.close()
+    assert (code, "Interrupted: revision b2 is half done yet" in out) == (130, True)
+    assert (status(project)["half_done"][0]["obstacle"], last_run(project)["outcome"]) == (None, "interrupted")
+    repaired(project.erm("repair", "--take-back", *YES))
+    assert present(project, "part") == []
+
+
+def test_two_repairs_at_once_do_not_both_repair(project: Project) -> None:
+    """The one that has waited for the deploy lock looks again, and leaves alone what is not as it was shown."""
+    half_done(project)
+    assert project.database is not None
+    holder = project.database.connect()
+    with holder.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s, 1)", [0x65726D])
+        with project.running("repair", "--take-back", "--yes", "--wait", "1m") as repairer:
+            until(lambda: sessions(project))
+            execute(project, "DELETE FROM erm.progress")
+            holder.close()
+            code, _, err = repairer.ended()
+    assert (code, err.splitlines()[-3]) == (
+        1,
+        "error:  Somebody else has worked on revision b2 since it was looked at.",
+    )
+    assert (present(project, "part", "part_id"), last_run(project)["outcome"]) == (["part", "part_id"], "failed")
+
+
+def sessions(project: Project) -> list[tuple[Any, ...]]:
+    """The sessions of repairs that have looked and go on, or wait to go on."""
+    return execute(
+        project,
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'erm repair'",
+    )
+
+
 def waiting(project: Project) -> list[tuple[Any, ...]]:
     """The repairs that wait for a lock."""
     return execute(
@@ -243,13 +289,7 @@ def gone(project: Project) -> bool:
     """Whether nothing is left in the server of a repair that was killed; what is, is ended."""
     for (pid,) in waiting(project):
         execute(project, "SELECT pg_terminate_backend(%s)", pid)
-    return (
-        execute(
-            project,
-            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'erm repair'",
-        )
-        == []
-    )
+    return not sessions(project)
 
 
 def test_rows_are_not_changed_back_that_were_never_changed(project: Project) -> None:

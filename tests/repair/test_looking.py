@@ -162,6 +162,7 @@ def test_what_plain_alembic_has_recorded_since_is_not_half_done_any_more(project
     assert status(project)["half_done"] == []
     (half,) = report(project)["half_done"]
     assert half["superseded"]
+    assert "Revision b2 was half done by run 2, and Alembic has recorded it since" in project.erm("repair").stdout
     assert half["ways"]["take-back"]["closed"] == "it is not half done any more: Alembic has recorded it since"
     project.table("c3", "third", down="b2")
     assert project.apply().returncode == 0
