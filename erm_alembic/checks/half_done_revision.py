@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from erm_alembic.checks.context import Check, CheckContext
 from erm_alembic.findings import Finding
-from erm_alembic.planning.half_done import OBSTACLES
 from erm_alembic.planning.model import HalfDoneRevision, Plan
 
 __all__ = ["CHECK"]
@@ -34,6 +33,9 @@ def _check(context: CheckContext) -> Iterator[Finding]:
 def _why_not(half: HalfDoneRevision, plan: Plan, at_first: list[str]) -> str | None:
     """Why this plan does not go on with it; None when it does."""
     if half.obstacle is not None:
+        # Only here: `erm check downgrades` does without a database, and without what talks to one.
+        from erm_alembic.planning.half_done import OBSTACLES
+
         return OBSTACLES[half.obstacle]
     if half.direction != plan.direction:
         return "this plan goes up" if plan.direction == "upgrade" else "this plan goes down"
