@@ -250,7 +250,8 @@ def gated_engine(first: GatedConnection, url: URL, connect_more: Callable[[], Ga
     def creator() -> GatedConnection:
         return waiting.pop() if waiting else connect_more()
 
-    engine = create_engine(url, creator=creator, poolclass=NullPool)
+    # Closing what is given back rolls back; of a connection that was lost, SQLAlchemy's own reset logs a traceback.
+    engine = create_engine(url, creator=creator, poolclass=NullPool, pool_reset_on_return=None)
     close = engine.dialect.do_close
 
     def do_close(connection: Any) -> None:

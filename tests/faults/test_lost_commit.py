@@ -80,3 +80,25 @@ def test_a_server_that_crashes_loses_what_was_not_on_its_disk(pg_bin: PostgresBi
         done = project.apply()
         assert done.returncode == 0, done.stderr
         assert tables(database) == {"first", "second", "alembic_version"}
+
+
+ENDS_ITSELF = """
+with op.get_context().autocommit_block():
+    op.execute("CREATE TABLE within (id int)")
+    import os, psycopg2
+
+    if "ENDS" in os.environ and op.get_bind().exec_driver_sql("SHOW application_name").scalar() == "erm apply":
+        pid = op.get_bind().connection.dbapi_connection.info.backend_pid
+        with psycopg2.connect({url!r}) as another, another.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s, 10000)", [pid])
+"""
+
+
+def test_a_session_that_ends_behind_an_autocommit_block(project: Project, one_database: Database) -> None:
+    """SQLAlchemy, which is the first to notice there, leaves no traceback of its own; the block's statements stay."""
+    project.revision("a1", ENDS_ITSELF.format(url=one_database.url), 'op.drop_table("within")')
+    done = project.erm("migrate", ENDS="1")
+    assert (done.returncode, "  FAILED   a1" in done.stdout) == (1, True)
+    assert "during reset" not in done.stderr
+    assert tables(one_database) == {"within", "alembic_version"}
+    assert project.apply("--wait", "30s").returncode == 0
