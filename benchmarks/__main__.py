@@ -9,6 +9,8 @@ import argparse
 import os
 import platform
 import re
+import signal
+import sys
 import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -72,6 +74,7 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.write and asked.only:
         parser.error("--write writes the whole table: leave --only out")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the server is stopped then too
     with tempfile.TemporaryDirectory(prefix="erm-benchmarks-") as scratch:
         folder = Path(scratch)
         folder.chmod(0o755)
