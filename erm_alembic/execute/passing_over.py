@@ -16,7 +16,7 @@ from erm_alembic.ledger.store import Ledger
 from erm_alembic.postgres.intercept import GatedConnection, GatedCursor, Send
 from erm_alembic.postgres.text.lexer import SAVEPOINTS, Token, is_read_or_setting, split_statements, statement_kinds
 
-__all__ = ["PassingOver", "is_one_thing"]
+__all__ = ["PassingOver", "is_one_thing", "nothing_to_do"]
 
 # undefined table, column, object, function, schema, database: what was to be dropped was never made.
 GONE = frozenset({"42P01", "42703", "42704", "42883", "3F000", "3D000"})
@@ -39,6 +39,24 @@ def is_one_thing(sql: str) -> bool:
     if len(statements) != 1 or statement_kinds(sql) & OPAQUE:
         return False
     return not (statement_kinds(sql) & LISTS and _has_list(statements[0]))
+
+
+def nothing_to_do(sql: str) -> frozenset[str]:
+    """The SQLSTATEs by which the server says that one statement of a downgrade() has nothing to do.
+
+    What it makes again was never dropped and is there; what it drops or changes was never made and is not.
+
+    Example:
+        >>> nothing_to_do("ALTER TABLE t ADD a int") == nothing_to_do("CREATE TABLE t ()") == THERE
+        True
+        >>> nothing_to_do("DROP TABLE t") == nothing_to_do("ALTER TABLE t DROP a") == GONE
+        True
+    """
+    (statement,) = split_statements(sql)
+    makes = statement[0].says("CREATE") or (
+        statement[0].says("ALTER") and any(token.says("ADD") for token in statement)
+    )
+    return THERE if makes else GONE
 
 
 def _has_list(statement: Sequence[Token]) -> bool:
@@ -107,7 +125,8 @@ class PassingOver(Resume):
             else:
                 _within_savepoint(cursor, send)
         except psycopg2.Error as error:
-            if error.pgcode not in GONE | THERE:
+            # Within a function, or a trigger, it is not the statement's own object that is not there.
+            if error.pgcode not in nothing_to_do(sql) or error.diag.context:
                 raise
             cursor.held_back, cursor.noted_rowcount = True, 0
             place = "" if line is None else f"line {line}: "

@@ -168,6 +168,41 @@ def test_what_was_never_dropped_is_not_made_again(project: Project) -> None:
     assert present(project, "part") == []
 
 
+def test_what_cannot_be_made_again_is_not_passed_over(project: Project) -> None:
+    """A view that upgrade() has dropped and that downgrade() cannot make again is a failure, as in a rollback."""
+    execute(project, "CREATE VIEW notes AS SELECT note FROM orders")
+    up = """
+    with op.get_context().autocommit_block():
+        op.execute("DROP VIEW notes")
+    op.execute("ALTER TABLE orders ALTER COLUMN note SET NOT NULL")
+    """
+    half_done(project, up, 'op.execute("CREATE VIEW notes AS SELECT remark FROM orders")')
+    failed = project.erm("repair", "--take-back", "--yes")
+    assert (failed.returncode, 'column "remark" does not exist' in failed.stdout) == (1, True)
+    project.revision("b2", up, 'op.execute("CREATE VIEW notes AS SELECT note FROM orders")', down="a1")
+    assert project.erm("repair", "--take-back", "--yes").returncode == 1
+    project.revision("b2", up, 'op.execute("CREATE VIEW notes AS SELECT remark FROM orders")', down="a1")
+    execute(project, "ALTER TABLE orders ADD remark text")
+    assert repaired(project.erm("repair", "--take-back", *YES))["passed_over"] == []
+
+
+def test_what_a_trigger_misses_is_not_passed_over(project: Project) -> None:
+    """An object that a function asks for is not the one that is taken back."""
+    execute(
+        project,
+        "CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO gone VALUES (1); END $$",
+    )
+    up = """
+    with op.get_context().autocommit_block():
+        op.execute("INSERT INTO orders VALUES (2, 'made')")
+        op.execute("CREATE TRIGGER audited BEFORE DELETE ON orders FOR EACH ROW EXECUTE FUNCTION audit()")
+    op.execute("ALTER TABLE orders ALTER COLUMN note SET NOT NULL")
+    """
+    half_done(project, up, 'op.execute("DELETE FROM orders WHERE id = 2")')
+    failed = project.erm("repair", "--take-back", "--yes", "--allow-data-loss")
+    assert (failed.returncode, 'relation "gone" does not exist' in failed.stdout) == (1, True)
+
+
 def test_a_take_back_in_one_transaction_is_whole_or_not_at_all(project: Project) -> None:
     """Where downgrade() fails for another reason than a missing object, nothing of it is done."""
     up = UP.replace(", postgresql_concurrently=True", "")
