@@ -11,7 +11,7 @@ import pytest
 from tests.faults.deploying import Project
 from tests.support.databases import Database, RunningServer, fresh_database
 from tests.survival.history import revisions, write_history
-from tests.survival.killing import converse
+from tests.survival.killing import APPLY, converse
 from tests.survival.state import State, state_of
 
 
@@ -49,7 +49,7 @@ def clean(newest_server: RunningServer, tmp_path_factory: pytest.TempPathFactory
 def ends_like_a_clean_run(project: Project, database: Database, clean: Clean) -> None:
     """A plain apply ends at head, with the same catalog and rows, each revision done once, each run with an end, and
     nothing left over."""
-    done = project.apply("--mode", "apply", "--wait", "60s")
+    done = project.apply(*APPLY)
     assert done.returncode == 0, done.stdout + done.stderr
     assert state_of(database) == clean.state
     applied = database.execute(

@@ -95,14 +95,22 @@ class Ended:
     err: str
 
 
+APPLY = ("--mode", "apply", "--wait", "60s")
+ROLLBACK = ("--mode", "rollback", "--to", "base", "--allow-data-loss", "--wait", "60s")
+
+
 def converse(
-    project: Project, database: Database, moment: Moment | None, blow: Blow = kill
+    project: Project,
+    database: Database,
+    moment: Moment | None,
+    blow: Blow = kill,
+    order: tuple[str, ...] = APPLY,
 ) -> tuple[Ended, Conversation]:
     """Run `erm migrate` to its end; strike at the moment, where there is one."""
     conversation = Conversation(moment, blow)
     with network_to(database.server.socket_dir, conversation.hear) as network:
         project.url = network.url(database.name)
-        with project.deploying("--mode", "apply", "--wait", "60s") as deployer:
+        with project.deploying(*order) as deployer:
             conversation.between(deployer.process.pid, network)
             ended = Ended(*deployer.ended(120))
     project.url = database.url
