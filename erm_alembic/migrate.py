@@ -245,6 +245,9 @@ def run_plan(
             cure="Do that, then plan again; no rule and no override lets this pass.",
         )
     if survey.plan.up_to_date:
+        from erm_alembic.ledger.dead_runs import close_dead_runs
+
+        close_dead_runs(opened.target)
         return Result(survey.plan, Outcome("nothing-to-do", current=survey.plan.current))
     # A plan, which most runs of erm are, does without what runs one.
     from erm_alembic.execute.deploy import execute

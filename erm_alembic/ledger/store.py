@@ -25,6 +25,7 @@ from erm_alembic.ledger.progress import (
     insert_statement,
     read_half_done,
 )
+from erm_alembic.ledger.run_statements import CLOSE_RUNS, START_RUN
 from erm_alembic.ledger.tables import TABLES, create_tables, present_tables
 from erm_alembic.postgres.deploy_lock import Holder, lock_holder
 from erm_alembic.postgres.reach import cut_off, cut_off_after
@@ -32,26 +33,6 @@ from erm_alembic.target import Target
 from erm_alembic.version import __version__
 
 __all__ = ["Ledger", "open_ledger"]
-
-# What ended without a word is told apart by the one that comes after it; it lived at least until its last trace.
-START_RUN = """
-    WITH started AS (
-        INSERT INTO {schema}.run (mode, environment, who, host, backend_pid, erm_version, git_commit, overrides)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s::text[]) RETURNING id, started_at
-    ), died AS (
-        UPDATE {schema}.run AS r
-           SET outcome = 'died',
-               finished_at = greatest(
-                   r.started_at,
-                   (SELECT max(started_at + duration_ms * interval '1 ms') FROM {schema}.revision WHERE run_id = r.id),
-                   (SELECT max(at) FROM {schema}.progress WHERE run_id = r.id)),
-               error = 'ended without a word; found by run ' || started.id || ' at '
-                   || to_char(started.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC'
-          FROM started
-         WHERE r.finished_at IS NULL
-    )
-    SELECT id FROM started
-"""
 
 
 class Ledger:
@@ -108,6 +89,10 @@ class Ledger:
         if len(self._tables()) < len(TABLES):
             create_tables(self._connection, self._schema)
             self._known_tables = frozenset(TABLES)
+
+    def close_runs_without_end(self) -> None:
+        """Write that such runs died; call it with the deploy lock held."""
+        self._select(CLOSE_RUNS)
 
     def environments(self) -> frozenset[str]:
         """The environments under which this database was deployed."""

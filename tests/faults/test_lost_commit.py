@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from erm_alembic.postgres.embedded.binaries import PostgresBinaries
-from tests.faults.deploying import SLEEPS, Project, tables, until
+from tests.faults.deploying import SLEEPS, Project, advisory_locks, tables, until
 from tests.faults.network import Network, network_to
 from tests.support.databases import Database
 from tests.support.servers import private_server
@@ -102,3 +103,20 @@ def test_a_session_that_ends_behind_an_autocommit_block(project: Project, one_da
     assert "during reset" not in done.stderr
     assert tables(one_database) == {"within", "alembic_version"}
     assert project.apply("--wait", "30s").returncode == 0
+
+
+def test_a_run_that_lost_only_its_last_word(project: Project, one_database: Database) -> None:
+    """A run that was killed behind its last commit leaves nothing to do; the next run still writes that it died, but
+    not while somebody deploys."""
+    project.table("a1", "first")
+    assert project.apply().returncode == 0
+    one_database.execute("UPDATE erm.run SET finished_at = NULL, outcome = NULL")
+    with contextlib.closing(one_database.connect()) as other:
+        other.cursor().execute("SELECT pg_advisory_lock(%s, 1)", [0x65726D])
+        assert project.apply().returncode == 0
+        assert [run["outcome"] for run in project.runs()] == [None]
+    until(lambda: advisory_locks(one_database) == 0)
+    assert project.apply().returncode == 0
+    (run,) = project.runs()
+    assert (run["outcome"], run["error"][:32]) == ("died", "ended without a word; found at 2")
+    assert run["finished_at"] >= run["started_at"]
