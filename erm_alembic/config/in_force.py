@@ -52,7 +52,7 @@ def settings_of(found: Effective, environment: str, project_dir: Path, seal: Sea
     return Settings(
         environment=environment,
         project_dir=project_dir,
-        pool=settings.PoolSettings(**found.pool.model_dump()),
+        pool=settings.PoolSettings(**dict(found.pool)),
         replicas=replicas,
         routing=settings.RoutingSettings(found.routing.default_policy, MappingProxyType(policies)),
         migrations=settings.MigrationsSettings(
@@ -69,8 +69,8 @@ def settings_of(found: Effective, environment: str, project_dir: Path, seal: Sea
         ),
         backup=MappingProxyType(dict(found.backup)),
         ledger=settings.LedgerSettings(found.ledger.schema_),
-        execution=settings.ExecutionSettings(**found.execution.model_dump()),
-        hooks=settings.HooksSettings(**found.hooks.model_dump()),
+        execution=settings.ExecutionSettings(**dict(found.execution)),
+        hooks=settings.HooksSettings(**dict(found.hooks)),
     )
 
 

@@ -87,7 +87,8 @@ _HOOKS = settings.HooksSettings()
 class _Section(BaseModel):
     """A section knows its keys; an empty value (`pool:`) is no value."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    # Built when first used: most are used only as a part of the whole file's model.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from erm_alembic.config import model
 from erm_alembic.config.document import KeyPath
 
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
 __all__ = ["SECTIONS", "Effective", "declared_profiles", "effective", "profile_data"]
+
+Section = TypeVar("Section", bound="BaseModel")
 
 # Where each section stands in the file; the section's name is its place in a profile.
 SECTIONS: Mapping[str, KeyPath] = {
@@ -84,19 +89,24 @@ def effective(data: Mapping[str, Any], profile: str | None) -> Effective:
             own_place: KeyPath = ("database", "environments", str(profile), name)
             merged[name] = _overlay(merged[name], _merge(above, own_place, sources, (name,)))
     return Effective(
-        pool=model.PoolModel.model_validate(merged["pool"] or {}),
+        pool=_section(model.PoolModel, merged["pool"]),
         replicas=tuple(model.ReplicaModel.model_validate(item) for item in merged["replicas"] or ()),
-        routing=model.RoutingModel.model_validate(merged["routing"] or {}),
-        migrations=model.MigrationsModel.model_validate(merged["migrations"] or {}),
-        safety=model.SafetyModel.model_validate(merged["safety"] or {}),
-        drift=model.DriftModel.model_validate(merged["drift"] or {}),
-        shadow=model.ShadowModel.model_validate(merged["shadow"] or {}),
+        routing=_section(model.RoutingModel, merged["routing"]),
+        migrations=_section(model.MigrationsModel, merged["migrations"]),
+        safety=_section(model.SafetyModel, merged["safety"]),
+        drift=_section(model.DriftModel, merged["drift"]),
+        shadow=_section(model.ShadowModel, merged["shadow"]),
         backup=merged["backup"] or {},
-        ledger=model.LedgerModel.model_validate(merged["ledger"] or {}),
-        execution=model.ExecutionModel.model_validate(merged["execution"] or {}),
-        hooks=model.HooksModel.model_validate(merged["hooks"] or {}),
+        ledger=_section(model.LedgerModel, merged["ledger"]),
+        execution=_section(model.ExecutionModel, merged["execution"]),
+        hooks=_section(model.HooksModel, merged["hooks"]),
         sources=sources,
     )
+
+
+def _section(kind: type[Section], data: Any) -> Section:
+    """A section's model; one that is not there is not worth the building of a validator."""
+    return kind.model_validate(data) if data else kind.model_construct()
 
 
 def _without_alternative(below: Any, above: Any) -> Any:
