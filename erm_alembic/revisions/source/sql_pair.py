@@ -9,11 +9,14 @@ import ast
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from erm_alembic.errors import ProjectError
 from erm_alembic.revisions.source.bindings import bindings, constant
 from erm_alembic.revisions.source.downgrade import DowngradeReport
-from erm_alembic.revisions.sql.sql_scripts import Script, ScriptError, Statement, parse, read
+
+if TYPE_CHECKING:
+    from erm_alembic.revisions.sql.sql_scripts import Script, Statement
 
 __all__ = [
     "SqlPair",
@@ -180,6 +183,9 @@ def inspect_pair(pair: SqlPair, folder: Path, shown: str) -> DowngradeReport:
 def _parsed(path: Path, half: str, shown: str) -> Script | None:
     if not path.is_file():
         return None
+    # Only where there is a script: most projects have none, and every plan passes here.
+    from erm_alembic.revisions.sql.sql_scripts import ScriptError, parse, read
+
     try:
         return parse(read(path), path, half)
     except ScriptError as error:
