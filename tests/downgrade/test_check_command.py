@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from benchmarks.check_downgrades import write_project
+from benchmarks.projects import write_project
 from tests.checks.building import EMPTY, WORKS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -174,8 +174,8 @@ def test_a_thousand_revisions_take_less_than_a_second_beyond_start_up(tmp_path: 
     Processor time, which other work on the machine does not lengthen as it does the time on the clock.
     """
     small, large = tmp_path / "one", tmp_path / "many"
-    write_project(small, 1)
-    write_project(large, 1000)
+    write_project(small, 1, "postgresql:///unused")
+    write_project(large, 1000, "postgresql:///unused")
 
     def taken(folder: Path) -> float:
         before = os.times()
