@@ -43,12 +43,16 @@ class Observer:
     def attend(self, connection: GatedConnection) -> None:
         """See what is sent through a connection, and when it is committed or rolled back."""
         connection.gate = self
-        connection.on_commit = lambda: self._tell(Resume.committing, connection)
-        connection.on_rollback = lambda: self._tell(Resume.rolled_back, connection)
+        connection.on_commit = lambda: self._committing(connection)
+        connection.on_rollback = lambda: self._rolled_back(connection)
 
-    def _tell(self, what: Callable[[Resume, GatedConnection], None], connection: GatedConnection) -> None:
+    def _committing(self, connection: GatedConnection) -> None:
         if self._resume is not None:
-            what(self._resume, connection)
+            self._resume.committing(connection)
+
+    def _rolled_back(self, connection: GatedConnection) -> None:
+        if self._resume is not None:
+            self._resume.rolled_back(connection)
 
     def pass_through(self, cursor: GatedCursor, sql: str, parameters: Sequence[Any], send: Send) -> None:
         self._check()

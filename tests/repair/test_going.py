@@ -241,6 +241,30 @@ def test_a_take_back_that_stops_in_the_middle_is_gone_on_with_by_itself_only(pro
     assert (progress(project), status(project)["half_done"]) == (0, [])
 
 
+def test_a_take_back_that_commits_by_itself_is_known_for_begun(project: Project) -> None:
+    """Where downgrade() drops, commits and fails, no apply goes on over what it has undone; a take-back ends it."""
+    down = """
+    op.drop_index("part_id")
+    op.get_bind().connection.commit()
+    op.execute("ALTER TABLE orders ADD CHECK (note IS NOT NULL)")
+    op.drop_table("part")
+    """
+    half_done(project, down=down)
+    assert project.erm("repair", "--take-back", "--yes").returncode == 1
+    assert (status(project)["half_done"][0]["obstacle"], present(project, "part", "part_id")) == (
+        "taking-back",
+        ["part"],
+    )
+    mend(project)
+    assert project.apply("--override", "half-done-revision", "--reason", "I know").returncode == 1
+    assert current(project) == ["a1"]
+    repaired(project.erm("repair", "--take-back", *YES))
+    assert (present(project, "part"), progress(project)) == ([], 0)
+    project.revision("b2", UP, down, down="a1")
+    assert project.apply().returncode == 0
+    assert present(project, "part", "part_id", "last") == ["part", "part_id", "last"]
+
+
 def test_a_killed_take_back_is_ended_by_the_same_command(project: Project) -> None:
     """kill -9 in the middle of a take-back: the ledger knows, apply refuses, and a second take-back ends it."""
     down = """
