@@ -1,8 +1,8 @@
 """Goes on with a revision of which a part is committed, by an earlier run or by an earlier try of this one.
 
 The revision's function runs again from its start. What it sends is looked for among what is committed: what is found
-there is not sent again, and answered from the note. The notes are looked through in their order, from the last one
-found on, so that a revision which looks before it leaps may leave out what it has done.
+there is not sent again, and answered from the note. A revision which looks before it leaps may leave out what it has
+done.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from erm_alembic.errors import ErmError, Refused
 from erm_alembic.execute.fingerprint import digest, new_salt, shape
 from erm_alembic.execute.noting import Notes, Sent, gated, in_transaction
 from erm_alembic.execute.outside import Outside, Sending
-from erm_alembic.execute.recorded import Recorded
+from erm_alembic.execute.recorded import Doubtful, Found, Recorded
 from erm_alembic.execute.step import StepUnderWay
 from erm_alembic.ledger.progress import DoneStatement, HalfDone
 from erm_alembic.ledger.store import Ledger
@@ -29,6 +29,7 @@ from erm_alembic.postgres.text.nature import REPEATABLE, nature
 __all__ = ["Resume"]
 
 STAYS = "What is committed of it stays; nothing else of it was run."
+STAYS_SO_FAR = "What is committed of it stays."
 
 
 class Resume:
@@ -134,13 +135,13 @@ class Resume:
                     self._notes.undone(self._raw, row)
         self._half_done = self._read_again()
 
-    def _refused(self, line: int | None, why: str) -> Refused:
+    def _refused(self, line: int | None, why: str, effect: str = STAYS) -> Refused:
         step = self._step
         path = step.pending.facts.path
         place = path if line is None else f"{path}:{line}"
         return Refused(
             f"{place}: revision {step.revision} is half done and cannot be gone on with: {why}.",
-            effect=STAYS,
+            effect=effect,
             cure=f"`erm repair {step.revision}` shows what is committed, and takes it back or marks it done.",
         )
 
@@ -173,13 +174,13 @@ class Resume:
             self._send_again(sent, send)
             return
         found = self._find(sent)
-        if found is not None and found.state == "started":
+        if found is not None and found.note.state == "started":
             self._move_past(found)
-            self._outside.once_more(sent, send, found)
+            self._outside.once_more(sent, send, found.note)
             return
         if found is not None and not (kind.reads and self._answered_again(sent, send)):
             self._move_past(found)
-            self._answer_from(found, sent)
+            self._answer_from(found.note, sent)
             return
         if found is None:
             self._send(sent, send)
@@ -209,18 +210,30 @@ class Resume:
         else:
             self._outside.send(sent, send)
 
-    def _find(self, sent: Sent) -> DoneStatement | None:
+    def _find(self, sent: Sent) -> Found | None:
         """The note of a statement: with the same values; else of the same line, where only chance differs."""
         if not self._recorded:
             return None
-        exact = self._recorded.with_values(sent.digest)
-        if exact is not None or sent.nature.reads:
-            return exact
-        return self._recorded.of_form(shape(self._notes.salt, sent.sql), str(self._notes.reads), sent.line)
+        try:
+            found = self._recorded.with_values(sent.digest, sent.line)
+            if found is not None or sent.nature.reads:
+                return found
+            found = self._recorded.of_form(shape(self._notes.salt, sent.sql), str(self._notes.reads), sent.line)
+        except Doubtful as doubt:
+            why = f"nobody can know whether this statement is done: `{doubt.note.sql}`, which is committed, {doubt.why}"
+            self._refusal = self._refused(sent.line, why, STAYS_SO_FAR)
+            raise self._refusal from doubt
+        if found is not None:
+            place = "a statement" if sent.line is None else f"line {sent.line}"
+            self._tell(
+                f"      {place} of {self._step.revision} was committed with other values (a time, a random number): "
+                f"it is not sent again: {found.note.sql}"
+            )
+        return found
 
-    def _move_past(self, found: DoneStatement) -> None:
-        self._recorded.move_past(found)
-        self._notes.stand_between(*self._recorded.between())
+    def _move_past(self, found: Found) -> None:
+        if self._recorded.move_past(found):
+            self._notes.stand_between(*self._recorded.between())
 
     def _answered_again(self, sent: Sent, send: Send) -> bool:
         """Send a SELECT that is noted but may only have read: the server tells, where it cannot write."""
@@ -257,6 +270,7 @@ class Resume:
         self._refusal = self._refused(
             sent.line,
             f"it asks for the rows that `{found.sql}` answered, which was committed before and is not sent again",
+            STAYS_SO_FAR,
         )
         raise self._refusal
 

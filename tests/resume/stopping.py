@@ -9,6 +9,7 @@ import pytest
 
 from erm_alembic import migrate
 from erm_alembic.checks.overrides import Override
+from erm_alembic.execute.progress import Progress
 from erm_alembic.planning.model import Outcome
 from tests.faults.deploying import Project
 from tests.support.databases import Database
@@ -50,16 +51,19 @@ class Stopping:
         """Write a revision file."""
         self.project.revision(revision, upgrade, downgrade, down=down)
 
-    def apply(self, stop: str | None = None, *, to: str = "heads", overridden: bool = False) -> Outcome:
+    def apply(
+        self, stop: str | None = None, *, to: str = "heads", overridden: bool = False, progress: Progress | None = None
+    ) -> Outcome:
         """Apply; with a point at which the revision stops, expect that it does.
 
         Args:
             stop: the point.
             to: the revision to reach.
             overridden: whether the check that a revision is half done is let pass.
+            progress: who watches.
         """
         overrides = (Override("half-done-revision", "a test"),) if overridden else ()
-        return self._run(lambda: migrate.apply(to=to, overrides=overrides).outcome, stop)
+        return self._run(lambda: migrate.apply(to=to, overrides=overrides, progress=progress).outcome, stop)
 
     def rollback(self, stop: str | None = None) -> Outcome:
         """Roll the latest revision back, in the same way."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
+from erm_alembic.errors import Refused
+from tests.locks.blocking import Notes
 from tests.resume.stopping import Stopping, in_autocommit, stop_at
 
 FILLED = """
@@ -46,21 +50,96 @@ while batches < 9 and (ids := list(op.get_bind().scalars(sa.text("SELECT id FROM
     assert stopping.rows("SELECT done, count(*) FROM t GROUP BY done") == [(1, 10)]
 
 
-def test_values_of_chance(stopping: Stopping) -> None:
-    """A statement whose values are another time or random number is the one that was done: nothing is doubled."""
-    insert = (
-        'op.get_bind().execute(sa.text("INSERT INTO t VALUES (:n, :u)"), dict(n=n, u=str(__import__("uuid").uuid4())))'
+CHANCE = 'str(__import__("uuid").uuid4())'
+
+
+def test_a_value_of_chance(stopping: Stopping) -> None:
+    """A statement whose value is another time or random number is the one that was done: told, and not doubled."""
+    insert = f'op.get_bind().execute(sa.text("INSERT INTO t VALUES (1, :u)"), dict(u={CHANCE}))'
+    stopping.revision(
+        "a1", 'op.execute("CREATE TABLE t (n int, u text)")\n' + in_autocommit(f"{insert}\n{stop_at('x')}")
     )
+    stopping.apply("x")
+    notes = Notes()
+    stopping.apply(progress=notes)
+    assert stopping.rows("SELECT n FROM t") == [(1,)]
+    (told,) = notes.saying("was committed with other values")
+    assert told.strip().startswith("line 14 of a1 was committed with other values (a time, a random number)"), told
+
+
+@pytest.mark.parametrize("done", [1, 2])
+def test_a_loop_over_values_of_chance(done: int, stopping: Stopping) -> None:
+    """Which of a loop's rows are there cannot be told when chance is among their values: that is refused, with its
+    line, and nothing is doubled."""
+    insert = f'op.get_bind().execute(sa.text("INSERT INTO t VALUES (:n, :u)"), dict(n=n, u={CHANCE}))'
     stopping.revision(
         "a1",
         'op.execute("CREATE TABLE t (n int, u text)")\n'
-        'op.execute("CREATE TABLE source AS SELECT generate_series(1, 5) AS n")\nop.get_bind().connection.commit()\n'
-        'numbers = [row.n for row in op.get_bind().execute(sa.text("SELECT n FROM source ORDER BY n"))]\n'
-        + in_autocommit(f"for n in numbers:\n    {insert}\n    if n == 3:\n        {stop_at('x')}"),
+        + in_autocommit(f"for n in (1, 2, 3):\n    {insert}\n    if n == {done}:\n        {stop_at('x')}"),
+    )
+    stopping.apply("x")
+    with pytest.raises(Refused, match=r"a1\.py:15: .* nobody can know whether this statement is done") as told:
+        stopping.apply()
+    assert "`erm repair a1`" in told.value.cure
+    assert stopping.rows("SELECT n FROM t ORDER BY n") == [(n,) for n in range(1, done + 1)]
+
+
+NAMES = """
+import os
+for name in os.environ["NAMES"].split():
+    op.get_bind().execute(sa.text("INSERT INTO t VALUES (:n)"), dict(n=name))
+    if name == os.environ["LAST"]:
+        {stop}
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "second", "goes_on"),
+    [
+        ("a b", "b", "b a c", True),
+        ("a b", "b", "a b c", True),
+        ("a b", "b", "c a b", False),
+        ("a b", "b", "a c b", False),
+        ("a", "a", "c a b", False),
+        ("a", "a", "c b a", False),
+        ("a", "a", "a c b", True),
+    ],
+)
+def test_a_loop_that_goes_another_way_round(
+    first: str, last: str, second: str, goes_on: bool, stopping: Stopping
+) -> None:
+    """A Python set has another order in each process: each of its rows is made once, or the run says that it cannot
+    know which of them are there. None is left out and none is doubled."""
+    stopping.revision(
+        "a1", 'op.execute("CREATE TABLE t (n text)")\n' + in_autocommit(NAMES.format(stop=stop_at("x")))
+    )  # fmt: skip
+    with stopping.monkeypatch.context() as patch:
+        patch.setenv("LAST", last)
+        patch.setenv("NAMES", first)
+        stopping.apply("x")
+        patch.setenv("NAMES", second)
+        if goes_on:
+            stopping.apply()
+        else:
+            with pytest.raises(Refused, match=r"a1\.py:16: .*`erm repair|nobody can know whether this"):
+                stopping.apply()
+    rows = [row[0] for row in stopping.rows("SELECT n FROM t ORDER BY n")]
+    assert rows == (["a", "b", "c"] if goes_on else first.split())
+
+
+def test_a_statement_of_another_line_is_another_one(stopping: Stopping) -> None:
+    """What was left behind because the revision found it done is not taken for the same text on a later line."""
+    stopping.revision(
+        "a1",
+        in_autocommit(
+            'if not sa.inspect(op.get_bind()).has_table("a"):\n'
+            '    op.execute("CREATE TABLE a AS SELECT 1 AS n")\n    op.execute("UPDATE a SET n = n + 1")\n'
+            f'op.execute("CREATE TABLE b ()")\n{stop_at("x")}\nop.execute("UPDATE a SET n = n + 1")'
+        ),
     )
     stopping.apply("x")
     stopping.apply()
-    assert stopping.rows("SELECT n, count(DISTINCT u) FROM t GROUP BY n ORDER BY n") == [(n, 1) for n in range(1, 6)]
+    assert stopping.rows("SELECT n FROM a") == [(3,)]
 
 
 def test_a_revision_that_looks_before_it_leaps(stopping: Stopping) -> None:
