@@ -162,6 +162,7 @@ def import_sql(
     wait: float | None = None,
     version_path: Path | None = None,
     accept_environment: bool = False,
+    options: AlembicOptions | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Imported:
     """Make revisions of the SQL scripts of golang-migrate, dbmate or the Go `erm`, and take over what they have run.
@@ -176,7 +177,8 @@ def import_sql(
         wait: how long to wait for the deploy lock, in seconds; None means `execution.deploy_lock_wait`.
         version_path: the version location to write to, where the project has several.
         accept_environment: whether a database that was deployed under another environment is accepted.
-        tell: told who holds the deploy lock.
+        options: Alembic's own options for env.py.
+        tell: told who holds the deploy lock, and which limits of the role's do not hold.
 
     Raises:
         ErmError: a subclass of it, when the scripts cannot be imported or the database cannot be taken over.
@@ -192,7 +194,7 @@ def import_sql(
         ['migrations/versions/001_users.py']
     """
     settings = load_settings(env, config, require_url=env is not None)
-    project = find_project(settings)
+    project = find_project(settings, options)
     source = read_directory(folder.absolute(), layout)
     adoption = plan_adoption(project, source, version_path)
     if env is None:
@@ -204,9 +206,8 @@ def import_sql(
     if not write:
         return Imported(source, adoption, settings.environment, taken)
     write_adoption(project, adoption)
-    patience = settings.execution.deploy_lock_wait.total_seconds() if wait is None else wait
     stamped = stamp_taken_over(
-        target, project, source, table, wait=patience, tell=tell, accept_environment=accept_environment
+        target, project, source, table, wait=wait, tell=tell, accept_environment=accept_environment
     )
     return Imported(source, adoption, settings.environment, stamped.taken, stamped)
 

@@ -13,9 +13,12 @@ from erm_alembic.cli.options import (
     AcceptEnvironmentOption,
     ConfigOption,
     EnvironmentOption,
+    SectionOption,
+    TagOption,
     VerboseOption,
     VersionPathOption,
     WaitOption,
+    XOption,
     wait_seconds,
 )
 
@@ -44,6 +47,9 @@ def import_sql(
     wait: WaitOption = None,
     accept_environment: AcceptEnvironmentOption = False,
     version_path: VersionPathOption = None,
+    x: XOption = None,
+    name: SectionOption = "alembic",
+    tag: TagOption = None,
     config: ConfigOption = None,
     verbose: VerboseOption = False,
 ) -> None:
@@ -56,6 +62,7 @@ def import_sql(
     """
     from erm_alembic.generate import import_sql as run
     from erm_alembic.render.imported import import_text
+    from erm_alembic.revisions.project import AlembicOptions
 
     with console.stdout_reserved():
         done = run(
@@ -68,6 +75,7 @@ def import_sql(
             wait=None if wait is None else wait_seconds(wait),
             version_path=version_path,
             accept_environment=accept_environment,
+            options=AlembicOptions(x=tuple(x or ()), name=name, tag=tag),
             tell=console.note,
         )
     text = import_text(

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
 from erm_alembic.config.redaction import redact
-from erm_alembic.errors import ErmError, Interrupted, Refused
+from erm_alembic.errors import ErmError
 from erm_alembic.execute.aftermath import Aftermath, aftermath_of
 from erm_alembic.execute.ending import write_end
 from erm_alembic.execute.progress import UnfailingProgress
 from erm_alembic.execute.provenance import git_commit
 from erm_alembic.execute.run import Course, Run
-from erm_alembic.execute.session import SessionLimits
-from erm_alembic.execute.signals import Stopped, cancel_on_signal
-from erm_alembic.ledger.store import Ledger, open_ledger
+from erm_alembic.execute.signals import Stopped
+from erm_alembic.execute.under_lock import create_ledger, under_deploy_lock
+from erm_alembic.ledger.store import Ledger
 from erm_alembic.planning.model import Outcome
-from erm_alembic.postgres.deploy_lock import acquire_deploy_lock
 from erm_alembic.postgres.intercept import GatedConnection, gated_engine
 from erm_alembic.revisions.environment import run_environment
 
 __all__ = ["execute"]
-
-NOTHING_CHANGED = "Nothing was changed."
 
 
 def execute(
@@ -47,39 +43,19 @@ def execute(
     """
     begun = time.monotonic()
     run = replace(run, progress=UnfailingProgress(run.progress))
-    if wait is None:
-        wait = run.target.settings.execution.deploy_lock_wait.total_seconds()
-    try:
-        with cancel_on_signal() as watch, contextlib.closing(run.target.connect(f"erm {run.mode}")) as raw:
-            watch.remember(raw)
-            raw.autocommit = True
-            with run.target.reported():
-                # Before it waits: a role's idle_session_timeout would end the session meanwhile.
-                SessionLimits(run.target.settings.execution, run.progress.note).set_up(raw)
-                acquire_deploy_lock(raw, wait, run.progress.note)
-            with open_ledger(run.target) as ledger, run.project.entered():
-                watch.at_last(ledger.cut_off)
-                with run.target.reported():
-                    run_id = _start_in_ledger(run, ledger, raw, accept_environment)
-                return _guarded(course(run, run_id, raw, ledger, watch), begun)
-    except Stopped as stopped:
-        raise _stopped_before(stopped) from stopped
+    opened = under_deploy_lock(run.target, run.project, f"erm {run.mode}", wait=wait, tell=run.progress.note)
+    with opened as (raw, ledger, watch):
+        with run.target.reported():
+            run_id = _start_in_ledger(run, ledger, raw, accept_environment)
+        return _guarded(course(run, run_id, raw, ledger, watch), begun)
 
 
 def _start_in_ledger(run: Run, ledger: Ledger, raw: GatedConnection, accept_environment: bool) -> int:
     """Give the run its number, in a ledger that belongs to this environment."""
-    ledger.create()
-    environment = run.target.settings.environment
-    known = ledger.environments()
-    if known and environment not in known and not accept_environment:
-        raise Refused(
-            f"This database was deployed as {', '.join(sorted(known))}; you asked for --env {environment}.",
-            effect=NOTHING_CHANGED,
-            cure="Check that the URL is the one you mean. If it is, say so once: --accept-environment.",
-        )
+    create_ledger(run.target, ledger, accept_environment=accept_environment)
     return ledger.start_run(
         mode=run.mode,
-        environment=environment,
+        environment=run.target.settings.environment,
         role=run.target.role,
         backend_pid=raw.info.backend_pid,
         git_commit=git_commit(run.project.root),
@@ -171,12 +147,3 @@ def _run_environment(course: Course) -> None:
             on_heads=course.on_heads,
             limits=course.limits.in_force,
         )
-
-
-def _stopped_before(stopped: Stopped) -> Interrupted:
-    return Interrupted(
-        f"Interrupted by {stopped}.",
-        signal_number=stopped.signal_number,
-        effect=NOTHING_CHANGED,
-        cure="Run the command again.",
-    )

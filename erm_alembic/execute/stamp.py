@@ -12,9 +12,10 @@ from psycopg2.extensions import cursor as PlainCursor
 
 from erm_alembic.errors import Refused
 from erm_alembic.execute.provenance import git_commit
+from erm_alembic.execute.session import SessionLimits
+from erm_alembic.execute.signals import SignalWatch, Stopped
+from erm_alembic.execute.under_lock import create_ledger, under_deploy_lock
 from erm_alembic.ledger.imported import ImportedRevision, record_import
-from erm_alembic.ledger.store import open_ledger
-from erm_alembic.postgres.deploy_lock import acquire_deploy_lock
 from erm_alembic.postgres.intercept import GatedConnection, gated_engine
 from erm_alembic.revisions.environment import run_environment
 from erm_alembic.revisions.facts import read_facts
@@ -75,7 +76,7 @@ def stamp_taken_over(
     source: SourceDirectory,
     table: str | None,
     *,
-    wait: float,
+    wait: float | None,
     tell: Callable[[str], None],
     accept_environment: bool,
 ) -> Stamped:
@@ -89,35 +90,31 @@ def stamp_taken_over(
         project: the Alembic project, with the imported revisions.
         source: the other tool's directory.
         table: its table, where it is not called as usual.
-        wait: how long to wait for the deploy lock, in seconds.
-        tell: told who holds it.
+        wait: how long to wait for the deploy lock, in seconds; None means `execution.deploy_lock_wait`.
+        tell: told who holds it, and which limits of the role's do not hold.
         accept_environment: whether a database that was deployed under another environment is accepted.
 
     Raises:
+        Interrupted: a signal arrived before anything was recorded; one that comes later is too late.
         LockNotHad: another deployer holds the lock.
         Refused: what was run is no history that revisions can have, or the database stands somewhere else.
         TargetError: the database cannot be reached, or the ledger cannot be created.
     """
-    with contextlib.closing(target.connect("erm import-sql")) as raw, target.reported():
-        raw.autocommit = True
-        acquire_deploy_lock(raw, wait, tell)
-        with open_ledger(target) as ledger, project.entered():
-            ledger.create()
-            _refuse_other_environment(target, ledger.environments(), accept_environment)
-            target.set_role(raw)
-            raw.autocommit = False
-            known = frozenset(ledger.applied_order())
-            return _run(_Stamping(target, project, source, table, raw, known))
-
-
-def _refuse_other_environment(target: Target, known: frozenset[str], accept: bool) -> None:
-    environment = target.settings.environment
-    if known and environment not in known and not accept:
-        raise Refused(
-            f"This database was deployed as {', '.join(sorted(known))}; you asked for --env {environment}.",
-            effect=NOTHING_CHANGED,
-            cure="Check that the URL is the one you mean. If it is, say so once: --accept-environment.",
-        )
+    opened = under_deploy_lock(target, project, "erm import-sql", wait=wait, tell=tell)
+    with opened as (raw, ledger, watch), target.reported():
+        create_ledger(target, ledger, accept_environment=accept_environment)
+        limits = SessionLimits(target.settings.execution, tell)
+        limits.set_up(raw, quiet=True)
+        target.set_role(raw)
+        raw.autocommit = False
+        stamping = _Stamping(target, project, source, table, raw, frozenset(ledger.applied_order()), watch)
+        try:
+            _run(stamping, limits)
+            stamping.check()
+        except Stopped:
+            stamping.check()
+        assert stamping.result is not None  # run_environment sees to it that the work was done
+        return stamping.result
 
 
 @dataclass
@@ -134,6 +131,7 @@ class _Stamping:
     table: str | None
     raw: GatedConnection
     known: frozenset[str]
+    watch: SignalWatch
     scripts: ScriptDirectory | None = None
     result: Stamped | None = None
 
@@ -151,10 +149,19 @@ class _Stamping:
                 self.result = Stamped(taken, "taken-back", heads)
             else:
                 self._write(taken.revision, new, context)
-                self.result = Stamped(taken, "stamped", (taken.revision,))
+                self.watch.check()
+                with self.watch.held():
+                    connection: Any = context.connection
+                    connection.commit()
+                    self.result = Stamped(taken, "stamped", (taken.revision,))
         else:
             self.result = Stamped(taken, "ahead", heads)
         return ()
+
+    def check(self) -> None:
+        """Raise `Stopped` again when a signal arrived, unless the database was changed: then it came too late."""
+        if self.result is None or self.result.state != "stamped":
+            self.watch.check()
 
     def _is_before(self, heads: tuple[str, ...], revision: str) -> bool:
         """Whether the database records less than the other tool has run; False when it records more.
@@ -191,8 +198,6 @@ class _Stamping:
         ]
         context.stamp(self.scripts, revision)
         self._record(revisions)
-        connection: Any = context.connection
-        connection.commit()
 
     def _record(self, revisions: list[ImportedRevision]) -> None:
         """Write the ledger as the login role, whom it belongs to."""
@@ -212,13 +217,16 @@ class _Stamping:
             cursor.execute("SELECT pg_catalog.set_config('role', %s, true)", [row[0] if row else "none"])
 
 
-def _run(stamping: _Stamping) -> Stamped:
+def _run(stamping: _Stamping, limits: SessionLimits) -> None:
     target, project = stamping.target, stamping.project
     config = project.config()
     stamping.scripts = project.scripts(config)
 
     def connect() -> GatedConnection:
         another = target.connect("erm import-sql")
+        another.autocommit = True
+        limits.set_up(another, quiet=True)
+        another.autocommit = False
         target.set_role(another)
         return another
 
@@ -235,6 +243,5 @@ def _run(stamping: _Stamping) -> Stamped:
             destination="heads",
             read_only=False,
             metadata=target.settings.migrations.metadata,
+            limits=limits.in_force,
         )
-    assert stamping.result is not None  # run_environment sees to it that the work was done
-    return stamping.result

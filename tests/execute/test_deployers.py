@@ -122,7 +122,7 @@ def test_another_environment_is_refused_until_accepted(project: Project, one_dat
         1,
         [
             "error:  This database was deployed as staging; you asked for --env prod.",
-            "effect: Nothing was changed.",
+            "effect: The database was not changed.",
             "cure:   Check that the URL is the one you mean. If it is, say so once: --accept-environment.",
         ],
     )
