@@ -71,7 +71,7 @@ class Database:
         try:
             with connection.cursor() as cursor:
                 cursor.execute(statement, params or None)
-                return list(cursor.fetchall()) if cursor.description else []
+                return list(cursor.fetchall()) if cursor.description is not None else []
         finally:
             connection.close()
 
