@@ -141,7 +141,6 @@ class Notes:
         cursor = sent.cursor
         done = state == "done"
         return DoneStatement(
-            ordinal=self._count + 1,
             line=sent.line,
             sql=sent.sql,
             tag=tag,

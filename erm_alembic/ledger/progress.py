@@ -34,7 +34,6 @@ class DoneStatement:
     """A statement of a half-done revision that the database keeps, or that was under way when its run ended.
 
     Args:
-        ordinal: its number among those of the revision that are noted, counted from 1.
         line: its line in the revision's file, where it is known.
         sql: the text on one line, cut off, with its literals hidden.
         tag: what the server answered, as in `INSERT`; what is known of its kind while it is only started.
@@ -51,7 +50,6 @@ class DoneStatement:
         temporary: whether the session had temporary tables, which are gone with it.
     """
 
-    ordinal: int
     line: int | None
     sql: str
     tag: str
@@ -146,12 +144,12 @@ def _fields(row: NewProgress, connection: Any) -> dict[str, Any]:
 
 
 OF_STATEMENT = (
-    *("ordinal", "place", "line", "rowcount", "columns", "state"),
+    *("place", "line", "rowcount", "columns", "state"),
     *("digest", "shape", "reads", "relations", "indexes_before"),
 )
 TYPES = (
     "run_id bigint, revision text, direction text, path text, source text, source_hash text, salt text,"
-    " ordinal integer, place integer[], line integer, sql text, tag text, rowcount bigint, columns integer, state text,"
+    " place integer[], line integer, sql text, tag text, rowcount bigint, columns integer, state text,"
     " digest text, shape text, reads text, relations oid[], indexes_before oid[]"
 )
 NEW_COLUMNS = ", ".join(name.split()[0] for name in TYPES.split(","))
@@ -201,7 +199,7 @@ def forget_statement(schema: sql.Composable, scope: sql.Composable) -> sql.Compo
 
 COLUMNS = (
     "revision, direction, run_id, path, source_hash, source, salt, id, line, sql, tag, state, rowcount, at,"
-    " coalesce(place, ARRAY[ordinal]), digest, shape, reads, columns, relations::bigint[], indexes_before::bigint[],"
+    " place, digest, shape, reads, columns, relations::bigint[], indexes_before::bigint[],"
     " temporary, scope"
 )
 
@@ -217,7 +215,7 @@ def read_half_done(cursor: Any, schema: sql.Composable, scope: str | None) -> tu
     cursor.execute(
         sql.SQL(
             "SELECT {columns} FROM {schema}.progress WHERE %s::text IS NULL OR scope = %s"
-            " ORDER BY revision, direction, scope, coalesce(place, ARRAY[ordinal]), id"
+            " ORDER BY revision, direction, scope, place, id"
         ).format(columns=sql.SQL(COLUMNS), schema=schema),
         [scope, scope],
     )
@@ -236,7 +234,7 @@ def _half_done(rows: Sequence[tuple[Any, ...]]) -> HalfDone:
         source=_source(rows),
         salt=latest[6],
         scope=latest[-1],
-        statements=tuple(_statement(number, row[8:-1]) for number, row in enumerate(rows, start=1)),
+        statements=tuple(_statement(row[8:-1]) for row in rows),
     )
 
 
@@ -246,10 +244,10 @@ def _source(rows: Sequence[tuple[Any, ...]]) -> str:
     return unpacked(max(kept)[2]) if kept else ""
 
 
-def _statement(number: int, row: Sequence[Any]) -> DoneStatement:
+def _statement(row: Sequence[Any]) -> DoneStatement:
     line, text, tag, state, rowcount, at, place, digest, shape, reads, columns, relations, indexes, temporary = row
     return DoneStatement(
-        *(number, line, text, tag, state, rowcount, at, tuple(place), digest, shape, reads, columns),
+        *(line, text, tag, state, rowcount, at, tuple(place), digest, shape, reads, columns),
         relations=tuple(relations),
         indexes_before=tuple(indexes),
         temporary=temporary,

@@ -24,7 +24,6 @@ def note_taking_back(ledger: Ledger, found: HalfDone, run_id: int) -> None:
         run_id: the run that takes it back.
     """
     note = DoneStatement(
-        ordinal=len(found.statements) + 1,
         line=None,
         sql=COMMAND,
         tag=TAKING_BACK,

@@ -225,5 +225,5 @@ def _ways_document(ways: Ways) -> dict[str, Any]:
 
 
 def _done_document(statement: DoneStatement) -> dict[str, Any]:
-    kept = ("ordinal", "line", "sql", "tag", "state", "rowcount", "at")
+    kept = ("line", "sql", "tag", "state", "rowcount", "at")
     return {name: plain_value(getattr(statement, name)) for name in kept}

@@ -519,7 +519,7 @@ def test_what_was_shown_is_what_is_done(project: Project) -> None:
     """A repair that was agreed to is refused when the database is not as it was shown."""
     half_done(project)
     (shown,) = look().revisions
-    execute(project, "UPDATE erm.progress SET at = at + interval '1 s' WHERE ordinal = 1")
+    execute(project, "UPDATE erm.progress SET at = at + interval '1 s' WHERE place = '{1}'")
     with pytest.raises(Refused, match="is not what was shown any more"):
         erm_alembic.repair(action="take-back", shown=shown)
     assert progress(project) == 2
