@@ -13,6 +13,7 @@ from psycopg2.extensions import STATUS_BEGIN, TRANSACTION_STATUS_IDLE, TRANSACTI
 from psycopg2.extensions import cursor as PlainCursor
 
 from erm_alembic.execute.bookkeeping import AS_LOGIN_ROLE
+from erm_alembic.execute.clearing import About
 from erm_alembic.execute.fingerprint import Reads, shape
 from erm_alembic.execute.step import StepUnderWay
 from erm_alembic.ledger.progress import DoneStatement, NewProgress, as_json
@@ -25,6 +26,7 @@ from erm_alembic.postgres.text.nature import Nature
 __all__ = ["Notes", "Sent", "gated", "in_transaction", "place_between"]
 
 LONGEST = 200
+NOTHING = About()
 AS_BEFORE = sql.SQL("SELECT pg_catalog.set_config('role', pg_catalog.current_setting('erm.role'), true)")
 
 
@@ -134,8 +136,7 @@ class Notes:
         sent: Sent,
         state: Literal["started", "done"],
         tag: str,
-        relations: Sequence[int] = (),
-        indexes: Sequence[int] = (),
+        about: About = NOTHING,
     ) -> DoneStatement:
         """The row of a statement: one that has just been answered, or one that is about to be sent."""
         cursor = sent.cursor
@@ -151,8 +152,9 @@ class Notes:
             digest=sent.digest,
             reads=str(self.reads),
             columns=len(cursor.description or ()) if done else 0,
-            relations=tuple(relations),
-            indexes_before=tuple(indexes),
+            relations=about.relations,
+            indexes_before=tuple(index.oid for index in about.indexes),
+            index_name=about.index_name,
         )
 
     def done_in_transaction(self, sent: Sent) -> None:

@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from typing import Any
+from collections.abc import Callable
 
 import psycopg2
 from psycopg2 import errors as pg
-from psycopg2 import sql as composed
 from psycopg2.extensions import cursor as PlainCursor
 
-from erm_alembic.errors import Refused
+from erm_alembic.execute.clearing import Clearing, Sending
 from erm_alembic.execute.noting import Notes, Sent
 from erm_alembic.ledger.progress import DoneStatement
-from erm_alembic.postgres.indexes import (
-    Index,
-    indexes_of,
-    leftovers_of_build,
-    leftovers_of_rebuild,
-    partitions_half_detached,
-    relations_named,
-)
+from erm_alembic.planning.leftovers import made_by
+from erm_alembic.postgres.indexes import half_detached
 from erm_alembic.postgres.intercept import GatedConnection, Send
-from erm_alembic.postgres.text.nature import DONE_ALREADY, REPEATABLE, WHOLE, concurrent_index, identifiers
+from erm_alembic.postgres.text.nature import DONE_ALREADY, REPEATABLE, identifiers
 
 __all__ = ["Outside", "Sending"]
-
-Sending = Callable[[Any, str, int | None], AbstractContextManager[None]]
 
 # Where the server's refusal may come after a part of the work.
 LEAVES_SOMETHING = frozenset({"CREATE INDEX", "DETACH"})
@@ -45,7 +34,8 @@ class Outside:
     """
 
     def __init__(self, notes: Notes, sending: Sending, tell: Callable[[str], None]) -> None:
-        self._notes, self._sending, self._tell = notes, sending, tell
+        self._notes, self._tell = notes, tell
+        self._clearing = Clearing(sending, tell)
 
     def send(self, sent: Sent, send: Send) -> None:
         """Send a statement that was not done before."""
@@ -74,8 +64,8 @@ class Outside:
             send: sends it.
             what: what it does.
         """
-        relations, before = self._prepared(sent, what)
-        row = self._notes.row(sent, "started", what, relations, before)
+        about = self._clearing.before(sent.connection, sent.sql, what, sent.line)
+        row = self._notes.row(sent, "started", what, about)
         self._notes.started(sent.connection, row)
         try:
             send()
@@ -108,48 +98,6 @@ class Outside:
         columns = len(sent.cursor.description or ())
         self._notes.ended(sent.connection, row, sent.tag or row.tag, sent.cursor.rowcount, columns)
 
-    def _prepared(self, sent: Sent, what: str) -> tuple[Sequence[int], Sequence[int]]:
-        """Remove what an earlier build left in the way; which tables it is about, and which indexes they have."""
-        if what not in ("CREATE INDEX", "REINDEX", "DETACH"):
-            return (), ()
-        names = identifiers(sent.sql)
-        with sent.connection.cursor(cursor_factory=PlainCursor) as cursor:
-            self.remove(sent.connection, self._leftovers(cursor, sent.sql, what, names), sent.line)
-            relations = relations_named(cursor, names)
-            if what == "REINDEX":
-                return relations, [index.oid for index in leftovers_of_rebuild(cursor, None)]
-            return relations, [index.oid for index in indexes_of(cursor, relations)]
-
-    @staticmethod
-    def _leftovers(cursor: Any, text: str, what: str, names: list[str]) -> Sequence[Index]:
-        if what == "REINDEX":
-            everything = not {word.lower() for word in WHOLE[1:]}.isdisjoint(names[:6])
-            return leftovers_of_rebuild(cursor, None if everything else names)
-        named = concurrent_index(text)
-        if named is None or named.index is None:
-            return ()
-        return leftovers_of_build(cursor, named.table, named.index)
-
-    def remove(self, connection: GatedConnection, leftovers: Sequence[Index], line: int | None = None) -> None:
-        """Remove invalid indexes that nobody builds.
-
-        Args:
-            connection: the migration's connection, in no transaction.
-            leftovers: the indexes.
-            line: the line of the statement that they are in the way of.
-
-        Raises:
-            Refused: another session is building one of them.
-        """
-        for index in leftovers:
-            if index.builder is not None:
-                raise _being_built(index)
-            name = composed.Identifier(index.schema, index.name)
-            drop = composed.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(name).as_string(connection)
-            self._tell(f"Index {index} on {index.table} is INVALID, left by a build that did not end: it is removed.")
-            with connection.cursor(cursor_factory=PlainCursor) as cursor, self._sending(connection, drop, line):
-                cursor.execute(drop)
-
     def settle(self, connection: GatedConnection, row: DoneStatement) -> bool | None:
         """What became of a statement that was under way when its run ended.
 
@@ -161,36 +109,31 @@ class Outside:
             True: it was done. False: nothing of it is left, and it can be sent as if for the first time. None: that
             shows when it is sent again.
         """
-        if row.tag not in ("CREATE INDEX", "REINDEX", "DETACH"):
+        if row.tag == "DETACH":
+            return self._finish_detaching(connection, row)
+        if row.tag not in ("CREATE INDEX", "REINDEX"):
             return None
         with connection.cursor(cursor_factory=PlainCursor) as cursor:
-            if row.tag == "DETACH":
-                return self._finish_detaching(cursor, row)
-            if row.tag == "REINDEX":
-                left = [index for index in leftovers_of_rebuild(cursor, None) if index.oid not in row.indexes_before]
-                self.remove(connection, left, row.line)
-                return False
-            new = [index for index in indexes_of(cursor, row.relations) if index.oid not in row.indexes_before]
-            self.remove(connection, [index for index in new if not index.valid], row.line)
-        return any(index.valid for index in new)
+            new = made_by(cursor, row)
+        left = [index for index in new if index.is_leftover]
+        self._clearing.remove(connection, left, row.line)
+        # Where the server has chosen the name, and somebody else has built one too, nobody knows which one it is.
+        return row.tag == "CREATE INDEX" and not left and [index.valid for index in new] == [True]
 
-    def _finish_detaching(self, cursor: Any, row: DoneStatement) -> bool | None:
-        pending = partitions_half_detached(cursor, row.relations)
-        for parent, partition in pending:
-            self._tell(f"Partition {partition} is half detached from {parent}: that is finished.")
-            cursor.execute(f"ALTER TABLE {parent} DETACH PARTITION {partition} FINALIZE")
-        return True if pending else None
+    def _finish_detaching(self, connection: GatedConnection, row: DoneStatement) -> bool | None:
+        if len(row.relations) != 2:
+            return None
+        with connection.cursor(cursor_factory=PlainCursor) as cursor:
+            pending = half_detached(cursor, *row.relations)
+        if pending is None:
+            return None
+        parent, partition = pending
+        self._tell(f"Partition {partition} is half detached from {parent}: that is finished.")
+        self._clearing.send(connection, f"ALTER TABLE {parent} DETACH PARTITION {partition} FINALIZE", row.line)
+        return True
 
 
 def _what(sent: Sent) -> str:
     """What a statement does that the server would not let run in a transaction although its words did not tell."""
     kind = sent.nature.kinds[0]
     return kind if kind in REPEATABLE else " ".join(identifiers(sent.sql)[:2]).upper()
-
-
-def _being_built(index: Index) -> Refused:
-    return Refused(
-        f"Index {index} is being built by another session, pid {index.builder}.",
-        effect="It was left alone; the revision did not go on.",
-        cure="Wait until that build has ended, and run the command again.",
-    )

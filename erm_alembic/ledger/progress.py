@@ -45,8 +45,10 @@ class DoneStatement:
         shape: a hash over its text without any value.
         reads: a hash over what the revision had read until then.
         columns: how many columns its answer had; 0 when it answered no rows.
-        relations: the OIDs of the tables that it names, where it builds or rebuilds indexes outside a transaction.
-        indexes_before: the OIDs of the indexes that these had when it started.
+        relations: the OIDs of what it is about, where it builds or rebuilds indexes, or detaches a partition, outside
+            a transaction: the tables; the partitioned table and its partition.
+        indexes_before: the OIDs of the indexes that these tables had when it started.
+        index_name: the index that it builds, as the server names it; None where the server chooses the name.
         temporary: whether the session had temporary tables, which are gone with it.
     """
 
@@ -63,6 +65,7 @@ class DoneStatement:
     columns: int = field(default=0, repr=False)
     relations: tuple[int, ...] = field(default=(), repr=False)
     indexes_before: tuple[int, ...] = field(default=(), repr=False)
+    index_name: str | None = field(default=None, repr=False)
     temporary: bool = field(default=False, repr=False)
 
 
@@ -136,6 +139,7 @@ def as_json(rows: Sequence[NewProgress], connection: Any) -> str:
 def _fields(row: NewProgress, connection: Any) -> dict[str, Any]:
     each = row.statement
     texts = {"path": row.path, "source": row.source and Source(row.source), "sql": each.sql, "tag": each.tag}
+    texts["index_name"] = each.index_name
     return {
         **dict(zip(texts, fitted(texts.values(), connection), strict=True)),
         **{name: getattr(row, name) for name in ("run_id", "revision", "direction", "source_hash", "salt")},
@@ -150,7 +154,8 @@ OF_STATEMENT = (
 TYPES = (
     "run_id bigint, revision text, direction text, path text, source text, source_hash text, salt text,"
     " place integer[], line integer, sql text, tag text, rowcount bigint, columns integer, state text,"
-    " digest text, shape text, reads text, relations oid[], indexes_before oid[]"
+    " digest text, shape text, reads text, relations oid[], indexes_before oid[],"
+    " index_name text"
 )
 NEW_COLUMNS = ", ".join(name.split()[0] for name in TYPES.split(","))
 HAS_TEMPORARY = "EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace = pg_catalog.pg_my_temp_schema())"
@@ -200,7 +205,7 @@ def forget_statement(schema: sql.Composable, scope: sql.Composable) -> sql.Compo
 COLUMNS = (
     "revision, direction, run_id, path, source_hash, source, salt, id, line, sql, tag, state, rowcount, at,"
     " place, digest, shape, reads, columns, relations::bigint[], indexes_before::bigint[],"
-    " temporary, scope"
+    " index_name, temporary, scope"
 )
 
 
@@ -245,10 +250,12 @@ def _source(rows: Sequence[tuple[Any, ...]]) -> str:
 
 
 def _statement(row: Sequence[Any]) -> DoneStatement:
-    line, text, tag, state, rowcount, at, place, digest, shape, reads, columns, relations, indexes, temporary = row
+    *whole, relations, indexes, index_name, temporary = row
+    line, text, tag, state, rowcount, at, place, digest, shape, reads, columns = whole
     return DoneStatement(
         *(line, text, tag, state, rowcount, at, tuple(place), digest, shape, reads, columns),
         relations=tuple(relations),
         indexes_before=tuple(indexes),
+        index_name=index_name,
         temporary=temporary,
     )

@@ -72,6 +72,7 @@ PROGRESS = """
         reads           text NOT NULL,
         relations       oid[] NOT NULL DEFAULT '{{}}',
         indexes_before  oid[] NOT NULL DEFAULT '{{}}',
+        index_name      text,
         temporary       boolean NOT NULL,
         at              timestamptz NOT NULL DEFAULT clock_timestamp()
     )"""

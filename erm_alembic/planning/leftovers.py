@@ -9,7 +9,7 @@ from typing import Any
 from erm_alembic.ledger.progress import DoneStatement, HalfDone
 from erm_alembic.postgres.indexes import Index, indexes_of, invalid_indexes
 
-__all__ = ["InvalidIndex", "leftovers"]
+__all__ = ["InvalidIndex", "leftovers", "made_by"]
 
 BUILDS = ("CREATE INDEX", "REINDEX")
 
@@ -49,17 +49,25 @@ def leftovers(cursor: Any, half_done: Iterable[HalfDone]) -> tuple[InvalidIndex,
     found = invalid_indexes(cursor)
     if not found:
         return ()
-    cut_off = [
-        (half.revision, statement, {index.oid for index in indexes_of(cursor, statement.relations)})
+    again = {
+        index.oid: half.revision
         for half in half_done
         for statement in half.statements
         if statement.state == "started" and statement.tag in BUILDS
-    ]
-    return tuple(InvalidIndex(str(each), each.table, each.builder, _builder_again(each, cut_off)) for each in found)
+        for index in made_by(cursor, statement)
+        if index.is_leftover
+    }
+    return tuple(InvalidIndex(str(each), each.table, each.builder, again.get(each.oid)) for each in found)
 
 
-def _builder_again(index: Index, cut_off: Iterable[tuple[str, DoneStatement, set[int]]]) -> str | None:
-    for revision, statement, known in cut_off:
-        if index.oid not in statement.indexes_before and index.oid in known:
-            return revision
-    return None
+def made_by(cursor: Any, statement: DoneStatement) -> tuple[Index, ...]:
+    """The indexes that a statement which was cut off made or left: on its own tables, under its own name, new since.
+
+    Args:
+        cursor: an ungated cursor.
+        statement: the statement, a CREATE INDEX or a REINDEX.
+    """
+    new = [index for index in indexes_of(cursor, statement.relations) if index.oid not in statement.indexes_before]
+    if statement.tag == "REINDEX":
+        return tuple(index for index in new if index.is_of_rebuild)
+    return tuple(index for index in new if statement.index_name in (None, index.name))

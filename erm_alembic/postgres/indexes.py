@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from psycopg2 import errors as pg
+
 __all__ = [
     "Index",
+    "half_detached",
     "indexes_of",
     "invalid_indexes",
-    "leftovers_of_build",
-    "leftovers_of_rebuild",
-    "partitions_half_detached",
-    "relations_named",
+    "name_kept",
+    "relation_named",
+    "relations_rebuilt",
 ]
 
 # Of another role's build, pg_stat_progress_create_index tells the process only; its lock on the table tells the rest.
 INDEXES = """
     SELECT i.indexrelid::bigint, n.nspname, c.relname, i.indrelid::regclass::text, i.indisvalid,
+           c.relispartition OR EXISTS (SELECT FROM pg_catalog.pg_constraint o WHERE o.conindid = i.indexrelid),
            (SELECT min(p.pid) FROM pg_catalog.pg_stat_progress_create_index p
              WHERE p.index_relid = i.indexrelid
                 OR (p.index_relid = 0 AND p.relid = i.indrelid)
@@ -30,13 +34,23 @@ INDEXES = """
       FROM pg_catalog.pg_index i
       JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-      JOIN pg_catalog.pg_class t ON t.oid = i.indrelid
-      LEFT JOIN pg_catalog.pg_class r ON r.oid = pg_catalog.pg_partition_root(i.indrelid)
-      LEFT JOIN pg_catalog.pg_class m ON m.reltoastrelid = i.indrelid
      WHERE c.relkind = 'i'
 """
 
-REBUILDS = r"_cc(new|old)\d*$"
+REBUILDS = re.compile(r"_cc(new|old)\d*$")
+# A name that the server does not take, of another database, or in a schema that the role may not look into.
+NO_RELATION = (pg.InvalidName, pg.FeatureNotSupported, pg.InsufficientPrivilege)
+TABLES = "SELECT oid::bigint FROM pg_catalog.pg_class WHERE relkind IN ('r', 'm')"
+WITH_PARTS = """
+    WITH tree AS (
+        SELECT named.oid FROM pg_catalog.unnest(%s::oid[]) AS named (oid)
+         UNION
+        SELECT part.relid FROM pg_catalog.unnest(%s::oid[]) AS named (oid), pg_catalog.pg_partition_tree(named.oid) part
+    )
+    SELECT oid::bigint FROM tree
+     UNION
+    SELECT c.reltoastrelid::bigint FROM pg_catalog.pg_class c JOIN tree USING (oid) WHERE c.reltoastrelid <> 0
+"""
 
 
 @dataclass(frozen=True)
@@ -49,6 +63,7 @@ class Index:
         name: its name.
         table: its table, as the session has to name it.
         valid: whether queries may use it.
+        bound: whether it backs a constraint, or is a part of a partitioned table's index, and cannot go alone.
         builder: the server process that is building it; None when nobody is.
     """
 
@@ -57,41 +72,79 @@ class Index:
     name: str
     table: str
     valid: bool
+    bound: bool
     builder: int | None
 
     def __str__(self) -> str:
         return f"{self.schema}.{self.name}"
 
+    @property
+    def is_leftover(self) -> bool:
+        """Whether nothing needs it; `builder` tells whether somebody is at it still."""
+        return not self.valid and not self.bound
 
-def relations_named(cursor: Any, names: Sequence[str]) -> tuple[int, ...]:
-    """The OIDs of all tables that have one of these names, and of those whose index has one.
+    @property
+    def is_of_rebuild(self) -> bool:
+        """Whether its name is one that REINDEX CONCURRENTLY makes up (`_ccnew`, `_ccold`)."""
+        return REBUILDS.search(self.name) is not None
+
+
+def relation_named(cursor: Any, name: str) -> int | None:
+    """The OID of the relation that a statement of this session means by a name; None when there is none.
+
+    Args:
+        cursor: an ungated cursor, in no transaction.
+        name: as the statement names it, with or without its schema, quoted where it must be.
+    """
+    try:
+        cursor.execute("SELECT pg_catalog.to_regclass(%s)::oid::bigint", [name])
+    except NO_RELATION:
+        return None
+    return cursor.fetchone()[0]  # type: ignore[no-any-return]  # a bigint
+
+
+def name_kept(cursor: Any, name: str) -> str:
+    """A name as the server keeps it: it cuts off what is too long.
 
     Args:
         cursor: an ungated cursor.
-        names: identifiers as the server folds them; the server cuts them off where they are too long.
+        name: the name, folded.
     """
-    cursor.execute(
-        "SELECT c.oid::bigint FROM pg_catalog.pg_class c"
-        " WHERE c.relname = ANY(%s::text[]::name[]) AND c.relkind IN ('r', 'm', 'p', 't')"
-        " UNION SELECT i.indrelid::bigint FROM pg_catalog.pg_index i"
-        " JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid WHERE c.relname = ANY(%s::text[]::name[])",
-        [list(names), list(names)],
-    )
+    cursor.execute("SELECT %s::text::name::text", [name])
+    return str(cursor.fetchone()[0])
+
+
+def relations_rebuilt(cursor: Any, kind: str, name: str) -> tuple[int, ...]:
+    """The OIDs of the tables whose indexes a REINDEX rebuilds, their partitions and TOAST tables among them.
+
+    Args:
+        cursor: an ungated cursor, in no transaction.
+        kind: `INDEX`, `TABLE`, `SCHEMA`, `DATABASE` or `SYSTEM`.
+        name: what it names, as the statement names it.
+    """
+    if kind in ("INDEX", "TABLE"):
+        named = relation_named(cursor, name)
+        cursor.execute(
+            "SELECT coalesce((SELECT indrelid FROM pg_catalog.pg_index WHERE indexrelid = %s), %s)::bigint",
+            [named, named],
+        )
+    elif kind == "SCHEMA":
+        cursor.execute(f"{TABLES} AND relnamespace = pg_catalog.to_regnamespace(%s)", [name])
+    else:
+        cursor.execute(TABLES)
+    tables = [row[0] for row in cursor.fetchall() if row[0] is not None]
+    cursor.execute(WITH_PARTS, [tables, tables])
     return tuple(row[0] for row in cursor.fetchall())
 
 
 def indexes_of(cursor: Any, relations: Sequence[int]) -> tuple[Index, ...]:
-    """The indexes of tables, of their partitions and of their TOAST tables.
+    """The indexes of these very tables.
 
     Args:
         cursor: an ungated cursor.
         relations: the OIDs of the tables.
     """
-    return _found(
-        cursor,
-        "AND (i.indrelid = ANY(%s::oid[]) OR r.oid = ANY(%s::oid[]) OR m.oid = ANY(%s::oid[]))",
-        [list(relations)] * 3,
-    )
+    return _found(cursor, "AND i.indrelid = ANY(%s::oid[])", [list(relations)]) if relations else ()
 
 
 def invalid_indexes(cursor: Any) -> tuple[Index, ...]:
@@ -103,58 +156,24 @@ def invalid_indexes(cursor: Any) -> tuple[Index, ...]:
     return _found(cursor, "AND NOT i.indisvalid", [])
 
 
-def leftovers_of_build(cursor: Any, table: str, index: str) -> tuple[Index, ...]:
-    """The invalid index of that name on that table, which IF NOT EXISTS would take for the real one.
-
-    Args:
-        cursor: an ungated cursor.
-        table: the table as the statement names it, quoted where it must be.
-        index: the index's name as the server folds it.
-    """
-    return _found(
-        cursor,
-        "AND NOT i.indisvalid AND i.indrelid = pg_catalog.to_regclass(%s) AND c.relname = %s::text::name",
-        [table, index],
-    )
-
-
-def leftovers_of_rebuild(cursor: Any, names: Sequence[str] | None) -> tuple[Index, ...]:
-    """The invalid indexes that REINDEX CONCURRENTLY left under a name of its own (`_ccnew`, `_ccold`).
-
-    Args:
-        cursor: an ungated cursor.
-        names: what the statement names: indexes, tables or schemas; None means everything in the database.
-    """
-    if names is None:
-        return _found(cursor, "AND NOT i.indisvalid AND c.relname ~ %s", [REBUILDS])
-    return _found(
-        cursor,
-        "AND NOT i.indisvalid AND c.relname ~ %s AND (t.relname = ANY(%s::text[]::name[])"
-        " OR r.relname = ANY(%s::text[]::name[]) OR m.relname = ANY(%s::text[]::name[])"
-        " OR n.nspname = ANY(%s::text[]::name[])"
-        " OR EXISTS (SELECT FROM pg_catalog.pg_index o JOIN pg_catalog.pg_class oc ON oc.oid = o.indexrelid"
-        " WHERE o.indrelid = i.indrelid AND oc.relname = ANY(%s::text[]::name[])))",
-        [REBUILDS, *[list(names)] * 5],
-    )
-
-
 def _found(cursor: Any, condition: str, parameters: Sequence[Any]) -> tuple[Index, ...]:
     cursor.execute(f"{INDEXES} {condition} ORDER BY 1", list(parameters))
     return tuple(Index(*row) for row in cursor.fetchall())
 
 
-def partitions_half_detached(cursor: Any, relations: Sequence[int]) -> tuple[tuple[str, str], ...]:
-    """The tables, each with its partition, whose DETACH PARTITION CONCURRENTLY was cut off; names as SQL takes them.
+def half_detached(cursor: Any, parent: int, partition: int) -> tuple[str, str] | None:
+    """A table and its partition, as SQL names them, where DETACH PARTITION CONCURRENTLY was cut off between them.
 
     Args:
         cursor: an ungated cursor.
-        relations: the OIDs of the tables to look at.
+        parent: the partitioned table's OID.
+        partition: the partition's OID.
     """
     if cursor.connection.server_version < 140000:
-        return ()
+        return None
     cursor.execute(
         "SELECT inhparent::regclass::text, inhrelid::regclass::text FROM pg_catalog.pg_inherits"
-        " WHERE inhdetachpending AND inhparent = ANY(%s::oid[])",
-        [list(relations)],
+        " WHERE inhdetachpending AND inhparent = %s AND inhrelid = %s",
+        [parent, partition],
     )
-    return tuple(cursor.fetchall())
+    return cursor.fetchone()  # type: ignore[no-any-return]  # two texts

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from erm_alembic.postgres.text.nature import ConcurrentIndex, concurrent_index, nature
+from erm_alembic.postgres.text.concurrently import ConcurrentIndex, concurrent_index
+from erm_alembic.postgres.text.nature import nature
 
 
 @pytest.mark.parametrize(

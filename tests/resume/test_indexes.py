@@ -8,8 +8,10 @@ import threading
 
 import pytest
 
+from erm_alembic import migrate
 from tests.faults.deploying import Project, until
 from tests.resume.killing import kill_at
+from tests.resume.stopping import Stopping, in_autocommit, stop_at
 from tests.support.databases import Database
 
 HOSTILE = 'odd "name" 100%s ünï ' + "x" * 40
@@ -161,6 +163,61 @@ def test_killed_within_a_drop(project: Project, one_database: Database) -> None:
     done = project.apply()
     assert done.returncode == 0, done.stdout + done.stderr
     assert indexes(one_database) == []
+
+
+@pytest.mark.parametrize(("name", "built"), [("i", "i"), ("", "t_id_idx")])
+def test_what_others_did_meanwhile_is_not_taken_for_the_index(name: str, built: str, stopping: Stopping) -> None:
+    """An index that a DBA has added to the table since, and another tenant's INVALID one, are neither ours nor removed.
+
+    The table is the one that the session meant when the build began, whatever others are called like it.
+    """
+    two = "CREATE SCHEMA {0}; CREATE TABLE {0}.t (id int, other int); INSERT INTO {0}.t VALUES (1, 1), (1, 2)"
+    for tenant in ("a", "b"):
+        stopping.database.execute(two.format(tenant))
+    build = f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON {{}}t (id)"
+    stopping.revision(
+        "a1",
+        "op.execute('SET search_path = a')\n"
+        + in_autocommit(f"op.execute({build.format('')!r})")
+        + "op.execute('SET search_path = public')",
+    )
+    with stopping.monkeypatch.context() as patch:
+        patch.chdir(stopping.project.root)
+        patch.setenv("ERM_DATABASE_URL", stopping.database.url)
+        assert "could not create unique index" in (migrate.apply().outcome.error or "")
+    stopping.database.execute("UPDATE a.t SET id = other; CREATE INDEX by_hand ON a.t (other)")
+    with pytest.raises(Exception, match="could not create unique index"):
+        stopping.database.execute(build.format("b."))
+    stopping.apply()
+    assert indexes(stopping.database, "a.t") == sorted([("by_hand", True), (built, True)])
+    assert indexes(stopping.database, "b.t") == [(built, False)]
+
+
+def test_what_a_rebuild_of_another_tenant_left_is_not_removed(stopping: Stopping) -> None:
+    """After REINDEX CONCURRENTLY was cut off, `_ccnew` is removed from its own table, not from one of that name."""
+    for tenant in ("a", "b"):
+        stopping.database.execute(f"CREATE SCHEMA {tenant}; CREATE TABLE {tenant}.t (id int)")
+    stopping.revision("a1", in_autocommit(f'op.execute("REINDEX TABLE CONCURRENTLY a.t")\n{stop_at("x")}'))
+    stopping.apply("x")
+    for tenant in ("a", "b"):
+        stopping.database.execute(
+            f"CREATE INDEX t_ccnew ON {tenant}.t (id);"
+            f" UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{tenant}.t_ccnew'::regclass"
+        )
+    stopping.database.execute("UPDATE erm.progress SET state = 'started', tag = 'REINDEX'")
+    stopping.apply()
+    assert (indexes(stopping.database, "a.t"), indexes(stopping.database, "b.t")) == ([], [("t_ccnew", False)])
+
+
+def test_an_index_that_backs_a_constraint_is_not_removed(stopping: Stopping) -> None:
+    """An INVALID index that a constraint needs cannot be dropped, and stops nobody."""
+    stopping.database.execute(
+        "CREATE TABLE t (id int, CONSTRAINT i UNIQUE (id));"
+        " UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'i'::regclass"
+    )
+    stopping.revision("a1", in_autocommit('op.execute("CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON t (id)")'))
+    stopping.apply()
+    assert indexes(stopping.database) == [("i", False)]
 
 
 def test_an_index_that_another_session_builds_is_left_alone(project: Project, one_database: Database) -> None:

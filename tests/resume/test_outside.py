@@ -130,10 +130,13 @@ def test_what_was_cut_off_and_was_done_after_all(before: str, sql: str, after: s
 
 
 def test_a_partition_that_is_half_detached(stopping: Stopping) -> None:
-    """DETACH PARTITION CONCURRENTLY that was cut off in the middle is finished, once."""
-    stopping.database.execute(
-        "CREATE TABLE p (n int) PARTITION BY LIST (n); CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1)"
-    )
+    """DETACH PARTITION CONCURRENTLY that was cut off in the middle is finished, once; another tenant's is not."""
+    for schema in ("public", "other"):
+        stopping.database.execute(
+            f"CREATE SCHEMA IF NOT EXISTS {schema}; CREATE TABLE {schema}.p (n int) PARTITION BY LIST (n);"
+            f" CREATE TABLE {schema}.p1 PARTITION OF {schema}.p FOR VALUES IN (1)"
+        )
+    stopping.database.execute("UPDATE pg_inherits SET inhdetachpending = true WHERE inhparent = 'other.p'::regclass")
     sql = "ALTER TABLE p DETACH PARTITION p1 CONCURRENTLY"
     stopping.revision("a1", in_autocommit(f'op.execute("SET statement_timeout = 500")\nop.execute("{sql}")'))
     holder = stopping.database.connect()
@@ -147,3 +150,4 @@ def test_a_partition_that_is_half_detached(stopping: Stopping) -> None:
     assert stopping.rows("SELECT inhdetachpending FROM pg_inherits WHERE inhparent = 'p'::regclass") == [(True,)]
     stopping.apply()
     assert stopping.rows("SELECT 1 FROM pg_inherits WHERE inhparent = 'p'::regclass") == []
+    assert stopping.rows("SELECT inhdetachpending FROM pg_inherits WHERE inhparent = 'other.p'::regclass") == [(True,)]

@@ -8,16 +8,7 @@ from functools import lru_cache
 
 from erm_alembic.postgres.text.lexer import READS, SAVEPOINTS, Token, split_statements
 
-__all__ = [
-    "DONE_ALREADY",
-    "REPEATABLE",
-    "WHOLE",
-    "ConcurrentIndex",
-    "Nature",
-    "concurrent_index",
-    "identifiers",
-    "nature",
-]
+__all__ = ["DONE_ALREADY", "REPEATABLE", "WHOLE", "Nature", "identifiers", "nature"]
 
 # Of no lasting effect on the database: what they do is the session's, and a new session needs it done again.
 OF_THE_SESSION = frozenset(
@@ -181,52 +172,3 @@ def identifiers(sql: str) -> list[str]:
     return [
         token.name for statement in split_statements(sql) for token in statement if token.kind in ("word", "quoted")
     ]
-
-
-@dataclass(frozen=True)
-class ConcurrentIndex:
-    """What a CREATE INDEX CONCURRENTLY names.
-
-    Args:
-        index: the index's name as the server folds it; None when the server chooses it.
-        table: the table as the statement names it.
-    """
-
-    index: str | None
-    table: str
-
-
-def concurrent_index(sql: str) -> ConcurrentIndex | None:
-    """What a CREATE INDEX CONCURRENTLY names; None when the text is none, or cannot be read.
-
-    Example:
-        >>> concurrent_index('CREATE INDEX CONCURRENTLY IF NOT EXISTS "I" ON ONLY s.t USING gin (a)')
-        ConcurrentIndex(index='I', table='s.t')
-    """
-    statements = split_statements(sql)
-    if len(statements) != 1:
-        return None
-    words = statements[0]
-    after = [position for position, token in enumerate(words) if token.says("CONCURRENTLY")]
-    if not after or not words[0].says("CREATE"):
-        return None
-    rest = words[after[0] + 1 :]
-    if len(rest) > 2 and rest[0].says("IF"):
-        rest = rest[3:]
-    named = None if not rest or rest[0].says("ON") else rest.pop(0)
-    if not rest or not rest.pop(0).says("ON"):
-        return None
-    if rest and rest[0].says("ONLY"):
-        rest.pop(0)
-    table = _dotted(rest)
-    return ConcurrentIndex(None if named is None else named.name, table) if table else None
-
-
-def _dotted(rest: list[Token]) -> str:
-    parts = []
-    while rest and rest[0].kind in ("word", "quoted"):
-        parts.append(rest.pop(0).text)
-        if not rest or rest[0].text != ".":
-            break
-        rest.pop(0)
-    return ".".join(parts)
