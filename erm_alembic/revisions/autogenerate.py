@@ -22,6 +22,7 @@ from sqlalchemy import Connection
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.errors import ProjectError, UsageError
 from erm_alembic.revisions.environment import run_environment
+from erm_alembic.revisions.graph import add_version_folder
 from erm_alembic.revisions.project import AlembicProject
 from erm_alembic.revisions.source.downgrade import inspect_downgrade
 from erm_alembic.revisions.writing import all_or_nothing, chosen_location, placing_cure, refuse_unsafe_message
@@ -87,8 +88,7 @@ def autogenerate(
         location = chosen_location(scripts, version_path, called_from)
         if scratch is not None:
             location = scratch
-            scripts.version_locations = [*(str(path) for path in scripts._version_locations), scratch]
-            del scripts._version_locations
+            add_version_folder(scripts, scratch)
         context = revision_context(config, scripts, message, head, location)
         compare_models(project, scripts, config, connection, target, metadata, context)
         changes = changes_of(context)

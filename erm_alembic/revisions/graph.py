@@ -1,7 +1,7 @@
 """The project's revision graph: proven to be one graph, and turned into ordered steps up or down.
 
 The private names of Alembic that the package needs stand in this module (`RevisionStep`, `_all_down_revisions`,
-`_all_nextrev`, `_resolved_dependencies`); tests/revisions/test_alembic_names.py fails loudly when they move.
+`_all_nextrev`, `_version_locations`); tests/revisions/test_alembic_names.py fails loudly when they move.
 """
 
 from __future__ import annotations
@@ -23,16 +23,19 @@ from erm_alembic.revisions.source.files import list_python_files, read_revision_
 
 __all__ = [
     "ScriptDirectory",
+    "add_version_folder",
     "applied_revisions",
     "downgrade_steps",
     "known_revisions",
     "latest_first",
     "may_come_next",
+    "parent_ids",
     "parents_of",
     "script_of",
     "unknown_revisions",
     "upgrade_steps",
     "verify_graph",
+    "version_folders",
 ]
 
 NOTHING_READ = "Nothing was planned or run."
@@ -190,7 +193,28 @@ def downgrade_steps(scripts: ScriptDirectory, heads: Sequence[str], target: str)
 
 def parents_of(scripts: ScriptDirectory) -> dict[str, tuple[str, ...]]:
     """What each revision builds or depends on."""
-    return {script.revision: tuple(script._all_down_revisions) for script in scripts.walk_revisions()}
+    return {script.revision: parent_ids(script) for script in scripts.walk_revisions()}
+
+
+def parent_ids(script: Script) -> tuple[str, ...]:
+    """What a revision builds or depends on."""
+    return tuple(script._all_down_revisions)
+
+
+def version_folders(scripts: ScriptDirectory) -> list[Path]:
+    """The folders that revision files are looked for in, as Alembic has made them absolute."""
+    return [Path(folder) for folder in scripts._version_locations]
+
+
+def add_version_folder(scripts: ScriptDirectory, folder: str) -> None:
+    """Have revision files looked for in one more folder, which need not belong to the project.
+
+    Args:
+        scripts: the project's script directory, of which nothing was loaded yet.
+        folder: the absolute path.
+    """
+    scripts.version_locations = [*(str(path) for path in version_folders(scripts)), folder]
+    del scripts._version_locations  # worked out once, and kept
 
 
 def applied_revisions(scripts: ScriptDirectory, heads: Sequence[str]) -> frozenset[str]:
@@ -202,7 +226,7 @@ def applied_revisions(scripts: ScriptDirectory, heads: Sequence[str]) -> frozens
         if revision in applied:
             continue
         applied.add(revision)
-        todo.extend(script_of(scripts, revision)._all_down_revisions)
+        todo.extend(parent_ids(script_of(scripts, revision)))
     return frozenset(applied)
 
 
@@ -218,7 +242,7 @@ def may_come_next(scripts: ScriptDirectory, heads: Sequence[str], revision: str,
     applied = applied_revisions(scripts, heads)
     script = script_of(scripts, revision)
     if upgrade:
-        return revision not in applied and set(script._all_down_revisions) <= applied
+        return revision not in applied and applied.issuperset(parent_ids(script))
     return revision in applied and not applied & set(script._all_nextrev)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from alembic.script import ScriptDirectory
 
 from erm_alembic.errors import ProjectError, UsageError
+from erm_alembic.revisions.graph import version_folders
 
 __all__ = ["all_or_nothing", "chosen_location", "placing_cure", "refuse_unsafe_message"]
 
@@ -59,7 +60,7 @@ def chosen_location(scripts: ScriptDirectory, wanted: Path | None, called_from: 
     if wanted is None:
         return None
     meant = {(called_from / wanted).resolve(), (Path.cwd() / wanted).resolve()}
-    for location in _locations(scripts):
+    for location in version_folders(scripts):
         if location.resolve() in meant:
             return str(location)
     raise UsageError(
@@ -76,7 +77,7 @@ def placing_cure(scripts: ScriptDirectory, otherwise: str) -> str:
         scripts: the project's script directory.
         otherwise: the cure that does not depend on the version locations.
     """
-    if len(_locations(scripts)) < 2:
+    if len(version_folders(scripts)) < 2:
         return otherwise
     return f"Say in which folder with --version-path: {_listed(scripts)}. {otherwise}"
 
@@ -130,11 +131,7 @@ def all_or_nothing(scripts: ScriptDirectory) -> Iterator[None]:
         del scripts._generate_template
 
 
-def _locations(scripts: ScriptDirectory) -> list[Path]:
-    return [Path(location) for location in scripts._version_locations]
-
-
 def _listed(scripts: ScriptDirectory) -> str:
     root = Path.cwd().resolve()
-    resolved = [location.resolve() for location in _locations(scripts)]
+    resolved = [location.resolve() for location in version_folders(scripts)]
     return ", ".join(str(path.relative_to(root) if path.is_relative_to(root) else path) for path in resolved)

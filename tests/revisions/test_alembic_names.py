@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from pathlib import Path
 
 from alembic.autogenerate import RevisionContext
@@ -11,6 +12,8 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext, MigrationStep, RevisionStep
 from alembic.script import Script, ScriptDirectory
 from alembic.util import load_python_file
+
+import erm_alembic
 
 
 def test_steps_are_made_from_a_script_and_run_what_their_attribute_says() -> None:
@@ -31,6 +34,14 @@ def test_a_script_tells_its_relatives() -> None:
     """The graph walks `_all_down_revisions` and `_all_nextrev`."""
     assert hasattr(Script, "_all_down_revisions")
     assert hasattr(Script, "_all_nextrev")
+
+
+def test_the_graph_alone_says_the_private_names_of_the_graph() -> None:
+    """Everybody else asks revisions/graph.py, so that one place is mended when Alembic moves a name."""
+    names = re.compile(r"\._(all_down_revisions|all_nextrev|version_locations)\b")
+    package = Path(erm_alembic.__file__).parent
+    sources = {path.relative_to(package).as_posix(): path.read_text(encoding="utf-8") for path in package.rglob("*.py")}
+    assert {path for path, source in sources.items() if names.search(source)} == {"revisions/graph.py"}
 
 
 def test_steps_are_chosen_as_alembic_chooses_them() -> None:

@@ -24,6 +24,7 @@ from erm_alembic.revisions.cache.memo import Memo, from_bytes, to_bytes
 from erm_alembic.revisions.cache.place import is_off, read_private, write_private
 from erm_alembic.revisions.cache.plain import NAMES, plain_names
 from erm_alembic.revisions.facts import revision_hash
+from erm_alembic.revisions.graph import parent_ids, version_folders
 from erm_alembic.revisions.source.same_code import source_hash
 from erm_alembic.revisions.source.sql_pair import script_files
 from erm_alembic.version import __version__
@@ -160,7 +161,7 @@ def _note(memo: Memo, path: str, script: Script) -> None:
         identity = memo.beside[str(beside)] = _identity(str(beside))
         if identity:
             memo.young[str(beside)] = source_hash(beside.read_bytes())
-    memo.revisions[script.revision] = [revision_hash(content, file), sorted(script._all_down_revisions)]
+    memo.revisions[script.revision] = [revision_hash(content, file), sorted(parent_ids(script))]
     if not _says_what_was_loaded(content, script):
         memo.odd[path] = _read_by_alembic(script)
 
@@ -216,7 +217,7 @@ def _keep(root: Path, scripts: ScriptDirectory, memo: Memo) -> None:
 
 
 def _folders(scripts: ScriptDirectory) -> list[str]:
-    return [str(folder) for folder in scripts._version_locations]
+    return [str(folder) for folder in version_folders(scripts)]
 
 
 def _name(scripts: ScriptDirectory) -> str:

@@ -10,6 +10,7 @@ from typing import Literal
 from alembic.script import Script, ScriptDirectory
 
 from erm_alembic.errors import UsageError
+from erm_alembic.revisions.graph import version_folders
 from erm_alembic.revisions.project import AlembicProject
 from erm_alembic.revisions.source.same_code import same_sql
 from erm_alembic.revisions.sql.layouts import SourceDirectory, SourceMigration
@@ -123,7 +124,7 @@ def _folder(scripts: ScriptDirectory, source: SourceDirectory, wanted: Path | No
     chosen = chosen_location(scripts, wanted, called_from)
     if chosen is not None:
         return Path(chosen)
-    locations = [Path(location) for location in scripts._version_locations]
+    locations = version_folders(scripts)
     where = source.migrations[0].up.parent.resolve()
     for location in locations:
         if location.resolve() == where:

@@ -11,6 +11,7 @@ from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError, rev_id
 
 from erm_alembic.errors import UsageError
+from erm_alembic.revisions.graph import version_folders
 from erm_alembic.revisions.project import AlembicProject
 from erm_alembic.revisions.sql.stub import RUNNER, runner_source, stub_source
 from erm_alembic.revisions.sql.writing import NewFile, write_all
@@ -141,7 +142,7 @@ def _folder(scripts: ScriptDirectory, parent: Script | None, wanted: Path | None
     chosen = chosen_location(scripts, wanted, called_from)
     if chosen is not None:
         return Path(chosen)
-    locations = [Path(location) for location in scripts._version_locations]
+    locations = version_folders(scripts)
     if len(locations) == 1:
         return locations[0]
     if parent is not None:
