@@ -23,7 +23,7 @@ from benchmarks.server import running_server
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 NUMBERS = (100, 1000, 2500, 5000, 10_000)
 HEAD = "| what | beside | ratio | target | floor | erm | Alembic |\n| --- | --- | --- | --- | --- | --- | --- |\n"
-PICTURE = "\n![Time and memory over 100 to 10,000 revisions](performance.svg)\n"
+PICTURE = "\n![Time and memory of erm over 100 to 10,000 revisions](performance.svg)\n"
 
 
 def row(figure: Figure, result: Result) -> str:
@@ -93,7 +93,9 @@ def main() -> None:
                 print(table, end="")
                 text += table + PICTURE
                 if asked.write:
-                    (DOCS / "performance.svg").write_text(plot(lines), "utf-8")
+                    # Alembic's own line, which is none, would leave no room for the others; the table has it.
+                    own = [line for line in lines if line.name.startswith("erm")]
+                    (DOCS / "performance.svg").write_text(plot(own), "utf-8")
     if asked.write:
         write(text)
 
