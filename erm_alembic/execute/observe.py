@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from erm_alembic.execute.resume import Resume
+from erm_alembic.execute.passage import Passage
 from erm_alembic.execute.step import StepUnderWay
 from erm_alembic.execute.watch import LockWatch
 from erm_alembic.postgres.intercept import GatedConnection, GatedCursor, Send
@@ -30,15 +30,15 @@ class Observer:
         self._check = check
         self._locks = locks
         self._step: StepUnderWay | None = None
-        self._resume: Resume | None = None
+        self._passage: Passage | None = None
 
-    def begin(self, step: StepUnderWay, resume: Resume) -> None:
+    def begin(self, step: StepUnderWay, passage: Passage) -> None:
         """A revision begins: its statements are counted, and those that are committed already are not sent."""
-        self._step, self._resume = step, resume
+        self._step, self._passage = step, passage
 
     def end(self) -> None:
         """The revision's own statements are over; what follows is bookkeeping."""
-        self._step = self._resume = None
+        self._step = self._passage = None
 
     def attend(self, connection: GatedConnection) -> None:
         """See what is sent through a connection, and when it is committed or rolled back."""
@@ -47,17 +47,17 @@ class Observer:
         connection.on_rollback = lambda: self._rolled_back(connection)
 
     def _committing(self, connection: GatedConnection) -> None:
-        if self._resume is not None:
-            self._resume.committing(connection)
+        if self._passage is not None:
+            self._passage.committing(connection)
 
     def _rolled_back(self, connection: GatedConnection) -> None:
-        if self._resume is not None:
-            self._resume.rolled_back(connection)
+        if self._passage is not None:
+            self._passage.rolled_back(connection)
 
     def pass_through(self, cursor: GatedCursor, sql: str, parameters: Sequence[Any], send: Send) -> None:
         self._check()
-        step, resume = self._step, self._resume
-        if step is None or resume is None or (cursor.context is None and sent_by_sqlalchemy()):
+        step, passage = self._step, self._passage
+        if step is None or passage is None or (cursor.context is None and sent_by_sqlalchemy()):
             with self._locks.sending(cursor.connection, sql, None):
                 send()
             return
@@ -74,7 +74,7 @@ class Observer:
             with self._locks.sending(cursor.connection, sql, line):
                 send()
 
-        resume.pass_through(cursor, sql, parameters, line, send_shown)
+        passage.pass_through(cursor, sql, parameters, line, send_shown)
 
     def rowcount(self, cursor: GatedCursor) -> int:
         return cursor.noted_rowcount

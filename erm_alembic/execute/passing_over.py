@@ -9,10 +9,6 @@ import psycopg2
 from psycopg2.extensions import cursor as PlainCursor
 
 from erm_alembic.execute.noting import gated, in_transaction
-from erm_alembic.execute.outside import Sending
-from erm_alembic.execute.resume import Resume
-from erm_alembic.execute.step import StepUnderWay
-from erm_alembic.ledger.store import Ledger
 from erm_alembic.postgres.intercept import GatedConnection, GatedCursor, Send
 from erm_alembic.postgres.text.lexer import SAVEPOINTS, Token, is_read_or_setting, split_statements, statement_kinds
 
@@ -68,37 +64,26 @@ def _has_list(statement: Sequence[Token]) -> bool:
     return False
 
 
-class PassingOver(Resume):
+class PassingOver:
     """Sends each statement of a downgrade() for itself, within a savepoint where there is a transaction.
 
     Args:
-        ledger: knows how far the upgrade came.
-        run_id: the run.
-        step: the revision.
-        raw: the migration's own connection.
-        sending: what stands around a statement while the server works on it.
         tell: told what is passed over.
         before_commit: called before anything is committed, or sent outside a transaction.
         passed_over: where is noted what is passed over.
     """
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        run_id: int,
-        step: StepUnderWay,
-        raw: GatedConnection,
-        sending: Sending,
-        tell: Callable[[str], None],
-        before_commit: Callable[[], None],
-        passed_over: list[str],
-    ) -> None:
-        super().__init__(ledger, run_id, step, None, raw, sending, tell)
-        self._say, self._before_commit, self._passed_over = tell, before_commit, passed_over
+    has_progress = False
+
+    def __init__(self, tell: Callable[[str], None], before_commit: Callable[[], None], passed_over: list[str]) -> None:
+        self._tell, self._before_commit, self._passed_over = tell, before_commit, passed_over
 
     def begin(self) -> None:
         """The downgrade() is about to run, for the first time or once more after it was rolled back."""
         self._passed_over.clear()
+
+    def check(self) -> None:
+        """A downgrade() is never asked to do without rows: nothing is kept to itself."""
 
     def pass_through(
         self, cursor: GatedCursor, sql: str, parameters: Sequence[Any], line: int | None, send: Send
@@ -132,7 +117,7 @@ class PassingOver(Resume):
             place = "" if line is None else f"line {line}: "
             passed = f"{place}{error.diag.message_primary or type(error).__name__}"
             self._passed_over.append(passed)
-            self._say(f"Passed over, {passed}.")
+            self._tell(f"Passed over, {passed}.")
 
     def committing(self, connection: GatedConnection) -> None:
         """A transaction of the downgrade() is about to be committed, before its end."""

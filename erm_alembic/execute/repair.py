@@ -14,11 +14,10 @@ from psycopg2.extensions import cursor as PlainCursor
 from erm_alembic.checks.overrides import Override
 from erm_alembic.errors import Refused
 from erm_alembic.execute.deploy import execute
+from erm_alembic.execute.passage import NothingSent, Passage
 from erm_alembic.execute.passing_over import PassingOver
 from erm_alembic.execute.progress import NotesOnly, Progress
-from erm_alembic.execute.resume import Resume
-from erm_alembic.execute.run import Course, Run
-from erm_alembic.execute.signals import SignalWatch
+from erm_alembic.execute.run import Course, Manner, Run
 from erm_alembic.execute.step import StepUnderWay
 from erm_alembic.ledger.store import Ledger
 from erm_alembic.ledger.taking_back import TAKING_BACK, note_taking_back
@@ -27,7 +26,6 @@ from erm_alembic.planning.model import Direction, Outcome, Plan, Step
 from erm_alembic.planning.record import without_statements
 from erm_alembic.planning.request import Request
 from erm_alembic.planning.ways import Way, Ways
-from erm_alembic.postgres.intercept import GatedConnection
 from erm_alembic.revisions.apart import run_apart
 from erm_alembic.revisions.environment import MigrationContext, RevisionStep
 from erm_alembic.revisions.project import AlembicProject
@@ -143,20 +141,12 @@ def _execute(
 class _Repair(Course):
     """The course of a repair: before anything is done, it is certain that the database is as it was shown."""
 
-    def __init__(
-        self,
-        repairing: Repairing,
-        run: Run,
-        run_id: int,
-        raw: GatedConnection,
-        ledger: Ledger,
-        watch: SignalWatch,
-    ) -> None:
-        super().__init__(run, run_id, raw, ledger, watch)
+    def __init__(self, repairing: Repairing, *started: Any, manner: Manner | None = None) -> None:
+        super().__init__(*started, manner=manner)
         self.repairing = repairing
 
     def _verify(self, heads: tuple[str, ...], context: MigrationContext) -> None:
-        self._know_scope(context)
+        self.know_scope(context)
         shown = self.repairing.ways
         if shown.found not in self.ledger.half_done() or sorted(heads) != sorted(shown.current):
             raise Refused(
@@ -164,17 +154,30 @@ class _Repair(Course):
                 effect="Nothing was changed.",
                 cure="Look again: erm repair.",
             )
-        self.current = self._next_heads = shown.current
+        self.current = self.next_heads = shown.current
 
 
 class _MarkedDone(_Repair):
+    """Nothing of the revision is sent: it was done by hand."""
+
+    def __init__(self, repairing: Repairing, *started: Any) -> None:
+        super().__init__(repairing, *started, manner=Manner(_nothing_sent, _nothing))
+
     def steps(self, heads: tuple[str, ...], context: MigrationContext) -> Iterable[RevisionStep]:
         """Alembic's own step, for what it does to the version table."""
         self._verify(heads, context)
         yield from super().steps(heads, context)
 
-    def _attempts(self, under_way: StepUnderWay, function: Callable[[], None]) -> None:
-        """Send nothing: it was done by hand."""
+
+def _nothing_sent(_course: Course, _under_way: StepUnderWay) -> Passage:
+    return NothingSent()
+
+
+def _nothing(_function: Callable[..., Any]) -> Callable[..., None]:
+    def nothing(**_kw: Any) -> None:
+        """In place of the revision's function."""
+
+    return nothing
 
 
 class _Forgotten(_Repair):
@@ -187,8 +190,10 @@ class _Forgotten(_Repair):
 
 
 class _TakenBack(_Repair):
-    def __init__(self, repairing: Repairing, passed_over: list[str], run: Run, *started: Any) -> None:
-        super().__init__(repairing, run, *started)
+    """Not what was done is passed over, but what was not."""
+
+    def __init__(self, repairing: Repairing, passed_over: list[str], *started: Any) -> None:
+        super().__init__(repairing, *started, manner=Manner(self._passing_over))
         self._passed_over = passed_over
         self._is_noted = any(each.tag == TAKING_BACK for each in repairing.ways.found.statements)
 
@@ -196,25 +201,21 @@ class _TakenBack(_Repair):
         """No step that Alembic would record: the function alone."""
         self._verify(heads, context)
         assert context.connection is not None
-        self._connection = context.connection
+        self.connection = context.connection
         self.raw.commit()
         self.limits.look_again(self.raw)
         half = self.repairing.ways.half_done
         pending = pending_alone(self.run.project, self.run.survey.scripts, half.revision, upgrade=False)
         step = pending.step
         assert step is not None  # or the way would be closed
-        under_way = self._begin(pending, 1, 1)
-        step.migration_fn = self._forgetting(self._recorded(step.migration_fn, under_way))
+        under_way = self.begin_step(pending, 1, 1)
+        step.migration_fn = self._forgetting(self.recorded(step.migration_fn, under_way))
         run_apart(context, step)
-        self._done(under_way)
+        self.end_step(under_way)
         return ()
 
-    def _resume(self, under_way: StepUnderWay) -> Resume:
-        """Not what was done is passed over, but what was not."""
-        tell, sending = self.run.progress.note, self.locks.sending
-        return PassingOver(
-            *(self.ledger, self.run_id, under_way, self.raw, sending, tell, self._before_commit, self._passed_over)
-        )
+    def _passing_over(self, _course: Course, _under_way: StepUnderWay) -> Passage:
+        return PassingOver(self.run.progress.note, self._before_commit, self._passed_over)
 
     def _forgetting(self, recorded: Callable[..., None]) -> Callable[..., None]:
         """With the end of the downgrade, in the same transaction, the ledger forgets how far the upgrade came."""

@@ -19,10 +19,12 @@ from erm_alembic.execute.bookkeeping import open_last_transaction, record_revisi
 from erm_alembic.execute.failure import describe_failure
 from erm_alembic.execute.hooks import HookFailed, Hooks, NoHooks, RunHooks
 from erm_alembic.execute.observe import Observer
+from erm_alembic.execute.passage import Passage
 from erm_alembic.execute.progress import Progress
 from erm_alembic.execute.resume import Resume
 from erm_alembic.execute.retry import Retries
 from erm_alembic.execute.session import SessionLimits
+from erm_alembic.execute.shown import refuse_what_was_not_shown
 from erm_alembic.execute.signals import SignalWatch
 from erm_alembic.execute.step import StepUnderWay
 from erm_alembic.execute.watch import LockWatch
@@ -43,7 +45,7 @@ from erm_alembic.revisions.steps import PendingRevision
 from erm_alembic.revisions.version_table import version_table
 from erm_alembic.target import Target
 
-__all__ = ["Course", "Mode", "Run"]
+__all__ = ["Course", "Manner", "Mode", "Run"]
 
 Mode = Literal["apply", "rollback", "repair"]
 NOTHING_CHANGED = "Nothing was changed."
@@ -73,6 +75,36 @@ class Run:
     hooks: Hooks = field(default_factory=NoHooks)
 
 
+def resuming(course: Course, under_way: StepUnderWay) -> Passage:
+    """What is committed of a revision is not sent again.
+
+    Args:
+        course: the course of the run.
+        under_way: the revision.
+    """
+    half_done = course.half_done.get((under_way.revision, under_way.direction))
+    tell, sending = course.run.progress.note, course.locks.sending
+    return Resume(course.ledger, course.run_id, under_way, half_done, course.raw, sending, tell)
+
+
+def whole(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The revision's function as it is."""
+    return function
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a course goes about each revision.
+
+    Args:
+        passage: makes what stands between the revision's function and the server.
+        body: makes what is run of the revision's function.
+    """
+
+    passage: Callable[[Course, StepUnderWay], Passage] = resuming
+    body: Callable[[Callable[..., Any]], Callable[..., Any]] = whole
+
+
 class Course:
     """The course of a run that has the deploy lock and its number in the ledger: from step to step.
 
@@ -82,11 +114,21 @@ class Course:
         raw: the migration's own connection, which holds the lock.
         ledger: the ledger, on a connection of its own.
         watch: tells of signals.
+        manner: how it goes about each revision; None means that what is committed of it is gone on with.
     """
 
-    def __init__(self, run: Run, run_id: int, raw: GatedConnection, ledger: Ledger, watch: SignalWatch) -> None:
+    def __init__(
+        self,
+        run: Run,
+        run_id: int,
+        raw: GatedConnection,
+        ledger: Ledger,
+        watch: SignalWatch,
+        manner: Manner | None = None,
+    ) -> None:
         self.run, self.run_id = run, run_id
         self.raw, self.ledger, self.watch = raw, ledger, watch
+        self.manner = manner or Manner()
         settings, tell = run.target.settings.execution, run.progress.note
         self.limits = SessionLimits(settings, tell)
         self.locks = LockWatch(ledger.connection, self.limits, tell)
@@ -96,9 +138,9 @@ class Course:
         self._planned = {step.revision: step for step in run.survey.plan.steps}
         self.outcomes: list[StepOutcome] = []
         self.current = run.survey.plan.current
-        self._next_heads: tuple[str, ...] = ()
+        self.next_heads: tuple[str, ...] = ()
         self._heads_before: list[tuple[str, ...]] = []
-        self._half_done: dict[tuple[str, str], HalfDone] = {}
+        self.half_done: dict[tuple[str, str], HalfDone] = {}
         self._commits_wait_for: str | None = None
         self.hooks = RunHooks(run.hooks, run.survey.plan, run_id, ledger, watch, run.progress.note)
 
@@ -108,13 +150,17 @@ class Course:
     def steps(self, heads: tuple[str, ...], context: MigrationContext) -> Iterable[RevisionStep]:
         """The work that env.py's run_migrations() does: each step, recorded in its own transaction."""
         assert context.connection is not None
-        self._connection: Connection = context.connection
-        self._know_scope(context)
+        self.connection: Connection = context.connection
+        self.know_scope(context)
         self.limits.look_again(self.raw)
         # A revision that is rolled back, to be tried again, takes nothing with it of what stands before it.
         self.raw.commit()
         pending = self._still_pending(heads)
-        self._half_done = self._still_half_done(heads)
+        self.half_done = self._still_half_done(heads)
+        # A repair that sends nothing of it has seen to that itself.
+        if self.run.mode != "repair" or self.run.survey.plan.half_done:
+            steps = [self._planned[each.facts.revision] for each in pending]
+            refuse_what_was_not_shown(self.run.project, self.run.survey, steps, self.half_done.values())
         if pending:
             self.hooks.before_run()
         self._commit_without_waiting(len(pending))
@@ -122,12 +168,12 @@ class Course:
             if number == len(pending):
                 self._wait_for_commits()
             self.hooks.before_revision(self._planned[each.facts.revision])
-            under_way = self._begin(each, number, len(pending))
+            under_way = self.begin_step(each, number, len(pending))
             step = each.step
             assert step is not None  # or the plan could not be run
-            step.migration_fn = self._recorded(step.migration_fn, under_way)
+            step.migration_fn = self.recorded(step.migration_fn, under_way)
             yield step
-            self._done(under_way)
+            self.end_step(under_way)
             self.hooks.after_revision(under_way.step, self.outcomes[-1], self.current)
 
     def _commit_without_waiting(self, pending: int) -> None:
@@ -145,14 +191,14 @@ class Course:
                 wait_for_commits(cursor, self._commits_wait_for)
             self.raw.commit()
 
-    def _know_scope(self, context: MigrationContext) -> None:
+    def know_scope(self, context: MigrationContext) -> None:
         """Which version table this is about: what is half done in one tenant's schema is not in another's."""
         with self.raw.cursor(cursor_factory=PlainCursor) as cursor:
             self.ledger.scope = whole_name(cursor, version_table(context))
 
     def on_heads(self, heads: frozenset[str]) -> None:
         """The revisions that the database records once the transaction under way is committed."""
-        self._next_heads = tuple(sorted(heads))
+        self.next_heads = tuple(sorted(heads))
 
     def _still_pending(self, heads: tuple[str, ...]) -> list[PendingRevision]:
         """Read again under the lock what is pending; another deployer may have done all or part of it."""
@@ -179,7 +225,8 @@ class Course:
                 self.ledger.forget_progress(each.revision, each.direction)
         return {(each.revision, each.direction): each for each in still}
 
-    def _begin(self, pending: PendingRevision, number: int, total: int) -> StepUnderWay:
+    def begin_step(self, pending: PendingRevision, number: int, total: int) -> StepUnderWay:
+        """A step begins, so many of so many."""
         plan = self.run.survey.plan
         step = self._planned[pending.facts.revision]
         self.under_way = StepUnderWay(pending, step, plan.direction)
@@ -187,24 +234,25 @@ class Course:
         self.locks.tell_before(step, self.raw.info.backend_pid)
         return self.under_way
 
-    def _recorded(self, function: Callable[..., Any], under_way: StepUnderWay) -> Callable[..., None]:
+    def recorded(self, function: Callable[..., Any], under_way: StepUnderWay) -> Callable[..., None]:
         """What Alembic calls instead of the revision's function, in the transaction of that revision."""
 
         def migration_fn(**kw: Any) -> None:
-            resume = self._resume(under_way)
+            passage = self.manner.passage(self, under_way)
+            body = self.manner.body(function)
 
             def once() -> None:
                 self.observer.end()
-                resume.begin()
-                self.observer.begin(under_way, resume)
-                function(**kw)
-                resume.check()
+                passage.begin()
+                self.observer.begin(under_way, passage)
+                body(**kw)
+                passage.check()
 
             self._attempts(under_way, once)
             self.watch.check()
             self.observer.end()
             open_last_transaction(self.raw)
-            tell, has_progress = self.run.progress.note, resume.has_progress
+            tell, has_progress = self.run.progress.note, passage.has_progress
             try:
                 record_revision(self.raw, self.ledger, self.run_id, under_way, has_progress=has_progress, tell=tell)
             except RuntimeError as error:
@@ -214,17 +262,11 @@ class Course:
         migration_fn.__name__ = function.__name__
         return migration_fn
 
-    def _resume(self, under_way: StepUnderWay) -> Resume:
-        """What there is of the revision already."""
-        half_done = self._half_done.get((under_way.revision, under_way.direction))
-        tell = self.run.progress.note
-        return Resume(self.ledger, self.run_id, under_way, half_done, self.raw, self.locks.sending, tell)
-
     def _attempts(self, under_way: StepUnderWay, function: Callable[[], None]) -> None:
         """Run the revision's function: the one place where it is called, and may be called again."""
         try:
             with ends_forked_children(), kept_open():
-                self.retries.run(under_way, self._connection, function)
+                self.retries.run(under_way, self.connection, function)
         except (KeyboardInterrupt, Exception) as error:
             under_way.failure = error
             raise
@@ -232,9 +274,10 @@ class Course:
             under_way.failure = RuntimeError(_raised(error))
             raise under_way.failure.with_traceback(error.__traceback__) from error
 
-    def _done(self, under_way: StepUnderWay) -> None:
+    def end_step(self, under_way: StepUnderWay) -> None:
+        """A step is committed."""
         self._heads_before.append(self.current)
-        self.current = self._next_heads
+        self.current = self.next_heads
         self._finish_step(under_way, under_way.outcome("done"))
 
     def agree_with(self, done: frozenset[str]) -> None:
@@ -245,7 +288,7 @@ class Course:
             done: the revisions that the ledger has as done by this run.
         """
         if self.under_way is not None and self.under_way.revision in done:
-            self._done(self.under_way)
+            self.end_step(self.under_way)
         kept = [outcome for outcome in self.outcomes if outcome.outcome == "done" and outcome.revision in done]
         lost = self.outcomes[len(kept) :]
         if lost:

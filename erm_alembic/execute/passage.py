@@ -1,0 +1,75 @@
+"""What stands between a revision's function and the server: which of its statements are sent, and what follows then."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from erm_alembic.postgres.intercept import GatedConnection, GatedCursor, Send
+
+__all__ = ["NothingSent", "Passage"]
+
+
+class Passage(Protocol):
+    """The passage of one revision, for all tries at it."""
+
+    @property
+    def has_progress(self) -> bool:
+        """Whether the ledger may have notes of the revision, which are of no use once it is recorded."""
+
+    def begin(self) -> None:
+        """The revision's function is about to run, for the first time or once more after it was rolled back.
+
+        Raises:
+            Refused: what is committed of it cannot be gone on with.
+        """
+
+    def check(self) -> None:
+        """Raise again what a revision kept to itself.
+
+        Raises:
+            Refused: the revision cannot be gone on with.
+        """
+
+    def pass_through(
+        self, cursor: GatedCursor, sql: str, parameters: Sequence[Any], line: int | None, send: Send
+    ) -> None:
+        """Send a statement of the revision, or do not.
+
+        Args:
+            cursor: what it comes through.
+            sql: the text with its placeholders.
+            parameters: the sets of parameters.
+            line: its line in the revision's file.
+            send: sends it; may be called twice, where the server refuses it within a transaction.
+        """
+
+    def committing(self, connection: GatedConnection) -> None:
+        """A transaction of the revision is about to be committed, before the revision's own end."""
+
+    def rolled_back(self, connection: GatedConnection) -> None:
+        """A transaction of the revision was rolled back."""
+
+
+class NothingSent:
+    """The passage of a revision whose function is not run, because its work was done by hand."""
+
+    has_progress = True
+
+    def begin(self) -> None:
+        """There is nothing to begin with."""
+
+    def check(self) -> None:
+        """Nothing was kept to itself."""
+
+    def pass_through(
+        self, cursor: GatedCursor, sql: str, parameters: Sequence[Any], line: int | None, send: Send
+    ) -> None:
+        """Send what is sent all the same: it is not the revision's."""
+        send()
+
+    def committing(self, connection: GatedConnection) -> None:
+        """Nothing is noted."""
+
+    def rolled_back(self, connection: GatedConnection) -> None:
+        """Nothing was noted."""
