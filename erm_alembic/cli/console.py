@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -20,6 +21,7 @@ __all__ = [
     "prepare_streams",
     "print_defect",
     "print_error",
+    "print_error_document",
     "stdout_reserved",
     "wants_bar",
     "wants_colour",
@@ -57,6 +59,7 @@ def painter(stream: TextIO) -> Paint:
 
 def prepare_streams() -> None:
     """Make no character fatal: what the terminal's encoding lacks is written as a backslash escape."""
+    _results.begun = False
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # the caller closed it: what would go there is not wanted
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open to the end
@@ -65,12 +68,23 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+@dataclass
+class _Results:
+    """Whether a result stands on stdout: one command prints one JSON object and no second one behind it."""
+
+    begun: bool = False
+
+
+_results = _Results()
+
+
 def write(text: str) -> None:
     """Write a result to stdout, as it is; `text` ends with a newline.
 
     Raises:
         ErmError: what stdout goes to is full.
     """
+    _results.begun = True
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
@@ -167,8 +181,24 @@ def print_error(error: ErmError, *, verbose: bool) -> None:
         _labelled("cure:  ", error.cure, "good")
 
 
-def print_defect(error: BaseException, *, verbose: bool) -> None:
+def print_error_document(error: ErmError) -> None:
+    """Write an error as the one JSON object of a command that has printed none; stderr has its lines anyway.
+
+    Args:
+        error: the error.
+    """
+    from erm_alembic.render.json import error_document
+
+    if _results.begun:
+        return
+    with suppress(ErmError, BrokenPipeError):
+        write(error_document(error))
+
+
+def print_defect(error: BaseException, *, verbose: bool) -> ErmError:
     """Write an exception that erm did not expect: it is a defect, and says what to report.
+
+    Returns the error that was told.
 
     Args:
         error: the exception.
@@ -184,3 +214,4 @@ def print_defect(error: BaseException, *, verbose: bool) -> None:
     if verbose:
         _traceback(error)
     print_error(defect, verbose=False)
+    return defect

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import itertools
 import logging
 import os
 import signal
@@ -180,14 +181,35 @@ def _usage_error(error: Exception) -> UsageError | None:
     return UsageError(str(message()), effect="Nothing was done.", cure=f"{command} --help")
 
 
+def _wants_json(arguments: Sequence[str] | None) -> bool:
+    """Whether `--format json` was typed: read from the words, for errors that come before the command has them."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    words = words[: words.index("--")] if "--" in words else words
+    return "--format=json" in words or ("--format", "json") in itertools.pairwise(words)
+
+
+def _told(error: ErmError, arguments: Sequence[str] | None, kept: Invocation) -> int:
+    """Tell an error on stderr, and on stdout too where JSON is awaited there; its exit code."""
+    console.print_error(error, verbose=kept.verbose)
+    if _wants_json(arguments):
+        console.print_error_document(error)
+    return error.exit_code
+
+
+def _defect(error: BaseException, arguments: Sequence[str] | None, kept: Invocation) -> int:
+    told = console.print_defect(error, verbose=kept.verbose)
+    if _wants_json(arguments):
+        console.print_error_document(told)
+    return 1
+
+
 def _invoke(arguments: Sequence[str] | None, kept: Invocation) -> int:
     """Run the command line and return its exit code; every error has been told."""
     command = typer.main.get_command(app)
     try:
         result = command.main(args=arguments, prog_name="erm", standalone_mode=False, obj=kept)
     except ErmError as error:
-        console.print_error(error, verbose=kept.verbose)
-        return error.exit_code
+        return _told(error, arguments, kept)
     except BrokenPipeError:
         return 1
     except KeyboardInterrupt:
@@ -197,16 +219,11 @@ def _invoke(arguments: Sequence[str] | None, kept: Invocation) -> int:
         return 1
     except Exception as error:
         usage = _usage_error(error)
-        if usage is None:
-            console.print_defect(error, verbose=kept.verbose)
-            return 1
-        console.print_error(usage, verbose=kept.verbose)
-        return usage.exit_code
+        return _defect(error, arguments, kept) if usage is None else _told(usage, arguments, kept)
     except SystemExit:
         raise
     except BaseException as error:  # never a raw traceback: it may quote a password
-        console.print_defect(error, verbose=kept.verbose)
-        return 1
+        return _defect(error, arguments, kept)
     # With standalone_mode off, `typer.Exit(code=N)` comes back as N; a command that just returns gives None.
     return result if isinstance(result, int) else 0
 

@@ -12,9 +12,10 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from erm_alembic.config.redaction import redact
+from erm_alembic.errors import ErmError
 from erm_alembic.planning.model import Outcome, Plan, Statement, Step
 
-__all__ = ["SCHEMA_VERSION", "dump", "plain_value", "plan_digest", "plan_document", "render_json"]
+__all__ = ["SCHEMA_VERSION", "dump", "error_document", "plain_value", "plan_digest", "plan_document", "render_json"]
 
 SCHEMA_VERSION = 1
 
@@ -121,6 +122,20 @@ def plan_document(plan: Plan, outcome: Outcome | None = None) -> dict[str, Any]:
 def dump(document: Any) -> str:
     """A document as the text that erm prints: indented, ASCII, with one newline at its end."""
     return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
+
+
+def error_document(error: ErmError) -> str:
+    """An error as the one JSON object of a command that has no result: `error` with its texts and its exit code.
+
+    Args:
+        error: the error; secrets in its texts are hidden.
+
+    Example:
+        >>> json.loads(error_document(ErmError("The lock is held.", effect="", cure="Wait.")))["error"]["exit_code"]
+        1
+    """
+    told = {"what": redact(error.what), "effect": redact(error.effect), "cure": redact(error.cure)}
+    return dump({"schema_version": SCHEMA_VERSION, "error": {**told, "exit_code": error.exit_code}})
 
 
 def render_json(plan: Plan, outcome: Outcome | None = None) -> str:

@@ -98,6 +98,18 @@ def _definition(model: type[Any]) -> Schema:
     }
 
 
+def _error() -> Schema:
+    texts = {"what": "What happened.", "effect": "What it means for the database.", "cure": "What to do."}
+    members: Schema = {name: {"type": "string", "description": text} for name, text in texts.items()}
+    members["exit_code"] = {"type": "integer", "description": "The exit code of the command."}
+    return {
+        "type": "object",
+        "description": "Why there is no plan; then this and `schema_version` are the only keys.",
+        "properties": members,
+        "required": sorted(members),
+    }
+
+
 def plan_schema() -> Schema:
     """The schema of what `erm migrate --format json` prints, as a dictionary.
 
@@ -150,12 +162,13 @@ def plan_schema() -> Schema:
         **_reference(Outcome),
         "description": "How it ended; only for apply and rollback.",
     }
+    properties["error"] = _error()
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "The plan of erm migrate --format json",
         "type": "object",
         "properties": properties,
-        "required": required,
+        "anyOf": [{"required": required}, {"required": ["error", "schema_version"]}],
         "$defs": {model.__name__: _definition(model) for model in DEFINITIONS},
     }
 

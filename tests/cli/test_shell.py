@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from erm_alembic.cli.main import COMMANDS, Terminated
 from erm_alembic.cli.options import complete_environments
 from erm_alembic.config.redaction import register_secret
 from erm_alembic.errors import ErmError, Interrupted, LockNotHad
+from erm_alembic.render.schema import plan_schema
 from tests.cli.pipeline import FakePipeline, erm, install
 
 Capture = pytest.CaptureFixture[str]
@@ -28,6 +30,32 @@ def python(code: str, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=60, check=False
     )
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["migrate --mode plan", "migrate", "status", "history", "repair", "check downgrades", "config show --env x"],
+)
+def test_an_error_is_an_object_where_json_is_awaited(
+    typed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """With --format json an error before the result is one object on stdout, and its lines stand on stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ERM_DATABASE_URL", raising=False)
+    (tmp_path / "erm.yaml").write_text("database: {nonsense: 1}\n", encoding="utf-8")
+    code, out, err = erm(capsys, *typed.split(), "--format", "json")
+    told = json.loads(out)
+    assert (code, told["error"]["exit_code"], told["schema_version"]) == (2, 2, 1)
+    assert err.splitlines()[0] == f"error:  {told['error']['what'].splitlines()[0]}"
+    assert set(told["error"]) == {"what", "effect", "cure", "exit_code"}
+    assert plan_schema()["anyOf"][1]["required"] == sorted(["error", "schema_version"])
+
+
+@pytest.mark.parametrize("typed", ["migrate --format=json --bogus", "no-such --format json"])
+def test_bad_usage_is_an_object_where_json_is_awaited(typed: str, capsys: Capture) -> None:
+    """What the parser refuses before it has read --format is told as JSON all the same."""
+    code, out, _ = erm(capsys, *typed.split())
+    assert (code, json.loads(out)["error"]["exit_code"]) == (2, 2)
 
 
 def test_an_error_says_what_effect_and_cure(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
