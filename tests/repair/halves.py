@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from typing import Any
 
 from tests.faults.deploying import Project, advisory_locks, sleeping
@@ -21,6 +22,9 @@ with op.get_context().autocommit_block():
     op.drop_index("part_id", postgresql_concurrently=True)
 op.drop_table("part")
 """
+NEXT = "\n    "
+ALTER = 'op.execute("ALTER TABLE orders ALTER COLUMN note DROP NOT NULL")'
+YES = ("--yes", "--format", "json")
 
 
 def with_orders(project: Project) -> None:
@@ -105,3 +109,16 @@ def end_sleepers(project: Project) -> bool:
     )
     assert project.database is not None
     return not sleeping(project.database) and advisory_locks(project.database) == 0
+
+
+def repaired(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """What a repair that ended well prints as JSON."""
+    assert done.returncode == 0, done.stderr
+    document: dict[str, Any] = json.loads(done.stdout)
+    assert document["outcome"]["result"] == "done"
+    return document
+
+
+def last_run(project: Project) -> dict[str, Any]:
+    """The latest run in the ledger."""
+    return project.runs()[-1]

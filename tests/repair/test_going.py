@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
-import signal
-import subprocess
-from typing import Any
 
 import pytest
 
@@ -14,37 +10,24 @@ import erm_alembic
 from erm_alembic.errors import Refused
 from erm_alembic.repairs import half_done as look
 from tests.cli.pipeline import erm
-from tests.faults.deploying import Project, until
+from tests.faults.deploying import Project
 from tests.repair.halves import (
     DOWN,
+    NEXT,
     UP,
+    YES,
     current,
     execute,
     half_done,
+    last_run,
     mend,
     not_null,
     present,
     progress,
+    repaired,
     report,
     status,
 )
-
-NEXT = "\n    "
-ALTER = 'op.execute("ALTER TABLE orders ALTER COLUMN note DROP NOT NULL")'
-YES = ("--yes", "--format", "json")
-
-
-def repaired(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
-    """What a repair that ended well prints as JSON."""
-    assert done.returncode == 0, done.stderr
-    document: dict[str, Any] = json.loads(done.stdout)
-    assert document["outcome"]["result"] == "done"
-    return document
-
-
-def last_run(project: Project) -> dict[str, Any]:
-    """The latest run in the ledger."""
-    return project.runs()[-1]
 
 
 def test_resume_goes_on_with_that_revision_and_with_nothing_else(project: Project) -> None:
@@ -133,265 +116,6 @@ def test_mark_done_of_a_merge_leaves_one_head(project: Project) -> None:
     assert current(project) == ["b2", "c3"]
     repaired(project.erm("repair", "d4", "--mark-done", "--reason", "by hand", *YES))
     assert current(project) == ["d4"]
-
-
-def test_take_back_undoes_what_is_done_and_passes_over_the_rest(project: Project) -> None:
-    """Alembic's version table is left alone, the notes are gone, and the corrected revision applies from its start."""
-    half_done(project)
-    document = repaired(project.erm("repair", "--take-back", *YES))
-    assert [each.split(": ", 1)[1] for each in document["passed_over"]] == ['table "last" does not exist']
-    assert (current(project), progress(project), present(project, "part", "part_id")) == (["a1"], 0, [])
-    run = last_run(project)
-    assert (run["mode"], [(each["revision"], each["direction"]) for each in run["revisions"]]) == (
-        "repair",
-        [("b2", "downgrade")],
-    )
-    mend(project)
-    project.revision("b2", UP.replace("last", "other"), DOWN.replace("last", "other"), down="a1")
-    assert project.apply().returncode == 0
-    assert present(project, "part_id", "other") == ["part_id", "other"]
-
-
-def test_what_was_never_dropped_is_not_made_again(project: Project) -> None:
-    """A part that never ran may have dropped something: it is there still, and stays as it is."""
-    up = """
-    with op.get_context().autocommit_block():
-        op.execute("CREATE TABLE part (id int)")
-    op.execute("ALTER TABLE orders ALTER COLUMN note SET NOT NULL")
-    op.execute("ALTER TABLE orders DROP COLUMN id")
-    """
-    down = 'op.add_column("orders", sa.Column("id", sa.Integer))\nop.drop_table("part")'
-    half_done(project, up, down)
-    document = repaired(project.erm("repair", "--take-back", *YES))
-    assert document["passed_over"][0].endswith('column "id" of relation "orders" already exists')
-    assert execute(project, "SELECT id FROM orders") == [(1,)]
-    assert present(project, "part") == []
-
-
-def test_what_cannot_be_made_again_is_not_passed_over(project: Project) -> None:
-    """A view that upgrade() has dropped and that downgrade() cannot make again is a failure, as in a rollback."""
-    execute(project, "CREATE VIEW notes AS SELECT note FROM orders")
-    up = """
-    with op.get_context().autocommit_block():
-        op.execute("DROP VIEW notes")
-    op.execute("ALTER TABLE orders ALTER COLUMN note SET NOT NULL")
-    """
-    half_done(project, up, 'op.execute("CREATE VIEW notes AS SELECT remark FROM orders")')
-    failed = project.erm("repair", "--take-back", "--yes")
-    assert (failed.returncode, 'column "remark" does not exist' in failed.stdout) == (1, True)
-    project.revision("b2", up, 'op.execute("CREATE VIEW notes AS SELECT note FROM orders")', down="a1")
-    assert project.erm("repair", "--take-back", "--yes").returncode == 1
-    project.revision("b2", up, 'op.execute("CREATE VIEW notes AS SELECT remark FROM orders")', down="a1")
-    execute(project, "ALTER TABLE orders ADD remark text")
-    assert repaired(project.erm("repair", "--take-back", *YES))["passed_over"] == []
-
-
-def test_what_a_trigger_misses_is_not_passed_over(project: Project) -> None:
-    """An object that a function asks for is not the one that is taken back."""
-    execute(
-        project,
-        "CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO gone VALUES (1); END $$",
-    )
-    up = """
-    with op.get_context().autocommit_block():
-        op.execute("INSERT INTO orders VALUES (2, 'made')")
-        op.execute("CREATE TRIGGER audited BEFORE DELETE ON orders FOR EACH ROW EXECUTE FUNCTION audit()")
-    op.execute("ALTER TABLE orders ALTER COLUMN note SET NOT NULL")
-    """
-    half_done(project, up, 'op.execute("DELETE FROM orders WHERE id = 2")')
-    failed = project.erm("repair", "--take-back", "--yes", "--allow-data-loss")
-    assert (failed.returncode, 'relation "gone" does not exist' in failed.stdout) == (1, True)
-
-
-def test_a_take_back_in_one_transaction_is_whole_or_not_at_all(project: Project) -> None:
-    """Where downgrade() fails for another reason than a missing object, nothing of it is done."""
-    up = UP.replace(", postgresql_concurrently=True", "")
-    half_done(
-        project, up, 'op.drop_table("part")\nop.execute("ALTER TABLE orders DROP COLUMN note, DROP COLUMN nothing")'
-    )
-    failed = project.erm("repair", "--take-back", "--yes", "--allow-data-loss")
-    assert failed.returncode == 1
-    assert 'column "nothing" of relation "orders" does not exist' in failed.stdout
-    half = status(project)["half_done"][0]
-    assert (half["obstacle"], half["committed"], present(project, "part")) == (None, 2, ["part"])
-
-
-def test_a_take_back_that_stops_in_the_middle_is_gone_on_with_by_itself_only(project: Project) -> None:
-    """Once a part of it is committed, no apply goes on with the revision; the same command again ends it."""
-    half_done(project, down=f"{DOWN}\nop.execute('ALTER TABLE orders ADD CHECK (note IS NOT NULL)')")
-    failed = project.erm("repair", "--take-back", "--yes")
-    assert failed.returncode == 1
-    half = status(project)["half_done"][0]
-    assert (half["obstacle"], present(project, "part", "part_id")) == ("taking-back", ["part"])
-    mend(project)
-    refused = project.apply()
-    assert refused.returncode == 1
-    assert "`erm repair --take-back` has begun to undo it" in refused.stdout
-    forced = project.apply("--override", "half-done-revision", "--reason", "I know")
-    assert (forced.returncode, current(project)) == (1, ["a1"])
-    assert {action for action, way in report(project)["half_done"][0]["ways"].items() if way["closed"] is None} == {
-        "mark-done",
-        "take-back",
-        "forget",
-    }
-    project.revision("b2", UP, DOWN, down="a1")
-    closed = project.erm("repair", "--take-back", "--yes")
-    assert (closed.returncode, "more than its upgrade() was edited since" in closed.stderr) == (1, True)
-    repaired(project.erm("repair", "--forget", "--reason", "the rest was dropped by hand", *YES))
-    assert (progress(project), status(project)["half_done"]) == (0, [])
-
-
-def test_a_take_back_that_commits_by_itself_is_known_for_begun(project: Project) -> None:
-    """Where downgrade() drops, commits and fails, no apply goes on over what it has undone; a take-back ends it."""
-    down = """
-    op.drop_index("part_id")
-    op.get_bind().connection.commit()
-    op.execute("ALTER TABLE orders ADD CHECK (note IS NOT NULL)")
-    op.drop_table("part")
-    """
-    half_done(project, down=down)
-    assert project.erm("repair", "--take-back", "--yes").returncode == 1
-    assert (status(project)["half_done"][0]["obstacle"], present(project, "part", "part_id")) == (
-        "taking-back",
-        ["part"],
-    )
-    mend(project)
-    assert project.apply("--override", "half-done-revision", "--reason", "I know").returncode == 1
-    assert current(project) == ["a1"]
-    repaired(project.erm("repair", "--take-back", *YES))
-    assert (present(project, "part"), progress(project)) == ([], 0)
-    project.revision("b2", UP, down, down="a1")
-    assert project.apply().returncode == 0
-    assert present(project, "part", "part_id", "last") == ["part", "part_id", "last"]
-
-
-def test_a_killed_take_back_is_ended_by_the_same_command(project: Project) -> None:
-    """kill -9 in the middle of a take-back: the ledger knows, apply refuses, and a second take-back ends it."""
-    down = """
-    with op.get_context().autocommit_block():
-        op.drop_index("part_id", postgresql_concurrently=True)
-    op.execute("ALTER TABLE orders ALTER COLUMN note DROP NOT NULL")
-    op.drop_table("part")
-    """
-    half_done(project, down=down)
-    assert project.database is not None
-    holder = project.database.connect()
-    with holder.cursor() as cursor, project.running("repair", "--take-back", "--yes") as repairer:
-        cursor.execute("BEGIN; LOCK TABLE orders IN ACCESS SHARE MODE")
-        until(lambda: waiting(project))
-        repairer.kill()
-    until(lambda: gone(project))
-    holder.close()
-    assert present(project, "part", "part_id") == ["part"]
-    assert status(project)["half_done"][0]["obstacle"] == "taking-back"
-    assert project.apply().returncode == 1
-    document = repaired(project.erm("repair", "--take-back", *YES))
-    assert [each.split(": ", 1)[1] for each in document["passed_over"]] == ['index "part_id" does not exist']
-    assert (present(project, "part"), progress(project)) == ([], 0)
-    assert [run["outcome"] for run in project.runs()][-2:] == ["died", "done"]
-
-
-def test_a_signal_ends_a_take_back_in_words(project: Project) -> None:
-    """Ctrl-C cancels it, rolls back what can be, and is in the ledger; the same command again ends it."""
-    half_done(project, UP.replace(", postgresql_concurrently=True", ""), f"{ALTER}\nop.drop_table('part')")
-    assert project.database is not None
-    holder = project.database.connect()
-    with holder.cursor() as cursor, project.running("repair", "--take-back", "--yes") as repairer:
-        cursor.execute("BEGIN; LOCK TABLE orders IN ACCESS SHARE MODE")
-        until(lambda: waiting(project))
-        repairer.signal(signal.SIGINT)
-        code, out, _ = repairer.ended()
-    holder.close()
-    assert (code, "Interrupted: revision b2 is half done yet" in out) == (130, True)
-    assert (status(project)["half_done"][0]["obstacle"], last_run(project)["outcome"]) == (None, "interrupted")
-    repaired(project.erm("repair", "--take-back", *YES))
-    assert present(project, "part") == []
-
-
-def test_two_repairs_at_once_do_not_both_repair(project: Project) -> None:
-    """The one that has waited for the deploy lock looks again, and leaves alone what is not as it was shown."""
-    half_done(project)
-    assert project.database is not None
-    holder = project.database.connect()
-    with holder.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s, 1)", [0x65726D])
-        with project.running("repair", "--take-back", "--yes", "--wait", "1m") as repairer:
-            until(lambda: sessions(project))
-            execute(project, "DELETE FROM erm.progress")
-            holder.close()
-            code, _, err = repairer.ended()
-    assert (code, err.splitlines()[-3]) == (
-        1,
-        "error:  Somebody else has worked on revision b2 since it was looked at.",
-    )
-    assert (present(project, "part", "part_id"), last_run(project)["outcome"]) == (["part", "part_id"], "failed")
-
-
-def sessions(project: Project) -> list[tuple[Any, ...]]:
-    """The sessions of repairs that have looked and go on, or wait to go on."""
-    return execute(
-        project,
-        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'erm repair'",
-    )
-
-
-def waiting(project: Project) -> list[tuple[Any, ...]]:
-    """The repairs that wait for a lock."""
-    return execute(
-        project,
-        "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
-        " AND application_name = 'erm repair' AND wait_event_type = 'Lock'",
-    )
-
-
-def gone(project: Project) -> bool:
-    """Whether nothing is left in the server of a repair that was killed; what is, is ended."""
-    for (pid,) in waiting(project):
-        execute(project, "SELECT pg_terminate_backend(%s)", pid)
-    return not sessions(project)
-
-
-def test_rows_are_not_changed_back_that_were_never_changed(project: Project) -> None:
-    """Where downgrade() changes rows and its counterpart in upgrade() never ran, take-back is closed and says so."""
-    up = f"{UP}\nop.execute('UPDATE orders SET id = id * 100')"
-    half_done(project, up, f"op.execute('UPDATE orders SET id = id / 100')\n{DOWN}")
-    refused = project.erm("repair", "--take-back", "--yes")
-    assert refused.returncode == 1
-    assert "of its downgrade() changes rows, and it is not certain" in refused.stderr
-    assert execute(project, "SELECT id FROM orders") == [(1,)]
-
-
-def test_rows_that_were_changed_are_changed_back(project: Project) -> None:
-    """Where all that changes rows in upgrade() is done, downgrade() takes it back like everything else."""
-    up = UP.replace("op.create_index", 'op.execute("UPDATE orders SET id = id * 100")\n    op.create_index')
-    half_done(project, up, f"op.execute('UPDATE orders SET id = id / 100')\n{DOWN}")
-    repaired(project.erm("repair", "--take-back", *YES))
-    assert execute(project, "SELECT id FROM orders") == [(1,)]
-
-
-def test_a_take_back_counts_what_it_would_lose(project: Project) -> None:
-    """Rows in what upgrade() has made are lost only when somebody says so."""
-    half_done(project)
-    execute(project, "INSERT INTO part VALUES (1), (2)")
-    shown = project.erm("repair")
-    assert "loses 2 rows of table part" in shown.stdout
-    refused = project.erm("repair", "--take-back", "--yes")
-    assert refused.returncode == 1
-    assert "would lose rows or values: table part (2)" in refused.stderr
-    assert progress(project) == 2
-    repaired(project.erm("repair", "--take-back", "--allow-data-loss", *YES))
-    assert present(project, "part") == []
-
-
-def test_a_revision_without_a_way_down_cannot_be_taken_back(project: Project) -> None:
-    """An empty downgrade() takes nothing back."""
-    project.revision("b2", UP, "pass", down="a1")
-    failed = project.apply("--override", "missing-downgrade", "--reason", "for the test")
-    assert failed.returncode == 1
-    refused = project.erm("repair", "--take-back", "--yes")
-    assert refused.returncode == 1
-    assert "its downgrade is empty: there is nothing that takes it back" in refused.stderr
-    assert "--resume, --mark-done, --forget" in refused.stderr
 
 
 def test_forget_removes_the_notes_only(project: Project) -> None:
