@@ -8,7 +8,7 @@ from erm_alembic.checks.context import Check, CheckContext
 from erm_alembic.findings import Finding
 from erm_alembic.planning.model import HalfDoneRevision, Plan
 
-__all__ = ["CHECK"]
+__all__ = ["CHECK", "hindrances"]
 
 RULE = "half-done-revision"
 REPAIR = "`erm repair {revision}` shows what is committed and how to go on: resume it, take it back, or mark it done"
@@ -19,15 +19,23 @@ def _check(context: CheckContext) -> Iterator[Finding]:
     plan = context.plan
     if plan is None:
         return
+    for each, obstacle in hindrances(plan):
+        yield _resumed(each, plan) if obstacle is None else _stuck(each, plan, obstacle)
+
+
+def hindrances(plan: Plan) -> list[tuple[HalfDoneRevision, str | None]]:
+    """Why a plan does not go on with each half-done revision; None where it does.
+
+    Args:
+        plan: the plan, which has the half-done revisions.
+    """
     half_done = {(each.revision, each.direction) for each in plan.half_done}
     at_first = []
     for step in plan.steps:
         if (step.revision, step.direction) not in half_done:
             break
         at_first.append(step.revision)
-    for each in plan.half_done:
-        obstacle = _why_not(each, plan, at_first)
-        yield _resumed(each, plan) if obstacle is None else _stuck(each, plan, obstacle)
+    return [(each, _why_not(each, plan, at_first)) for each in plan.half_done]
 
 
 def _why_not(half: HalfDoneRevision, plan: Plan, at_first: list[str]) -> str | None:

@@ -23,8 +23,9 @@ from erm_alembic.execute.recorded import Doubtful, Found, Recorded
 from erm_alembic.execute.step import StepUnderWay
 from erm_alembic.ledger.progress import DoneStatement, HalfDone
 from erm_alembic.ledger.store import Ledger
+from erm_alembic.planning.half_done import OBSTACLES, stuck_at
 from erm_alembic.postgres.intercept import GatedConnection, GatedCursor, Send
-from erm_alembic.postgres.text.nature import REPEATABLE, nature
+from erm_alembic.postgres.text.nature import nature
 
 __all__ = ["Resume"]
 
@@ -92,7 +93,7 @@ class Resume:
                 f"Revision {self._step.revision} is half done since run {self._half_done.run_id}: "
                 f"{done} of its statements {'is' if done == 1 else 'are'} committed and not sent again."
             )
-            self._refuse_lost_tables(self._half_done)
+        self._refuse_what_is_stuck(self._half_done)
         self._settle(self._half_done)
         if self._half_done is not None:
             self._recorded = Recorded(self._half_done.statements)
@@ -109,21 +110,18 @@ class Resume:
             None,
         )
 
-    def _refuse_lost_tables(self, half_done: HalfDone) -> None:
-        done = [each for each in half_done.statements if each.state == "done"]
-        if done and done[-1].temporary:
-            raise self._refused(
-                done[-1].line, "it had made temporary tables, which ended with the session that they were made in"
-            )
+    def _refuse_what_is_stuck(self, half_done: HalfDone) -> None:
+        """A plan says so too; an override lets it pass there, or it came to be in an earlier try of this run."""
+        is_first = self._earlier_run and self._attempts == 1
+        stuck = stuck_at(half_done, frozenset() if is_first else frozenset({self._raw.info.backend_pid}))
+        if stuck is not None:
+            obstacle, note = stuck
+            said = f"`{note.sql}` was under way; " if obstacle == "cut-off" else ""
+            raise self._refused(note.line, f"{said}{OBSTACLES[obstacle]}")
 
     def _settle(self, half_done: HalfDone) -> None:
         """Find out what became of the statements that were under way, before the revision looks at what they left."""
         started = [each for each in half_done.statements if each.state == "started"]
-        for row in started:
-            if row.tag not in REPEATABLE:
-                raise self._refused(
-                    row.line, f"`{row.sql}` was under way outside a transaction, and may have done a part of its work"
-                )
         if not started:
             return
         with _autocommit(self._raw):

@@ -50,6 +50,7 @@ class DoneStatement:
         indexes_before: the OIDs of the indexes that these tables had when it started.
         index_name: the index that it builds, as the server names it; None where the server chooses the name.
         temporary: whether the session had temporary tables, which are gone with it.
+        session: the server process that did it.
     """
 
     line: int | None
@@ -67,6 +68,7 @@ class DoneStatement:
     indexes_before: tuple[int, ...] = field(default=(), repr=False)
     index_name: str | None = field(default=None, repr=False)
     temporary: bool = field(default=False, repr=False)
+    session: int = field(default=0, repr=False)
 
 
 @dataclass(frozen=True)
@@ -205,7 +207,7 @@ def forget_statement(schema: sql.Composable, scope: sql.Composable) -> sql.Compo
 COLUMNS = (
     "revision, direction, run_id, path, source_hash, source, salt, id, line, sql, tag, state, rowcount, at,"
     " place, digest, shape, reads, columns, relations::bigint[], indexes_before::bigint[],"
-    " index_name, temporary, scope"
+    " index_name, temporary, session, scope"
 )
 
 
@@ -250,7 +252,7 @@ def _source(rows: Sequence[tuple[Any, ...]]) -> str:
 
 
 def _statement(row: Sequence[Any]) -> DoneStatement:
-    *whole, relations, indexes, index_name, temporary = row
+    *whole, relations, indexes, index_name, temporary, session = row
     line, text, tag, state, rowcount, at, place, digest, shape, reads, columns = whole
     return DoneStatement(
         *(line, text, tag, state, rowcount, at, tuple(place), digest, shape, reads, columns),
@@ -258,4 +260,5 @@ def _statement(row: Sequence[Any]) -> DoneStatement:
         indexes_before=tuple(indexes),
         index_name=index_name,
         temporary=temporary,
+        session=session,
     )

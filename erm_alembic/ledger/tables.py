@@ -74,6 +74,7 @@ PROGRESS = """
         indexes_before  oid[] NOT NULL DEFAULT '{{}}',
         index_name      text,
         temporary       boolean NOT NULL,
+        session         integer NOT NULL DEFAULT pg_catalog.pg_backend_pid(),
         at              timestamptz NOT NULL DEFAULT clock_timestamp()
     )"""
 

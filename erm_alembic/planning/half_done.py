@@ -14,7 +14,7 @@ from erm_alembic.postgres.text.nature import REPEATABLE
 from erm_alembic.revisions.facts import RevisionFacts
 from erm_alembic.revisions.source.same_code import same_code
 
-__all__ = ["OBSTACLES", "described", "still_half_done", "with_done_marked"]
+__all__ = ["OBSTACLES", "described", "obstacle_of", "still_half_done", "stuck_at", "with_done_marked"]
 
 # Why a half-done revision cannot be gone on with, in words.
 OBSTACLES: dict[Obstacle, str] = {
@@ -99,7 +99,7 @@ def described(
         interrupted=next((each.sql for each in half.statements if _was_cut_off(each)), None),
         next_line=following.line if following else None,
         next_sql=_shown(following.sql) if following else None,
-        obstacle=_obstacle(half, files.get(half.revision)),
+        obstacle=obstacle_of(half, files.get(half.revision)),
     )
 
 
@@ -118,14 +118,40 @@ def _following(statements: Sequence[Statement]) -> Statement | None:
     return next((each for each in statements if not each.done and not is_read_or_setting(each.sql)), None)
 
 
-def _obstacle(half: HalfDone, file: RevisionFacts | None) -> Obstacle | None:
+def obstacle_of(half: HalfDone, file: RevisionFacts | None) -> Obstacle | None:
+    """Why a half-done revision cannot be gone on with; None when it can.
+
+    Args:
+        half: how far it came.
+        file: its file as it is now; None where it is gone.
+    """
     if any(each.tag == TAKING_BACK for each in half.statements):
         return "taking-back"
     if file is None:
         return "file-gone"
     if half.source_hash != file.source_hash and not same_code(half.source, file.source):
         return "edited"
-    if any(_was_cut_off(each) and each.tag not in REPEATABLE for each in half.statements):
-        return "cut-off"
-    done = [each for each in half.statements if each.state == "done"]
-    return "temporary-tables" if done and done[-1].temporary else None
+    stuck = stuck_at(half)
+    return stuck[0] if stuck is not None else None
+
+
+def stuck_at(half: HalfDone, living: frozenset[int] = frozenset()) -> tuple[Obstacle, DoneStatement] | None:
+    """What the notes themselves say against going on, and at which statement; None where they say nothing.
+
+    Temporary tables count as each session's last note has them: one that was dropped again is of no use any more.
+
+    Args:
+        half: how far it came.
+        living: the sessions that have not ended since.
+    """
+    latest: dict[int, DoneStatement] = {}
+    for each in half.statements:
+        if each.tag == TAKING_BACK:
+            return "taking-back", each
+        if each.state == "started" and each.tag not in REPEATABLE:
+            return "cut-off", each
+        before = latest.get(each.session)
+        if each.state == "done" and each.session not in living and (before is None or before.at <= each.at):
+            latest[each.session] = each
+    lost = next((each for each in latest.values() if each.temporary), None)
+    return None if lost is None else ("temporary-tables", lost)

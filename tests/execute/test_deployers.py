@@ -156,3 +156,26 @@ def test_another_one_did_a_branch_meanwhile(project: Project, one_database: Data
     assert code == 0, out + err
     assert tables(one_database) == {"first", "second", "third", "fourth", "alembic_version"}
     assert [each["revision"] for each in project.runs()[-1]["revisions"]] == [planned[0], "d4"]
+
+
+def test_another_one_left_a_part_of_other_code_meanwhile(project: Project, one_database: Database) -> None:
+    """Who waited while somebody with other code left a part of a revision does not go on with it by its own code."""
+    halves = 'with op.get_context().autocommit_block():\n    op.execute("CREATE TABLE {0} (id int)")\n'
+    project.revision("a1", halves.format("theirs") + "op.execute('SELECT 1 / 0')", 'op.drop_table("theirs")')
+    assert project.apply().returncode == 1
+    one_database.execute("CREATE TABLE kept AS SELECT * FROM erm.progress")
+    one_database.execute("DELETE FROM erm.progress")
+    project.revision("a1", halves.format("ours"), 'op.drop_table("ours")')
+    with contextlib.closing(one_database.connect()) as other:
+        cursor = other.cursor()
+        cursor.execute("SELECT pg_advisory_lock(%s, 1)", [0x65726D])
+        with project.deploying("--wait", "1m") as waiter:
+            assert waiter.process.stderr is not None
+            assert waiter.process.stderr.readline().startswith("Waiting for the deploy lock, held by pid ")
+            cursor.execute("INSERT INTO erm.progress OVERRIDING SYSTEM VALUE SELECT * FROM kept")
+            cursor.execute("SELECT pg_advisory_unlock_all()")
+            code, out, err = waiter.ended()
+    assert code == 1, out + err
+    assert "error:  Since it was planned, run 1 has left a part of revision a1; its code was edited since" in err
+    assert "cure:   Plan again, to see how far it came; `erm repair a1` shows the ways out." in err
+    assert tables(one_database) == {"theirs", "kept", "alembic_version"}

@@ -69,7 +69,7 @@ def test_a_do_block_that_fails_between_its_commits(stopping: Stopping) -> None:
         patch.chdir(stopping.project.root)
         patch.setenv("ERM_DATABASE_URL", stopping.database.url)
         assert migrate.apply().outcome.result == "failed"
-    with pytest.raises(Refused, match=r"a1\.py:\d+: .*`DO \$\$\.\.\.\$\$` was under way outside a transaction"):
+    with pytest.raises(Refused, match=r"a1\.py:\d+: .*`DO \$\$\.\.\.\$\$` was under way; that statement"):
         stopping.apply(overridden=True)
     assert stopping.rows("SELECT n FROM t") == [(1,)]
 
@@ -101,6 +101,34 @@ def test_several_statements_with_a_commit_between_them(stopping: Stopping) -> No
         patch.chdir(stopping.project.root)
         patch.setenv("ERM_DATABASE_URL", stopping.database.url)
         assert migrate.apply().outcome.result == "failed"
-    with pytest.raises(Refused, match="was under way outside a transaction"):
+    with pytest.raises(Refused, match="` was under way; that statement cannot be in a transaction"):
         stopping.apply(overridden=True)
     assert stopping.rows("SELECT n FROM t ORDER BY n") == [(1,), (2,), (3,)]
+
+
+def test_temporary_tables_of_another_connection(stopping: Stopping) -> None:
+    """Each session is looked at for itself: that the latest note is of one without temporary tables says nothing."""
+    stopping.revision(
+        "a1",
+        'op.execute("CREATE TABLE u (n int)")\nop.execute("CREATE TEMP TABLE t (n int)")\n'
+        "op.get_bind().connection.commit()\n"
+        'with op.get_bind().engine.connect() as another:\n    another.execute(sa.text("INSERT INTO u VALUES (1)"))\n'
+        f"    another.commit()\n{stop_at('x')}",
+    )
+    stopping.apply("x")
+    with pytest.raises(Refused, match=r"a1\.py:13: .* it had made temporary tables"):
+        stopping.apply(overridden=True)
+
+
+def test_temporary_tables_that_were_dropped(stopping: Stopping) -> None:
+    """A temporary table that the revision has dropped itself is in nobody's way."""
+    stopping.revision(
+        "a1",
+        in_autocommit(
+            'op.execute("CREATE TEMP TABLE t (n int)")\nop.execute("DROP TABLE t")\nop.execute("CREATE TABLE u ()")\n'
+            + stop_at("x")
+        ),
+    )
+    stopping.apply("x")
+    stopping.apply()
+    assert stopping.rows("SELECT count(*) FROM u") == [(0,)]
