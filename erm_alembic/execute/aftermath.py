@@ -38,7 +38,7 @@ def aftermath_of(course: Course, error: BaseException | None) -> Aftermath:
         return Aftermath()
     around = Circumstances(
         settings=course.run.target.settings.execution,
-        mode=course.run.mode,
+        command=course.run.command,
         statement_timeout=course.limits.statement_timeout,
         refusal=step.refusal,
     )

@@ -37,20 +37,20 @@ class Circumstances:
 
     Args:
         settings: the `execution` section in force.
-        mode: the command that is typed again: `apply` or `rollback`.
+        command: what is typed again, without its options.
         statement_timeout: how long its statements in a transaction may run; zero means as long as it takes.
         refusal: the statement that did not get its lock, where one did not.
     """
 
     settings: ExecutionSettings
-    mode: str
+    command: str
     statement_timeout: timedelta = timedelta(0)
     refusal: Refusal | None = None
 
     @property
     def again(self) -> str:
         """What to do when the cause is gone."""
-        return "apply again" if self.mode == "apply" else "roll back again"
+        return f"run `{self.command}` again"
 
 
 def cure_of(error: BaseException, around: Circumstances) -> str | None:
@@ -102,7 +102,7 @@ def _lock(cause: psycopg2.Error, around: Circumstances) -> str:
     )
     sessions = refusal.wait.blockers if refusal is not None and refusal.wait is not None else ()
     if not sessions or isinstance(cause, pg.DeadlockDetected):
-        return f"{around.again.capitalize()} when fewer sessions use the table; or {patience}."
+        return f"{around.again[0].upper()}{around.again[1:]} when fewer sessions use the table; or {patience}."
     ending = " ".join(session.cure for session in sessions[:MOST_SESSIONS])
     return f"Let {_whose(sessions)} finish, or end it: {ending} Then {around.again}. Or {patience}."
 

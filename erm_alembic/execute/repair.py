@@ -134,7 +134,7 @@ def _execute(
         steps=steps,
     )
     survey = Survey(plan, (), (), (), {}, Request(direction, half.revision, only=True), scripts)
-    run = Run(target, project, survey, "repair", repairing.progress, (repairing.why,))
+    run = Run(target, project, survey, "repair", repairing.progress, (repairing.why,), way=repairing.way.action)
     return execute(run, wait=repairing.wait, accept_environment=repairing.accept_environment, course=course)
 
 

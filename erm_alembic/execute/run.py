@@ -65,6 +65,7 @@ class Run:
         progress: who watches.
         overrides: the rules that were let pass, for the ledger.
         hooks: the team's own commands around it.
+        way: the way out of a half-done revision that a repair goes: `resume`, `take-back`, `mark-done`, `forget`.
     """
 
     target: Target
@@ -74,6 +75,14 @@ class Run:
     progress: Progress
     overrides: tuple[Override, ...] = ()
     hooks: Hooks = field(default_factory=NoHooks)
+    way: str = "resume"
+
+    @property
+    def command(self) -> str:
+        """What is typed again when it did not get to its end; the options that it was given go with it."""
+        if self.mode == "repair":
+            return f"erm repair {self.survey.request.to} --{self.way}"
+        return "erm migrate" if self.mode == "apply" else "erm migrate --mode rollback"
 
 
 def resuming(course: Course, under_way: StepUnderWay) -> Passage:
