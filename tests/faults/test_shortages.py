@@ -32,7 +32,7 @@ def test_out_of_memory_for_locks(pg_bin: PostgresBinaries, tmp_path: Path) -> No
         failed = "migrations/versions/b2.py:13: out of shared memory (SQLSTATE 53200)"
         cure = (
             "cure:   Each table and index is a lock until the commit: split the revision, or raise"
-            " max_locks_per_transaction and restart the server; then apply again."
+            " max_locks_per_transaction and restart the server; then run `erm migrate` again."
         )
         assert failed in done.stdout
         assert cure in done.stdout.splitlines()

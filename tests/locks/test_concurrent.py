@@ -43,7 +43,7 @@ def test_concurrent_timeout_ends_a_build_that_takes_too_long(deployment: Deploym
         outcome.error == "migrations/versions/a1.py:13: canceling statement due to statement timeout (SQLSTATE 57014)"
     )
     assert outcome.cure == (
-        "Raise execution.concurrent_timeout (500ms), or find out who cancelled it; then apply again."
+        "Raise execution.concurrent_timeout (500ms), or find out who cancelled it; then run `erm migrate` again."
     )
     assert deployment.notes.saying("was undone") == []
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from erm_alembic import migrate
 from tests.locks.blocking import Deployment
 
-AGAIN = "then apply again."
+AGAIN = "then run `erm migrate` again."
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,7 @@ AGAIN = "then apply again."
         (
             'op.execute("SET LOCAL ROLE pg_monitor")\nop.execute("DROP TABLE orders")',
             "Let the object's owner grant the right, or set migrations.role to the role that owns it; "
-            "then apply again.",
+            "then run `erm migrate` again.",
         ),
         ('op.execute("SELECT 1 / 0")\nop.execute("SELECT nonsense")', None),
         ("raise ValueError('odd')", None),
@@ -69,3 +70,13 @@ def test_what_is_to_be_done_about_it(body: str, cure: str | None, deployment: De
     assert outcome.cure == cure
     assert outcome.effect is not None
     assert "same" not in (outcome.error or "")
+
+
+def test_the_command_that_is_typed_again_is_that_of_the_run(deployment: Deployment) -> None:
+    """A rollback that failed is not told to apply."""
+    fails = 'op.execute("ALTER TABLE orders ALTER COLUMN note SET NOT NULL")'
+    deployment.project.revision("a1", "op.execute('SELECT 1')", fails)
+    assert deployment.apply().result == "done"
+    deployment.database.execute("UPDATE orders SET note = NULL")
+    outcome = migrate.rollback(progress=deployment.notes).outcome
+    assert (outcome.cure or "").endswith("; then run `erm migrate --mode rollback` again.")

@@ -46,7 +46,7 @@ def test_a_prepared_transaction_is_named_by_its_gid(
     assert outcome.cure is not None
     assert outcome.cure.startswith(
         "Let the prepared transaction 'it''s mine' (of postgres) finish, or end it: "
-        "COMMIT PREPARED 'it''s mine'; or ROLLBACK PREPARED 'it''s mine'; Then apply again."
+        "COMMIT PREPARED 'it''s mine'; or ROLLBACK PREPARED 'it''s mine'; Then run `erm migrate` again."
     )
     deployment.notes.when("was undone", lambda: server.execute("ROLLBACK PREPARED 'it''s mine'"))
     assert deployment.apply().result == "done"

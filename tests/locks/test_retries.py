@@ -72,7 +72,7 @@ def test_a_writer_is_named_and_given_up_on_and_holds_up_nobody_else(project: Pro
     )
     assert outcome["effect"] == "Revision a1 was undone: nothing of it stays."
     assert outcome["cure"] == (
-        f"Let {who} finish, or end it: SELECT pg_terminate_backend({pid}); Then apply again. Or have more "
+        f"Let {who} finish, or end it: SELECT pg_terminate_backend({pid}); Then run `erm migrate` again. Or have more "
         "patience: execution.lock_retries (2) and execution.max_retry_delay (30s) in erm.yaml."
     )
     assert "a secret" not in done.stdout + done.stderr

@@ -167,5 +167,5 @@ def test_a_statement_that_takes_too_long_is_told_by_which_setting(project: Proje
     assert "canceling statement due to statement timeout (SQLSTATE 57014)" in done.stdout
     assert (
         "cure:   statement_timeout is 200ms for statements in a transaction: raise execution.statement_timeout, or do "
-        "less in one statement; then apply again." in done.stdout.splitlines()
+        "less in one statement; then run `erm migrate` again." in done.stdout.splitlines()
     )

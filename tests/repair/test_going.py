@@ -48,6 +48,8 @@ def test_resume_that_fails_again_leaves_it_half_done(project: Project) -> None:
     """The failure is told, and the next try goes on at the same statement."""
     half_done(project)
     failed = project.erm("repair", "--resume", "--yes")
+    assert "UPDATE public.orders SET note = ... WHERE note IS NULL" in failed.stdout
+    assert "then run `erm repair b2 --resume` again." in failed.stdout
     assert failed.returncode == 1
     assert "Failed: revision b2 is half done yet" in failed.stdout
     assert "contains null values" in failed.stdout
