@@ -14,15 +14,11 @@ from erm_alembic.ledger.encoding import fitted
 from erm_alembic.ledger.store import Ledger
 from erm_alembic.postgres.deploy_lock import STILL_HELD, lock_holder, try_deploy_lock
 from erm_alembic.postgres.intercept import GatedConnection
+from erm_alembic.postgres.login_role import AS_BEFORE, AS_LOGIN_ROLE
 
-__all__ = ["AS_LOGIN_ROLE", "open_last_transaction", "record_revision"]
+__all__ = ["open_last_transaction", "record_revision"]
 
-# The role is kept in the session, where the next statement of the same message finds it.
-AS_LOGIN_ROLE = sql.SQL(
-    "SELECT pg_catalog.set_config('erm.role', pg_catalog.current_setting('role'), true),"
-    " pg_catalog.set_config('role', 'none', true)"
-)
-AS_BEFORE = sql.SQL(f"SELECT pg_catalog.set_config('role', pg_catalog.current_setting('erm.role'), true), {STILL_HELD}")
+AS_BEFORE_AND_HELD = sql.SQL(", ").join([AS_BEFORE, sql.SQL(STILL_HELD)])
 
 
 def open_last_transaction(raw: GatedConnection) -> None:
@@ -70,7 +66,7 @@ def record_revision(
         statements.append(ledger.progress_delete())
         values += [step.revision, step.direction]
     with raw.cursor(cursor_factory=PlainCursor) as cursor:
-        cursor.execute(sql.SQL(";").join([*statements, AS_BEFORE]), values)
+        cursor.execute(sql.SQL(";").join([*statements, AS_BEFORE_AND_HELD]), values)
         row = cursor.fetchone()
         if row is None or not row[1]:
             _take_again(cursor, step.revision, tell)

@@ -12,13 +12,13 @@ from psycopg2 import sql
 from psycopg2.extensions import STATUS_BEGIN, TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_INTRANS
 from psycopg2.extensions import cursor as PlainCursor
 
-from erm_alembic.execute.bookkeeping import AS_LOGIN_ROLE
 from erm_alembic.execute.clearing import About
 from erm_alembic.execute.fingerprint import Reads, shape
 from erm_alembic.execute.step import StepUnderWay
 from erm_alembic.ledger.progress import DoneStatement, NewProgress, as_json
 from erm_alembic.ledger.store import Ledger
 from erm_alembic.postgres.intercept import GatedConnection, GatedCursor
+from erm_alembic.postgres.login_role import AS_BEFORE, AS_LOGIN_ROLE
 from erm_alembic.postgres.text.lexer import split_statements
 from erm_alembic.postgres.text.literals import without_literals
 from erm_alembic.postgres.text.nature import Nature
@@ -27,7 +27,6 @@ __all__ = ["Notes", "Sent", "gated", "in_transaction", "place_between"]
 
 LONGEST = 200
 NOTHING = About()
-AS_BEFORE = sql.SQL("SELECT pg_catalog.set_config('role', pg_catalog.current_setting('erm.role'), true)")
 
 
 @dataclass(frozen=True)

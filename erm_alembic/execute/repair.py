@@ -18,6 +18,7 @@ from erm_alembic.execute.passage import NothingSent, Passage
 from erm_alembic.execute.passing_over import PassingOver
 from erm_alembic.execute.progress import NotesOnly, Progress
 from erm_alembic.execute.run import Course, Manner, Run
+from erm_alembic.execute.signals import SignalWatch
 from erm_alembic.execute.step import StepUnderWay
 from erm_alembic.ledger.store import Ledger
 from erm_alembic.ledger.taking_back import TAKING_BACK, note_taking_back
@@ -26,6 +27,8 @@ from erm_alembic.planning.model import Direction, Outcome, Plan, Step
 from erm_alembic.planning.record import without_statements
 from erm_alembic.planning.request import Request
 from erm_alembic.planning.ways import Way, Ways
+from erm_alembic.postgres.intercept import GatedConnection
+from erm_alembic.postgres.login_role import as_login_role
 from erm_alembic.revisions.apart import run_apart
 from erm_alembic.revisions.environment import MigrationContext, RevisionStep
 from erm_alembic.revisions.project import AlembicProject
@@ -33,6 +36,9 @@ from erm_alembic.revisions.steps import pending_alone
 from erm_alembic.target import Target
 
 __all__ = ["Repairing", "forget", "mark_done", "take_back"]
+
+# What a course begins with, once it has the lock and its number in the ledger.
+Started = tuple[Run, int, GatedConnection, Ledger, SignalWatch]
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,7 @@ def mark_done(repairing: Repairing) -> Outcome:
         pending = pending_alone(repairing.project, scripts, half.revision, upgrade=upgrade)
         step = without_statements(pending, half.direction)
     quiet = replace(repairing, progress=NotesOnly(repairing.progress))
-    return _execute(quiet, half.direction, (step,), lambda *started: _MarkedDone(quiet, *started))
+    return _execute(quiet, half.direction, (step,), lambda *started: _MarkedDone(quiet, started))
 
 
 def take_back(repairing: Repairing) -> tuple[Outcome, tuple[str, ...]]:
@@ -99,7 +105,7 @@ def take_back(repairing: Repairing) -> tuple[Outcome, tuple[str, ...]]:
         repairing,
         "downgrade",
         (repairing.way.step,),
-        lambda *started: _TakenBack(repairing, passed_over, *started),
+        lambda *started: _TakenBack(repairing, passed_over, started),
     )
     return outcome, tuple(passed_over)
 
@@ -115,7 +121,7 @@ def forget(repairing: Repairing) -> Outcome:
         ErmError: another subclass of it, as `execute` does.
     """
     direction = repairing.ways.half_done.direction
-    return _execute(repairing, direction, (), lambda *started: _Forgotten(repairing, *started))
+    return _execute(repairing, direction, (), lambda *started: _Forgotten(repairing, started))
 
 
 def _execute(
@@ -141,8 +147,8 @@ def _execute(
 class _Repair(Course):
     """The course of a repair: before anything is done, it is certain that the database is as it was shown."""
 
-    def __init__(self, repairing: Repairing, *started: Any, manner: Manner | None = None) -> None:
-        super().__init__(*started, manner=manner)
+    def __init__(self, repairing: Repairing, started: Started, manner: Manner | None = None) -> None:
+        super().__init__(*started, manner)
         self.repairing = repairing
 
     def _verify(self, heads: tuple[str, ...], context: MigrationContext) -> None:
@@ -160,8 +166,8 @@ class _Repair(Course):
 class _MarkedDone(_Repair):
     """Nothing of the revision is sent: it was done by hand."""
 
-    def __init__(self, repairing: Repairing, *started: Any) -> None:
-        super().__init__(repairing, *started, manner=Manner(_nothing_sent, _nothing))
+    def __init__(self, repairing: Repairing, started: Started) -> None:
+        super().__init__(repairing, started, Manner(_nothing_sent, _nothing))
 
     def steps(self, heads: tuple[str, ...], context: MigrationContext) -> Iterable[RevisionStep]:
         """Alembic's own step, for what it does to the version table."""
@@ -192,8 +198,8 @@ class _Forgotten(_Repair):
 class _TakenBack(_Repair):
     """Not what was done is passed over, but what was not."""
 
-    def __init__(self, repairing: Repairing, passed_over: list[str], *started: Any) -> None:
-        super().__init__(repairing, *started, manner=Manner(self._passing_over))
+    def __init__(self, repairing: Repairing, passed_over: list[str], started: Started) -> None:
+        super().__init__(repairing, started, Manner(self._passing_over))
         self._passed_over = passed_over
         self._is_noted = any(each.tag == TAKING_BACK for each in repairing.ways.found.statements)
 
@@ -202,8 +208,8 @@ class _TakenBack(_Repair):
         self._verify(heads, context)
         assert context.connection is not None
         self.connection = context.connection
-        self.raw.commit()
         self.limits.look_again(self.raw)
+        self.raw.commit()
         half = self.repairing.ways.half_done
         pending = pending_alone(self.run.project, self.run.survey.scripts, half.revision, upgrade=False)
         step = pending.step
@@ -222,8 +228,7 @@ class _TakenBack(_Repair):
 
         def migration_fn() -> None:
             recorded()
-            with self.raw.cursor(cursor_factory=PlainCursor) as cursor:
-                cursor.execute("SELECT pg_catalog.set_config('role', 'none', true)")  # the ledger's owner logs in
+            with self.raw.cursor(cursor_factory=PlainCursor) as cursor, as_login_role(cursor):
                 cursor.execute(self.ledger.progress_delete(), [self.repairing.ways.half_done.revision, "upgrade"])
 
         return migration_fn

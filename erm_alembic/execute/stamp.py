@@ -17,6 +17,7 @@ from erm_alembic.execute.signals import SignalWatch, Stopped
 from erm_alembic.execute.under_lock import create_ledger, under_deploy_lock
 from erm_alembic.ledger.imported import ImportedRevision, record_import
 from erm_alembic.postgres.intercept import GatedConnection, gated_engine
+from erm_alembic.postgres.login_role import as_login_role
 from erm_alembic.revisions.environment import run_environment
 from erm_alembic.revisions.facts import read_facts
 from erm_alembic.revisions.graph import applied_revisions, script_of, unknown_revisions
@@ -202,10 +203,7 @@ class _Stamping:
     def _record(self, revisions: list[ImportedRevision]) -> None:
         """Write the ledger as the login role, whom it belongs to."""
         settings = self.target.settings
-        with self.raw.cursor(cursor_factory=PlainCursor) as cursor:
-            cursor.execute("SELECT pg_catalog.current_setting('role')")
-            row = cursor.fetchone()
-            cursor.execute("SELECT pg_catalog.set_config('role', 'none', true)")
+        with self.raw.cursor(cursor_factory=PlainCursor) as cursor, as_login_role(cursor):
             record_import(
                 self.raw,
                 settings.ledger.schema,
@@ -214,7 +212,6 @@ class _Stamping:
                 role=self.target.role,
                 git_commit=git_commit(self.project.root),
             )
-            cursor.execute("SELECT pg_catalog.set_config('role', %s, true)", [row[0] if row else "none"])
 
 
 def _run(stamping: _Stamping, limits: SessionLimits) -> None:
