@@ -25,7 +25,6 @@ from erm_alembic.execute.resume import Resume
 from erm_alembic.execute.retry import Retries
 from erm_alembic.execute.session import SessionLimits
 from erm_alembic.execute.shown import refuse_what_was_not_shown
-from erm_alembic.execute.shown import refuse_what_was_not_shown
 from erm_alembic.execute.signals import SignalWatch
 from erm_alembic.execute.step import StepUnderWay
 from erm_alembic.execute.watch import LockWatch
@@ -167,10 +166,6 @@ class Course:
         self.raw.commit()
         pending = self._still_pending(heads)
         self.half_done = self._still_half_done(heads)
-        # A repair that sends nothing of it has seen to that itself.
-        if self.run.mode != "repair" or self.run.survey.plan.half_done:
-            steps = [self._planned[each.facts.revision] for each in pending]
-            refuse_what_was_not_shown(self.run.project, self.run.survey, steps, self.half_done.values())
         # A repair that sends nothing of it has seen to that itself.
         if self.run.mode != "repair" or self.run.survey.plan.half_done:
             steps = [self._planned[each.facts.revision] for each in pending]
