@@ -15,6 +15,7 @@ from typing import Any, Literal
 from psycopg2 import sql
 
 from erm_alembic.ledger.encoding import Source, fitted, unpacked
+from erm_alembic.postgres.catalog import HAS_TEMPORARY
 
 __all__ = [
     "DoneStatement",
@@ -160,7 +161,6 @@ TYPES = (
     " index_name text"
 )
 NEW_COLUMNS = ", ".join(name.split()[0] for name in TYPES.split(","))
-HAS_TEMPORARY = "EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace = pg_catalog.pg_my_temp_schema())"
 
 
 def insert_statement(schema: sql.Composable, scope: sql.Composable) -> sql.Composed:

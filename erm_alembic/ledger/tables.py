@@ -9,6 +9,7 @@ from psycopg2 import sql
 
 from erm_alembic.errors import TargetError
 from erm_alembic.ledger.hooks import HOOK
+from erm_alembic.postgres.catalog import has_schema, tables_of
 
 __all__ = ["TABLES", "create_tables", "present_tables"]
 
@@ -90,11 +91,7 @@ def present_tables(connection: Any, schema: str) -> frozenset[str]:
         schema: the ledger's schema.
     """
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT tablename FROM pg_catalog.pg_tables WHERE schemaname = %s AND tablename = ANY(%s)",
-            [schema, list(TABLES)],
-        )
-        return frozenset(row[0] for row in cursor.fetchall())
+        return tables_of(cursor, schema, TABLES)
 
 
 def create_tables(connection: Any, schema: str) -> None:
@@ -115,8 +112,7 @@ def create_tables(connection: Any, schema: str) -> None:
     try:
         with connection.cursor() as cursor:
             cursor.execute("BEGIN")
-            cursor.execute("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = %s", [schema])
-            if cursor.fetchone() is None:
+            if not has_schema(cursor, schema):
                 cursor.execute(sql.SQL("CREATE SCHEMA {}").format(identifier))
                 cursor.execute(sql.SQL("COMMENT ON SCHEMA {} IS {}").format(identifier, sql.Literal(MARK)))
             for table in missing:
@@ -129,8 +125,9 @@ def create_tables(connection: Any, schema: str) -> None:
 def _may_not_create(connection: Any, schema: str, error: pg.InsufficientPrivilege) -> TargetError:
     with connection.cursor() as cursor:
         cursor.execute("ROLLBACK")
-        cursor.execute("SELECT session_user, EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = %s)", [schema])
-        role, exists = cursor.fetchone()
+        exists = has_schema(cursor, schema)
+        cursor.execute("SELECT session_user")
+        (role,) = cursor.fetchone()
         quoted, grantee = (sql.Identifier(name).as_string(cursor) for name in (schema, role))
     grant = (
         f"GRANT USAGE, CREATE ON SCHEMA {quoted} TO {grantee};"

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 __all__ = [
+    "HAS_TEMPORARY",
+    "SCHEMAS_BY_COMMENT",
     "Touched",
+    "has_schema",
     "has_tables",
     "held_relations",
     "relation_names",
     "reserved_words",
     "schema_names",
     "spreading_relations",
+    "tables_of",
     "touched_relations",
     "whole_name",
 ]
@@ -47,6 +51,15 @@ SPREADING = """
 
 # What only an extension or an administrator changes.
 STEADY = ("pg_am", "pg_opclass", "pg_opfamily", "pg_settings", "pg_database", "pg_tablespace", "pg_locks")
+
+# Whether the session has temporary tables: a part of a statement that writes it down.
+HAS_TEMPORARY = "EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace = pg_catalog.pg_my_temp_schema())"
+
+# The schemas whose comment is like `:comment`, which SQLAlchemy fills in.
+SCHEMAS_BY_COMMENT = """
+    SELECT nspname FROM pg_catalog.pg_namespace
+     WHERE pg_catalog.obj_description(oid, 'pg_namespace') LIKE :comment
+"""
 
 # Tables of a schema that are neither the named one nor an extension's.
 TABLES_BESIDE = """
@@ -117,6 +130,21 @@ def relation_names(cursor: Any, oids: Sequence[int]) -> frozenset[str]:
 def schema_names(cursor: Any) -> frozenset[str]:
     """The names of all schemas."""
     cursor.execute("SELECT nspname FROM pg_catalog.pg_namespace")
+    return frozenset(row[0] for row in cursor.fetchall())
+
+
+def has_schema(cursor: Any, schema: str) -> bool:
+    """Whether the database has a schema of that name."""
+    cursor.execute("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = %s", [schema])
+    return cursor.fetchone() is not None
+
+
+def tables_of(cursor: Any, schema: str, names: Iterable[str]) -> frozenset[str]:
+    """Which of these tables a schema has."""
+    cursor.execute(
+        "SELECT tablename FROM pg_catalog.pg_tables WHERE schemaname = %s AND tablename = ANY(%s)",
+        [schema, list(names)],
+    )
     return frozenset(row[0] for row in cursor.fetchall())
 
 

@@ -11,17 +11,16 @@ from alembic.runtime.plugins import Plugin
 from alembic.util import DispatchPriority, PriorityDispatchResult
 from sqlalchemy import text
 
+from erm_alembic.postgres.catalog import SCHEMAS_BY_COMMENT
+
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
     from alembic.operations.ops import UpgradeOps
 
 __all__ = ["setup"]
 
-# The ledger's schema has a name of the team's choosing; its comment tells it apart (erm_alembic/ledger/store.py).
-LEDGER_SCHEMAS = text(
-    "SELECT nspname FROM pg_catalog.pg_namespace"
-    " WHERE pg_catalog.obj_description(oid, 'pg_namespace') LIKE 'The ledger of erm:%'"
-)
+# The ledger's schema has a name of the team's choosing; its comment tells it apart (erm_alembic/ledger/tables.py).
+LEDGERS = "The ledger of erm:%"
 
 
 def _leave_ledger_out(
@@ -29,7 +28,7 @@ def _leave_ledger_out(
 ) -> PriorityDispatchResult:
     connection = autogen_context.connection
     if connection is not None and schemas != {None}:
-        schemas -= set(connection.execute(LEDGER_SCHEMAS).scalars())
+        schemas -= set(connection.execute(text(SCHEMAS_BY_COMMENT), {"comment": LEDGERS}).scalars())
     return PriorityDispatchResult.CONTINUE
 
 
