@@ -1,4 +1,4 @@
-"""The first three stages of every command: settings -> target -> project."""
+"""The first three stages of what works on revisions of a database: settings -> target -> project."""
 
 from __future__ import annotations
 

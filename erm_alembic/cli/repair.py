@@ -68,7 +68,7 @@ def _refuse_without_action(given: dict[str, bool]) -> None:
             )
 
 
-def _one(report: HalfDoneReport, action: Action) -> Ways | None:
+def _one(report: HalfDoneReport) -> Ways | None:
     """The revision that is meant, to be shown before anything is done; None where the repair itself will object."""
     return report.revisions[0] if len(report.revisions) == 1 else None
 
@@ -150,7 +150,7 @@ def repair(
         else:
             console.write(report_text(report, verbose=verbose, arguments=again, paint=paint))
         return
-    ways = _one(report, action)
+    ways = _one(report)
     if ways is not None and ways.way(action).closed is None:
         if format_ is Format.text:
             words = (report.environment, *again)

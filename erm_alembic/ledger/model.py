@@ -43,7 +43,7 @@ class RevisionRecord:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One apply or rollback.
+    """One apply, rollback, repair or import.
 
     Args:
         id: the run's number in this ledger.

@@ -111,7 +111,7 @@ class Ledger:
         """Write that a run starts, under the deploy lock: one that has no end by now will never write its own.
 
         Args:
-            mode: `apply` or `rollback`.
+            mode: `apply`, `rollback` or `repair`.
             environment: the profile.
             role: the database role.
             backend_pid: the server process of the migration's connection.

@@ -189,7 +189,6 @@ class Plan:
     version_statements: tuple[tuple[str, ...], ...] = field(default=(), repr=False, compare=False)
     script_start: str = field(default="", repr=False, compare=False)
     exempted: int = 0
-    scope: str | None = None
     cannot_run: str | None = None
     half_done: tuple[HalfDoneRevision, ...] = ()
     overrides: tuple[Override, ...] = ()

@@ -72,7 +72,7 @@ def plan_digest(plan: Plan) -> str:
     identity = {
         "environment": plan.environment,
         "database": plan.database_url,
-        "scope": plan.scope,
+        "scope": None,  # a key of the contract: no plan is about a part of a database
         "direction": plan.direction,
     }
     pending = [
@@ -98,7 +98,7 @@ def plan_document(plan: Plan, outcome: Outcome | None = None) -> dict[str, Any]:
     document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "environment": plan.environment,
-        "scope": plan.scope,
+        "scope": None,  # a key of the contract: no plan is about a part of a database
         "database": {"url": plan.database_url, "server_version": plan.server_version},
         "direction": plan.direction,
         "current": list(plan.current),

@@ -128,7 +128,7 @@ def plan_schema() -> Schema:
         "environment": {"type": "string", "description": "The profile that the plan was made for."},
         "scope": {
             "type": ["string", "null"],
-            "description": "The tenant or schema that it is about, or null.",
+            "description": "Always null: every plan is about a whole database.",
         },
         "database": {
             "type": "object",

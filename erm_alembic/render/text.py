@@ -35,10 +35,7 @@ def next_command(plan: Plan, mode: str, arguments: tuple[str, ...] = ()) -> str:
 
 def _target(plan: Plan, paint: Paint) -> list[str]:
     target = f"{one_line(plan.environment)}  {one_line(plan.database_url)}  (PostgreSQL {plan.server_version})"
-    lines = [f"Target   {paint(target, 'strong')}"]
-    if plan.scope is not None:
-        lines.append(f"Scope    {one_line(plan.scope)}")
-    return lines
+    return [f"Target   {paint(target, 'strong')}"]
 
 
 def _header(plan: Plan, paint: Paint) -> list[str]:

@@ -173,7 +173,6 @@ def test_hostile_names_cannot_act_on_the_terminal() -> None:
         PLAN,
         environment=HOSTILE,
         database_url=HOSTILE,
-        scope=HOSTILE,
         current=(HOSTILE,),
         heads=(HOSTILE,),
         steps=(step,),
