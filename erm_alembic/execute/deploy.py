@@ -46,13 +46,15 @@ def execute(
     opened = under_deploy_lock(run.target, run.project, f"erm {run.mode}", wait=wait, tell=run.progress.note)
     with opened as (raw, ledger, watch):
         with run.target.reported():
-            run_id = _start_in_ledger(run, ledger, raw, accept_environment)
-        return _guarded(course(run, run_id, raw, ledger, watch), begun)
+            create_ledger(run.target, ledger, accept_environment=accept_environment)
+        # From its number on, whatever happens is an ending of the run, and is written to the ledger.
+        with watch.held():
+            with run.target.reported():
+                run_id = _number(run, ledger, raw)
+            return _guarded(course(run, run_id, raw, ledger, watch), begun)
 
 
-def _start_in_ledger(run: Run, ledger: Ledger, raw: GatedConnection, accept_environment: bool) -> int:
-    """Give the run its number, in a ledger that belongs to this environment."""
-    create_ledger(run.target, ledger, accept_environment=accept_environment)
+def _number(run: Run, ledger: Ledger, raw: GatedConnection) -> int:
     return ledger.start_run(
         mode=run.mode,
         environment=run.target.settings.environment,
@@ -67,35 +69,44 @@ Ending = tuple[Literal["done", "failed", "interrupted"], str | None]
 
 
 def _guarded(course: Course, begun: float) -> Outcome:
-    """Run the steps; whatever ends them early becomes an outcome, and the server has rolled the revision back."""
-    ending: Ending = ("done", None)
-    refusal: ErmError | None = None
-    cause: BaseException | None = None
-    watch = course.watch
+    """Run the steps; whatever ends them early becomes an outcome, and the server has rolled the revision back.
+
+    Signals are held but for the steps themselves: what comes after them is the run's end, which is written in any case.
+    """
+    failure: BaseException | None = None
     try:
-        _run_environment(course)
-        watch.check()
-        course.check_ended()
-    except Stopped as stopped:
-        ending = ("interrupted", f"stopped by {stopped}")
-    except KeyboardInterrupt:
-        ending = ("interrupted", "stopped by KeyboardInterrupt")
-    except ErmError as error:
-        ending, refusal = ("failed", error.what), error
+        with course.watch.heeded():
+            _run_environment(course)
+            course.watch.check()
+            course.check_ended()
     except BaseException as error:
-        ending, cause = ("failed", course.where_it_failed(error)), error
-    with watch.held():
-        if watch.received is not None and ending[0] != "done":
-            ending, refusal, cause = ("interrupted", f"stopped by {Stopped(watch.received)}"), None, None
-        write_end(course, *ending)
-        aftermath = aftermath_of(course, cause)
-        if ending[0] != "done":
-            course.fail_step(ending[1] or ending[0])
-        outcome = _outcome(course, ending, aftermath, begun)
-        course.hooks.after_run(outcome)
-    if refusal is not None:
-        raise refusal
+        failure = error
+    ending = _ending(course, failure)
+    write_end(course, *ending)
+    aftermath = aftermath_of(course, failure if ending[0] == "failed" else None)
+    if ending[0] != "done":
+        course.fail_step(ending[1] or ending[0])
+    outcome = _outcome(course, ending, aftermath, begun)
+    course.hooks.after_run(outcome)
+    if isinstance(failure, ErmError) and ending[0] == "failed":
+        raise failure
     return outcome
+
+
+def _ending(course: Course, failure: BaseException | None) -> Ending:
+    """What ended the run; a signal is the reason for whatever failed when it arrived."""
+    if failure is None:
+        return "done", None
+    said = "" if isinstance(failure, KeyboardInterrupt) else _what(course, failure)
+    if course.watch.received is not None:
+        return "interrupted", f"stopped by {Stopped(course.watch.received)}"
+    return (
+        ("interrupted", "stopped by KeyboardInterrupt") if isinstance(failure, KeyboardInterrupt) else ("failed", said)
+    )
+
+
+def _what(course: Course, failure: BaseException) -> str:
+    return failure.what if isinstance(failure, ErmError) else course.where_it_failed(failure)
 
 
 def _outcome(course: Course, ending: Ending, aftermath: Aftermath, begun: float) -> Outcome:

@@ -69,6 +69,20 @@ class SignalWatch:
         finally:
             self._held = before
 
+    @contextlib.contextmanager
+    def heeded(self) -> Iterator[None]:
+        """For as long as the block lasts, within one that holds signals, they are heeded; one that came before is too.
+
+        Raises:
+            Stopped: a signal arrived.
+        """
+        before, self._held = self._held, False
+        try:
+            self.check()
+            yield
+        finally:
+            self._held = before
+
     def remember(self, connection: Any, _record: Any = None) -> None:
         """Cancel what this connection runs when a signal arrives; one without `cancel` is run by an event loop."""
         if hasattr(connection, "cancel"):

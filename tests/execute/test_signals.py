@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
+from erm_alembic.execute.run import Course
+from erm_alembic.ledger.store import Ledger
 from erm_alembic.migrate import apply
 from tests.faults.deploying import SLEEPS, Project, advisory_locks, sleeping, tables, until
 from tests.support.databases import Database
@@ -170,3 +175,32 @@ def test_a_signal_that_was_ignored_stays_ignored(project: Project, one_database:
         signal.signal(signal.SIGHUP, before)
     assert (code, "canceling statement due to user request (SQLSTATE 57014)" in out) == (1, True)
     assert [run["outcome"] for run in project.runs()] == ["failed"]
+
+
+def interrupting(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, with a first Ctrl-C just behind its work."""
+
+    def interrupted(*args: Any, **kw: Any) -> Any:
+        answer = function(*args, **kw)
+        os.kill(os.getpid(), signal.SIGINT)
+        return answer
+
+    return interrupted
+
+
+@pytest.mark.parametrize("place", [(Ledger, "start_run"), (Course, "where_it_failed")])
+def test_a_signal_before_the_first_step_or_after_the_last_one_is_an_end(
+    place: tuple[type, str], project: Project, one_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From its number on, a run that is stopped ends in the ledger, and tells what is done, whenever that is."""
+    project.table("a1", "first")
+    project.revision("b2", "op.execute('SELECT 1 / 0')", down="a1")
+    monkeypatch.chdir(project.root)
+    monkeypatch.setenv("ERM_DATABASE_URL", one_database.url)
+    monkeypatch.setattr(*place, interrupting(getattr(*place)))
+    outcome = apply().outcome
+    done = ["a1"] if place[1] == "where_it_failed" else []
+    assert (outcome.result, outcome.signal_number, list(outcome.current)) == ("interrupted", signal.SIGINT, done)
+    (run,) = project.runs()
+    assert (run["outcome"], run["error"]) == ("interrupted", "stopped by SIGINT")
+    assert [each["revision"] for each in run["revisions"] if each["outcome"] == "done"] == done
