@@ -7,12 +7,14 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import psycopg2
 from psycopg2 import extensions
 
 from erm_alembic.config.redaction import first_line
 from erm_alembic.errors import ErmError, ProjectError
 from erm_alembic.planning.data_loss import count_losses
 from erm_alembic.planning.model import DataLoss, Direction, Statement, Step
+from erm_alembic.planning.own_faults import is_own_fault
 from erm_alembic.planning.request import Request
 from erm_alembic.postgres.catalog import has_tables, whole_name
 from erm_alembic.postgres.intercept import GatedConnection, gated_engine
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Recorded", "record_revisions", "without_statements"]
 
+# The classes of SQLSTATE of data that does not fit.
+QUOTES_VALUES = ("22", "23")
 NEEDS = "needs the result of a statement that a plan does not run"
 Choose = Callable[[tuple[str, ...]], Sequence[PendingRevision]]
 """Given the recorded revisions: what is pending, in order."""
@@ -171,11 +175,14 @@ def _recorded(
             line = line_in_traceback(error, recording.path)
             if isinstance(error, ConnectionNeeded):
                 raise _closes_connection(error, facts, line) from error
-            if not (recorder.wrote_before or recorder.half_done):
-                raise _fails_by_itself(error, facts, failed_at(error, recording.path, facts.path)) from error
+            explained = recorder.wrote_before or recorder.half_done
+            if not explained or is_own_fault(error):
+                place = failed_at(error, recording.path, facts.path)
+                when = "" if explained else " before it writes anything"
+                raise _fails_by_itself(error, facts, place, when) from error
             where = "the revision" if line is None else f"line {line}"
             needs = "does not find what its own committed part has changed" if not recorder.wrote_before else NEEDS
-            recording.becomes_partial(f"{where} {needs} ({type(error).__name__})")
+            recording.becomes_partial(f"{where} {needs} ({_said(error)})")
             if raw.info.transaction_status == extensions.TRANSACTION_STATUS_INERROR:
                 raw.rollback()
         finally:
@@ -183,6 +190,13 @@ def _recorded(
 
     migration_fn.__name__ = run.__name__
     return migration_fn
+
+
+def _said(error: BaseException) -> str:
+    """The kind of an error and its first line; without what the server says of data, which quotes values."""
+    name, cause = type(error).__name__, getattr(error, "orig", error)
+    quotes = isinstance(cause, psycopg2.Error) and (cause.pgcode or "")[:2] in QUOTES_VALUES
+    return name if quotes else f"{name}: {first_line(error)}"
 
 
 def _closes_connection(error: ConnectionNeeded, facts: RevisionFacts, line: int | None) -> ProjectError:
@@ -194,10 +208,9 @@ def _closes_connection(error: ConnectionNeeded, facts: RevisionFacts, line: int 
     )
 
 
-def _fails_by_itself(error: BaseException, facts: RevisionFacts, place: str) -> ProjectError:
+def _fails_by_itself(error: BaseException, facts: RevisionFacts, place: str, when: str) -> ProjectError:
     return ProjectError(
-        f"{place}: revision {facts.revision} fails before it writes anything: "
-        f"{type(error).__name__}: {first_line(error)}",
+        f"{place}: revision {facts.revision} fails{when}: {_said(error)}",
         effect="Nothing was changed.",
         cure="Correct the revision and plan again.",
     )

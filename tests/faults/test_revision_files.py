@@ -183,3 +183,31 @@ def test_an_env_py_secret_is_not_shown(project: Project, secret: str, one_databa
     done = project.erm("migrate", ERM_DATABASE_URL=url)
     assert done.returncode == 1
     assert "env.py raises ValueError: postgresql+psycopg2://postgres:***@" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("foo.bar()", "NameError: name 'foo' is not defined"),
+        ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
+        ("op.add_colum('x')", "AttributeError: module 'alembic.op' has no attribute 'add_colum'"),
+        ("op.execute('SELECT 1')\nop = 1", "UnboundLocalError: cannot access local variable 'op'"),
+    ],
+)
+def test_a_slip_in_the_code_is_an_error_of_the_plan(body: str, said: str, project: Project) -> None:
+    """What no missing result explains ends the plan and the apply with the error's own words, after a write as well."""
+    project.table("a1", "first")
+    project.revision("b2", f"op.get_bind().exec_driver_sql('CREATE TABLE x (id int)')\n{body}", down="a1")
+    if "Unbound" in said:
+        project.revision("b2", body, down="a1")
+    for mode in ("plan", "apply"):
+        code, lines = told(project.erm("migrate", "--mode", mode))
+        assert (code, "revision b2 fails" in lines[0], said in lines[0]) == (1, True, True), lines
+
+
+def test_what_a_missing_result_may_explain_is_told_with_the_error(project: Project) -> None:
+    """Where a result that a plan does not have may explain a failure, the plan is not complete and shows the words."""
+    project.revision("a1", "op.execute('CREATE TABLE x (id int)')\n{}['who']")
+    planned = project.erm("migrate", "--mode", "plan")
+    assert planned.returncode == 0, planned.stderr
+    assert "needs the result of a statement that a plan does not run (KeyError: 'who')" in planned.stdout

@@ -64,7 +64,8 @@ def test_a_plan_of_a_half_done_revision_that_reads_what_it_has_changed(stopping:
         (step,) = migrate.plan().steps
     assert (step.rendered, step.reason) == (
         "partial",
-        "line 12 does not find what its own committed part has changed (ProgrammingError)",
+        "line 12 does not find what its own committed part has changed "
+        '(ProgrammingError: (psycopg2.errors.UndefinedColumn) column "old" does not exist)',
     )
 
 
