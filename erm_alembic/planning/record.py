@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -106,11 +106,12 @@ def record_revisions(
     def work(heads: tuple[str, ...], context: MigrationContext) -> Iterable[RevisionStep]:
         recorded.current = heads
         recorded.script_start = script_start(context, heads)
-        if scoped:
-            with first.cursor(cursor_factory=extensions.cursor) as cursor:
-                recorded.scope = whole_name(cursor, version_table(context))
-        if not heads:
-            recorded.populated = _is_populated(first, context)
+        with _without_trace(first):
+            if scoped:
+                with first.cursor(cursor_factory=extensions.cursor) as cursor:
+                    recorded.scope = whole_name(cursor, version_table(context))
+            if not heads:
+                recorded.populated = _is_populated(first, context)
         for pending in choose(heads):
             recorder.recording = recording = Recording(path=pending.file)
             recordings.append(recording)
@@ -145,6 +146,15 @@ def record_revisions(
         )
     recorded.version_statements = [tuple(recording.version_statements) for recording in recordings]
     return recorded
+
+
+@contextlib.contextmanager
+def _without_trace(raw: GatedConnection) -> Iterator[None]:
+    """Ask the catalogs something: what a revision reads is told by the locks of its transaction, and these are ours."""
+    with raw.cursor(cursor_factory=extensions.cursor) as cursor:
+        cursor.execute("SAVEPOINT erm_asks")
+        yield
+        cursor.execute("ROLLBACK TO SAVEPOINT erm_asks; RELEASE SAVEPOINT erm_asks")
 
 
 def _is_populated(raw: GatedConnection, context: MigrationContext) -> bool:
