@@ -110,8 +110,8 @@ class Retries:
         named = {token.name for token in tokens(refusal.sql) if token.kind in ("word", "quoted")}
         held: list[Held] = []
         with contextlib.suppress(psycopg2.Error), self._watch.asking() as cursor:
-            ours = [cursor.connection.info.backend_pid]
-            held = [each for each in held_for_long(cursor, timedelta(0), ours) if each.name in named]
+            # Within a savepoint the revision goes on holding what it had before.
+            held = [each for each in held_for_long(cursor, timedelta(0), self._watch.ours) if each.name in named]
         if not held:
             return refusal
         wait = Wait(f"{held[0].schema}.{held[0].name}", "", tuple(each.session for each in held))

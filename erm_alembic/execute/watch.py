@@ -76,7 +76,7 @@ class LockWatch:
         self._looked_before = float("-inf")
         self._known_before: tuple[Held, ...] = ()
         self._ours: set[int] = set()
-        self._has_own_limit = False
+        self._has_own_limit = self._has_lasting_limit = False
         self._in_revisions = False
         self.refusal: Refusal | None = None
 
@@ -101,9 +101,15 @@ class LockWatch:
         """
         return _Sending(self, connection, sql, line)
 
+    @property
+    def ours(self) -> tuple[int, ...]:
+        """The server processes of this run, which is in nobody's way but its own."""
+        return (*sorted(self._ours), self._connection.info.backend_pid)
+
     def begin(self) -> None:
         """A revision is tried: what an earlier try was refused counts no more."""
         self.refusal, self._in_revisions = None, True
+        self._has_own_limit = self._has_lasting_limit
 
     @contextlib.contextmanager
     def asking(self) -> Iterator[Any]:
@@ -148,7 +154,11 @@ class LockWatch:
         for name in LIMITS[:2]:
             if name in named:
                 place = "its statement" if line is None else f"line {line}"
-                self._has_own_limit = self._has_own_limit or name == "lock_timeout"
+                if name == "lock_timeout":
+                    self._has_own_limit = True
+                    # What is the transaction's only is over when another revision begins.
+                    is_local = any(word.says("LOCAL", "TRUE") for word in words)
+                    self._has_lasting_limit = self._has_lasting_limit or not is_local
                 self._tell(f"{PLACE}{place} sets {name}: that holds instead of execution.{name}")
 
     def _watch(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.faults.deploying import tables
-from tests.locks.blocking import ADD, WRITES, Deployment, columns, open_transaction
+from tests.locks.blocking import ADD, WRITES, Deployment, columns, open_transaction, pid_of
 
 CATCHES = f"""
 from sqlalchemy.exc import OperationalError
@@ -114,3 +114,31 @@ def test_a_limit_that_the_revision_sets_is_told(sets: str, deployment: Deploymen
         assert deployment.apply().result == "failed"
     assert "      line 12 sets lock_timeout: that holds instead of execution.lock_timeout" in deployment.notes.told
     assert "      line 13 waits for ACCESS EXCLUSIVE on table public.orders:" in deployment.notes.told
+
+
+def test_a_revision_does_not_name_itself_as_the_one_in_the_way(deployment: Deployment) -> None:
+    """Who failed at once is told who else holds the table, and not to end its own session: within a savepoint a
+    revision goes on holding what it had."""
+    deployment.project.config("execution: {lock_retries: 0}\n")
+    deployment.project.revision(
+        "a1",
+        'op.execute("LOCK TABLE orders IN SHARE MODE")\nwith op.get_bind().begin_nested():\n'
+        '    op.execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE NOWAIT")',
+    )
+    with open_transaction(deployment.database, "SELECT * FROM orders") as reader:
+        outcome = deployment.apply()
+        assert f"in the way: pid {pid_of(reader)} (web, postgres)" in (outcome.error or "")
+    assert "erm apply" not in (outcome.error or "")
+    assert (outcome.cure or "").count("pg_terminate_backend") == 1
+
+
+@pytest.mark.parametrize(("sets", "most"), [("SET LOCAL", ", 300ms at most:"), ("SET", ":")])
+def test_a_limit_of_one_revision_is_not_that_of_the_next(sets: str, most: str, deployment: Deployment) -> None:
+    """Once the revision that set a lock_timeout for its transaction is over, erm's own holds again and is told."""
+    deployment.project.revision("a1", f"op.execute(\"{sets} lock_timeout = '5s'\")")
+    deployment.project.revision("b2", ADD, down="a1")
+    with open_transaction(deployment.database, WRITES) as writer:
+        deployment.notes.when("waits for", writer.commit)
+        assert deployment.apply().result == "done"
+    (told,) = deployment.notes.saying("waits for")
+    assert told.endswith(f"waits for ACCESS EXCLUSIVE on table public.orders{most}")
