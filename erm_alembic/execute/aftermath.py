@@ -9,8 +9,9 @@ import psycopg2
 from erm_alembic.errors import ErmError
 from erm_alembic.execute.cures import Circumstances, cure_of
 from erm_alembic.execute.run import Course
+from erm_alembic.execute.step import StepUnderWay
 from erm_alembic.ledger.progress import HalfDone
-from erm_alembic.ledger.taking_back import TAKING_BACK
+from erm_alembic.planning.half_done import OBSTACLES, obstacle_of
 from erm_alembic.planning.leftovers import leftovers
 
 __all__ = ["Aftermath", "aftermath_of"]
@@ -42,10 +43,11 @@ def aftermath_of(course: Course, error: BaseException | None) -> Aftermath:
         statement_timeout=course.limits.statement_timeout,
         refusal=step.refusal,
     )
-    return Aftermath(_effect(course, step.revision), None if error is None else cure_of(error, around))
+    return Aftermath(_effect(course, step), None if error is None else cure_of(error, around))
 
 
-def _effect(course: Course, revision: str) -> str | None:
+def _effect(course: Course, step: StepUnderWay) -> str | None:
+    revision = step.revision
     try:
         with course.ledger.answered_within(SILENCE_SECONDS):
             half_done = course.ledger.half_done()
@@ -55,22 +57,31 @@ def _effect(course: Course, revision: str) -> str | None:
         return None
     found = next((each for each in half_done if each.revision == revision), None)
     if found is None:
+        if step.sent_what_may_last:
+            return (
+                f"The transaction of revision {revision} was undone; what its functions did outside of that may stay, "
+                "and is done again by the next run."
+            )
         return f"Revision {revision} was undone: nothing of it stays."
     left = [str(each) for each in invalid if each.revision == revision]
-    return " ".join([_stays(found), *(f"{each[0].upper()}{each[1:]}." for each in left)])
+    return " ".join([_stays(found, course.under_way), *(f"{each[0].upper()}{each[1:]}." for each in left)])
 
 
-def _stays(half: HalfDone) -> str:
-    if any(each.tag == TAKING_BACK for each in half.statements):
+def _stays(half: HalfDone, step: StepUnderWay | None) -> str:
+    obstacle = obstacle_of(half, None if step is None else step.pending.facts)
+    if obstacle == "taking-back":
         return (
             f"Revision {half.revision} is taken back in part: `erm repair {half.revision} --take-back` goes on there."
         )
     stay = sum(each.state == "done" for each in half.statements)
+    ending = "the next run goes on behind that."
+    if obstacle is not None:
+        ending = (
+            f"no run can go on behind that: {OBSTACLES[obstacle]}. `erm repair {half.revision}` shows the ways out."
+        )
     if not stay:
-        return f"`{half.statements[-1].sql}` of revision {half.revision} was cut off outside a transaction."
+        cut_off = f"`{half.statements[-1].sql}` of revision {half.revision} was cut off outside a transaction"
+        return f"{cut_off}." if obstacle is None else f"{cut_off}; {ending}"
     counted = "1 statement" if stay == 1 else f"{stay} statements"
     verb = "is" if stay == 1 else "are"
-    return (
-        f"{counted} of revision {half.revision} {verb} committed and {'stays' if stay == 1 else 'stay'}; "
-        "the next run goes on behind that."
-    )
+    return f"{counted} of revision {half.revision} {verb} committed and {'stays' if stay == 1 else 'stay'}; {ending}"

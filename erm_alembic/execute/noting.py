@@ -21,7 +21,7 @@ from erm_alembic.postgres.intercept import GatedConnection, GatedCursor
 from erm_alembic.postgres.login_role import AS_BEFORE, AS_LOGIN_ROLE
 from erm_alembic.postgres.text.lexer import split_statements
 from erm_alembic.postgres.text.literals import without_literals
-from erm_alembic.postgres.text.nature import Nature
+from erm_alembic.postgres.text.nature import Nature, nature
 
 __all__ = ["Notes", "Sent", "gated", "in_transaction", "place_between"]
 
@@ -220,6 +220,8 @@ class Notes:
         new = [self._new(row, with_source=number == 0 and not self._has_source) for number, row in enumerate(rows)]
         insert = [AS_LOGIN_ROLE, self._ledger.progress_insert()]
         then = [AS_BEFORE, sql.SQL("COMMIT")] if commit else [AS_BEFORE]
+        # What is written elsewhere, through a foreign table or dblink, is given no transaction id here.
+        always = always or any(nature(row.sql).writes for row in rows)
         values = [as_json(new, connection), always]
         self.written = True
         with connection.cursor(cursor_factory=PlainCursor) as cursor:

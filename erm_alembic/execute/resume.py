@@ -29,6 +29,8 @@ from erm_alembic.postgres.text.nature import nature
 
 __all__ = ["Resume"]
 
+# Released as well: thousands that nest, of a loop that reads, slow down the whole server.
+AGAIN_WITHIN = ("SAVEPOINT erm_again", "ROLLBACK TO SAVEPOINT erm_again; RELEASE SAVEPOINT erm_again")
 STAYS = "What is committed of it stays; nothing else of it was run."
 STAYS_SO_FAR = "What is committed of it stays."
 
@@ -200,6 +202,8 @@ class Resume:
             self._notes.reads.add(sent.cursor, sent.sql, sent.parameters)
 
     def _send(self, sent: Sent, send: Send) -> None:
+        if sent.nature.lasts and (sent.nature.writes or not in_transaction(sent.connection)):
+            self._step.sent_what_may_last = True
         if sent.nature.mixes:
             self._outside.plainly(sent, send, "SEVERAL")
         elif in_transaction(sent.connection):
@@ -237,7 +241,7 @@ class Resume:
         """Send a SELECT that is noted but may only have read: the server tells, where it cannot write."""
         connection = sent.connection
         inside = in_transaction(connection)
-        begin, undo = ("SAVEPOINT erm_again", "ROLLBACK TO SAVEPOINT erm_again") if inside else ("BEGIN", "ROLLBACK")
+        begin, undo = AGAIN_WITHIN if inside else ("BEGIN", "ROLLBACK")
         with connection.cursor(cursor_factory=PlainCursor) as side:
             side.execute(f"{begin}; SET LOCAL transaction_read_only = on")
             try:

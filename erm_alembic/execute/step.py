@@ -34,6 +34,7 @@ class StepUnderWay:
         failure: what ended it, also where env.py keeps that to itself.
         tries: how often its function was called.
         refusal: the lock that it did not get in the end.
+        sent_what_may_last: whether it called a function whose effects a rollback may not take back, and no note tells.
     """
 
     pending: PendingRevision
@@ -47,6 +48,7 @@ class StepUnderWay:
     failure: BaseException | None = None
     tries: int = 0
     refusal: Refusal | None = None
+    sent_what_may_last: bool = False
 
     @property
     def revision(self) -> str:

@@ -95,3 +95,23 @@ def test_what_it_makes_of_a_transaction(text: str, kind: str | None) -> None:
 def test_what_a_concurrent_build_names(text: str, found: ConcurrentIndex | None) -> None:
     """The index and the table are read off the words, quoted names as the server takes them."""
     assert concurrent_index(text) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "writes"),
+    [
+        ("WITH a AS (DELETE FROM t RETURNING n) SELECT n FROM a", True),
+        ("WITH a AS (SELECT n FROM t FOR NO KEY UPDATE) SELECT t.update FROM a", False),
+        ("EXPLAIN ANALYZE INSERT INTO t VALUES (1)", True),
+        ("SELECT dblink_exec('c', 'DELETE FROM t')", True),
+        ("SELECT fill()", False),
+        ("DO $$ BEGIN PERFORM fill(); END $$", True),
+        ("COPY t FROM STDIN", True),
+        ("COPY t TO STDOUT", False),
+        ("SELECT pg_advisory_lock(1)", False),
+        ("TRUNCATE t", True),
+    ],
+)
+def test_what_writes_as_its_words_say(text: str, writes: bool) -> None:
+    """A WITH or an EXPLAIN that holds a change of rows is no read, nor is a call that acts outside the transaction."""
+    assert nature(text).writes is writes

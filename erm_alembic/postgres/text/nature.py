@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 from erm_alembic.postgres.text.lexer import READS, SAVEPOINTS, Token, split_statements
+from erm_alembic.postgres.text.side_effects import acts_outside_transaction
 
 __all__ = ["DONE_ALREADY", "REPEATABLE", "WHOLE", "Nature", "identifiers", "nature"]
 
@@ -23,6 +25,30 @@ ROLLS_BACK = frozenset({"ROLLBACK", "ABORT"})
 TRANSACTIONS = frozenset({"BEGIN", "START", "ROLLBACK PREPARED", "COMMIT PREPARED"}) | COMMITS | ROLLS_BACK
 OWN_KINDS = ("DATABASE", "TABLESPACE", "SUBSCRIPTION")
 WHOLE = ("SCHEMA", "DATABASE", "SYSTEM")
+CHANGES_ROWS = ("INSERT", "UPDATE", "DELETE", "MERGE")
+# What may stand before a parenthesis in a SELECT that locks: none of these writes.
+HARMLESS_CALLS = frozenset(
+    [
+        *("select", "from", "where", "and", "or", "not", "in", "exists", "any", "all", "some", "values", "as", "on"),
+        *("using", "by", "limit", "offset", "when", "then", "else", "case", "between", "lateral", "with", "union"),
+        *(
+            "materialized",
+            "row",
+            "array",
+            "distinct",
+            "filter",
+            "over",
+            "numeric",
+            "varchar",
+            "char",
+            "update",
+            "share",
+        ),
+        *("count", "min", "max", "sum", "avg", "array_agg", "string_agg", "generate_series", "unnest"),
+        *("coalesce", "nullif", "greatest", "least", "cast", "lower", "upper", "length", "abs", "md5", "now", "random"),
+        *("hashtext", "hashtextextended", "current_setting", "current_database", "current_schema", "set_config"),
+    ]
+)
 BODY_ENDS = re.compile(r"\b(commit|rollback)\b", re.IGNORECASE)
 # What the server says of a statement that has been done already, by what it does.
 DONE_ALREADY: dict[str, tuple[str, ...]] = {
@@ -58,11 +84,16 @@ class Nature:
         outside: what it does that cannot be done in a transaction, as far as its words tell: `CREATE INDEX`, `VACUUM`;
             None when nothing hints at it.
         again: whether what it does is the session's or the transaction's only, so that it is always sent again.
+        writes: whether its words say that it does something, also where the server gives it no transaction id of this
+            database: rows of a foreign table, a statement sent through dblink.
+        lasts: whether a rollback may not take back what it does: a function that acts elsewhere, or an unknown one.
     """
 
     kinds: tuple[str, ...]
     outside: str | None = None
     again: bool = False
+    writes: bool = True
+    lasts: bool = False
 
     @property
     def commits(self) -> bool:
@@ -87,7 +118,7 @@ class Nature:
     @property
     def reads(self) -> bool:
         """Whether it only reads, as far as its first words tell."""
-        return bool(self.kinds) and READS.issuperset(self.kinds)
+        return bool(self.kinds) and not self.writes and READS.issuperset(self.kinds)
 
 
 @lru_cache(maxsize=512)
@@ -101,16 +132,23 @@ def nature(sql: str) -> Nature:
         (True, True)
     """
     simple = PLAIN_WORK.match(sql)
-    if simple is not None and not re.search(r"concurrently|database|tablespace|subscription|system", sql, re.I):
+    if simple is not None and not re.search(r"concurrently|database|tablespace|subscription|system|dblink", sql, re.I):
         return Nature((simple.group(1).upper(),))
     statements = split_statements(sql)
     kinds = tuple(_kind(statement) for statement in statements)
     if not kinds:
-        return Nature((), again=True)
+        return Nature((), again=True, writes=False)
     outside = _outside(statements[0], kinds[0]) if len(kinds) == 1 else None
-    again = OF_THE_SESSION.issuperset(kinds) or (kinds[0] in READS and _is_of_the_session(statements[0]))
-    again = again or (kinds == ("COPY",) and _copies_out(statements[0]))
-    return Nature(kinds, outside, again)
+    acts = acts_outside_transaction(sql)
+    copies_out = kinds == ("COPY",) and _copies_out(statements[0])
+    again = not acts and all(
+        kind in OF_THE_SESSION or (kind in READS and _is_of_the_session(statement))
+        for kind, statement in zip(kinds, statements, strict=True)
+    )
+    again = again or copies_out
+    writes = not again and (acts or any(map(_writes, kinds, statements)))
+    lasts = acts or any(kind in READS and _calls(statement) for kind, statement in zip(kinds, statements, strict=True))
+    return Nature(kinds, outside, again, writes, lasts)
 
 
 def _kind(statement: list[Token]) -> str:
@@ -122,14 +160,42 @@ def _kind(statement: list[Token]) -> str:
     return words[0] if words else ""
 
 
+def _writes(kind: str, statement: list[Token]) -> bool:
+    """Whether a statement is more than a read: a WITH, or an EXPLAIN, may hold one that changes rows."""
+    if kind in OF_THE_SESSION:
+        return False
+    return kind not in READS or (kind in ("WITH", "EXPLAIN") and _changes_rows(statement))
+
+
+def _changes_rows(statement: list[Token]) -> bool:
+    """Whether INSERT, UPDATE, DELETE or MERGE stands there, and is neither the lock FOR UPDATE nor a column."""
+    return any(
+        token.says(*CHANGES_ROWS) and before.text != "." and not before.says("FOR", "KEY")
+        for before, token in zip([Token("other", ""), *statement], statement, strict=False)
+    )
+
+
 def _is_of_the_session(statement: list[Token]) -> bool:
-    """Whether a SELECT locks rows, takes an advisory lock or sets the session: it is sent again whatever happened."""
+    """Whether a SELECT locks rows, takes an advisory lock or sets the session, and calls nothing that may write."""
+    if _changes_rows(statement) or _calls(statement):
+        return False
     for token, following in zip(statement, [*statement[1:], None], strict=True):
         if token.says("FOR") and following is not None and following.says("UPDATE", "NO", "SHARE", "KEY"):
             return True
         if token.kind in ("word", "quoted") and (token.name == "set_config" or "advisory_" in token.name):
             return True
     return False
+
+
+def _calls(statement: list[Token]) -> bool:
+    """Whether it may call a function of which its name does not tell that it only reads."""
+    return any(
+        following.text == "("
+        and token.kind in ("word", "quoted")
+        and token.name not in HARMLESS_CALLS
+        and not token.name.startswith(("pg_advisory_", "pg_try_advisory_"))
+        for token, following in pairwise(statement)
+    )
 
 
 def _copies_out(statement: list[Token]) -> bool:
