@@ -25,7 +25,8 @@ BOOKKEEPING = re.compile(
     r"BEGIN|COMMIT|ROLLBACK|SET |SHOW |WITH held "
     r"|SELECT (pg_catalog\.|current_schema|t\.oid|name, setting|s\.name|tablename|classid|l\.pid|1 FROM pg_catalog)"
     r"|SELECT (c\.oid|i\.indexrelid)"
-    r"|SELECT EXISTS \( SELECT l\.pid|SELECT CASE WHEN pg_catalog\.pg_try_advisory_lock|SELECT setting, pg_catalog\.set_config"
+    r"|SELECT EXISTS \( SELECT l\.pid|SELECT CASE WHEN pg_catalog\.pg_try_advisory_lock"
+    r"|SELECT setting, pg_catalog\.set_config|SELECT '[^']*'::text::name::text"
     r"|.*\balembic_version\b|.*\"erm\"",
     re.DOTALL | re.IGNORECASE,
 )
