@@ -199,3 +199,17 @@ def test_a_script_that_changed_after_the_import_is_refused(project: SqlProject) 
     project.directory({"000001_make_a.up.sql": "CREATE TABLE other (id int);"})
     with pytest.raises(ErmError, match="differ, although they are the same migration"):
         imported(folder)
+
+
+def test_a_script_that_needs_a_mark_is_told(project: SqlProject) -> None:
+    """Whatever cannot run in a transaction, unless it is the script's only statement; what can is not told."""
+    scripts: Files = {
+        "1_a.up.sql": f"{A}VACUUM a;\n",
+        "2_b.up.sql": "SELECT 1;\nCREATE INDEX CONCURRENTLY i ON a (id);\n",
+        "3_c.up.sql": "SELECT 1;\nREFRESH MATERIALIZED VIEW CONCURRENTLY m;\n",
+        "4_d.up.sql": "VACUUM a;\n",
+    }
+    steps = imported(project.directory(scripts), write=False).adoption.steps
+    said = [[note for note in step.notes if "cannot run in a transaction" in note] for step in steps]
+    assert [len(notes) for notes in said] == [1, 1, 0, 0]
+    assert said[0][0].startswith("1_a.up.sql:2 ")

@@ -18,6 +18,7 @@ __all__ = [
     "Token",
     "is_read_or_setting",
     "split_statements",
+    "statement_kind",
     "statement_kinds",
     "tokens",
 ]
@@ -29,10 +30,10 @@ SAVEPOINTS = frozenset({"SAVEPOINT", "RELEASE", "ROLLBACK TO"})
 
 TOKEN = re.compile(
     r"""
-      (?P<space>\s+|--[^\n]*)
+      (?P<space>\s+|--[^\r\n]*)
     | (?P<comment>/\*)
     | (?P<dollar>\$(?:[^\W\d]\w*)?\$)
-    | (?P<string>[eE]'(?:[^'\\]|\\.|'')*'|(?:[bBxXnN]|[uU]&)?'(?:[^']|'')*')
+    | (?P<string>[eE]'(?:[^'\\]|\\.|'')*'(?:\s*\n\s*'(?:[^'\\]|\\.|'')*')*|(?:[bBxXnN]|[uU]&)?'(?:[^']|'')*')
     | (?P<quoted>(?:[uU]&)?"(?:[^"]|"")*")
     | (?P<word>[^\W\d][\w$]*)
     | (?P<other>\d[\w.]*|.)
@@ -167,13 +168,14 @@ def statement_kinds(sql: str) -> frozenset[str]:
 
 
 def _kinds(sql: str) -> frozenset[str]:
-    return frozenset(_kind(statement) for statement in split_statements(sql))
+    return frozenset(statement_kind(statement) for statement in split_statements(sql))
 
 
 _kinds_before = lru_cache(KEPT_KINDS)(_kinds)
 
 
-def _kind(statement: list[Token]) -> str:
+def statement_kind(statement: list[Token]) -> str:
+    """The first keyword of one statement in upper case; empty when it begins with something else."""
     first = next((token for token in statement if token.text != "("), None)
     if first is None or first.kind != "word":
         return ""

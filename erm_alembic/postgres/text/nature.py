@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
-from erm_alembic.postgres.text.lexer import READS, SAVEPOINTS, Token, split_statements
+from erm_alembic.postgres.text.lexer import READS, SAVEPOINTS, Token, split_statements, statement_kind
 from erm_alembic.postgres.text.side_effects import acts_outside_transaction
 
 __all__ = ["DONE_ALREADY", "REPEATABLE", "WHOLE", "Nature", "identifiers", "nature"]
@@ -23,6 +23,7 @@ OF_THE_SESSION = frozenset(
 COMMITS = frozenset({"COMMIT", "END", "PREPARE TRANSACTION"})
 ROLLS_BACK = frozenset({"ROLLBACK", "ABORT"})
 TRANSACTIONS = frozenset({"BEGIN", "START", "ROLLBACK PREPARED", "COMMIT PREPARED"}) | COMMITS | ROLLS_BACK
+TWO_PHASE = ("PREPARE TRANSACTION", "COMMIT PREPARED", "ROLLBACK PREPARED")
 OWN_KINDS = ("DATABASE", "TABLESPACE", "SUBSCRIPTION")
 WHOLE = ("SCHEMA", "DATABASE", "SYSTEM")
 CHANGES_ROWS = ("INSERT", "UPDATE", "DELETE", "MERGE")
@@ -152,12 +153,9 @@ def nature(sql: str) -> Nature:
 
 
 def _kind(statement: list[Token]) -> str:
-    words = [token.text.upper() for token in statement if token.text != "("][:2]
-    if words in (["PREPARE", "TRANSACTION"], ["COMMIT", "PREPARED"], ["ROLLBACK", "PREPARED"]):
-        return " ".join(words)
-    if words[:1] == ["ROLLBACK"] and any(token.says("TO") for token in statement):
-        return "ROLLBACK TO"
-    return words[0] if words else ""
+    """Its first keyword, with the second one where that makes it another command."""
+    words = " ".join(token.text.upper() for token in statement[:2])
+    return words if words in TWO_PHASE else statement_kind(statement)
 
 
 def _writes(kind: str, statement: list[Token]) -> bool:

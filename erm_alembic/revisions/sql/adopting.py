@@ -14,7 +14,7 @@ from erm_alembic.revisions.graph import version_folders
 from erm_alembic.revisions.project import AlembicProject
 from erm_alembic.revisions.source.same_code import same_sql
 from erm_alembic.revisions.sql.layouts import SourceDirectory, SourceMigration
-from erm_alembic.revisions.sql.sql_scripts import parse, read
+from erm_alembic.revisions.sql.sql_scripts import parse, read, runs_alone
 from erm_alembic.revisions.sql.stub import RUNNER, docstring_of, runner_source, stub_source
 from erm_alembic.revisions.sql.writing import NewFile, write_all
 from erm_alembic.revisions.writing import chosen_location, placing_cure
@@ -207,10 +207,10 @@ def _notes(migration: SourceMigration) -> tuple[str, ...]:
         notes.append("its down script does nothing (missing-downgrade)")
     for path, half in ((migration.up, "up"), (migration.down, "down")):
         script = parse(read(path), path, half) if path.is_file() else None
-        concurrent = [each for each in script.statements if "CONCURRENTLY" in each.words[:5]] if script else []
-        if script is not None and script.transaction and concurrent:
+        alone = [each for each in script.statements if runs_alone(each.words)] if script else []
+        if script is not None and script.transaction and alone:
             notes.append(
-                f"{path.name}:{concurrent[0].line} cannot run in a transaction: write `-- erm: no-transaction` "
+                f"{path.name}:{alone[0].line} cannot run in a transaction: write `-- erm: no-transaction` "
                 "as the first line of the script"
             )
     return tuple(notes)
