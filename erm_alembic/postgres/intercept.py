@@ -5,16 +5,17 @@ SQLAlchemy's own events do not see a cursor that a revision opens by itself: the
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import psycopg2
 from psycopg2 import extras
 from psycopg2 import sql as composed
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, encodings
 from psycopg2.extensions import connection as Psycopg2Connection
 from psycopg2.extensions import cursor as Psycopg2Cursor
-from psycopg2.extensions import encodings
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
@@ -190,6 +191,46 @@ class GatedConnection(Psycopg2Connection):
         if self.on_rollback is not None:
             self.on_rollback()
         super().rollback()
+
+    def tpc_prepare(self) -> None:
+        """Prepare a two-phase transaction, which may be committed from anywhere: tell `on_commit`."""
+        if self.on_commit is not None:
+            self.on_commit()
+        super().tpc_prepare()
+
+    def tpc_commit(self, *xid: Any) -> None:
+        """Commit a two-phase transaction, and tell `on_commit`."""
+        if self.on_commit is not None:
+            self.on_commit()
+        super().tpc_commit(*xid)
+
+    def tpc_rollback(self, *xid: Any) -> None:
+        """Roll back a two-phase transaction, and tell `on_rollback`."""
+        with self._ending():
+            super().tpc_rollback(*xid)
+
+    def reset(self) -> None:
+        """Reset the session, which rolls back: tell `on_rollback`."""
+        with self._ending():
+            super().reset()
+
+    def set_isolation_level(self, level: int | None) -> None:
+        """Set the isolation level, for which psycopg2 rolls back: tell `on_rollback`."""
+        with self._ending():
+            super().set_isolation_level(level)
+
+    def set_client_encoding(self, encoding: str) -> None:
+        """Set the encoding, for which psycopg2 rolls back where it is another one: tell `on_rollback`."""
+        with self._ending():
+            super().set_client_encoding(encoding)
+
+    @contextlib.contextmanager
+    def _ending(self) -> Iterator[None]:
+        """Tell `on_rollback` where a transaction was under way before and is not any more."""
+        under_way = self.info.transaction_status != TRANSACTION_STATUS_IDLE
+        yield
+        if under_way and self.on_rollback is not None and self.info.transaction_status == TRANSACTION_STATUS_IDLE:
+            self.on_rollback()
 
 
 def _text(cursor: Psycopg2Cursor, query: Any) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.faults.deploying import ENV_PY
 from tests.resume.stopping import Stopping, in_autocommit, stop_at
 
@@ -57,6 +59,52 @@ def test_savepoints(stopping: Stopping) -> None:
     assert [tag for _, tag, _ in stopping.noted()] == ["CREATE TABLE", "INSERT"]
     stopping.apply()
     assert stopping.rows("SELECT n FROM t ORDER BY n") == [(1,), (2,)]
+
+
+@pytest.mark.parametrize(
+    "ends",
+    ["raw.reset()", "raw.tpc_rollback()", "raw.set_isolation_level(2)", 'raw.set_client_encoding("LATIN1")'],
+)
+def test_what_the_driver_rolls_back_in_another_way(ends: str, stopping: Stopping) -> None:
+    """What was rolled back by any method of the driver is not noted with the next commit; what was kept is."""
+    stopping.database.execute("CREATE TABLE t (n int)")
+    begins = 'raw.tpc_begin(raw.xid(1, "a", "b"))\n' if "tpc" in ends else ""
+    stopping.revision(
+        "a1",
+        f"raw = op.get_bind().connection.dbapi_connection\nraw.commit()\n{begins}"
+        f'op.execute("INSERT INTO t VALUES (1)")\n{ends}\nraw.set_client_encoding(raw.encoding)\n'
+        'op.execute("INSERT INTO t VALUES (2)")\nraw.set_client_encoding(raw.encoding)\nraw.commit()\n' + stop_at("x"),
+    )
+    stopping.apply("x")
+    assert stopping.noted() == [("done", "INSERT", 1)]
+
+
+def test_a_two_phase_commit(stopping: Stopping) -> None:
+    """What the driver commits as a two-phase transaction is not done twice."""
+    stopping.database.execute("CREATE TABLE t (n int)")
+    stopping.revision(
+        "a1",
+        'raw = op.get_bind().connection.dbapi_connection\nraw.commit()\nraw.tpc_begin(raw.xid(1, "a", "b"))\n'
+        f'op.execute("INSERT INTO t VALUES (1)")\nraw.tpc_commit()\n{stop_at("x")}',
+    )
+    stopping.apply("x")
+    stopping.apply()
+    assert stopping.rows("SELECT n FROM t") == [(1,)]
+
+
+def test_reads_that_are_made_again_leave_no_savepoints(stopping: Stopping) -> None:
+    """A loop of reads that a resume makes again does not pile up savepoints in the server."""
+    stopping.revision(
+        "a1",
+        "bind = op.get_bind()\nfor _ in range(3):\n    bind.execute(sa.text('SELECT 1')).all()\n"
+        "cursor = bind.connection.dbapi_connection.cursor(cursor_factory=__import__('psycopg2').extensions.cursor)\n"
+        "cursor.execute('SAVEPOINT mine')\n"
+        "try:\n    cursor.execute('RELEASE SAVEPOINT erm_again')\n    left = True\n"
+        "except Exception:\n    cursor.execute('ROLLBACK TO SAVEPOINT mine')\n    left = False\n"
+        "assert not left\nop.execute('CREATE TABLE u ()')\nbind.connection.commit()\n" + stop_at("x"),
+    )
+    stopping.apply("x")
+    stopping.apply()
 
 
 def test_a_connection_of_its_own(stopping: Stopping) -> None:
