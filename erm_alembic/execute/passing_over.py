@@ -8,9 +8,11 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import cursor as PlainCursor
 
+from erm_alembic.execute.clearing import Clearing
 from erm_alembic.execute.noting import gated, in_transaction
 from erm_alembic.postgres.intercept import GatedConnection, GatedCursor, Send
 from erm_alembic.postgres.text.lexer import SAVEPOINTS, Token, is_read_or_setting, split_statements, statement_kinds
+from erm_alembic.postgres.text.nature import nature
 
 __all__ = ["PassingOver", "is_one_thing", "nothing_to_do"]
 
@@ -69,14 +71,22 @@ class PassingOver:
 
     Args:
         tell: told what is passed over.
+        clearing: removes what an earlier build left in the way of one that is sent.
         before_commit: called before anything is committed, or sent outside a transaction.
         passed_over: where is noted what is passed over.
     """
 
     has_progress = False
 
-    def __init__(self, tell: Callable[[str], None], before_commit: Callable[[], None], passed_over: list[str]) -> None:
-        self._tell, self._before_commit, self._passed_over = tell, before_commit, passed_over
+    def __init__(
+        self,
+        tell: Callable[[str], None],
+        clearing: Clearing,
+        before_commit: Callable[[], None],
+        passed_over: list[str],
+    ) -> None:
+        self._tell, self._clearing = tell, clearing
+        self._before_commit, self._passed_over = before_commit, passed_over
 
     def begin(self) -> None:
         """The downgrade() is about to run, for the first time or once more after it was rolled back."""
@@ -101,6 +111,9 @@ class PassingOver:
         alone = not in_transaction(gated(cursor))
         if alone or kinds & ENDS:
             self._before_commit()
+        if alone:
+            # An INVALID index of that name, of a take-back that was cut off, is not what was never dropped.
+            self._clearing.before(gated(cursor), sql, nature(sql).outside, line)
         if kinds & (ENDS | SAVEPOINTS) or is_read_or_setting(sql) or not is_one_thing(sql):
             send()
             return

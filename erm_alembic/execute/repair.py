@@ -13,6 +13,7 @@ from psycopg2.extensions import cursor as PlainCursor
 
 from erm_alembic.checks.overrides import Override
 from erm_alembic.errors import Refused
+from erm_alembic.execute.clearing import Clearing
 from erm_alembic.execute.deploy import execute
 from erm_alembic.execute.passage import NothingSent, Passage
 from erm_alembic.execute.passing_over import PassingOver
@@ -221,7 +222,8 @@ class _TakenBack(_Repair):
         return ()
 
     def _passing_over(self, _course: Course, _under_way: StepUnderWay) -> Passage:
-        return PassingOver(self.run.progress.note, self._before_commit, self._passed_over)
+        tell = self.run.progress.note
+        return PassingOver(tell, Clearing(self.locks.sending, tell), self._before_commit, self._passed_over)
 
     def _forgetting(self, recorded: Callable[..., None]) -> Callable[..., None]:
         """With the end of the downgrade, in the same transaction, the ledger forgets how far the upgrade came."""

@@ -154,6 +154,27 @@ def test_a_take_back_that_commits_by_itself_is_known_for_begun(project: Project)
     assert present(project, "part", "part_id", "last") == ["part", "part_id", "last"]
 
 
+def test_an_index_that_a_take_back_left_broken_is_built_again(project: Project) -> None:
+    """Where downgrade() builds an index again and is cut off, the INVALID one is not taken for one never dropped."""
+    execute(project, "CREATE UNIQUE INDEX orders_id ON orders (id)")
+    up = """
+    with op.get_context().autocommit_block():
+        op.execute("DROP INDEX CONCURRENTLY orders_id")
+    op.execute("ALTER TABLE orders ALTER COLUMN note SET NOT NULL")
+    """
+    down = """
+    with op.get_context().autocommit_block():
+        op.execute("CREATE UNIQUE INDEX CONCURRENTLY orders_id ON orders (id)")
+    """
+    half_done(project, up, down)
+    execute(project, "INSERT INTO orders VALUES (1, 'twice')")
+    failed = project.erm("repair", "--take-back", "--yes")
+    assert (failed.returncode, "could not create unique index" in failed.stdout) == (1, True)
+    execute(project, "DELETE FROM orders WHERE note = 'twice'")
+    assert repaired(project.erm("repair", "--take-back", *YES))["passed_over"] == []
+    assert execute(project, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'orders_id'::regclass") == [(True,)]
+
+
 def test_a_killed_take_back_is_ended_by_the_same_command(project: Project) -> None:
     """kill -9 in the middle of a take-back: the ledger knows, apply refuses, and a second take-back ends it."""
     down = """
