@@ -13,8 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from erm_alembic.config.own_folder import cannot_write
 from erm_alembic.errors import ServerError
-from erm_alembic.postgres.embedded.lock import cannot_write
 from erm_alembic.postgres.embedded.private_place import private_folder, remote_store
 from erm_alembic.postgres.embedded.process_user import ServerUser, can_use, choose_user, owner_as_user
 

@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from erm_alembic.config.own_folder import cannot_write, erm_folder
 from erm_alembic.errors import ServerError
 
-__all__ = ["cannot_write", "cluster_lock", "erm_folder"]
+__all__ = ["cluster_lock"]
 
 LOCK_PATIENCE = 180.0
 POLL_INTERVAL = 0.02
-IGNORE_EVERYTHING = "# Written by erm: what it keeps for itself on this machine.\n*\n"
 
 
 @contextmanager
@@ -59,32 +59,3 @@ def _acquire(handle: int, path: Path) -> None:
             time.sleep(POLL_INTERVAL)
         else:
             return
-
-
-def erm_folder(project_dir: Path) -> Path:
-    """The project's `.erm`, made with a .gitignore in it, owned by whoever owns the project.
-
-    Raises:
-        ServerError: it cannot be made.
-    """
-    folder = project_dir / ".erm"
-    try:
-        if not folder.is_dir():
-            folder.mkdir(exist_ok=True)
-            (folder / ".gitignore").write_text(IGNORE_EVERYTHING, "utf-8")
-            if os.geteuid() == 0:
-                owner = project_dir.stat()
-                for path in (folder, folder / ".gitignore"):
-                    os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
-    except OSError as error:
-        raise cannot_write(folder, error) from error
-    return folder
-
-
-def cannot_write(path: Path, error: OSError) -> ServerError:
-    """The error of a project whose folder takes no files: read-only, full, or somebody else's."""
-    return ServerError(
-        f"{path} cannot be written: {error.strerror or error}.",
-        effect="The embedded server keeps its data there; it was not started.",
-        cure="Make the project's folder writable, or set ERM_DATABASE_URL to another server.",
-    )

@@ -68,7 +68,7 @@ def _folders(root: Path) -> tuple[Path, ...]:
 def _make_private(root: Path, folder: Path) -> bool:
     """Make a folder that only its owner may enter, or see that it is one."""
     if folder.is_relative_to(root):
-        from erm_alembic.postgres.embedded.lock import erm_folder
+        from erm_alembic.config.own_folder import erm_folder
 
         erm_folder(root)
     else:
