@@ -9,11 +9,11 @@ from typing import Literal
 
 from erm_alembic.config.loader import load_settings
 from erm_alembic.ledger.last_run import read_last_run
+from erm_alembic.ledger.leftovers import InvalidIndex, leftovers
 from erm_alembic.ledger.model import RunRecord
 from erm_alembic.ledger.restore import restore_file
 from erm_alembic.ledger.store import open_ledger
 from erm_alembic.opening import interruptible, open_project
-from erm_alembic.planning.leftovers import InvalidIndex, leftovers
 from erm_alembic.planning.model import HalfDoneRevision
 from erm_alembic.planning.standing import read_standing
 from erm_alembic.revisions.project import AlembicOptions, find_project

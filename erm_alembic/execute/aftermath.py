@@ -10,9 +10,9 @@ from erm_alembic.errors import ErmError
 from erm_alembic.execute.cures import Circumstances, cure_of
 from erm_alembic.execute.run import Course
 from erm_alembic.execute.step import StepUnderWay
+from erm_alembic.ledger.leftovers import leftovers
 from erm_alembic.ledger.progress import HalfDone
 from erm_alembic.planning.half_done import OBSTACLES, obstacle_of
-from erm_alembic.planning.leftovers import leftovers
 
 __all__ = ["Aftermath", "aftermath_of"]
 

@@ -11,8 +11,8 @@ from psycopg2.extensions import cursor as PlainCursor
 
 from erm_alembic.execute.clearing import Clearing, Sending
 from erm_alembic.execute.noting import Notes, Sent
+from erm_alembic.ledger.leftovers import made_by
 from erm_alembic.ledger.progress import DoneStatement
-from erm_alembic.planning.leftovers import made_by
 from erm_alembic.postgres.indexes import half_detached
 from erm_alembic.postgres.intercept import GatedConnection, Send
 from erm_alembic.postgres.text.nature import DONE_ALREADY, REPEATABLE, identifiers

@@ -13,8 +13,8 @@ from erm_alembic.render.safe import Paint, clip, one_line, plain
 from erm_alembic.render.words import counted, revisions
 
 if TYPE_CHECKING:
+    from erm_alembic.ledger.leftovers import InvalidIndex
     from erm_alembic.ledger.model import RunRecord
-    from erm_alembic.planning.leftovers import InvalidIndex
     from erm_alembic.planning.model import HalfDoneRevision
 
 __all__ = ["StatusFacts", "half_done_facts", "half_done_lines", "status_json", "status_text"]

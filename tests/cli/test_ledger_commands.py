@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from erm_alembic.ledger.leftovers import InvalidIndex
 from erm_alembic.ledger.model import RevisionRecord, RunRecord
-from erm_alembic.planning.leftovers import InvalidIndex
 from erm_alembic.planning.model import HalfDoneRevision
 from tests.cli.pipeline import FakePipeline, erm, install
 from tests.render.plans import HOSTILE
