@@ -10,7 +10,7 @@ from typing import TypeVar
 from erm_alembic.config.loader import load_settings
 from erm_alembic.config.settings import Settings
 from erm_alembic.errors import Interrupted, TargetError
-from erm_alembic.execute.signals import Stopped, cancel_on_signal
+from erm_alembic.postgres.signals import Stopped, cancel_on_signal
 from erm_alembic.revisions.project import AlembicOptions, AlembicProject, find_project
 from erm_alembic.target import Target, open_target
 

@@ -14,11 +14,11 @@ from erm_alembic.execute.ending import write_end
 from erm_alembic.execute.progress import UnfailingProgress
 from erm_alembic.execute.provenance import git_commit
 from erm_alembic.execute.run import Course, Run
-from erm_alembic.execute.signals import Stopped
 from erm_alembic.execute.under_lock import create_ledger, under_deploy_lock
 from erm_alembic.ledger.store import Ledger
 from erm_alembic.planning.model import Outcome
 from erm_alembic.postgres.intercept import GatedConnection, gated_engine
+from erm_alembic.postgres.signals import Stopped
 from erm_alembic.revisions.environment import run_environment
 
 __all__ = ["execute"]

@@ -13,10 +13,10 @@ from typing import Literal, Protocol
 import psycopg2
 
 from erm_alembic.errors import ErmError
-from erm_alembic.execute.signals import SignalWatch
 from erm_alembic.ledger.hooks import HookRecord
 from erm_alembic.ledger.store import Ledger
 from erm_alembic.planning.model import Outcome, Plan, Step, StepOutcome
+from erm_alembic.postgres.signals import SignalWatch
 
 __all__ = ["Event", "HookFailed", "Hooks", "NoHooks", "Occasion", "RunHooks"]
 

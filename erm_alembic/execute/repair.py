@@ -19,7 +19,6 @@ from erm_alembic.execute.passage import NothingSent, Passage
 from erm_alembic.execute.passing_over import PassingOver
 from erm_alembic.execute.progress import NotesOnly, Progress
 from erm_alembic.execute.run import Course, Manner, Run
-from erm_alembic.execute.signals import SignalWatch
 from erm_alembic.execute.step import StepUnderWay
 from erm_alembic.ledger.store import Ledger
 from erm_alembic.ledger.taking_back import TAKING_BACK, note_taking_back
@@ -30,6 +29,7 @@ from erm_alembic.planning.request import Request
 from erm_alembic.planning.ways import Way, Ways
 from erm_alembic.postgres.intercept import GatedConnection
 from erm_alembic.postgres.login_role import as_login_role
+from erm_alembic.postgres.signals import SignalWatch
 from erm_alembic.revisions.apart import run_apart
 from erm_alembic.revisions.environment import MigrationContext, RevisionStep
 from erm_alembic.revisions.project import AlembicProject

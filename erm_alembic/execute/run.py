@@ -25,7 +25,6 @@ from erm_alembic.execute.resume import Resume
 from erm_alembic.execute.retry import Retries
 from erm_alembic.execute.session import SessionLimits
 from erm_alembic.execute.shown import refuse_what_was_not_shown
-from erm_alembic.execute.signals import SignalWatch
 from erm_alembic.execute.step import StepUnderWay
 from erm_alembic.execute.watch import LockWatch
 from erm_alembic.ledger.progress import HalfDone
@@ -36,6 +35,7 @@ from erm_alembic.planning.model import StepOutcome
 from erm_alembic.postgres.catalog import whole_name
 from erm_alembic.postgres.commits import commit_without_waiting, wait_for_commits
 from erm_alembic.postgres.intercept import GatedConnection
+from erm_alembic.postgres.signals import SignalWatch
 from erm_alembic.revisions.environment import MigrationContext, RevisionStep
 from erm_alembic.revisions.forked import ends_forked_children
 from erm_alembic.revisions.graph import applied_revisions, unknown_revisions

@@ -13,11 +13,11 @@ from psycopg2.extensions import cursor as PlainCursor
 from erm_alembic.errors import Refused
 from erm_alembic.execute.provenance import git_commit
 from erm_alembic.execute.session import SessionLimits
-from erm_alembic.execute.signals import SignalWatch, Stopped
 from erm_alembic.execute.under_lock import create_ledger, under_deploy_lock
 from erm_alembic.ledger.imported import ImportedRevision, record_import
 from erm_alembic.postgres.intercept import GatedConnection, gated_engine
 from erm_alembic.postgres.login_role import as_login_role
+from erm_alembic.postgres.signals import SignalWatch, Stopped
 from erm_alembic.revisions.environment import run_environment
 from erm_alembic.revisions.facts import read_facts
 from erm_alembic.revisions.graph import applied_revisions, script_of, unknown_revisions

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from erm_alembic.errors import Interrupted, Refused
 from erm_alembic.execute.session import SessionLimits
-from erm_alembic.execute.signals import SignalWatch, Stopped, cancel_on_signal
 from erm_alembic.ledger.store import Ledger, open_ledger
 from erm_alembic.postgres.deploy_lock import acquire_deploy_lock
 from erm_alembic.postgres.intercept import GatedConnection
+from erm_alembic.postgres.signals import SignalWatch, Stopped, cancel_on_signal
 from erm_alembic.revisions.project import AlembicProject
 from erm_alembic.target import Target
 
