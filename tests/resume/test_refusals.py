@@ -68,7 +68,11 @@ def test_a_do_block_that_fails_between_its_commits(stopping: Stopping) -> None:
     with stopping.monkeypatch.context() as patch:
         patch.chdir(stopping.project.root)
         patch.setenv("ERM_DATABASE_URL", stopping.database.url)
-        assert migrate.apply().outcome.result == "failed"
+        outcome = migrate.apply().outcome
+    assert (outcome.result, "; no run can go on behind that: that statement cannot" in (outcome.effect or "")) == (
+        "failed",
+        True,
+    )
     with pytest.raises(Refused, match=r"a1\.py:\d+: .*`DO \$\$\.\.\.\$\$` was under way; that statement"):
         stopping.apply(overridden=True)
     assert stopping.rows("SELECT n FROM t") == [(1,)]
@@ -79,7 +83,10 @@ def test_temporary_tables_of_a_session_that_ended(stopping: Stopping) -> None:
     stopping.revision(
         "a1", 'op.execute("CREATE TEMP TABLE t (n int)")\nop.get_bind().connection.commit()\n' + stop_at("x")
     )
-    stopping.apply("x")
+    assert stopping.apply("x").effect == (
+        "1 statement of revision a1 is committed and stays; no run can go on behind that: it had made temporary "
+        "tables, which ended with their session. `erm repair a1` shows the ways out."
+    )
     with pytest.raises(Refused, match=r"a1\.py:12: .* it had made temporary tables"):
         stopping.apply(overridden=True)
 
