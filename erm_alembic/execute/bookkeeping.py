@@ -9,6 +9,7 @@ from psycopg2 import sql
 from psycopg2.extensions import STATUS_BEGIN, TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import cursor as PlainCursor
 
+from erm_alembic.errors import Refused
 from erm_alembic.execute.step import StepUnderWay
 from erm_alembic.ledger.encoding import fitted
 from erm_alembic.ledger.store import Ledger
@@ -58,7 +59,7 @@ def record_revision(
         tell: told when the revision freed the deploy lock.
 
     Raises:
-        RuntimeError: it freed the lock, and another deployer has taken it.
+        Refused: it freed the lock, and another deployer has taken it.
     """
     statements: list[sql.Composable] = [AS_LOGIN_ROLE, ledger.revision_insert()]
     values: list[Any] = fitted(step.ledger_row(run_id, "done"), raw)
@@ -75,5 +76,9 @@ def record_revision(
 def _take_again(cursor: Any, revision: str, tell: Callable[[str], None]) -> None:
     freed = f"{revision} freed the deploy lock (DISCARD ALL, or pg_advisory_unlock_all())"
     if not try_deploy_lock(cursor):
-        raise RuntimeError(f"{freed}, and another deployer has taken it: {lock_holder(cursor)}")
+        raise Refused(
+            f"Revision {freed}, and another deployer has taken it: {lock_holder(cursor)}.",
+            effect=f"The transaction under way of revision {revision} was undone; what stands before it stays.",
+            cure="Take that out of the revision; run the command again when the other deployer is done.",
+        )
     tell(f"Revision {freed}; it was taken again at once.")

@@ -38,7 +38,7 @@ def digest(salt: str, sql: str, parameters: Sequence[Any], connection: Any) -> s
         parameters: the sets of parameters.
         connection: the psycopg2 connection, for values that only the driver knows how to write.
     """
-    total = hashlib.sha256(f"{salt}\\0{sql}\\0".encode("utf-8", "surrogatepass"))
+    total = hashlib.sha256(f"{salt}\0{sql}\0".encode("utf-8", "surrogatepass"))
     _feed(total, parameters, connection)
     return total.hexdigest()
 
@@ -74,7 +74,7 @@ def _as_sent(value: Any, connection: Any) -> bytes:
 
 def shape(salt: str, sql: str) -> str:
     """A hash over a statement without any value, be it a parameter or a literal."""
-    return hashlib.sha256(f"{salt}\\0{without_literals(sql)}".encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(f"{salt}\0{without_literals(sql)}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class Reads:

@@ -138,11 +138,10 @@ class RunHooks:
             self._watch.check()
 
     def after_run(self, outcome: Outcome) -> None:
-        """The run ended. Where another deployer had done all of it there was none."""
-        failed = outcome.result != "done"
-        if failed:
+        """The run ended: a failure is told in any case, `after_run` only where `before_run` came before it."""
+        if outcome.result != "done":
             self._after(Occasion("on_failure", self._run_id, self._plan, outcome=outcome))
-        if failed or self._began:
+        if self._began:
             self._after(Occasion("after_run", self._run_id, self._plan, outcome=outcome))
 
     def _before(self, occasion: Occasion) -> None:

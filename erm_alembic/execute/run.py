@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from erm_alembic.checks.overrides import Override
 from erm_alembic.config.redaction import first_line
-from erm_alembic.errors import Refused
+from erm_alembic.errors import EnvironmentRefused, Refused
 from erm_alembic.execute.bookkeeping import open_last_transaction, record_revision
 from erm_alembic.execute.failure import describe_failure
 from erm_alembic.execute.hooks import HookFailed, Hooks, NoHooks, RunHooks
@@ -264,7 +264,7 @@ class Course:
             tell, has_progress = self.run.progress.note, passage.has_progress
             try:
                 record_revision(self.raw, self.ledger, self.run_id, under_way, has_progress=has_progress, tell=tell)
-            except RuntimeError as error:
+            except Refused as error:
                 under_way.failure = error
                 raise
 
@@ -325,7 +325,11 @@ class Course:
         if self.hooks.refusal is not None:
             raise self.hooks.refusal
         if self.under_way is not None:
-            raise self.under_way.failure or RuntimeError("env.py ended the run, and kept the reason to itself")
+            raise self.under_way.failure or EnvironmentRefused(
+                "env.py ended the run, and kept the reason to itself.",
+                effect=f"Revision {self.under_way.revision} was not recorded; what stands before it stays.",
+                cure="Let env.py raise what context.run_migrations() raises, then run the command again.",
+            )
 
     def where_it_failed(self, error: BaseException) -> str:
         """What failed, with the line of the revision where one was under way."""

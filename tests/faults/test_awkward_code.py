@@ -54,11 +54,12 @@ def test_a_freed_deploy_lock_that_another_took_stops_the_run(project: Project, o
             cursor.execute(f"SELECT pg_try_advisory_lock({LOCK}, 1)")
             assert cursor.fetchone() == (True,)
             cursor.execute("SELECT pg_advisory_unlock(42)")
-            code, out, _ = deployer.ended()
+            code, _, err = deployer.ended()
     other.close()
     assert code == 1
-    assert "b2 freed the deploy lock" in out
-    assert "another deployer has taken it: pid " in out
+    assert "error:  Revision b2 freed the deploy lock" in err
+    assert "another deployer has taken it: pid " in err
+    assert "cure:   Take that out of the revision" in err
     assert tables(one_database) == {"first", "alembic_version"}
     (run,) = project.runs()
     assert [(each["revision"], each["outcome"]) for each in run["revisions"]] == [("a1", "done"), ("b2", "failed")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 from typing import Any
@@ -180,6 +181,22 @@ def test_a_failed_run_is_told_to_on_failure_and_then_to_after_run(hooked: Hooked
     assert on_failure["told"] == after_run["told"]
     assert on_failure["told"]["outcome"]["result"] == "failed"
     assert set(EVENTS) == {row[0] for row in hooked.kept()}
+
+
+def test_a_run_that_fails_before_its_first_hook_has_no_last_one(hooked: Hooked, one_database: Any) -> None:
+    """What another deployer changed meanwhile stops a run before before_run: on_failure is told, after_run is not."""
+    hooked.note_everything()
+    with contextlib.closing(one_database.connect()) as other:
+        cursor = other.cursor()
+        cursor.execute("SELECT pg_advisory_lock(%s, 1)", [0x65726D])
+        with hooked.project.deploying("--wait", "1m") as waiter:
+            assert waiter.process.stderr is not None
+            assert waiter.process.stderr.readline().startswith("Waiting for the deploy lock")
+            cursor.execute("CREATE TABLE IF NOT EXISTS alembic_version (version_num text)")
+            cursor.execute("INSERT INTO alembic_version VALUES ('of another branch')")
+            cursor.execute("SELECT pg_advisory_unlock_all()")
+            assert waiter.ended()[0] == 1
+    assert events(hooked) == [("on_failure", None)]
 
 
 LOOK = """

@@ -151,3 +151,12 @@ def test_a_project_of_odd_files_is_not_remembered(tmp_path: Path) -> None:
         parent = revision
     project.remember()
     assert project.memos == []
+
+
+def test_names_that_json_does_not_have_are_no_obstacle(tmp_path: Path) -> None:
+    """A label that Alembic takes and JSON does not is not remembered, and stops nobody."""
+    project = make_project(tmp_path / "project")
+    text = "revision = 'c3'\ndown_revision = 'b2'\nbranch_labels = {'core': 1}.keys()"
+    (project.versions / "c3.py").write_text(text + FUNCTIONS)
+    project.remember()
+    assert project.memos == []

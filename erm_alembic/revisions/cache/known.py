@@ -121,7 +121,8 @@ def remember_graph(
         memo = _memo(scripts, sorted(complete_at), clock())
         if memo is not None:
             _keep(root, scripts, memo)
-    except (OSError, ValueError):
+    # Whatever a revision's file puts in its names may be what JSON does not have.
+    except Exception:
         return
 
 
