@@ -26,6 +26,7 @@ from erm_alembic.ledger.store import Ledger
 from erm_alembic.planning.half_done import OBSTACLES, stuck_at
 from erm_alembic.postgres.intercept import GatedConnection, GatedCursor, Send
 from erm_alembic.postgres.text.nature import nature
+from erm_alembic.revisions.source.sql_pair import counted_in
 
 __all__ = ["Resume"]
 
@@ -137,7 +138,8 @@ class Resume:
 
     def _refused(self, line: int | None, why: str, effect: str = STAYS) -> Refused:
         step = self._step
-        path = step.pending.facts.path
+        facts = step.pending.facts
+        path = counted_in(facts.path, facts.source, step.direction)
         place = path if line is None else f"{path}:{line}"
         return Refused(
             f"{place}: revision {step.revision} is half done and cannot be gone on with: {why}.",

@@ -13,6 +13,7 @@ from erm_alembic.postgres.text.literals import without_literals
 from erm_alembic.postgres.text.nature import REPEATABLE
 from erm_alembic.revisions.facts import RevisionFacts
 from erm_alembic.revisions.source.same_code import same_code
+from erm_alembic.revisions.source.sql_pair import counted_in
 
 __all__ = ["OBSTACLES", "described", "obstacle_of", "still_half_done", "stuck_at", "with_done_marked"]
 
@@ -86,11 +87,12 @@ def described(
     """
     done = [each for each in half.statements if each.state == "done"]
     following = _following(statements)
+    file = files.get(half.revision) or half
     direction: Direction = "upgrade" if half.direction == "upgrade" else "downgrade"
     return HalfDoneRevision(
         revision=half.revision,
         direction=direction,
-        path=files[half.revision].path if half.revision in files else half.path,
+        path=counted_in(file.path, file.source, half.direction),
         run_id=half.run_id,
         since=min(each.at for each in half.statements),
         committed=len(done),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from erm_alembic import status
 from erm_alembic.errors import ProjectError
 from tests.faults.deploying import tables
 from tests.sql_scripts.building import SqlProject
@@ -164,3 +165,18 @@ def test_another_template_that_is_called_sql_is_no_script(project: SqlProject) -
     project.revision("aaaa", 'exec(compile("op.execute(\'SELECT 1\')", "/srv/templates/a.sql", "exec"), {"op": op})')
     (step,) = project.plan().steps
     assert [(statement.line, statement.path) for statement in step.statements] == [(12, None)]
+
+
+def test_what_is_half_done_is_shown_with_the_script_that_its_lines_count_in(
+    project: SqlProject, one_database: Database
+) -> None:
+    """In the status, in the plan and in `erm repair`; not the small file beside it, whose lines are others."""
+    up = "-- erm: no-transaction\nCREATE TABLE a (id int);\n\nALTER TABLE nosuch ADD b int;\n"
+    script = project.pair("half", up, "DROP TABLE a;\n").relative_to(project.root).as_posix()
+    assert project.applied().result == "failed"
+    (half,) = status().half_done
+    assert (half.path, half.last_line, half.next_line) == (script, 2, 4)
+    (finding,) = [each for each in project.plan().findings if each.rule == "half-done-revision"]
+    assert finding.path == script
+    looked = project.erm("repair")
+    assert looked.returncode == 0 and script in looked.stdout and ".py" not in looked.stdout, looked.stdout

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import json
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from erm_alembic.errors import ProjectError
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SqlPair",
+    "counted_in",
     "inspect_pair",
     "pair_of",
     "parted",
@@ -86,6 +87,29 @@ def script_files(content: bytes, path: Path) -> tuple[Path, ...]:
     except (SyntaxError, ValueError):
         return ()
     return () if pair is None else tuple(path.with_name(name) for name in pair.names)
+
+
+def counted_in(path: str, source: str, direction: str) -> str:
+    """The file that the lines of a revision's statements count in: its script, or the revision file itself.
+
+    Args:
+        path: the revision file as it is shown.
+        source: its text.
+        direction: `upgrade` or `downgrade`.
+
+    Example:
+        >>> counted_in("versions/1_a.py", "upgrade_sql = '1_a.sql'; downgrade_sql = '1_a_down.sql'", "upgrade")
+        'versions/1_a.sql'
+        >>> counted_in("versions/3f9a1c.py", "def upgrade(): ...", "upgrade")
+        'versions/3f9a1c.py'
+    """
+    try:
+        pair = pair_of(ast.parse(source)) if UP in source else None
+    except (SyntaxError, ValueError):
+        return path
+    if pair is None:
+        return path
+    return PurePosixPath(path).with_name(pair.up if direction == "upgrade" else pair.down).as_posix()
 
 
 def revisions_of_script(script: Path) -> list[Path]:
