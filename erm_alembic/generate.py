@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from erm_alembic.config.loader import load_settings
 from erm_alembic.config.settings import Settings
 from erm_alembic.execute.stamp import Stamped, read_taken_over, stamp_taken_over
+from erm_alembic.opening import configured
 from erm_alembic.postgres.intercept import gated_engine
 from erm_alembic.revisions.autogenerate import Generated, NoModels, autogenerate
 from erm_alembic.revisions.project import AlembicOptions, find_project
@@ -92,7 +93,7 @@ def generate(
         >>> generate("staging", message="add reviews", write=False).changes  # models and revisions agree
         ()
     """
-    settings = load_settings(env, config)
+    settings = configured(env, config, options)
     project = find_project(settings, options)
     target = open_target(settings)
     with _read_only(target) as connection:
@@ -193,7 +194,7 @@ def import_sql(
         >>> [step.path for step in import_sql(Path("fresh/old"), config=config).adoption.steps]
         ['migrations/versions/001_users.py']
     """
-    settings = load_settings(env, config, require_url=env is not None)
+    settings = load_settings(env, config, require_url=False) if env is None else configured(env, config, options)
     project = find_project(settings, options)
     source = read_directory(folder.absolute(), layout)
     adoption = plan_adoption(project, source, version_path)

@@ -7,13 +7,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from erm_alembic.config.loader import load_settings
 from erm_alembic.ledger.last_run import read_last_run
 from erm_alembic.ledger.leftovers import InvalidIndex, leftovers
 from erm_alembic.ledger.model import RunRecord
 from erm_alembic.ledger.restore import restore_file
 from erm_alembic.ledger.store import open_ledger
-from erm_alembic.opening import interruptible, open_project
+from erm_alembic.opening import configured, interruptible, open_project
 from erm_alembic.planning.model import HalfDoneRevision
 from erm_alembic.planning.standing import read_standing
 from erm_alembic.revisions.project import AlembicOptions, find_project
@@ -117,7 +116,7 @@ def history(env: str | None = None, *, config: Path | None = None, limit: int | 
         >>> [(run.mode, run.outcome, len(run.revisions)) for run in erm_alembic.history("staging", limit=1)]
         [('apply', 'done', 2)]
     """
-    settings = load_settings(env, config)
+    settings = configured(env, config)
     target = open_target(settings)
     with target.reported(), open_ledger(target) as ledger:
         return ledger.runs(limit, sources=True)
@@ -147,7 +146,7 @@ def restore(env: str | None, revision: str, *, config: Path | None = None, out: 
         >>> restore("staging", "8c4d").name
         '8c4d2e91f6a0_catalogue.py'
     """
-    settings = load_settings(env, config)
+    settings = configured(env, config)
     project = find_project(settings)
     target = open_target(settings)
     with target.reported(), open_ledger(target) as ledger:

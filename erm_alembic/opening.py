@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from erm_alembic.config.loader import load_settings
+from erm_alembic.config.loader import NoDatabase, load_settings
 from erm_alembic.config.settings import Settings
 from erm_alembic.errors import Interrupted, TargetError
 from erm_alembic.postgres.signals import Stopped, cancel_on_signal
 from erm_alembic.revisions.project import AlembicOptions, AlembicProject, find_project
+from erm_alembic.revisions.source.ini_address import address_in_ini
 from erm_alembic.target import Target, open_target
 
-__all__ = ["Opened", "interruptible", "open_project"]
+__all__ = ["Opened", "configured", "interruptible", "open_project"]
 
 Read = TypeVar("Read")
 
@@ -34,6 +35,32 @@ class Opened:
     project: AlembicProject
 
 
+def configured(env: str | None, config: Path | None, options: AlembicOptions | None = None) -> Settings:
+    """Read what the user configured; where that is no database, a missing project is the first thing to say.
+
+    Args:
+        env: the profile; None means ERM_ENV, else `dev`.
+        config: the path of erm.yaml; None looks for it from the working directory up.
+        options: Alembic's own options, for the section of alembic.ini.
+
+    Raises:
+        ProjectError: there is neither a database nor an Alembic project.
+        ConfigurationError: the configuration is wrong, or names no database; alembic.ini's is told, and not used.
+    """
+    try:
+        return load_settings(env, config)
+    except NoDatabase as error:
+        project = find_project(load_settings(env, config, require_url=False), options)
+        address = address_in_ini(project.ini, project.options.name) if project.ini else None
+        if address is None:
+            raise
+        raise NoDatabase(
+            f"{error.what} The sqlalchemy.url of alembic.ini is not used.",
+            effect=error.effect,
+            cure=f"To use that database, write into erm.yaml:  database: {{url: {address}}}\n{error.cure}",
+        ) from error
+
+
 def open_project(
     env: str | None, config: Path | None, options: AlembicOptions | None = None, *, to_write: bool = False
 ) -> Opened:
@@ -48,7 +75,7 @@ def open_project(
     Raises:
         ErmError: a subclass of it, for the first of the three that cannot be had.
     """
-    settings = load_settings(env, config)
+    settings = configured(env, config, options)
     project = find_project(settings, options)
     target = open_target(settings)
     if to_write and target.is_standby:

@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -201,6 +202,24 @@ def reset(
     console.write("The server and its databases are removed.\n" if removed else "There was no server.\n")
 
 
+def _require_project(folder: Path) -> None:
+    """Refuse to fill a folder that is no project with a server and its databases: nobody would look for them there.
+
+    Raises:
+        ProjectError: there is neither erm.yaml nor an Alembic project.
+    """
+    from erm_alembic.revisions.source.version_locations import NoProject, find_version_locations
+
+    try:
+        find_version_locations(folder)
+    except NoProject as error:
+        raise NoProject(
+            f"{folder} is no project: it has no erm.yaml, and no Alembic project.",
+            effect="Nothing was started.",
+            cure="Run it in the project's folder, or start a project here: `erm init`.",
+        ) from error
+
+
 def _project(context: typer.Context, env: str | None, *, needs_database: bool = True) -> Project:
     """The project of erm.yaml, or of the working directory where there is none.
 
@@ -213,6 +232,8 @@ def _project(context: typer.Context, env: str | None, *, needs_database: bool = 
     from erm_alembic.postgres.embedded.server import EmbeddedServer
 
     settings = load_settings(env, invocation(context).config, require_url=False)
+    if needs_database and settings.config_path is None:
+        _require_project(settings.project_dir)
     database = None
     if needs_database and settings.url is not None:
         for line in settings.notes:

@@ -34,6 +34,10 @@ ENVIRONMENT_VARIABLE = "ERM_ENV"
 DEFAULT_ENVIRONMENT = "dev"
 
 
+class NoDatabase(ConfigurationError):
+    """No database is configured for the environment."""
+
+
 def load_settings(
     env: str | None = None,
     config: Path | None = None,
@@ -53,8 +57,8 @@ def load_settings(
 
     Raises:
         InvalidConfiguration: the file has problems; all of them are listed.
-        ConfigurationError: the file cannot be read, the environment's name is a typo, a variable is not set, or no
-            database is configured.
+        NoDatabase: no database is configured.
+        ConfigurationError: the file cannot be read, the environment's name is a typo, or a variable is not set.
 
     Example:
         >>> settings = load_settings(environ={"ERM_DATABASE_URL": "postgresql:///shop"}, cwd=Path("/"))
@@ -216,7 +220,7 @@ class _Chooser:
                 cure=f"Write --env {near}, or declare database.environments.{environment} in {self._name}.",
             )
 
-    def nothing_configured(self, environment: str) -> ConfigurationError:
+    def nothing_configured(self, environment: str) -> NoDatabase:
         """The error of an environment for which no database is configured."""
         if self._profiles:
             state = "has no url" if environment in self._profiles else "is not declared"
@@ -224,7 +228,7 @@ class _Chooser:
             cure = f"Declared: {', '.join(self._profiles)}. Choose one of them with --env, or configure the database:\n"
         else:
             what, cure = "No database is configured.", "Configure it in one of three ways:\n"
-        return ConfigurationError(
+        return NoDatabase(
             what,
             effect="Nothing was run.",
             cure=cure

@@ -7,7 +7,8 @@ from pathlib import Path, PurePosixPath
 
 from erm_alembic.errors import UsageError
 from erm_alembic.revisions.source.files import heads_of, list_python_files, read_revision_files
-from erm_alembic.revisions.source.version_locations import find_version_locations
+from erm_alembic.revisions.source.ini_address import address_in_ini
+from erm_alembic.revisions.source.version_locations import NoProject, find_version_locations
 from erm_alembic.revisions.templates import NewFile
 
 __all__ = ["adoption_file"]
@@ -19,6 +20,9 @@ database:
   environments:
     # A private PostgreSQL server, kept under .erm/ of this project and started when needed.
     dev: {{url: "embedded://{database}"}}
+"""
+_OF_ALEMBIC_INI = """\
+    # The database of alembic.ini, whose sqlalchemy.url erm does not use: a profile, under the name that it deserves.
 """
 _EXEMPTION = """
 safety:
@@ -56,10 +60,20 @@ def adoption_file(directory: Path, database: str) -> NewFile:
             effect="Nothing was written.",
             cure="Name the folder in which alembic.ini stands: `erm init DIR --adopt`.",
         )
-    found = find_version_locations(directory)
+    try:
+        found = find_version_locations(directory)
+    except NoProject as error:
+        raise NoProject(
+            error.what,
+            effect="Nothing was written.",
+            cure="Name the folder in which alembic.ini stands (`erm init DIR --adopt`), or start a new project: "
+            "`erm init`.",
+        ) from error
     revisions = read_revision_files(list_python_files(found.folders, recursive=found.recursive), directory)
     lacking = sum(1 for revision in revisions if revision.report.state in ("missing", "empty"))
     text = _DATABASES.format(database=database)
+    if (directory / "alembic.ini").is_file() and (address := address_in_ini(directory / "alembic.ini")):
+        text += _OF_ALEMBIC_INI + f"    # staging: {{url: {address}}}\n"
     heads = heads_of(revisions)
     if lacking and len(heads) == 1:
         # An id of digits alone is a number to other readers of YAML: JSON's quotes keep it a text.

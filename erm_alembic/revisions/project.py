@@ -175,7 +175,7 @@ def find_project(settings: Settings, options: AlembicOptions | None = None) -> A
             return AlembicProject(root, None, None, directory, options)
     raise ProjectError(
         f"No Alembic project was found in {root}.",
-        effect="There is nothing to plan.",
+        effect="Nothing was done.",
         cure="Run erm where alembic.ini stands, name it in erm.yaml (`migrations: {alembic_ini: path/alembic.ini}` "
         "or `migrations: {directory: path}`), or start a new project with `erm init`.",
     )

@@ -30,6 +30,14 @@ def configured(project: Path) -> Path:
     return project
 
 
+@pytest.mark.parametrize("command", ["start", "url", "psql"])
+def test_a_folder_that_is_no_project_gets_no_server(command: str, tmp_path: Path) -> None:
+    """Without erm.yaml and without an Alembic project nothing is started, and nothing is written."""
+    done = run_erm("dev", command, cwd=tmp_path)
+    assert (done.returncode, done.stdout, list(tmp_path.iterdir())) == (1, "", [])
+    assert f"{tmp_path} is no project" in done.stderr and "effect: Nothing was started." in done.stderr
+
+
 def answer_on_a_terminal(project: Path, answer: bytes) -> tuple[int, str]:
     """Run `erm dev reset` on a terminal, type an answer; the exit code and what was printed."""
     master, terminal = pty.openpty()
@@ -79,6 +87,7 @@ def test_it_works_below_the_project(configured: Path) -> None:
 
 def test_without_a_configuration(project: Path) -> None:
     """Where there is no erm.yaml, the working directory is the project and any database can be named."""
+    (project / "erm.yaml").touch()
     done = run_erm("dev", "url", "try me", cwd=project)
     assert done.returncode == 0, done.stderr
     assert "/try%20me?" in done.stdout

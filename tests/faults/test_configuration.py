@@ -33,6 +33,39 @@ def test_nothing_configured(tmp_path: Path) -> None:
     assert not (tmp_path / ".erm").exists()
 
 
+INI = """\
+[alembic]
+script_location = migrations
+sqlalchemy.url = postgresql+psycopg2://app:%s@db:5433/shop
+"""
+
+
+@pytest.mark.parametrize("command", ["migrate --mode plan", "status", "history", "gen -m x", "import-sql . --env dev"])
+def test_the_address_in_alembic_ini_is_not_used_and_said(command: str, tmp_path: Path, secret: str) -> None:
+    """Whoever has sqlalchemy.url in alembic.ini is told that erm does not use it, with the line that would."""
+    (tmp_path / "alembic.ini").write_text(INI % secret, encoding="utf-8")
+    code, lines = told(done := Project(tmp_path).erm(*command.split()))
+    assert (code, lines[0]) == (
+        2,
+        "error:  No database is configured. The sqlalchemy.url of alembic.ini is not used.",
+    )
+    line = 'database: {url: "postgresql://app:***@db:5433/shop"}'
+    assert lines[2] == f"cure:   To use that database, write into erm.yaml:  {line}"
+    assert secret not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["migrate --mode plan", "status", "history", "gen -m x", "new x"])
+def test_a_missing_project_is_the_first_thing_to_say(command: str, tmp_path: Path) -> None:
+    """In an empty folder there is no sense in configuring a database."""
+    from tests.support.cli import run_erm
+
+    code, lines = told(run_erm(*command.split(), cwd=tmp_path))
+    assert (code, lines[:2]) == (
+        1,
+        [f"error:  No Alembic project was found in {tmp_path}.", "effect: Nothing was done."],
+    )
+
+
 def test_a_broken_erm_yaml(tmp_path: Path) -> None:
     """A file that is not YAML is refused with the line."""
     Project(tmp_path).config("database: {url: [}\n")
@@ -110,5 +143,5 @@ def test_no_alembic_project(tmp_path: Path) -> None:
     assert told(done)[0] == 1
     assert told(done)[1][:2] == [
         f"error:  No Alembic project was found in {tmp_path}.",
-        "effect: There is nothing to plan.",
+        "effect: Nothing was done.",
     ]

@@ -240,6 +240,20 @@ def test_a_history_with_downgrades_is_adopted_without_exemption(tmp_path: Path) 
     assert "safety" not in yaml.safe_load((tmp_path / "erm.yaml").read_text())
 
 
+def test_the_address_of_alembic_ini_becomes_a_comment(tmp_path: Path) -> None:
+    """Adopting offers it as a profile, without its password, and uses it for nothing."""
+    existing(tmp_path)
+    ini = tmp_path / "alembic.ini"
+    url = "sqlalchemy.url = postgresql://app:hunter22@db/shop"
+    ini.write_text("\n".join(line for line in ini.read_text().splitlines() if "sqlalchemy.url" not in line))
+    ini.write_text(ini.read_text().replace("[alembic]", f"[alembic]\n{url}", 1))
+    adopt_project(tmp_path)
+    text = (tmp_path / "erm.yaml").read_text()
+    assert '    # staging: {url: "postgresql://app:${DB_PASSWORD}@db/shop"}\n' in text and "hunter22" not in text
+    offered = text.replace("    # staging:", "    staging:")
+    assert list(yaml.safe_load(offered)["database"]["environments"]) == ["dev", "staging"]
+
+
 def test_several_heads_are_left_to_the_team(tmp_path: Path) -> None:
     """One revision cannot exempt two branches: the file says so in a comment."""
     (first,) = existing(tmp_path, "first")
@@ -255,7 +269,8 @@ def test_several_heads_are_left_to_the_team(tmp_path: Path) -> None:
 
 def test_adopting_where_there_is_no_project_writes_nothing(tmp_path: Path) -> None:
     """A folder without Alembic, and no folder at all, are clear errors."""
-    assert "No Alembic project was found" in run_erm("init", "--adopt", cwd=tmp_path).stderr
+    lines = run_erm("init", "--adopt", cwd=tmp_path).stderr.splitlines()
+    assert lines[:2] == [f"error:  No Alembic project was found in {tmp_path}.", "effect: Nothing was written."]
     assert "--ci does not go with --adopt" in run_erm("init", "--adopt", "--ci", "github", cwd=tmp_path).stderr
     assert "There is no folder shop" in run_erm("init", "shop", "--adopt", cwd=tmp_path).stderr
     assert snapshot(tmp_path) == {}

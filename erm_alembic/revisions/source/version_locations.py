@@ -36,6 +36,10 @@ class VersionLocations:
     recursive: bool = False
 
 
+class NoProject(ProjectError):
+    """There is no Alembic project where one was looked for."""
+
+
 def find_version_locations(
     root: Path, *, ini: Path | None = None, directory: Path | None = None, section: str = "alembic"
 ) -> VersionLocations:
@@ -58,8 +62,8 @@ def find_version_locations(
     if "script_location" not in options:
         usual = [base / name for name in USUAL_DIRECTORIES if (base / name / "env.py").is_file()]
         if not usual:
-            raise ProjectError(
-                f"No Alembic project was found in {base}.",
+            raise NoProject(
+                f"No Alembic project was found in {base.absolute()}.",
                 effect="No revision was checked.",
                 cure="Run erm where alembic.ini stands, or name it in erm.yaml "
                 "(`migrations: {alembic_ini: path/alembic.ini}` or `migrations: {directory: path}`).",
