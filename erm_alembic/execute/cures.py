@@ -28,7 +28,8 @@ SHORTAGES = {
     "53300": "Wait until connections are free, or raise max_connections",
     "53400": "Raise the limit of the server that the message names",
 }
-_NAMES = PGDialect().identifier_preparer  # type: ignore[no-untyped-call]
+# In another style than psycopg2's, percent signs are not doubled: what is shown is typed into psql.
+_NAMES = PGDialect(paramstyle="named").identifier_preparer  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True)

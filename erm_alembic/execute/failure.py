@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -14,6 +15,9 @@ from erm_alembic.execute.watch import Refusal
 
 __all__ = ["describe_failure", "describe_refusal"]
 
+DATA = "22"
+# From the first sign to the last: the value may hold some itself. The server speaks several languages.
+QUOTED = re.compile(r"""["«»„“].*["»«“”]""", re.DOTALL)
 SHORTEST_VALUE = 3
 MOST_BLOCKERS = 3
 
@@ -29,7 +33,10 @@ def describe_failure(error: BaseException, parameters: Sequence[Any] = ()) -> st
     """
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     if isinstance(cause, psycopg2.Error) and cause.diag.message_primary:
-        text = f"{cause.diag.message_primary} (SQLSTATE {cause.diag.sqlstate})"
+        said = cause.diag.message_primary
+        if (cause.diag.sqlstate or "").startswith(DATA):  # it quotes the value that does not fit
+            said = QUOTED.sub('"?"', said)
+        text = f"{said} (SQLSTATE {cause.diag.sqlstate})"
     else:
         text = f"{type(cause).__name__}: {first_line(cause)}"
     for value in sorted(set(_values(parameters)), key=len, reverse=True):

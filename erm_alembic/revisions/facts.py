@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from alembic.script import Script
 
+from erm_alembic.errors import ProjectError
 from erm_alembic.revisions.project import AlembicProject
 from erm_alembic.revisions.source.downgrade import DowngradeReport
 from erm_alembic.revisions.source.files import RevisionFile, decoded, inspect_file
@@ -15,6 +17,10 @@ from erm_alembic.revisions.source.same_code import source_hash
 from erm_alembic.revisions.source.sql_pair import script_files, with_scripts
 
 __all__ = ["RevisionFacts", "read_facts", "revision_hash"]
+
+
+# Alembic writes the id into the SQL of its version table as it is: one with a quote fails after the revision has run.
+ID = re.compile(r"[\w.+-]+")
 
 
 @dataclass(frozen=True)
@@ -74,8 +80,16 @@ def read_facts(project: AlembicProject, script: Script) -> RevisionFacts:
         script: the revision as Alembic loaded it.
 
     Raises:
-        ProjectError: the file is not valid Python, or one of its scripts cannot be read as SQL.
+        ProjectError: its id cannot be recorded; the file is not valid Python, or one of its scripts cannot be read as
+            SQL.
     """
+    if ID.fullmatch(script.revision) is None:
+        raise ProjectError(
+            f"{project.relative(script.path)}: the revision id {script.revision!r} has characters that SQL, or the "
+            "command line, takes for its own.",
+            effect="Nothing was planned or run.",
+            cure="Let the id be of letters, digits, `_`, `.`, `+` and `-` only.",
+        )
     if script in _read:
         return _read[script]
     file = Path(script.path)

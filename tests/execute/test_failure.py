@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+
+import psycopg2
+import pytest
+
 from erm_alembic.config.redaction import register_secret
 from erm_alembic.execute.failure import describe_failure
+from tests.support.databases import Database
 
 
 def test_the_first_line_only() -> None:
@@ -17,6 +23,18 @@ def test_values_are_masked_wherever_they_stand() -> None:
     parameters = [{"name": "ann", "rows": [("ann@example.org", 12345), None, True]}]
     error = ValueError("ann@example.org, ann, 12345, None and True")
     assert describe_failure(error, parameters) == "ValueError: ?, ?, ?, None and True"
+
+
+def test_values_that_the_server_quotes_are_hidden(one_database: Database) -> None:
+    """A value of a row that does not fit, however it is written, is not in the words; names of tables are."""
+    with (
+        contextlib.closing(psycopg2.connect(one_database.url)) as connection,
+        connection.cursor() as cursor,
+        pytest.raises(psycopg2.DataError) as refused,
+    ):
+        cursor.execute("""SELECT concat('TOP"SEC"', 'RET')::int""")
+    said = describe_failure(refused.value)
+    assert said == 'invalid input syntax for type integer: "?" (SQLSTATE 22P02)'
 
 
 def test_secrets_are_masked() -> None:

@@ -74,6 +74,18 @@ def test_two_revisions_of_one_id(project: Project) -> None:
     )
 
 
+def test_an_id_that_cannot_be_recorded(project: Project) -> None:
+    """An id with a quote would fail in Alembic's own statement, after an index outside a transaction is there."""
+    path = project.table("a1", "first")
+    path.write_text(path.read_text().replace("a1", "r\\'1"))
+    assert told(project.apply())[1] == [
+        f'error:  {path.relative_to(project.root)}: the revision id "r\'1" has characters that SQL, or the command '
+        "line, takes for its own.",
+        NOTHING_RUN,
+        "cure:   Let the id be of letters, digits, `_`, `.`, `+` and `-` only.",
+    ]
+
+
 def test_a_cycle(project: Project) -> None:
     """Revisions that build on each other in a circle are named."""
     project.table("a1", "first", down="b2")

@@ -31,6 +31,12 @@ AGAIN = "then run `erm migrate` again."
             f"Or give it a server_default; {AGAIN}",
         ),
         (
+            'op.execute("CREATE TABLE \\"50%\\" AS SELECT 1 AS \\"a%\\"")\n'
+            'op.execute("ALTER TABLE \\"50%\\" ADD CONSTRAINT \\"b%\\" CHECK (\\"a%\\" > 1)")',
+            'Rows of public."50%" do not satisfy "b%": correct them first; or add the constraint NOT VALID, and '
+            "VALIDATE it in a later revision.",
+        ),
+        (
             "op.execute(\"ALTER TABLE orders ADD CONSTRAINT short CHECK (note <> 'same')\")",
             "Rows of public.orders do not satisfy short: correct them first; or add the constraint NOT VALID, and "
             "VALIDATE it in a later revision.",

@@ -141,7 +141,9 @@ def read_directory(folder: Path, wanted: str | None = None) -> SourceDirectory:
     """
     if not folder.is_dir():
         raise UsageError(f"There is no directory {folder}.", effect=NOTHING_WRITTEN, cure="Name the one with the SQL.")
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".sql" and path.is_file())
+    scripts = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".sql" and not path.is_dir())
+    _refuse_what_is_no_file_of(folder, scripts)
+    files = [path for path in scripts if path.is_file()]
     layout = _layout(folder, files, wanted)
     _refuse_folders_below(folder, layout)
     placed = {path: place for path in files if (place := layout.placed(path)) is not None}
@@ -163,6 +165,19 @@ def read_directory(folder: Path, wanted: str | None = None) -> SourceDirectory:
         tuple(path.name for path in files if path not in placed),
         _gaps([int(migration.version) for migration in migrations if migration.version.isdecimal()]),
     )
+
+
+def _refuse_what_is_no_file_of(folder: Path, scripts: list[Path]) -> None:
+    """What a link leads to elsewhere is no script of this directory, and would be copied; a pipe would never end."""
+    home = folder.resolve()
+    for path in scripts:
+        if path.exists() and not path.is_file():
+            said = "is no file, but a pipe or a device"
+        elif path.is_symlink() and not path.resolve().is_relative_to(home):
+            said = f"is a link to a file outside of {folder}"
+        else:
+            continue
+        raise UsageError(f"{path} {said}.", effect=NOTHING_WRITTEN, cure="Put the script itself there.")
 
 
 def _layout(folder: Path, files: list[Path], wanted: str | None) -> Layout:
