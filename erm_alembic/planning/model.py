@@ -103,7 +103,7 @@ class HalfDoneRevision:
     Args:
         revision: its id.
         direction: `upgrade` or `downgrade`: the way that it was on.
-        path: its file, relative to the project directory.
+        path: its file, or the SQL script of it that the lines count in, relative to the project directory.
         run_id: the run that came furthest with it.
         since: when the first of its statements was committed, with time zone.
         committed: how many of its statements are committed.
