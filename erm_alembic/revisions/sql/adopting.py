@@ -207,6 +207,8 @@ def _notes(migration: SourceMigration) -> tuple[str, ...]:
         notes.append("its down script does nothing (missing-downgrade)")
     for path, half in ((migration.up, "up"), (migration.down, "down")):
         script = parse(read(path), path, half) if path.is_file() else None
+        if half == "up" and script is not None and not script.statements:
+            notes.append(f"{path.name} has no statement: it does nothing")
         alone = [each for each in script.statements if runs_alone(each.words)] if script else []
         if script is not None and script.transaction and alone:
             notes.append(
