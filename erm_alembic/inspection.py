@@ -39,6 +39,7 @@ class Status:
         last_sign: when something is last known of that run, with time zone.
         half_done: revisions of which only a part is committed, with what comes next in them.
         invalid_indexes: indexes that a build left behind, and whether the next run builds them again.
+        deployed_as: the environments that the database was deployed under, where this one is none of them.
     """
 
     environment: str
@@ -53,6 +54,7 @@ class Status:
     last_sign: datetime | None = None
     half_done: tuple[HalfDoneRevision, ...] = ()
     invalid_indexes: tuple[InvalidIndex, ...] = ()
+    deployed_as: tuple[str, ...] = ()
 
 
 def status(env: str | None = None, *, config: Path | None = None, options: AlembicOptions | None = None) -> Status:
@@ -79,6 +81,7 @@ def status(env: str | None = None, *, config: Path | None = None, options: Alemb
     opened = open_project(env, config, options)
     with opened.target.reported(), open_ledger(opened.target) as ledger:
         last, half_done = read_last_run(ledger), ledger.half_done()
+        deployed_as = ledger.environments()
         with ledger.connection.cursor() as cursor:
             invalid = leftovers(cursor, half_done)
     standing = interruptible(opened.target, lambda: read_standing(opened.target, opened.project, half_done))
@@ -95,6 +98,7 @@ def status(env: str | None = None, *, config: Path | None = None, options: Alemb
         last_sign=last.last_sign if last else None,
         half_done=standing.half_done,
         invalid_indexes=invalid,
+        deployed_as=() if opened.settings.environment in deployed_as else tuple(sorted(deployed_as)),
     )
 
 

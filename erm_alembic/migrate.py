@@ -51,6 +51,7 @@ def plan(
     *,
     config: Path | None = None,
     to: str = "heads",
+    accept_environment: bool = False,
     options: AlembicOptions | None = None,
 ) -> Plan:
     """Compute what apply would do. Nothing is written.
@@ -59,6 +60,7 @@ def plan(
         env: the profile; None means ERM_ENV, else `dev`.
         config: the path of erm.yaml; None looks for it from the working directory up.
         to: the revision to reach: `heads`, `branch@head`, `+N` or an id.
+        accept_environment: whether a database that was deployed under another environment is accepted.
         options: Alembic's own options for env.py.
 
     Raises:
@@ -70,7 +72,8 @@ def plan(
         >>> [step.revision for step in plan.steps], plan.blocked
         (['3a1f5c0e7b21', '8c4d2e91f6a0'], False)
     """
-    return plan_request(open_project(env, config, options), Request("upgrade", to)).plan
+    opened = open_project(env, config, options)
+    return plan_request(opened, Request("upgrade", to), accept_environment=accept_environment).plan
 
 
 def plan_rollback(
@@ -79,6 +82,7 @@ def plan_rollback(
     config: Path | None = None,
     to: str | None = None,
     steps: int = 1,
+    accept_environment: bool = False,
     options: AlembicOptions | None = None,
 ) -> Plan:
     """Compute what rollback would do, and what it would lose. Nothing is written.
@@ -88,6 +92,7 @@ def plan_rollback(
         config: the path of erm.yaml.
         to: what shall remain: `base` or a revision id; None takes back `steps` revisions.
         steps: how many of the most recent revisions to take back.
+        accept_environment: whether a database that was deployed under another environment is accepted.
         options: Alembic's own options for env.py.
 
     Raises:
@@ -100,7 +105,8 @@ def plan_rollback(
         >>> [step.revision for step in erm_alembic.plan_rollback("staging", steps=1).steps]
         ['8c4d2e91f6a0']
     """
-    return plan_request(open_project(env, config, options), Request("downgrade", to, steps)).plan
+    opened = open_project(env, config, options)
+    return plan_request(opened, Request("downgrade", to, steps), accept_environment=accept_environment).plan
 
 
 def apply(
@@ -137,9 +143,8 @@ def apply(
     """
     overrides = verify_overrides(overrides)
     opened = open_project(env, config, options, to_write=True)
-    return run_plan(
-        opened, plan_request(opened, Request("upgrade", to), overrides), wait, accept_environment, progress, overrides
-    )
+    planned = plan_request(opened, Request("upgrade", to), overrides, accept_environment=accept_environment)
+    return run_plan(opened, planned, wait, accept_environment, progress, overrides)
 
 
 def rollback(
@@ -183,17 +188,20 @@ def rollback(
         overrides = (*overrides, Override("data-loss", "--allow-data-loss"))
     overrides = verify_overrides(overrides)
     opened = open_project(env, config, options, to_write=True)
-    planned = plan_request(opened, Request("downgrade", to, steps), overrides)
+    planned = plan_request(opened, Request("downgrade", to, steps), overrides, accept_environment=accept_environment)
     return run_plan(opened, planned, wait, accept_environment, progress, overrides)
 
 
-def plan_request(opened: Opened, request: Request, overrides: tuple[Override, ...] = ()) -> Survey:
+def plan_request(
+    opened: Opened, request: Request, overrides: tuple[Override, ...] = (), *, accept_environment: bool = False
+) -> Survey:
     """Plan, look for drift, and let every check have its say.
 
     Args:
         opened: what the command works on.
         request: what is asked for.
         overrides: rules that may pass this once.
+        accept_environment: whether a database that was deployed under another environment is accepted.
     """
     survey = interruptible(opened.target, lambda: build_plan(opened.target, opened.project, request))
     drift = (
@@ -202,7 +210,7 @@ def plan_request(opened: Opened, request: Request, overrides: tuple[Override, ..
         *foreign_histories(opened.target, survey.plan, survey.pending),
         *edited_revisions(survey.applied, survey.ledger),
     )
-    drifted = replace(survey.plan, drift=drift)
+    drifted = replace(survey.plan, drift=drift, deployed_as=() if accept_environment else survey.plan.deployed_as)
     since = opened.settings.safety.downgrades_since
     exempt = exempt_ids(survey.parents(), since) if since is not None else frozenset()
     context = CheckContext(
@@ -258,4 +266,5 @@ def run_plan(
     mode = mode or ("apply" if survey.plan.direction == "upgrade" else "rollback")
     hooks = TeamHooks(opened.settings, survey.plan)
     run = Run(opened.target, opened.project, survey, mode, progress or SilentProgress(), overrides, hooks)
-    return Result(survey.plan, execute(run, wait=wait, accept_environment=accept_environment))
+    accepted = accept_environment or bool(survey.plan.deployed_as)  # which a rule or an override has let pass
+    return Result(survey.plan, execute(run, wait=wait, accept_environment=accepted))

@@ -227,7 +227,8 @@ def _resume(
 ) -> Outcome:
     """Apply, or roll back, that revision alone."""
     half = ways.half_done
-    survey = plan_request(opened, Request(half.direction, half.revision, only=True))
+    # Whether another environment is accepted is asked under the lock, in the words of a repair.
+    survey = plan_request(opened, Request(half.direction, half.revision, only=True), accept_environment=True)
     for finding in blocking(survey.plan.findings):
         mode = "" if half.direction == "upgrade" else "--mode rollback "
         raise Refused(

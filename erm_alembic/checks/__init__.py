@@ -16,6 +16,7 @@ from erm_alembic.checks import (
     lost_version,
     missing_downgrade,
     missing_revision,
+    other_environment,
     plaintext_password,
     several_heads,
 )
@@ -32,6 +33,7 @@ CHECKS: tuple[Check, ...] = (
     foreign_history.CHECK,
     edited_revision.CHECK,
     half_done_revision.CHECK,
+    other_environment.CHECK,
     plaintext_password.CHECK,
     several_heads.CHECK,
     irreversible_revision.CHECK,

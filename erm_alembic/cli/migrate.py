@@ -144,7 +144,6 @@ def _check_unused(request: Request) -> None:
     given = {
         "--override": bool(request.override),
         "--wait": request.wait is not None,
-        "--accept-environment": request.accept_environment,
         "--allow-data-loss": request.allow_data_loss,
     }
     for option, is_given in given.items():
@@ -179,12 +178,14 @@ def _plan(request: Request) -> Plan:
                 config=request.config,
                 to=request.to,
                 steps=request.steps or 1,
+                accept_environment=request.accept_environment,
                 options=options,
             )
         return pipeline.plan(
             request.env,
             config=request.config,
             to=request.to or "heads",
+            accept_environment=request.accept_environment,
             options=options,
         )
 

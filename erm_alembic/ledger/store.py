@@ -96,6 +96,8 @@ class Ledger:
 
     def environments(self) -> frozenset[str]:
         """The environments under which this database was deployed."""
+        if not self.exists():
+            return frozenset()
         return frozenset(row[0] for row in self._select("SELECT DISTINCT environment FROM {schema}.run"))
 
     def start_run(

@@ -199,6 +199,7 @@ def build_plan(target: Target, project: AlembicProject, request: Request) -> Sur
     """
     with open_ledger(target) as ledger:
         hashes, half_done = ledger.applied_hashes(), ledger.half_done()
+        deployed_as = ledger.environments()
         order = ledger.applied_order() if request.direction == "downgrade" else {}
     with project.entered():
         config = project.config()
@@ -237,6 +238,7 @@ def build_plan(target: Target, project: AlembicProject, request: Request) -> Sur
             described(each, files, sent.get((each.revision, each.direction), ())) for each in surveyor.half_done
         ),
         data_loss=recorded.data_loss,
+        deployed_as=() if target.settings.environment in deployed_as else tuple(sorted(deployed_as)),
     )
     facts = tuple(each.facts for each in surveyor.pending)
     questioned = (*surveyor.unknown, *(each.revision for each in surveyor.applied))

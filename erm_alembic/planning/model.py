@@ -174,6 +174,8 @@ class Plan:
         half_done: revisions of which a part is committed although they are not recorded as done.
         cannot_run: why nothing can be run, whatever the rules say: what is pending cannot be told, or there is no
             way down; None when it can be run.
+        deployed_as: the environments that the database was deployed under, where this one is none of them and was not
+            accepted.
     """
 
     environment: str
@@ -192,6 +194,7 @@ class Plan:
     cannot_run: str | None = None
     half_done: tuple[HalfDoneRevision, ...] = ()
     overrides: tuple[Override, ...] = ()
+    deployed_as: tuple[str, ...] = ()
 
     @property
     def blocked(self) -> bool:

@@ -14,6 +14,7 @@ __all__ = ["objecting", "override_section", "pass_once"]
 
 REASON = "why it may pass"
 DATA_LOSS, DATA_LOSS_FLAG = "data-loss", "--allow-data-loss"
+OTHER_ENVIRONMENT, OTHER_ENVIRONMENT_FLAG = "other-environment", "--accept-environment"
 
 
 def override_section(plan: Plan, paint: Paint) -> list[str]:
@@ -58,6 +59,9 @@ def pass_once(plan: Plan) -> tuple[str, ...]:
     # `--allow-data-loss` is an override of its own: said once, without another reason.
     loses = plan.direction == "downgrade" and reasons.get(DATA_LOSS) in (REASON, DATA_LOSS_FLAG)
     words: list[str] = []
+    if reasons.get(OTHER_ENVIRONMENT) == REASON:
+        del reasons[OTHER_ENVIRONMENT]
+        words.append(OTHER_ENVIRONMENT_FLAG)
     for rule, reason in reasons.items():
         if rule != DATA_LOSS or not loses:
             words += ["--override", rule, "--reason", redact(reason)]

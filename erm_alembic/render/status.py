@@ -49,6 +49,8 @@ class StatusFacts(Protocol):
     def half_done(self) -> tuple[HalfDoneRevision, ...]: ...
     @property
     def invalid_indexes(self) -> tuple[InvalidIndex, ...]: ...
+    @property
+    def deployed_as(self) -> tuple[str, ...]: ...
 
 
 def status_text(status: StatusFacts, *, arguments: tuple[str, ...] = (), paint: Paint = plain) -> str:
@@ -74,6 +76,9 @@ def status_text(status: StatusFacts, *, arguments: tuple[str, ...] = (), paint: 
         names = revisions(status.unknown, "")
         lines.append(f"Unknown  {paint(names, 'bad')}  (recorded in the database, but no file has this revision)")
         lines.append(f"         erm history restore {one_line(status.unknown[0])}   writes a lost file back")
+    if status.deployed_as:
+        names = one_line(", ".join(status.deployed_as))
+        lines.append(f"Deployed {paint(f'as {names}', 'bad')}: apply needs --accept-environment under this --env")
     lines.append(_last_run(status, paint))
     if status.last_run is not None:
         lines += [f"       {line}" for line in override_lines(status.last_run, paint)]
@@ -166,5 +171,6 @@ def status_json(status: StatusFacts) -> str:
         "last_sign": plain_value(status.last_sign),
         "half_done": plain_value(status.half_done),
         "invalid_indexes": plain_value(status.invalid_indexes),
+        "deployed_as": list(status.deployed_as),
     }
     return dump(document)

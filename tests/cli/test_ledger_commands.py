@@ -51,6 +51,7 @@ class Facts:
     last_sign: datetime | None = START
     half_done: tuple[HalfDoneRevision, ...] = ()
     invalid_indexes: tuple[InvalidIndex, ...] = ()
+    deployed_as: tuple[str, ...] = ()
 
 
 def test_status_in_words(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:

@@ -118,13 +118,17 @@ def test_another_environment_is_refused_until_accepted(project: Project, one_dat
     project.table("a1", "first")
     assert project.apply("--env", "staging").returncode == 0
     project.table("b2", "second", down="a1")
-    assert told(project.apply("--env", "prod")) == (
-        1,
-        [
-            "error:  This database was deployed as staging; you asked for --env prod.",
-            "effect: The database was not changed.",
-            "cure:   Check that the URL is the one you mean. If it is, say so once: --accept-environment.",
-        ],
+    for mode in ("apply", "plan"):
+        refused = project.erm("migrate", "--mode", mode, "--env", "prod")
+        assert refused.returncode == 1
+        assert "error other-environment" in refused.stdout
+        assert "This database was deployed as staging; you asked for --env prod." in refused.stdout
+        assert "  erm migrate --env prod --accept-environment\n" in refused.stdout
+    assert "Deployed as staging: apply needs --accept-environment" in project.erm("status", "--env", "prod").stdout
+    planned = project.erm("migrate", "--mode", "plan", "--env", "prod", "--accept-environment")
+    assert (planned.returncode, planned.stdout.splitlines()[-1]) == (
+        0,
+        "To run it: erm migrate --env prod --accept-environment",
     )
     assert tables(one_database) == {"first", "alembic_version"}
     assert project.apply("--env", "prod", "--accept-environment").returncode == 0
