@@ -9,6 +9,7 @@ import psycopg2
 from erm_alembic.errors import ErmError
 from erm_alembic.execute.run import Course
 from erm_alembic.ledger.store import Ledger, open_ledger
+from erm_alembic.postgres.deploy_lock import lock_holder
 
 __all__ = ["write_end"]
 
@@ -33,14 +34,14 @@ def write_end(course: Course, result: str, error: str | None) -> None:
     """
     deadline = time.monotonic() + RESTART_SECONDS
     try:
-        _write(course, course.ledger, result, error)
+        _write(course, course.ledger, result, error, deadline)
         return
     except (ErmError, psycopg2.Error):
         pass
     while True:
         try:
             with open_ledger(course.run.target) as fresh:
-                _write(course, fresh, result, error)
+                _write(course, fresh, result, error, deadline)
             return
         except (ErmError, psycopg2.Error) as refusal:
             if time.monotonic() > deadline or not _may_pass(refusal):
@@ -51,12 +52,27 @@ def write_end(course: Course, result: str, error: str | None) -> None:
         time.sleep(AGAIN_SECONDS)
 
 
-def _write(course: Course, ledger: Ledger, result: str, error: str | None) -> None:
+def _write(course: Course, ledger: Ledger, result: str, error: str | None, deadline: float) -> None:
     with ledger.answered_within(SILENCE_SECONDS):
         if course.raw.closed:
+            if not _let_go(course.backend_pid, ledger, deadline):
+                course.run.progress.note(
+                    f"Server process {course.backend_pid} still works on what it was sent: what becomes of that is not "
+                    "known yet. `erm status` tells it later."
+                )
             course.agree_with(_done_by(course.run_id, ledger))
         failed = None if result == "done" else course.failed_row(error or result)
         ledger.finish_run(course.run_id, result, error, failed)
+
+
+def _let_go(backend_pid: int, ledger: Ledger, deadline: float) -> bool:
+    """Whether the server process of a lost connection has ended: it may be in the middle of a commit until then."""
+    with ledger.connection.cursor() as cursor:
+        while (holder := lock_holder(cursor)) is not None and holder.pid == backend_pid:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(AGAIN_SECONDS)
+    return True
 
 
 def _done_by(run_id: int, ledger: Ledger) -> frozenset[str]:

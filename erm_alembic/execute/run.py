@@ -137,6 +137,8 @@ class Course:
     ) -> None:
         self.run, self.run_id = run, run_id
         self.raw, self.ledger, self.watch = raw, ledger, watch
+        # A connection that is lost does not know it any more.
+        self.backend_pid = raw.info.backend_pid
         self.manner = manner or Manner()
         settings, tell = run.target.settings.execution, run.progress.note
         self.limits = SessionLimits(settings, tell)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from erm_alembic.postgres.embedded.binaries import PostgresBinaries
-from tests.faults.deploying import SLEEPS, Project, advisory_locks, tables, until
+from tests.faults.deploying import SLEEPS, Project, advisory_locks, sleeping, tables, until
 from tests.faults.network import Network, network_to
 from tests.support.databases import Database
 from tests.support.servers import private_server
@@ -52,6 +52,43 @@ def test_the_answer_to_a_commit_is_lost(project: Project, one_database: Database
     project.url = one_database.url
     assert project.apply("--wait", "30s").returncode == 0
     assert [each["revision"] for each in project.runs()[-1]["revisions"]] == ["c3"]
+
+
+SLOW_COMMIT = """
+op.execute("CREATE TABLE second (id int)")
+op.execute("CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql"
+    " AS $$ BEGIN PERFORM pg_sleep(1); RETURN NULL; END $$")
+op.execute("CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON second DEFERRABLE INITIALLY DEFERRED"
+    " FOR EACH ROW EXECUTE FUNCTION slow()")
+op.execute("INSERT INTO second VALUES (1)")
+"""
+
+
+def test_a_commit_that_is_still_under_way(project: Project, one_database: Database) -> None:
+    """A server process that lost its client goes on with its commit: what it did is looked at when it has ended."""
+    networks: list[Network] = []
+    seen: list[bytes] = []
+
+    def hear(data: bytes, send: Callable[[], None]) -> None:
+        send()
+        seen.append(data)
+        if b"COMMIT" in data and any(b"INSERT INTO second" in each for each in seen):
+            seen.clear()
+            until(lambda: sleeping(one_database))
+            networks[0].cut(for_good=False)
+
+    project.table("a1", "first")
+    assert project.apply().returncode == 0
+    project.revision("b2", SLOW_COMMIT, 'op.drop_table("second")', down="a1")
+    with network_to(one_database.server.socket_dir, hear) as network:
+        networks.append(network)
+        project.url = network.url(one_database.name)
+        done = project.apply()
+    project.url = one_database.url
+    assert done.returncode == 1, done.stdout
+    assert re.search(r"^  done     b2", done.stdout, re.MULTILINE), done.stdout
+    assert "The database is now at b2." in done.stdout
+    assert [(each["revision"], each["outcome"]) for each in project.runs()[-1]["revisions"]] == [("b2", "done")]
 
 
 def test_a_server_that_crashes_loses_what_was_not_on_its_disk(pg_bin: PostgresBinaries, tmp_path: Path) -> None:
