@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -55,11 +56,13 @@ def import_sql(
 ) -> None:
     """Make revisions of the SQL scripts of golang-migrate, dbmate or Go's erm.
 
-    With --env, what the tool has run on that database is recorded in alembic_version and in the ledger; its own table
-    stays. Run once for each environment; what is done already is not done again.
+    With --env or ERM_ENV, what the tool has run on that database is recorded in alembic_version and in the ledger; its
+    own table stays. Without both, only files are written. Run once for each environment; what is done already is not
+    done again.
 
     Exit codes: 0 done; 1 refused; 2 bad usage or configuration.
     """
+    from erm_alembic.config.loader import ENVIRONMENT_VARIABLE
     from erm_alembic.generate import import_sql as run
     from erm_alembic.render.imported import import_text
     from erm_alembic.revisions.project import AlembicOptions
@@ -67,7 +70,7 @@ def import_sql(
     with console.stdout_reserved():
         done = run(
             directory,
-            env,
+            env or os.environ.get(ENVIRONMENT_VARIABLE) or None,
             layout=layout,
             table=table,
             write=not dry_run,

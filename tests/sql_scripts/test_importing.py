@@ -74,6 +74,15 @@ def test_the_command_shows_each_step_and_a_dry_run_writes_nothing(project: SqlPr
     assert project.erm("history").stdout.count("import done") == 1
 
 
+def test_the_variable_names_the_environment_too(project: SqlProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ERM_ENV stands in for --env, as in every other command."""
+    folder = project.directory(GOLANG)
+    without = project.erm("import-sql", folder, "--dry-run")
+    assert "No database was looked at" in without.stdout
+    monkeypatch.setenv("ERM_ENV", "dev")
+    assert "dev: there is no such table" in project.erm("import-sql", folder, "--dry-run").stdout
+
+
 def test_scripts_that_stand_in_the_version_location_stay_where_they_are(project: SqlProject) -> None:
     """Only the small revision files and the runner are added."""
     for name, content in GO_ERM.items():
