@@ -36,7 +36,7 @@ Examples:
 """
 
 
-@app.command("show", epilog=SHOW_EXAMPLES)
+@app.command("show", short_help="Show every setting and where it came from.", epilog=SHOW_EXAMPLES)
 def show(
     env: EnvironmentOption = None,
     format_: FormatOption = Format.text,
@@ -53,7 +53,7 @@ def show(
     console.write(settings_json(settings) if format_ is Format.json else settings_text(settings))
 
 
-@app.command("check", epilog=CHECK_EXAMPLES)
+@app.command("check", short_help="Report every problem of erm.yaml.", epilog=CHECK_EXAMPLES)
 def check(
     config: ConfigOption = None,
     verbose: VerboseOption = False,
@@ -85,7 +85,7 @@ def _judge_exemption(root: Path, ini: Path | None, directory: Path | None, since
     return None
 
 
-@app.command("schema", epilog=SCHEMA_EXAMPLES)
+@app.command("schema", short_help="Print the JSON Schema of erm.yaml.", epilog=SCHEMA_EXAMPLES)
 def schema(verbose: VerboseOption = False) -> None:
     """Print the JSON Schema of erm.yaml, which editors complete it by."""
     from erm_alembic.config.schema import shipped_schema

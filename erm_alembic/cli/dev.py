@@ -83,7 +83,7 @@ class Project:
         return self.database or FALLBACK_DATABASE
 
 
-@app.command()
+@app.command(short_help="Start the server, and create the database.")
 def start(
     context: typer.Context,
     env: EnvironmentOption = None,
@@ -116,7 +116,7 @@ def stop(
     console.write("The server is stopped.\n" if stopped else "The server was not running.\n")
 
 
-@app.command()
+@app.command(short_help="Say whether the server runs, and where.")
 def status(
     context: typer.Context,
     output: FormatOption = Format.text,
@@ -131,7 +131,7 @@ def status(
     console.write(server_json(found) if output is Format.json else server_text(found))
 
 
-@app.command()
+@app.command(short_help="Print the libpq URL of a database.")
 def url(
     context: typer.Context,
     name: DatabaseArgument = None,

@@ -53,7 +53,7 @@ def history(
         console.write(history_text(runs, verbose=verbose, paint=console.painter(sys.stdout)))
 
 
-@app.command("restore")
+@app.command("restore", short_help="Write a lost revision file back.")
 def restore(
     context: typer.Context,
     revision: Annotated[str, typer.Argument(metavar="REV", help="The revision whose file is lost.")],

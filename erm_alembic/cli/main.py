@@ -24,7 +24,7 @@ from typer.core import TyperGroup
 
 from erm_alembic.cli import console
 from erm_alembic.cli.options import ConfigOption, Invocation, VerboseOption
-from erm_alembic.errors import ErmError, Interrupted, UsageError
+from erm_alembic.errors import ErmError, Interrupted
 from erm_alembic.version import __version__
 
 __all__ = ["COMMANDS", "LazyCommand", "Terminated", "app", "run"]
@@ -169,18 +169,6 @@ def _raise_on_sigterm(kept: Invocation) -> None:
     signal.signal(signal.SIGTERM, terminate)
 
 
-def _usage_error(error: Exception) -> UsageError | None:
-    """The parser's own complaint as an error of erm; None for any other exception."""
-    message = getattr(error, "format_message", None)
-    if message is None:
-        return None
-    context = getattr(error, "ctx", None)
-    command = context.command_path if context is not None else "erm"
-    if type(error).__name__ == "NoArgsIsHelpError" and context is not None:
-        return UsageError(f"{command}: which command?", cure=str(context.get_help()))
-    return UsageError(str(message()), effect="Nothing was done.", cure=f"{command} --help")
-
-
 def _wants_json(arguments: Sequence[str] | None) -> bool:
     """Whether `--format json` was typed: read from the words, for errors that come before the command has them."""
     words = list(sys.argv[1:] if arguments is None else arguments)
@@ -218,7 +206,9 @@ def _invoke(arguments: Sequence[str] | None, kept: Invocation) -> int:
         console.note("Stopped: nothing was done.")
         return 1
     except Exception as error:
-        usage = _usage_error(error)
+        from erm_alembic.cli.usage import usage_error
+
+        usage = usage_error(error)
         return _defect(error, arguments, kept) if usage is None else _told(usage, arguments, kept)
     except SystemExit:
         raise

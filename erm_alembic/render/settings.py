@@ -15,6 +15,8 @@ from erm_alembic.render.safe import one_line
 
 __all__ = ["settings_json", "settings_text"]
 
+WIDEST = 48  # characters of a padded column
+
 
 def settings_text(settings: Settings) -> str:
     """A table of keys, values and origins.
@@ -34,7 +36,8 @@ def settings_text(settings: Settings) -> str:
     width = max(map(len, head))
     lines = [f"{name:{width}}  {one_line(value)}" for name, value in head.items()]
     rows = [(one_line(key), one_line(_text(value)), one_line(origin)) for key, value, origin in _rows(settings)]
-    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    # One long value must not push every origin off the screen: its own line is longer, the others stay.
+    widths = [max(min(len(row[column]), WIDEST) for row in rows) for column in (0, 1)]
     lines.append("")
     lines += [f"{key:{widths[0]}}  {value:{widths[1]}}  {origin}" for key, value, origin in rows]
     return "\n".join(lines) + "\n"

@@ -58,6 +58,37 @@ def test_bad_usage_is_an_object_where_json_is_awaited(typed: str, capsys: Captur
     assert (code, json.loads(out)["error"]["exit_code"]) == (2, 2)
 
 
+@pytest.mark.parametrize(
+    ("typed", "what", "cure"),
+    [
+        (
+            "migrate --mode aply",
+            "Invalid value for '--mode': 'aply' is not one of 'plan', 'apply', 'rollback'.",
+            "Did you mean `--mode apply`? See erm migrate --help",
+        ),
+        (
+            "status --format jsn",
+            "Invalid value for '--format': 'jsn' is not one of 'text', 'json'.",
+            "Did you mean `--format json`? See erm status --help",
+        ),
+        ("migrate --moed plan", "No such option: --moed", "Did you mean `--mode`? See erm migrate --help"),
+        ("check", "erm check: which command?", "`erm check downgrades`; see erm check --help"),
+    ],
+)
+def test_what_was_probably_meant_is_said(typed: str, what: str, cure: str, capsys: Capture) -> None:
+    """A mistyped value, a mistyped option and a missing command are three lines in one style."""
+    expected = f"error:  {what}\neffect: Nothing was done.\ncure:   {cure}\n"
+    assert erm(capsys, *typed.split()) == (2, "", expected)
+
+
+def test_no_help_cuts_a_description_off(capsys: Capture) -> None:
+    """The line of each subcommand is whole."""
+    for group in ("history", "config", "dev", "check"):
+        _, out, _ = erm(capsys, group, "--help")
+        listed = out.partition("Commands:")[2].partition("Examples")[0]
+        assert listed.strip() and "..." not in listed, out
+
+
 def test_an_error_says_what_effect_and_cure(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     """An error of erm is three lines on stderr, with the exit code of its class, and no traceback."""
     error = LockNotHad("Another deployer holds the lock.", effect="Nothing was changed.", cure="Wait:\n--wait 5m")

@@ -344,3 +344,13 @@ def test_settings_cost_neither_alembic_nor_the_validation_library() -> None:
     code = f"import sys, erm_alembic.config.settings; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path.cwd())
     assert done.stdout == "[]\n"
+
+
+def test_a_long_value_does_not_pad_the_others(tmp_path: Path) -> None:
+    """The settings stay a table that fits a screen, whatever one value is like."""
+    from erm_alembic.render.settings import settings_text
+
+    address = "postgresql://db/" + "a" * 200
+    lines = settings_text(load(tmp_path, f"database: {{url: '{address}'}}")).splitlines()
+    assert any(address in line for line in lines)
+    assert max(len(line) for line in lines[4:] if address not in line) < 120
