@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -88,10 +89,16 @@ def gen(
     elif found.path is None:
         console.write("".join(f"{one_line(change)}\n" for change in found.changes))
     else:
-        console.write(f"{one_line(str(found.path))}\n")
+        console.write(f"{_shown(found.path)}\n")
         console.note("Read it before you apply it: `erm migrate --mode plan` shows what it does.")
     if check:
         raise typer.Exit(1)
+
+
+def _shown(path: Path) -> str:
+    """A path as it may be typed from here: relative where it is below the working directory."""
+    here = Path.cwd()
+    return one_line(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
 
 def _show_pair(found: GeneratedSql) -> None:
@@ -100,7 +107,7 @@ def _show_pair(found: GeneratedSql) -> None:
         console.write_file(f"{found.up}\n-- The way back:\n\n{found.down}" if found.changes else "")
     else:
         for path in (found.pair.up, found.pair.down, found.pair.stub):
-            console.write(f"{one_line(str(path))}\n")
+            console.write(f"{_shown(path)}\n")
     if found.changes:
         console.note("Read them before you apply them: `erm migrate --mode plan` shows what they do.")
     elif found.pair is None:
