@@ -130,6 +130,8 @@ def _check_combination(request: Request) -> None:
         _check_unused(request)
     if request.reason and not request.override:
         raise _refuse("--reason says why a rule is overridden, and none is.", "Add --override RULE.")
+    if request.override and not request.reason:
+        raise _refuse("--override needs --reason TEXT.", "Say why the rule may pass: it is kept in the ledger.")
     if len(request.reason) not in (1, len(request.override)):
         raise _refuse(
             f"{len(request.override)} times --override and {len(request.reason)} times --reason.",

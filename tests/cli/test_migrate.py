@@ -136,7 +136,7 @@ def test_the_script_has_its_values(monkeypatch: pytest.MonkeyPatch, capsys: Capt
         ("--mode plan --sql --check", "--sql prints a script and --check only exits with a code."),
         ("--allow-data-loss", "--allow-data-loss is for a rollback, not for apply."),
         ("--reason why", "--reason says why a rule is overridden, and none is."),
-        ("--override r", "1 times --override and 0 times --reason."),
+        ("--override r", "--override needs --reason TEXT."),
         ("--override a --override b --override c --reason x --reason y", "3 times --override and 2 times"),
         ("--mode plan --wait 5m", "--wait has an effect on apply and rollback only, and this command runs nothing."),
         ("--wait soon", "--wait: 'soon' is not a duration"),
