@@ -180,8 +180,12 @@ def _nulls(cause: psycopg2.Error, around: Circumstances) -> str | None:
     if table is None or column is None:
         return None
     name = _quoted(column)
-    fill = f"UPDATE {table} SET {name} = ... WHERE {name} IS NULL;"  # noqa: S608 - only shown
-    return f"Rows have no {name}. Fill it first: {fill} Or give it a server_default; then {around.again}."
+    fill = f"UPDATE {table} SET {name} = ... WHERE {name} IS NULL"  # noqa: S608 - only shown
+    return (
+        f"Rows have no {name}. If this revision adds the column: add it nullable, fill it inside the revision "
+        f"({fill}), then SET NOT NULL; or give it a DEFAULT (in Python: server_default). "
+        f"If it was there before, fill it first; then {around.again}."
+    )
 
 
 def _violated(cause: psycopg2.Error, around: Circumstances) -> str | None:
@@ -203,6 +207,24 @@ def _quoted(name: str) -> str:
     return _NAMES.quote(name)
 
 
+def _is_there(_: psycopg2.Error, around: Circumstances) -> str:
+    return (
+        "It is there already: rename what the revision makes, or take that statement out of it. Where it was made by "
+        "hand, IF NOT EXISTS lets it pass here and in a new database."
+    )
+
+
+def _is_not_there(_: psycopg2.Error, around: Circumstances) -> str:
+    return (
+        "Correct the name, or its schema (search_path); if another revision makes it, let this one build on that "
+        f"(down_revision); then {around.again}."
+    )
+
+
+def _syntax(_: psycopg2.Error, around: Circumstances) -> str:
+    return f"Correct the SQL at the place that the message names; then {around.again}."
+
+
 def _ended(_: psycopg2.Error, around: Circumstances) -> str:
     return f"Somebody ended the session, or the server went down: {around.again} once it is up."
 
@@ -218,6 +240,15 @@ CURES: tuple[tuple[type[psycopg2.Error], Cure], ...] = (
     (pg.NotNullViolation, _nulls),
     (pg.CheckViolation, _violated),
     (pg.ForeignKeyViolation, _violated),
+    (pg.DuplicateColumn, _is_there),
+    (pg.DuplicateTable, _is_there),
+    (pg.DuplicateObject, _is_there),
+    (pg.SyntaxError, _syntax),
+    (pg.UndefinedTable, _is_not_there),
+    (pg.UndefinedColumn, _is_not_there),
+    (pg.UndefinedObject, _is_not_there),
+    (pg.UndefinedFunction, _is_not_there),
+    (pg.InvalidSchemaName, _is_not_there),
     (pg.AdminShutdown, _ended),
     (pg.CrashShutdown, _ended),
 )

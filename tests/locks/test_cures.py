@@ -27,8 +27,25 @@ AGAIN = "then run `erm migrate` again."
         ),
         (
             'op.execute("ALTER TABLE orders ADD COLUMN \\"Who\\" text NOT NULL")',
-            'Rows have no "Who". Fill it first: UPDATE public.orders SET "Who" = ... WHERE "Who" IS NULL; '
-            f"Or give it a server_default; {AGAIN}",
+            'Rows have no "Who". If this revision adds the column: add it nullable, fill it inside the revision '
+            '(UPDATE public.orders SET "Who" = ... WHERE "Who" IS NULL), then SET NOT NULL; or give it a DEFAULT '
+            f"(in Python: server_default). If it was there before, fill it first; {AGAIN}",
+        ),
+        (
+            'op.execute("ALTER TABLE orders ADD COLUMN note text")',
+            "It is there already: rename what the revision makes, or take that statement out of it. Where it was made "
+            "by hand, IF NOT EXISTS lets it pass here and in a new database.",
+        ),
+        (
+            'op.execute("DROP TABLE nowhere")',
+            "Correct the name, or its schema (search_path); if another revision makes it, let this one build on that "
+            f"(down_revision); {AGAIN}",
+        ),
+        ('op.execute("SELEC 1")', f"Correct the SQL at the place that the message names; {AGAIN}"),
+        (
+            'op.execute("ALTER TABLE orders ADD UNIQUE (nonsense)")',
+            "Correct the name, or its schema (search_path); if another revision makes it, let this one build on that "
+            f"(down_revision); {AGAIN}",
         ),
         (
             'op.execute("CREATE TABLE \\"50%\\" AS SELECT 1 AS \\"a%\\"")\n'
