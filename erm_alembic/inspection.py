@@ -7,9 +7,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from erm_alembic.ledger.last_run import read_last_run
+from erm_alembic.ledger.last_run import LastRun, read_last_run
 from erm_alembic.ledger.leftovers import InvalidIndex, leftovers
 from erm_alembic.ledger.model import RunRecord
+from erm_alembic.ledger.progress import HalfDone
 from erm_alembic.ledger.restore import restore_file
 from erm_alembic.ledger.store import open_ledger
 from erm_alembic.opening import configured, interruptible, open_project
@@ -79,11 +80,13 @@ def status(env: str | None = None, *, config: Path | None = None, options: Alemb
         (('8c4d2e91f6a0',), 'b57e03d4a9c8')
     """
     opened = open_project(env, config, options)
-    with opened.target.reported(), open_ledger(opened.target) as ledger:
-        last, half_done = read_last_run(ledger), ledger.half_done()
-        deployed_as = ledger.environments()
-        with ledger.connection.cursor() as cursor:
-            invalid = leftovers(cursor, half_done)
+
+    def read() -> tuple[LastRun | None, tuple[HalfDone, ...], frozenset[str], tuple[InvalidIndex, ...]]:
+        with open_ledger(opened.target) as ledger, ledger.connection.cursor() as cursor:
+            half_done = ledger.half_done()
+            return read_last_run(ledger), half_done, ledger.environments(), leftovers(cursor, half_done)
+
+    last, half_done, deployed_as, invalid = interruptible(opened.target, read)
     standing = interruptible(opened.target, lambda: read_standing(opened.target, opened.project, half_done))
     return Status(
         environment=opened.settings.environment,
@@ -122,8 +125,12 @@ def history(env: str | None = None, *, config: Path | None = None, limit: int | 
     """
     settings = configured(env, config)
     target = open_target(settings)
-    with target.reported(), open_ledger(target) as ledger:
-        return ledger.runs(limit, sources=True)
+
+    def read() -> tuple[RunRecord, ...]:
+        with open_ledger(target) as ledger:
+            return ledger.runs(limit, sources=True)
+
+    return interruptible(target, read)
 
 
 def restore(env: str | None, revision: str, *, config: Path | None = None, out: Path | None = None) -> Path:

@@ -92,16 +92,16 @@ class Target:
         self.set_role(connection)
         return connection
 
-    def lift_session_limits(self, connection: GatedConnection) -> None:
+    def lift_session_limits(self, connection: GatedConnection, *, lock_timeout: str | None = None) -> None:
         """Let a session last however long it is idle: a role's own limits, meant for the application, would end it.
 
         Args:
             connection: one in autocommit mode.
+            lock_timeout: how long it may wait for a lock, as PostgreSQL writes it; None leaves that as it is.
         """
         with connection.cursor() as cursor:
-            cursor.execute(
-                "; ".join(f"SET {name} = 0" for name, since in SESSION_ENDING.items() if self.major >= since)
-            )
+            lifted = [f"SET {name} = 0" for name, since in SESSION_ENDING.items() if self.major >= since]
+            cursor.execute("; ".join(lifted + ([f"SET lock_timeout = '{lock_timeout}'"] if lock_timeout else [])))
 
     @contextlib.contextmanager
     def reported(self) -> Iterator[None]:

@@ -7,6 +7,7 @@ import getpass
 import socket
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import psycopg2
@@ -27,12 +28,16 @@ from erm_alembic.ledger.progress import (
 )
 from erm_alembic.ledger.run_statements import CLOSE_RUNS, START_RUN
 from erm_alembic.ledger.tables import TABLES, create_tables, present_tables
+from erm_alembic.postgres.activity import Held, held_for_long
 from erm_alembic.postgres.deploy_lock import Holder, lock_holder
 from erm_alembic.postgres.reach import cut_off, cut_off_after
 from erm_alembic.target import Target
 from erm_alembic.version import __version__
 
 __all__ = ["Ledger", "open_ledger"]
+
+# Its tables are nobody else's: whoever holds them up does so by mistake, and is named.
+LOCK_TIMEOUT = "10s"
 
 
 class Ledger:
@@ -356,6 +361,20 @@ def _user() -> str:
         return "unknown"
 
 
+def _locked(connection: Any, schema: str) -> TargetError:
+    """Who has locked the ledger: a tool that copies it, or somebody's open transaction."""
+    found: list[Held] = []
+    with contextlib.suppress(psycopg2.Error), connection.cursor() as cursor:
+        held = held_for_long(cursor, timedelta(0), [connection.info.backend_pid])
+        found = [each for each in held if each.schema == schema and not each.session.waits]
+    who = f" by {found[0].session}" if found else ""
+    return TargetError(
+        f"The ledger in the schema {schema!r} is locked{who}.",
+        effect="Nothing more was done.",
+        cure=f"{found[0].session.cure if found else 'Let it finish.'} Then run the command again.",
+    )
+
+
 @contextlib.contextmanager
 def open_ledger(target: Target) -> Iterator[Ledger]:
     """The target's ledger on a connection of its own, so that a failed migration cannot take its own record with it.
@@ -369,7 +388,11 @@ def open_ledger(target: Target) -> Iterator[Ledger]:
     connection = target.connect("erm ledger")
     connection.autocommit = True
     try:
-        target.lift_session_limits(connection)
+        target.lift_session_limits(connection, lock_timeout=LOCK_TIMEOUT)
         yield Ledger(connection, target.settings.ledger.schema)
+    except pg.LockNotAvailable as error:
+        if error.cursor is None or error.cursor.connection is not connection:
+            raise
+        raise _locked(connection, target.settings.ledger.schema) from error
     finally:
         connection.close()

@@ -20,6 +20,8 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
+from erm_alembic.postgres.signals import remember_opened
+
 __all__ = ["Gate", "GatedConnection", "GatedCursor", "connect_gated", "gated_engine"]
 
 Send = Callable[[], None]
@@ -275,6 +277,7 @@ def connect_gated(dsn: str, application_name: str) -> GatedConnection:
     """
     connection = psycopg2.connect(dsn, connection_factory=GatedConnection, fallback_application_name=application_name)
     assert isinstance(connection, GatedConnection)
+    remember_opened(connection)
     return connection
 
 

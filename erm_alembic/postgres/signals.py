@@ -16,11 +16,12 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
+from psycopg2.extensions import TRANSACTION_STATUS_ACTIVE
 from sqlalchemy import Pool, event
 
 from erm_alembic.postgres.reach import answers, cut_off
 
-__all__ = ["SignalWatch", "Stopped", "cancel_on_signal"]
+__all__ = ["SignalWatch", "Stopped", "cancel_on_signal", "remember_opened"]
 
 SIGNALS = tuple(
     number for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", None)) if number is not None
@@ -44,6 +45,19 @@ class Stopped(KeyboardInterrupt):
         self.signal_number = signal_number
 
 
+_watches: list[SignalWatch] = []
+
+
+def remember_opened(connection: Any) -> None:
+    """Cancel what a connection of erm's own runs when a signal arrives, where one is watched for.
+
+    Args:
+        connection: a psycopg2 connection that was opened just now.
+    """
+    for watch in _watches:
+        watch.remember_own(connection)
+
+
 class SignalWatch:
     """Whether a signal arrived while it was watched for."""
 
@@ -51,6 +65,7 @@ class SignalWatch:
         self.received: int | None = None
         self.count = 0
         self._connections: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._own: weakref.WeakSet[Any] = weakref.WeakSet()
         self._last_resorts: list[Callable[[], None]] = []
         self._heeded = threading.Event()
         self._held = False
@@ -88,6 +103,10 @@ class SignalWatch:
         if hasattr(connection, "cancel"):
             self._connections.add(connection)
 
+    def remember_own(self, connection: Any) -> None:
+        """The same for another of erm's own: only while it waits, for it may have to write how a run ended."""
+        self._own.add(connection)
+
     def at_last(self, give_up: Callable[[], None]) -> None:
         """Call this too when a signal is not heeded because no server answers; it may come from another thread."""
         self._last_resorts.append(give_up)
@@ -107,7 +126,7 @@ class SignalWatch:
         giving_up.start()
         try:
             while not self._held:
-                for connection in list(self._connections):
+                for connection in self._to_cancel():
                     with contextlib.suppress(Exception):
                         if answers(connection, ANSWER_SECONDS):
                             connection.cancel()
@@ -115,6 +134,13 @@ class SignalWatch:
                     return
         finally:
             giving_up.cancel()
+
+    def _to_cancel(self) -> Iterator[Any]:
+        yield from list(self._connections)
+        for connection in list(self._own):
+            waits = not connection.closed and connection.info.transaction_status == TRANSACTION_STATUS_ACTIVE
+            if waits and not self._heeded.is_set():
+                yield connection
 
     def _give_up(self) -> None:
         """End the connections of statements that cannot be cancelled; a timer calls this in a thread of its own."""
@@ -140,10 +166,12 @@ def cancel_on_signal() -> Iterator[SignalWatch]:
         yield watch
         return
     event.listen(Pool, "connect", watch.remember)
+    _watches.append(watch)
     try:
         with _signals_go_to(watch):
             yield watch
     finally:
+        _watches.remove(watch)
         event.remove(Pool, "connect", watch.remember)
 
 
