@@ -10,7 +10,7 @@ from erm_alembic.planning.model import Plan
 from erm_alembic.render.safe import Paint, one_line
 from erm_alembic.render.words import counted
 
-__all__ = ["objecting", "override_section", "pass_once"]
+__all__ = ["DATA_LOSS", "objecting", "override_section", "pass_once"]
 
 REASON = "why it may pass"
 DATA_LOSS, DATA_LOSS_FLAG = "data-loss", "--allow-data-loss"

@@ -6,7 +6,7 @@ import shlex
 
 from erm_alembic.findings import Finding
 from erm_alembic.planning.model import DataLoss, Drift, Outcome, Plan, Statement, Step
-from erm_alembic.render.break_glass import objecting, override_section, pass_once
+from erm_alembic.render.break_glass import DATA_LOSS, objecting, override_section, pass_once
 from erm_alembic.render.findings import finding_lines
 from erm_alembic.render.outcome import outcome_lines
 from erm_alembic.render.safe import Paint, block, clip, one_line, plain
@@ -138,7 +138,11 @@ def _loss(loss: DataLoss) -> str:
     return f"  {loss.kind} {clip(one_line(loss.object), SHORT)}: {amount}  ({where})"
 
 
-def _data_loss(losses: tuple[DataLoss, ...]) -> list[str]:
+def _data_loss(plan: Plan) -> list[str]:
+    """What is there to be lost, where the findings do not say it already."""
+    if any(finding.rule == DATA_LOSS for finding in plan.findings):
+        return []
+    losses = [loss for loss in plan.data_loss if loss.rows != 0]
     return ["", "Data that would be lost:", *map(_loss, losses)] if losses else []
 
 
@@ -229,7 +233,7 @@ def render_text(
         *_drift(plan.drift, paint),
         *_findings(plan.findings, paint),
         *override_section(plan, paint),
-        *_data_loss(plan.data_loss),
+        *_data_loss(plan),
         *(_verdict(plan, arguments, paint) if outcome is None else ["", *outcome_lines(plan, outcome, paint)]),
         *(_refused(plan, arguments) if outcome is not None and outcome.result == "refused" else ()),
     ]

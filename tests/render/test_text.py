@@ -97,6 +97,14 @@ def test_a_rollback_counts_what_would_be_lost() -> None:
     )
 
 
+def test_what_is_lost_is_said_once_and_only_where_there_is_something() -> None:
+    """Empty columns are no loss, and what the findings say is not said again."""
+    empty = DataLoss("column", "public.users.note", 0, "a1b2c3")
+    assert "users.note" not in render_text(replace(ROLLBACK, data_loss=(*ROLLBACK.data_loss, empty)))
+    said = Finding("data-loss", "error", "Dropping table public.orders loses 120 rows.")
+    assert "Data that would be lost" not in render_text(replace(ROLLBACK, findings=(said,)))
+
+
 def test_a_database_at_its_target_has_nothing_to_apply() -> None:
     """A plan without steps says that there is nothing to do."""
     assert render_text(EMPTY).endswith("\n\nNothing to apply: the database is at its target.\n\nNothing objects.\n")
