@@ -125,8 +125,8 @@ def test_an_override_is_shown_wherever_the_run_is(project: Project, one_database
         (
             ["--override", "data-loss"],
             [
-                "error:  1 times --override and 0 times --reason.",
-                "cure:   Give one --reason for all of them, or one for each: --override RULE --reason TEXT",
+                "error:  --override needs --reason TEXT.",
+                "cure:   Say why the rule may pass: it is kept in the ledger.",
             ],
         ),
         (
