@@ -149,6 +149,7 @@ class Notes:
             at=datetime.now(UTC),
             place=self._next_place(),
             digest=sent.digest,
+            shape=shape(self.salt, sent.sql, sent.parameters, sent.connection),
             reads=str(self.reads),
             columns=len(cursor.description or ()) if done else 0,
             relations=about.relations,
@@ -238,7 +239,7 @@ class Notes:
         facts = self._step.pending.facts
         source = facts.source if with_source else None
         # Only now, when it is certain that it is written: most revisions never come here.
-        shown = replace(row, sql=_short(row.sql), shape=shape(self.salt, row.sql))
+        shown = replace(row, sql=_short(row.sql))
         return NewProgress(
             self._run_id, facts.revision, self._step.direction, facts.path, source, facts.source_hash, self.salt, shown
         )

@@ -24,8 +24,15 @@ class Passage(Protocol):
             Refused: what is committed of it cannot be gone on with.
         """
 
+    def raise_kept(self) -> None:
+        """Raise again a refusal that the revision, or the ORM within it, has made another error of.
+
+        Raises:
+            Refused: the revision cannot be gone on with.
+        """
+
     def check(self) -> None:
-        """Raise again what a revision kept to itself.
+        """The revision's function has ended: raise again what it kept to itself, or what it left out.
 
         Raises:
             Refused: the revision cannot be gone on with.
@@ -59,8 +66,11 @@ class NothingSent:
     def begin(self) -> None:
         """There is nothing to begin with."""
 
-    def check(self) -> None:
+    def raise_kept(self) -> None:
         """Nothing was kept to itself."""
+
+    def check(self) -> None:
+        """Nothing was left out."""
 
     def pass_through(
         self, cursor: GatedCursor, sql: str, parameters: Sequence[Any], line: int | None, send: Send

@@ -92,6 +92,9 @@ class PassingOver:
         """The downgrade() is about to run, for the first time or once more after it was rolled back."""
         self._passed_over.clear()
 
+    def raise_kept(self) -> None:
+        """A downgrade() is never refused while it runs."""
+
     def check(self) -> None:
         """A downgrade() is never asked to do without rows: nothing is kept to itself."""
 

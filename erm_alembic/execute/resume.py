@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from psycopg2 import errors as pg
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
@@ -17,15 +17,17 @@ from psycopg2.extensions import cursor as PlainCursor
 
 from erm_alembic.errors import ErmError, Refused
 from erm_alembic.execute.fingerprint import digest, new_salt, shape
+from erm_alembic.execute.generated_keys import refuse_keys
 from erm_alembic.execute.noting import Notes, Sent, gated, in_transaction
 from erm_alembic.execute.outside import Outside, Sending
-from erm_alembic.execute.recorded import Doubtful, Found, Recorded
+from erm_alembic.execute.recorded import Doubtful, Found, Recorded, Wanted
 from erm_alembic.execute.step import StepUnderWay
 from erm_alembic.ledger.progress import DoneStatement, HalfDone
 from erm_alembic.ledger.store import Ledger
 from erm_alembic.planning.half_done import OBSTACLES, stuck_at
 from erm_alembic.postgres.intercept import GatedConnection, GatedCursor, Send
 from erm_alembic.postgres.text.nature import nature
+from erm_alembic.revisions.source.same_code import same_code
 from erm_alembic.revisions.source.sql_pair import counted_in
 
 __all__ = ["Resume"]
@@ -63,6 +65,7 @@ class Resume:
         self._half_done, self._sending, self._tell = half_done, sending, tell
         self._earlier_run = half_done is not None
         self._recorded = Recorded()
+        self._were_read: set[str] = set()
         self._refusal: ErmError | None = None
         self._attempts = 0
         self._begin_notes()
@@ -87,7 +90,7 @@ class Resume:
         if self._attempts > 1:
             self._half_done = self._read_again() if self.has_progress else None
             self._begin_notes()
-        self._refusal, self._recorded = None, Recorded()
+        self._refusal, self._recorded, self._were_read = None, Recorded(), set()
         if self._half_done is None:
             return
         if self._earlier_run and self._attempts == 1:
@@ -99,8 +102,14 @@ class Resume:
         self._refuse_what_is_stuck(self._half_done)
         self._settle(self._half_done)
         if self._half_done is not None:
-            self._recorded = Recorded(self._half_done.statements)
+            self._recorded = self._look_through(self._half_done)
             self._notes.stand_between(*self._recorded.between())
+
+    def _look_through(self, half_done: HalfDone) -> Recorded:
+        facts = self._step.pending.facts
+        moved = half_done.source_hash != facts.source_hash
+        overridden = moved and not same_code(half_done.source, facts.source)
+        return Recorded(half_done.statements, moved=moved, overridden=overridden)
 
     def _read_again(self) -> HalfDone | None:
         step = self._step
@@ -148,10 +157,27 @@ class Resume:
         )
 
     def check(self) -> None:
-        """Raise again what a revision kept to itself: it went on without rows that it asked for.
+        """The revision's function has ended: raise what it kept to itself, or what it should have sent again.
 
         Raises:
-            Refused: the rows of a statement that is committed already were asked for.
+            Refused: it asked for rows that are not kept, or has left out what is committed.
+        """
+        self.raise_kept()
+        missed = self._recorded.never_met(self._were_read | {str(self._notes.reads)})
+        if missed is not None:
+            self._refusal = self._refused(
+                missed.line,
+                f"`{missed.sql}` is committed, and the revision has not sent it again: it goes another way than before "
+                "(a module or a file that it uses was edited, or it looks at what it has changed)",
+                STAYS_SO_FAR,
+            )
+            raise self._refusal
+
+    def raise_kept(self) -> None:
+        """Raise again a refusal that the revision, or the ORM within it, has made another error of.
+
+        Raises:
+            Refused: the revision cannot be gone on with.
         """
         if self._refusal is not None:
             raise self._refusal
@@ -168,26 +194,36 @@ class Resume:
             line: its line in the revision's file.
             send: sends it; may be called twice, where the server refuses it within a transaction.
         """
-        self.check()
+        self.raise_kept()
         kind = nature(sql)
         connection = gated(cursor)
         sent = Sent(cursor, sql, parameters, line, kind, digest(self._notes.salt, sql, parameters, connection))
         if cursor.name is not None or kind.again:
             self._send_again(sent, send)
             return
-        found = self._find(sent)
-        if found is not None and found.note.state == "started":
-            self._move_past(found)
-            self._outside.once_more(sent, send, found.note)
+        if not self._recorded:
+            self._send(sent, send)
+            if kind.reads:
+                self._notes.reads.add(cursor, sql, parameters)
             return
-        if found is not None and not (kind.reads and self._answered_again(sent, send)):
-            self._move_past(found)
-            self._answer_from(found.note, sent)
+        wanted = self._wanted(sent)
+        if kind.reads and self._recorded.may_be(wanted) and self._answered_again(sent, send):
+            read = self._recorded.only_reads(wanted)
+            if read is not None:
+                self._move_past(read)
+            self._notes.reads.add(cursor, sql, parameters)
             return
+        found = self._find(wanted)
         if found is None:
             self._send(sent, send)
+        else:
+            self._move_past(found)
+        if found is not None and found.note.state == "started":
+            self._outside.once_more(sent, send, found.note)
+        elif found is not None:
+            self._answer_from(found.note, sent)
         if kind.reads:
-            self._notes.reads.add(cursor, sql, parameters)
+            self._notes.reads.add(cursor, sql, parameters, None if found is None else found.note.rowcount)
 
     def _send_again(self, sent: Sent, send: Send) -> None:
         """Send what is the session's or the transaction's, and follow what it makes of the transaction."""
@@ -198,9 +234,9 @@ class Resume:
         send()
         if sent.nature.handles_savepoints:
             self._notes.savepoint(sent.connection, sent.sql)
-        if sent.cursor.name is not None:
+        if sent.cursor.name is not None or sent.nature.kinds == ("COPY",):
             self._notes.reads.add_unknown()
-        elif sent.nature.reads:
+        elif sent.cursor.description is not None:
             self._notes.reads.add(sent.cursor, sent.sql, sent.parameters)
 
     def _send(self, sent: Sent, send: Send) -> None:
@@ -214,21 +250,22 @@ class Resume:
         else:
             self._outside.send(sent, send)
 
-    def _find(self, sent: Sent) -> Found | None:
+    def _wanted(self, sent: Sent) -> Wanted:
+        reads = str(self._notes.reads)
+        self._were_read.add(reads)
+        form = shape(self._notes.salt, sent.sql, sent.parameters, sent.connection)
+        return Wanted(sent.digest, form, reads, sent.line, sent.nature)
+
+    def _find(self, wanted: Wanted) -> Found | None:
         """The note of a statement: with the same values; else of the same line, where only chance differs."""
-        if not self._recorded:
-            return None
         try:
-            found = self._recorded.with_values(sent.digest, sent.line)
-            if found is not None or sent.nature.reads:
-                return found
-            found = self._recorded.of_form(shape(self._notes.salt, sent.sql), str(self._notes.reads), sent.line)
+            found = self._recorded.find(wanted)
         except Doubtful as doubt:
             why = f"nobody can know whether this statement is done: `{doubt.note.sql}`, which is committed, {doubt.why}"
-            self._refusal = self._refused(sent.line, why, STAYS_SO_FAR)
+            self._refusal = self._refused(wanted.line, why, STAYS_SO_FAR)
             raise self._refusal from doubt
-        if found is not None:
-            place = "a statement" if sent.line is None else f"line {sent.line}"
+        if found is not None and found.form is not None:
+            place = "a statement" if wanted.line is None else f"line {wanted.line}"
             self._tell(
                 f"      {place} of {self._step.revision} was committed with other values (a time, a random number): "
                 f"it is not sent again: {found.note.sql}"
@@ -266,11 +303,11 @@ class Resume:
             return
         PlainCursor.execute(cursor, f"SELECT {', '.join(['NULL'] * found.columns)} WHERE false")
         cursor.answered = True
-        # SQLAlchemy looks at a generated key by itself; the revision that wants to know it gets an error from there.
-        if not getattr(getattr(cursor.context, "compiled", None), "implicit_returning", None):
+        # SQLAlchemy looks at a generated key by itself; the revision that wants to know it is refused then.
+        if not refuse_keys(cursor, lambda: self._refuse_rows(sent, found)):
             cursor.on_fetch = lambda: self._refuse_rows(sent, found)
 
-    def _refuse_rows(self, sent: Sent, found: DoneStatement) -> None:
+    def _refuse_rows(self, sent: Sent, found: DoneStatement) -> NoReturn:
         self._refusal = self._refused(
             sent.line,
             f"it asks for the rows that `{found.sql}` answered, which was committed before and is not sent again",

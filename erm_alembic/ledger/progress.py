@@ -43,7 +43,7 @@ class DoneStatement:
         at: when it was done, or started, with time zone.
         place: where it stands among the others; a later run puts what it does in between.
         digest: what it is known by again: a hash over its text and parameters.
-        shape: a hash over its text without any value.
+        shape: a hash over its text without any value, a colon, and one over text and values without those of chance.
         reads: a hash over what the revision had read until then.
         columns: how many columns its answer had; 0 when it answered no rows.
         relations: the OIDs of what it is about, where it builds or rebuilds indexes, or detaches a partition, outside

@@ -128,7 +128,7 @@ def test_a_loop_that_goes_another_way_round(
 
 
 def test_a_statement_of_another_line_is_another_one(stopping: Stopping) -> None:
-    """What was left behind because the revision found it done is not taken for the same text on a later line."""
+    """What the revision leaves out because it found its table there is not taken for the same text on a later line."""
     stopping.revision(
         "a1",
         in_autocommit(
@@ -138,24 +138,27 @@ def test_a_statement_of_another_line_is_another_one(stopping: Stopping) -> None:
         ),
     )
     stopping.apply("x")
-    stopping.apply()
-    assert stopping.rows("SELECT n FROM a") == [(3,)]
+    with pytest.raises(
+        Refused, match=r"a1\.py:18: .*`UPDATE a SET n = n \+ \?`, which is committed, stands on line 15"
+    ):
+        stopping.apply()
+    assert stopping.rows("SELECT n FROM a") == [(2,)]
 
 
 def test_a_revision_that_looks_before_it_leaps(stopping: Stopping) -> None:
-    """A revision that leaves out what it finds done goes on with the rest, also a third time."""
-    looks = 'if not sa.inspect(op.get_bind()).has_table("{0}"):\n    op.execute("CREATE TABLE {0} AS SELECT 1 AS n")\n'
+    """A revision that leaves out the tables and indexes that it finds done goes on with the rest, also a third time."""
+    looks = 'if not sa.inspect(op.get_bind()).has_table("{0}"):\n    op.execute("CREATE TABLE {0} (n int)")\n'
     stopping.revision(
         "a1",
         in_autocommit(
-            looks.format("a") + 'op.execute("UPDATE a SET n = n + 1")\n' + stop_at("x") + "\n"
-            + looks.format("b") + 'op.execute("UPDATE a SET n = n + 1")\n' + stop_at("y") + "\n"
-            + 'op.execute("UPDATE a SET n = n + 1")\n'
+            looks.format("a") + 'op.execute("ALTER TABLE a ADD m int")\n' + stop_at("x") + "\n"
+            + looks.format("b") + 'op.execute("ALTER TABLE b ADD m int")\n' + stop_at("y") + "\n"
+            + 'op.execute("CREATE TABLE c ()")\n'
         ),
     )  # fmt: skip
     for stop in ("x", "y", "y", None):
         stopping.apply(stop)
-    assert stopping.rows("SELECT * FROM a") == [(4,)]
+    assert stopping.rows("SELECT count(a.m) FROM a, b") == [(0,)]
 
 
 def test_copies(stopping: Stopping) -> None:
