@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +13,9 @@ from erm_alembic.postgres.intercept import GatedConnection, GatedCursor, Send
 from erm_alembic.revisions.recording.call_stack import calling_place, sent_by_sqlalchemy
 
 __all__ = ["Observer"]
+
+# Wherever the words stand: a round trip too many does no harm.
+CHANGES_ROWS = re.compile(r"\b(insert|update|delete|merge|copy|do|call|execute)\b", re.IGNORECASE)
 
 
 class Observer:
@@ -64,6 +68,7 @@ class Observer:
         step.last_place = place = calling_place(step.file)
         line = None if place is None else place[1]
         step.last_parameters = parameters
+        step.changed_rows = step.changed_rows or CHANGES_ROWS.search(sql) is not None
         shown = False
 
         def send_shown() -> None:

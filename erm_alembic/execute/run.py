@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from psycopg2.extensions import TRANSACTION_STATUS_INTRANS
 from psycopg2.extensions import cursor as PlainCursor
 from sqlalchemy import Connection
 
@@ -32,7 +33,7 @@ from erm_alembic.ledger.store import Ledger
 from erm_alembic.planning.build import Survey, choose_pending
 from erm_alembic.planning.half_done import still_half_done
 from erm_alembic.planning.model import StepOutcome
-from erm_alembic.postgres.catalog import whole_name
+from erm_alembic.postgres.catalog import read_heads, whole_name
 from erm_alembic.postgres.commits import commit_without_waiting, wait_for_commits
 from erm_alembic.postgres.intercept import GatedConnection
 from erm_alembic.postgres.signals import SignalWatch
@@ -48,6 +49,7 @@ from erm_alembic.target import Target
 __all__ = ["Course", "Manner", "Mode", "Run"]
 
 Mode = Literal["apply", "rollback", "repair"]
+LOOK = "SET CONSTRAINTS ALL IMMEDIATE"
 NOTHING_CHANGED = "Nothing was changed."
 LOST = "the server went down before this revision's commit was on its disk"
 
@@ -172,13 +174,18 @@ class Course:
         if self.run.mode != "repair" or self.run.survey.plan.half_done:
             steps = [self._planned[each.facts.revision] for each in pending]
             refuse_what_was_not_shown(self.run.project, self.run.survey, steps, self.half_done.values())
+        run_hooks = self.run.target.settings.hooks
         if pending:
             self.hooks.before_run()
+            if run_hooks.before_run:
+                self._refuse_what_a_hook_changed(context)
         self._commit_without_waiting(len(pending))
         for number, each in enumerate(pending, start=1):
             if number == len(pending):
                 self._wait_for_commits()
             self.hooks.before_revision(self._planned[each.facts.revision])
+            if run_hooks.before_revision:
+                self._refuse_what_a_hook_changed(context)
             under_way = self.begin_step(each, number, len(pending))
             step = each.step
             assert step is not None  # or the plan could not be run
@@ -186,6 +193,15 @@ class Course:
             yield step
             self.end_step(under_way)
             self.hooks.after_revision(under_way.step, self.outcomes[-1], self.current)
+
+    def _refuse_what_a_hook_changed(self, context: MigrationContext) -> None:
+        """A team's command may have migrated by itself: what was planned does not begin where the database is now."""
+        with self.raw.cursor(cursor_factory=PlainCursor) as cursor:
+            heads = read_heads(cursor, version_table(context))
+        self.raw.commit()
+        if heads != tuple(sorted(self.current)):
+            self.current = heads
+            raise _changed_since_plan(heads, "a hook of this run has changed it")
 
     def _commit_without_waiting(self, pending: int) -> None:
         """Let the commits before the last one return early; a hook may act on a revision as soon as it is done."""
@@ -256,12 +272,9 @@ class Course:
                 self.observer.end()
                 passage.begin()
                 self.observer.begin(under_way, passage)
-                try:
-                    body(**kw)
-                except Exception:
-                    passage.raise_kept()
-                    raise
+                body(**kw)
                 passage.check()
+                self._check_deferred(under_way)
 
             self._attempts(under_way, once)
             self.watch.check()
@@ -276,6 +289,15 @@ class Course:
 
         migration_fn.__name__ = function.__name__
         return migration_fn
+
+    def _check_deferred(self, under_way: StepUnderWay) -> None:
+        """Have deferred constraints looked at now, where a lock that is not had is told, and waited for, as any other.
+
+        At the commit nobody could say which revision's statement it was, and nothing would be tried again.
+        """
+        if under_way.changed_rows and self.raw.info.transaction_status == TRANSACTION_STATUS_INTRANS:
+            with self.raw.cursor(cursor_factory=PlainCursor) as cursor, self.locks.sending(self.raw, LOOK, None):
+                cursor.execute(LOOK)
 
     def _attempts(self, under_way: StepUnderWay, function: Callable[[], None]) -> None:
         """Run the revision's function: the one place where it is called, and may be called again."""
@@ -362,9 +384,9 @@ def _raised(error: BaseException) -> str:
     return f"the revision raises {type(error).__name__}: {first_line(error)}"
 
 
-def _changed_since_plan(heads: tuple[str, ...]) -> Refused:
+def _changed_since_plan(heads: tuple[str, ...], why: str = "another deployment has just run") -> Refused:
     return Refused(
         f"The database changed after it was planned: it now records {', '.join(sorted(heads)) or 'no revision'}.",
         effect=NOTHING_CHANGED,
-        cure="Plan again; another deployment has just run.",
+        cure=f"Plan again; {why}.",
     )

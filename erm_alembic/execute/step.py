@@ -34,6 +34,7 @@ class StepUnderWay:
         failure: what ended it, also where env.py keeps that to itself.
         tries: how often its function was called.
         refusal: the lock that it did not get in the end.
+        changed_rows: whether one of its statements may have changed rows, and left work to its end.
         sent_what_may_last: whether it called a function whose effects a rollback may not take back, and no note tells.
     """
 
@@ -49,6 +50,7 @@ class StepUnderWay:
     tries: int = 0
     refusal: Refusal | None = None
     sent_what_may_last: bool = False
+    changed_rows: bool = False
 
     @property
     def revision(self) -> str:

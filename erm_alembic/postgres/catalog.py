@@ -13,6 +13,7 @@ __all__ = [
     "has_schema",
     "has_tables",
     "held_relations",
+    "read_heads",
     "relation_names",
     "reserved_words",
     "schema_names",
@@ -170,3 +171,17 @@ def spreading_relations(cursor: Any) -> frozenset[str]:
     """The user's relations a write to which may change other relations as well."""
     cursor.execute(SPREADING)
     return frozenset(row[0] for row in cursor.fetchall())
+
+
+def read_heads(cursor: Any, table: str) -> tuple[str, ...]:
+    """The revisions that Alembic's version table records, sorted; none where there is no such table.
+
+    Args:
+        cursor: an ungated cursor.
+        table: the version table, quoted, with or without its schema.
+    """
+    cursor.execute("SELECT pg_catalog.to_regclass(%s) IS NOT NULL", [table])
+    if not cursor.fetchone()[0]:
+        return ()
+    cursor.execute(f"SELECT version_num::text FROM {table} ORDER BY version_num")  # noqa: S608 - quoted
+    return tuple(sorted(row[0] for row in cursor.fetchall()))

@@ -213,6 +213,18 @@ def test_what_is_committed_on_the_way_is_not_done_twice(deployment: Deployment) 
     assert columns(deployment.database) == ["id", "note", "total"]
 
 
+def test_a_lock_that_a_deferred_constraint_waits_for(deployment: Deployment) -> None:
+    """A foreign key that is looked at only at the end of the transaction waits, is told and tried again like others."""
+    database = deployment.project.database
+    database.execute("CREATE TABLE items (id int REFERENCES orders DEFERRABLE INITIALLY DEFERRED)")
+    deployment.project.revision("a1", 'op.execute("INSERT INTO items VALUES (1)")')
+    with open_transaction(database, "SELECT FROM orders WHERE id = 1 FOR UPDATE") as blocker:
+        deployment.notes.when("was undone", blocker.commit)
+        assert deployment.apply().result == "done"
+    assert len(deployment.notes.saying("try 2 of")) == 1
+    assert database.execute("SELECT id FROM items") == [(1,)]
+
+
 def test_a_plain_alembic_that_runs_at_the_same_time_is_named(deployment: Deployment) -> None:
     """When Alembic's version table is locked, who holds it is named like who holds any other."""
     deployment.project.table("a1", "first")
