@@ -272,7 +272,11 @@ class Course:
                 self.observer.end()
                 passage.begin()
                 self.observer.begin(under_way, passage)
-                body(**kw)
+                try:
+                    body(**kw)
+                except Exception:
+                    passage.raise_kept()
+                    raise
                 passage.check()
                 self._check_deferred(under_way)
 
