@@ -14,6 +14,7 @@ from erm_alembic.planning.model import DataLoss, HalfDoneRevision, Statement, St
 from erm_alembic.planning.record import record_revisions
 from erm_alembic.planning.request import Request
 from erm_alembic.postgres.text.lexer import is_read_or_setting
+from erm_alembic.postgres.text.nature import identifiers
 from erm_alembic.postgres.text.row_changes import adds_or_changes_rows, changes_rows
 from erm_alembic.revisions.facts import RevisionFacts, read_facts
 from erm_alembic.revisions.graph import (
@@ -179,7 +180,8 @@ class _Guide:
         except ErmError as error:
             return Way("take-back", error.what.rstrip("."))
         assert alone is not None  # its file has a downgrade()
-        return Way("take-back", _may_change_rows_twice(alone.step, rest), alone.step, alone.data_loss)
+        closed = _may_change_rows_twice(alone.step, rest) or _renames_what_was_not(alone.step, half)
+        return Way("take-back", closed, alone.step, alone.data_loss)
 
 
 @dataclass(frozen=True)
@@ -204,3 +206,23 @@ def _may_change_rows_twice(down: Step, rest: Step | None) -> str | None:
         f"the statement{where} of its downgrade() changes rows, and it is not certain that the part of upgrade() that "
         "it takes back was done; take it back by hand, then --forget"
     )
+
+
+def _renames_what_was_not(down: Step, half: HalfDone) -> str | None:
+    """A rename that was never done is not passed over: taken back all the same, it may swap what is in use."""
+    done = [_named(identifiers(each.sql)) for each in half.statements if each.state == "done"]
+    for each in down.statements:
+        words = identifiers(each.sql)
+        renames = words[:1] == ["alter"] and ("rename" in words or words[-3:-1] == ["set", "schema"])
+        if renames and _named(words) not in done:
+            where = "" if each.line is None else f" of line {each.line}"
+            return (
+                f"the statement{where} of its downgrade() renames or moves what its upgrade() has not renamed or moved "
+                "so far; take it back by hand, then --forget"
+            )
+    return None
+
+
+def _named(words: Sequence[str]) -> list[str]:
+    """What a rename and its inverse have in common: the same names, in another order."""
+    return sorted(word for word in words if word not in ("column", "if", "exists", "only"))

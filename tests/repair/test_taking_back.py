@@ -57,6 +57,36 @@ def test_what_was_never_dropped_is_not_made_again(project: Project) -> None:
     assert present(project, "part") == []
 
 
+def test_what_was_never_renamed_is_not_renamed(project: Project) -> None:
+    """Two tables that were to change their names stay as they are: the way is closed, and says why."""
+    up = """
+    with op.get_context().autocommit_block():
+        op.execute("CREATE TABLE part (id int)")
+        op.execute("ALTER TABLE part RENAME id TO number")
+    op.execute("ALTER TABLE orders ALTER COLUMN note SET NOT NULL")
+    op.execute("ALTER TABLE orders RENAME TO old_orders")
+    """
+    back = 'op.execute("ALTER TABLE part RENAME COLUMN number TO id")\nop.drop_table("part")'
+    half_done(project, up, 'op.execute("ALTER TABLE old_orders RENAME TO orders")\n' + back)
+    refused = project.erm("repair", "--take-back", *YES)
+    assert refused.returncode == 1
+    assert "renames or moves what its upgrade() has not renamed or moved so far" in refused.stdout + refused.stderr
+    assert present(project, "part") == ["part"]
+
+
+def test_what_was_renamed_is_taken_back(project: Project) -> None:
+    """A rename that is among what is done has its inverse."""
+    up = """
+    with op.get_context().autocommit_block():
+        op.execute("CREATE TABLE part (id int)")
+        op.execute("ALTER TABLE part RENAME id TO number")
+    op.execute("ALTER TABLE orders ALTER COLUMN note SET NOT NULL")
+    """
+    half_done(project, up, 'op.execute("ALTER TABLE part RENAME COLUMN number TO id")\nop.drop_table("part")')
+    repaired(project.erm("repair", "--take-back", *YES))
+    assert present(project, "part") == []
+
+
 def test_what_cannot_be_made_again_is_not_passed_over(project: Project) -> None:
     """A view that upgrade() has dropped and that downgrade() cannot make again is a failure, as in a rollback."""
     execute(project, "CREATE VIEW notes AS SELECT note FROM orders")
