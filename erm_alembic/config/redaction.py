@@ -2,7 +2,8 @@
 
 Two nets, because neither is enough. Secrets that were revealed in this process are known by their text, and are masked
 wherever they appear, also percent-encoded, quoted or escaped. Passwords that nobody registered (those of an env.py's
-own URL) are masked by their place: after `://user:` and after `password=`.
+own URL) are masked by their place: after `://user:` and after `password=`. A variable in that place, as erm.yaml has
+it (`${DB_PASSWORD}`), is no password: it stays, so that the line can be pasted.
 """
 
 from __future__ import annotations
@@ -22,8 +23,11 @@ _SHORTEST_ANYWHERE = 8
 
 _WORD = re.compile(r"[^\s\"'<>]+")
 _USER = re.compile(r"://[^:/?#@]*:")
+_VARIABLE = re.compile(r"\$\{\w+\}")
 _KEYWORD = re.compile(
-    r"(?i)\b((?:ssl)?password|passwd|PGPASSWORD)(\s*=\s*)('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^\s&'\"]+)"
+    r"(?i)\b((?:ssl)?password|passwd|PGPASSWORD)(\s*=\s*)"
+    r"(?!\$\{\w+\}(?:[\s&'\"]|$))"
+    r"('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^\s&'\"]+)"
 )
 
 _secrets: set[str] = set()
@@ -57,6 +61,8 @@ def redact(text: str) -> str:
     Example:
         >>> redact("cannot reach postgresql://app:hunter2@db/shop")
         'cannot reach postgresql://app:***@db/shop'
+        >>> redact("url: postgresql://app:${DB_PASSWORD}@db/shop")
+        'url: postgresql://app:${DB_PASSWORD}@db/shop'
     """
     if _secrets:
         text = _compiled().sub(MASK, text)
@@ -84,7 +90,9 @@ def _without_userinfo(word: re.Match[str]) -> str:
     """A URL without its password, which ends at the last `@`: people forget to encode theirs."""
     head, at, tail = word[0].rpartition("@")
     user = _USER.search(head) if at else None
-    return f"{head[: user.end()]}{MASK}@{tail}" if user else word[0]
+    if user is None or _VARIABLE.fullmatch(head, user.end()):
+        return word[0]
+    return f"{head[: user.end()]}{MASK}@{tail}"
 
 
 def _compiled() -> re.Pattern[str]:

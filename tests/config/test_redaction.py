@@ -69,3 +69,19 @@ def test_an_address_that_cannot_be_read_is_masked_whole(secret: str) -> None:
     """What is no address of PostgreSQL is a secret from its first letter to its last."""
     register_address(f"mysql://app:{secret}@db/shop")
     assert redact(f"<mysql://app:{secret}@db/shop> {secret}") == "<***> ***"
+
+
+def test_a_variable_in_the_place_of_a_password_can_be_pasted_and_hides_nothing() -> None:
+    """`${NAME}` alone stays, as erm.yaml has it; whatever is more than that is masked as a password."""
+    for line in (
+        'database: {url: "postgresql://app:${DB_PASSWORD}@db/shop"}',
+        "host=db password=${DB_PASSWORD} user=app",
+    ):
+        assert redact(line) == line
+    for line in (
+        "postgresql://app:${DB}hunter2@db",
+        "postgresql://app:${A:-hunter2}@db",
+        "postgresql://app:${A}@hunter2@db",
+    ):
+        assert "hunter2" not in redact(line)
+    assert redact("password=${A}hunter2 user=app") == "password=*** user=app"
