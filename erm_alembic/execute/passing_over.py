@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import psycopg2
@@ -10,6 +10,7 @@ from psycopg2.extensions import cursor as PlainCursor
 
 from erm_alembic.execute.clearing import Clearing
 from erm_alembic.execute.noting import gated, in_transaction
+from erm_alembic.postgres.indexes import relation_named
 from erm_alembic.postgres.intercept import GatedConnection, GatedCursor, Send
 from erm_alembic.postgres.text.lexer import SAVEPOINTS, Token, is_read_or_setting, split_statements, statement_kinds
 from erm_alembic.postgres.text.nature import nature
@@ -24,6 +25,7 @@ ENDS = frozenset({"COMMIT", "END", "ROLLBACK", "ABORT", "BEGIN", "START"})
 OPAQUE = frozenset({"DO", "CALL", "EXECUTE", ""})
 # These take several objects, or do several things, one after the other: a part of it may be there.
 LISTS = frozenset({"DROP", "ALTER", "TRUNCATE", "GRANT", "REVOKE"})
+AROUND_NAMES = ("CONCURRENTLY", "IF", "EXISTS", "CASCADE", "RESTRICT")
 
 
 def is_one_thing(sql: str) -> bool:
@@ -74,6 +76,7 @@ class PassingOver:
         clearing: removes what an earlier build left in the way of one that is sent.
         before_commit: called before anything is committed, or sent outside a transaction.
         passed_over: where is noted what is passed over.
+        stood_before: by the name of an index that the revision was to build, the OIDs of those that were there then.
     """
 
     has_progress = False
@@ -84,9 +87,11 @@ class PassingOver:
         clearing: Clearing,
         before_commit: Callable[[], None],
         passed_over: list[str],
+        stood_before: Mapping[str, frozenset[int]] | None = None,
     ) -> None:
         self._tell, self._clearing = tell, clearing
         self._before_commit, self._passed_over = before_commit, passed_over
+        self._stood_before = stood_before or {}
 
     def begin(self) -> None:
         """The downgrade() is about to run, for the first time or once more after it was rolled back."""
@@ -120,6 +125,10 @@ class PassingOver:
         if kinds & (ENDS | SAVEPOINTS) or is_read_or_setting(sql) or not is_one_thing(sql):
             send()
             return
+        other = self._made_by_others(cursor, sql)
+        if other is not None:
+            self._pass_over(cursor, line, f"index {other} was not made by this revision")
+            return
         try:
             if alone:
                 send()
@@ -129,11 +138,26 @@ class PassingOver:
             # Within a function, or a trigger, it is not the statement's own object that is not there.
             if error.pgcode not in nothing_to_do(sql) or error.diag.context:
                 raise
-            cursor.held_back, cursor.noted_rowcount = True, 0
-            place = "" if line is None else f"line {line}: "
-            passed = f"{place}{error.diag.message_primary or type(error).__name__}"
-            self._passed_over.append(passed)
-            self._tell(f"Passed over, {passed}.")
+            self._pass_over(cursor, line, error.diag.message_primary or type(error).__name__)
+
+    def _pass_over(self, cursor: GatedCursor, line: int | None, why: str) -> None:
+        cursor.held_back, cursor.noted_rowcount = True, 0
+        passed = why if line is None else f"line {line}: {why}"
+        self._passed_over.append(passed)
+        self._tell(f"Passed over, {passed}.")
+
+    def _made_by_others(self, cursor: GatedCursor, sql: str) -> str | None:
+        """The index that a DROP INDEX names, where it stood there before the revision could build one of that name."""
+        (words,) = split_statements(sql)
+        if not self._stood_before or not (words[0].says("DROP") and words[1].says("INDEX")):
+            return None
+        named = [word for word in words[2:] if not word.says(*AROUND_NAMES)]
+        before = self._stood_before.get(named[-1].name) if named else None
+        if not before:
+            return None
+        name = "".join(word.text for word in named)
+        with cursor.connection.cursor(cursor_factory=PlainCursor) as side:
+            return name if relation_named(side, name) in before else None
 
     def committing(self, connection: GatedConnection) -> None:
         """A transaction of the downgrade() is about to be committed, before its end."""

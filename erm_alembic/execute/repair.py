@@ -223,7 +223,10 @@ class _TakenBack(_Repair):
 
     def _passing_over(self, _course: Course, _under_way: StepUnderWay) -> Passage:
         tell = self.run.progress.note
-        return PassingOver(tell, Clearing(self.locks.sending, tell), self._before_commit, self._passed_over)
+        builds = [each for each in self.repairing.ways.found.statements if each.index_name is not None]
+        stood = {str(each.index_name): frozenset(each.indexes_before) for each in reversed(builds)}
+        clearing = Clearing(self.locks.sending, tell)
+        return PassingOver(tell, clearing, self._before_commit, self._passed_over, stood)
 
     def _forgetting(self, recorded: Callable[..., None]) -> Callable[..., None]:
         """With the end of the downgrade, in the same transaction, the ledger forgets how far the upgrade came."""

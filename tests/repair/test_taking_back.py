@@ -57,6 +57,20 @@ def test_what_was_never_dropped_is_not_made_again(project: Project) -> None:
     assert present(project, "part") == []
 
 
+def test_an_index_that_somebody_else_made_stays(project: Project) -> None:
+    """That it was there is why the revision failed; the downgrade() does not drop it, and drops the revision's own."""
+    execute(project, "CREATE INDEX theirs ON orders (note)")
+    up = """
+    with op.get_context().autocommit_block():
+        op.execute("CREATE INDEX CONCURRENTLY ours ON orders (id)")
+        op.execute("CREATE INDEX CONCURRENTLY theirs ON orders (note)")
+    """
+    half_done(project, up, 'op.execute("DROP INDEX theirs")\nop.execute("DROP INDEX ours")')
+    document = repaired(project.erm("repair", "--take-back", *YES))
+    assert document["passed_over"][0].endswith("index theirs was not made by this revision")
+    assert present(project, "ours", "theirs") == ["theirs"]
+
+
 def test_what_was_never_renamed_is_not_renamed(project: Project) -> None:
     """Two tables that were to change their names stay as they are: the way is closed, and says why."""
     up = """
