@@ -184,7 +184,7 @@ def rollback(
         >>> erm_alembic.rollback("staging", steps=1).outcome.current
         ('3a1f5c0e7b21',)
     """
-    if allow_data_loss:
+    if allow_data_loss and all(override.rule != "data-loss" for override in overrides):
         overrides = (*overrides, Override("data-loss", "--allow-data-loss"))
     overrides = verify_overrides(overrides)
     opened = open_project(env, config, options, to_write=True)

@@ -128,11 +128,12 @@ def _check_combination(request: Request) -> None:
         raise _refuse(f"--allow-data-loss is for a rollback, not for {mode.value}.", "Leave it out.")
     if request.only_plans:
         _check_unused(request)
-    if request.reason and not request.override:
+    if request.reason and not request.override and not request.allow_data_loss:
         raise _refuse("--reason says why a rule is overridden, and none is.", "Add --override RULE.")
     if request.override and not request.reason:
         raise _refuse("--override needs --reason TEXT.", "Say why the rule may pass: it is kept in the ledger.")
-    if len(request.reason) not in (1, len(request.override)):
+    # With --allow-data-loss, the reason after those of the overrides is its own.
+    if len(request.reason) not in (1, len(request.override), len(request.override) + request.allow_data_loss):
         raise _refuse(
             f"{len(request.override)} times --override and {len(request.reason)} times --reason.",
             "Give one --reason for all of them, or one for each: --override RULE --reason TEXT",
@@ -165,8 +166,11 @@ def _options(request: Request) -> AlembicOptions:
 def _overrides(request: Request) -> tuple[Override, ...]:
     from erm_alembic.migrate import Override
 
-    reasons = request.reason * len(request.override) if len(request.reason) == 1 else request.reason
-    return tuple(Override(rule=rule, reason=reason) for rule, reason in zip(request.override, reasons, strict=True))
+    rules = request.override
+    if request.allow_data_loss and len(request.reason) == len(rules) + 1:
+        rules = (*rules, "data-loss")
+    reasons = request.reason * len(rules) if len(request.reason) == 1 else request.reason
+    return tuple(Override(rule=rule, reason=reason) for rule, reason in zip(rules, reasons, strict=True))
 
 
 def _plan(request: Request) -> Plan:

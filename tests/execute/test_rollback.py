@@ -212,6 +212,20 @@ def test_rows_and_values_are_counted(project: Project, one_database: Database) -
     assert project.runs()[-1]["overrides"] == ["data-loss: --allow-data-loss"]
 
 
+@pytest.mark.parametrize(
+    ("overridden", "kept"),
+    [((), []), (("--override", "edited-revision", "--reason", "a comment"), ["edited-revision: a comment"])],
+)
+def test_the_reason_for_losing_data_is_kept(
+    project: Project, one_database: Database, overridden: tuple[str, ...], kept: list[str]
+) -> None:
+    """`--allow-data-loss --reason TEXT` puts the reason into the ledger; with overrides, it comes after theirs."""
+    with_rows(project, one_database, "\n".join(LOSES))
+    code, said = back(project, *overridden, "--allow-data-loss", "--reason", "backed up at noon")
+    assert code == 0, said
+    assert project.runs()[-1]["overrides"] == [*kept, "data-loss: backed up at noon"]
+
+
 def test_what_holds_nothing_needs_no_flag(project: Project, one_database: Database) -> None:
     """Empty tables, columns without values, indexes and a DELETE that meets no row are dropped without a flag."""
     with_rows(project, one_database, "\n".join(LOSES_NOTHING))
