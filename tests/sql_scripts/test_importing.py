@@ -110,6 +110,15 @@ def test_scripts_that_stand_in_the_version_location_stay_where_they_are(project:
             {"1_a.sql": "COPY a FROM stdin;\n", "2_b.sql": b"SELECT '\xe9';"},
             ["1_a.sql:1:1: COPY", "2_b.sql:1:9: the byte"],
         ),
+        (
+            {"1_a.sql": A, "1_b.sql": "COPY b FROM stdin;\n", "3_c_down.sql": b"SELECT '\xe9';"},
+            [
+                "version 1 occurs 2 times",
+                "1_b.sql:1:1: COPY",
+                "3_c_down.sql: there is no script",
+                "3_c_down.sql:1:9: the byte",
+            ],
+        ),
         ({f"{'1' * 33}_a.sql": A}, ["a version of more than 32 characters"]),
         ({"1_a.sql": "-- migrate:down\nDROP TABLE a;"}, ["there is no `-- migrate:up` in it"]),
     ],
@@ -208,6 +217,25 @@ def test_a_script_that_changed_after_the_import_is_refused(project: SqlProject) 
     project.directory({"000001_make_a.up.sql": "CREATE TABLE other (id int);"})
     with pytest.raises(ErmError, match="differ, although they are the same migration"):
         imported(folder)
+
+
+def test_all_scripts_that_changed_are_told_at_once(project: SqlProject) -> None:
+    """Nobody has to import again to learn of the next one."""
+    folder = project.directory(GOLANG)
+    imported(folder)
+    project.directory(dict.fromkeys(("000001_make_a.up.sql", "000002_make_b.up.sql"), "SELECT 'other';"))
+    with pytest.raises(ErmError, match="2 of the migrations are others in the project") as raised:
+        imported(folder)
+    assert "000001_make_a.up.sql" in str(raised.value) and "000002_make_b.up.sql" in str(raised.value)
+
+
+def test_a_down_script_that_was_written_after_the_import_is_seen(project: SqlProject) -> None:
+    """What stands beside the revision is what a rollback runs, whatever the old directory lacks."""
+    folder = project.directory({"1_a.up.sql": A})
+    assert "no down script" in imported(folder).adoption.steps[0].notes[0]
+    assert "no down script" in imported(folder).adoption.steps[0].notes[0]
+    (project.versions / "1_a.down.sql").write_text("DROP TABLE a;", encoding="utf-8")
+    assert imported(folder).adoption.steps[0].notes == ()
 
 
 def test_a_script_that_needs_a_mark_is_told(project: SqlProject) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -72,12 +72,16 @@ def plan_adoption(project: AlembicProject, source: SourceDirectory, version_path
         folder = _folder(scripts, source, version_path, called_from)
         known = {script.revision: script for script in scripts.walk_revisions()}
         before = [migration for migration in source.migrations if migration.version in known]
-        for migration in before:
-            _refuse_other(migration, known[migration.version])
+        _refuse_others([problem for each in before if (problem := _other(each, known[each.version]))])
         new = [migration for migration in source.migrations if migration.version not in known]
         parent = _parent(scripts, source.migrations, before, new)
         steps = [
-            AdoptionStep(each.version, project.relative(known[each.version].path), "there", _notes(each))
+            AdoptionStep(
+                each.version,
+                project.relative(known[each.version].path),
+                "there",
+                _notes_beside(each, known[each.version]),
+            )
             for each in before
         ]
         files: list[NewFile] = []
@@ -141,21 +145,42 @@ def _is_there(place: Path, script: Path) -> bool:
     return place.is_file() and (place.samefile(script) or place.read_bytes() == script.read_bytes())
 
 
-def _refuse_other(migration: SourceMigration, script: Script) -> None:
-    up = getattr(script.module, "upgrade_sql", None)
-    there = Path(script.path).with_name(str(up)) if up else None
-    if there is None or there.name != migration.up.name:
-        raise UsageError(
+def _other(migration: SourceMigration, script: Script) -> tuple[str, str] | None:
+    """What makes the project's revision another one than the migration of its id, and what to do; None for nothing."""
+    there = _imported(migration, script)
+    if there is None or there.up.name != migration.up.name:
+        return (
             f"{script.path} is another revision {migration.version}.",
-            effect=NOTHING_WRITTEN,
-            cure=f"Give one of the two another id; the other one is {migration.up}.",
+            f"Give one of the two another id; the other one is {migration.up}.",
         )
-    if there.is_file() and not same_sql(read(there), read(migration.up)):
+    if there.up.is_file() and not same_sql(read(there.up), read(migration.up)):
+        return (
+            f"{migration.up} and {there.up} differ, although they are the same migration.",
+            "Make them equal, or take the older one away.",
+        )
+    return None
+
+
+def _refuse_others(problems: Sequence[tuple[str, str]]) -> None:
+    """Refuse all of them in one message."""
+    if len(problems) == 1:
+        raise UsageError(problems[0][0], effect=NOTHING_WRITTEN, cure=problems[0][1])
+    if problems:
         raise UsageError(
-            f"{migration.up} and {there} differ, although they are the same migration.",
+            f"{len(problems)} of the migrations are others in the project:\n"
+            + "\n".join(f"  {what} {cure}" for what, cure in problems),
             effect=NOTHING_WRITTEN,
-            cure="Make them equal, or take the older one away.",
+            cure="Correct this, then run the command again.",
         )
+
+
+def _imported(migration: SourceMigration, script: Script) -> SourceMigration | None:
+    """The migration as it stands beside its revision now; None where the revision is not of SQL scripts."""
+    up, down = (getattr(script.module, name, None) for name in ("upgrade_sql", "downgrade_sql"))
+    if not up:
+        return None
+    beside = Path(script.path)
+    return replace(migration, up=beside.with_name(str(up)), down=beside.with_name(str(down or migration.down.name)))
 
 
 def _parent(
@@ -195,6 +220,14 @@ def _stub(migration: SourceMigration, parent: str | None, folder: Path, scripts:
         folder=folder,
         scripts_dir=Path(scripts.dir),
     )
+
+
+def _notes_beside(migration: SourceMigration, script: Script) -> tuple[str, ...]:
+    """What to know about a migration that was imported before: its scripts beside the revision are those that run."""
+    there = _imported(migration, script)
+    if there is None or not there.up.is_file():
+        return _notes(migration)
+    return _notes(there)
 
 
 def _notes(migration: SourceMigration) -> tuple[str, ...]:

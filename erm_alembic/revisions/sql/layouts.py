@@ -148,17 +148,16 @@ def read_directory(folder: Path, wanted: str | None = None) -> SourceDirectory:
     _refuse_folders_below(folder, layout)
     placed = {path: place for path in files if (place := layout.placed(path)) is not None}
     problems = _naming_problems(placed, layout)
-    migrations = [] if problems else _paired(placed, layout)
-    problems += [problem for migration in migrations for problem in _content_problems(migration)]
+    problems += [problem for path, (_, _, way) in placed.items() for problem in _content_problems(path, way)]
     if problems:
         raise ProjectError(
-            f"{len(problems)} of the scripts in {folder} cannot be imported:\n"
-            + "\n".join(f"  {problem}" for problem in problems)
+            f"The scripts in {folder} cannot be imported:\n" + "\n".join(f"  {problem}" for problem in problems)
             if len(problems) > 1
             else problems[0],
             effect=NOTHING_WRITTEN,
             cure="Correct this, then run the command again.",
         )
+    migrations = _paired(placed, layout)
     return SourceDirectory(
         layout,
         tuple(migrations),
@@ -260,11 +259,10 @@ def _down(up: Path) -> str:
     return f"{up.stem.removesuffix('_up')}_down.sql"
 
 
-def _content_problems(migration: SourceMigration) -> list[str]:
+def _content_problems(path: Path, direction: str) -> list[str]:
+    """What keeps a script from being sent, in the half or the halves that it is read for."""
     problems = []
-    for path, half in ((migration.up, "up"), (migration.down, "down")):
-        if not path.is_file():
-            continue
+    for half in ("up", "down") if direction == "both" else (direction,):
         try:
             script = parse(read(path), path, half)
         except ScriptError as error:
