@@ -10,9 +10,11 @@ import typer
 from erm_alembic.cli import console
 from erm_alembic.cli.options import (
     ConfigOption,
+    DryRunOption,
     EnvironmentOption,
     HeadOption,
     SectionOption,
+    SqlScriptsOption,
     TagOption,
     VerboseOption,
     VersionPathOption,
@@ -39,10 +41,10 @@ Examples:
 def gen(
     message: Annotated[str | None, typer.Option("-m", "--message", metavar="TEXT", help="What changes.")] = None,
     env: EnvironmentOption = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the revision; write nothing.")] = False,
+    dry_run: DryRunOption = False,
     diff: Annotated[bool, typer.Option("--diff", help="List the differences; write nothing.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Exit 1 when there are differences; write nothing.")] = False,
-    sql: Annotated[bool, typer.Option("--sql", help="Write the revision as a pair of SQL scripts.")] = False,
+    sql: SqlScriptsOption = False,
     head: HeadOption = None,
     version_path: VersionPathOption = None,
     x: XOption = None,

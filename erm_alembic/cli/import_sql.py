@@ -13,6 +13,7 @@ from erm_alembic.cli import console
 from erm_alembic.cli.options import (
     AcceptEnvironmentOption,
     ConfigOption,
+    DryRunOption,
     EnvironmentOption,
     SectionOption,
     TagOption,
@@ -41,7 +42,7 @@ def import_sql(
         str | None,
         typer.Option("--from", metavar="TOOL", help="golang-migrate, dbmate or erm. Default: found out."),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show each step; write nothing.")] = False,
+    dry_run: DryRunOption = False,
     table: Annotated[
         str | None, typer.Option("--table", metavar="[SCHEMA.]NAME", help="The tool's table, if not the usual one.")
     ] = None,

@@ -7,7 +7,14 @@ from typing import Annotated
 import typer
 
 from erm_alembic.cli import console
-from erm_alembic.cli.options import ConfigOption, HeadOption, SectionOption, VerboseOption, VersionPathOption
+from erm_alembic.cli.options import (
+    ConfigOption,
+    HeadOption,
+    SectionOption,
+    SqlScriptsOption,
+    VerboseOption,
+    VersionPathOption,
+)
 from erm_alembic.errors import UsageError
 from erm_alembic.render.safe import one_line
 
@@ -21,7 +28,7 @@ def register(app: typer.Typer) -> None:
     def new(
         name: Annotated[str, typer.Argument(help="What changes, in a few words.")],
         head: HeadOption = None,
-        sql: Annotated[bool, typer.Option("--sql", help="Write a pair of SQL scripts.")] = False,
+        sql: SqlScriptsOption = False,
         splice: Annotated[bool, typer.Option("--splice", help="Allow --head to be no head: starts a branch.")] = False,
         version_path: VersionPathOption = None,
         config: ConfigOption = None,

@@ -22,6 +22,7 @@ __all__ = [
     "AcceptEnvironmentOption",
     "AllowDataLossOption",
     "ConfigOption",
+    "DryRunOption",
     "EnvironmentOption",
     "Format",
     "FormatOption",
@@ -29,6 +30,7 @@ __all__ = [
     "Invocation",
     "ReasonOption",
     "SectionOption",
+    "SqlScriptsOption",
     "TagOption",
     "VerboseOption",
     "VersionPathOption",
@@ -195,3 +197,5 @@ ReasonOption = Annotated[
     list[str] | None, typer.Option("--reason", metavar="TEXT", help="Why; it is kept in the ledger.")
 ]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would be written; write nothing.")]
+SqlScriptsOption = Annotated[bool, typer.Option("--sql", help="Write the revision as a pair of SQL scripts.")]

@@ -25,6 +25,20 @@ def test_only_the_command_line_prints() -> None:
         assert min(lines) > last.lineno
 
 
+def test_only_the_console_writes_for_the_command_line() -> None:
+    """What goes through console.py is made visible, and its secrets hidden; no command writes around it."""
+    writing = {path.name for path in (PACKAGE / "cli").glob("*.py") if _writes(ast.parse(path.read_text("utf-8")))}
+    assert writing == {"console.py"}
+
+
+def _writes(tree: ast.Module) -> bool:
+    """Whether something is written to a stream, by whatever name."""
+    called = [ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    streams = [f"sys.{under}{name}{under}" for name in ("stdout", "stderr") for under in ("", "__")]
+    words = {f"{stream}.{way}" for stream in streams for way in ("write", "writelines", "buffer.write")}
+    return any(name in words or name.split(".")[-1] in ("echo", "secho") or name == "print" for name in called)
+
+
 def _prints(tree: ast.Module) -> list[int]:
     """The lines on which something is printed."""
     return [
