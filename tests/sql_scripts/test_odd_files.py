@@ -33,6 +33,17 @@ def test_what_is_no_file_of_the_directory(tmp_path: Path, kind: str, said: str) 
         read_directory(folder)
 
 
+def test_all_that_is_no_file_of_the_directory_is_told_at_once(tmp_path: Path) -> None:
+    """A link and a pipe in one message."""
+    folder = tmp_path / "sql"
+    folder.mkdir()
+    (tmp_path / "secret").write_text("SELECT 1;", encoding="utf-8")
+    (folder / "000001_a.up.sql").symlink_to(tmp_path / "secret")
+    os.mkfifo(folder / "000002_b.up.sql")
+    with pytest.raises(UsageError, match=r"(?s)000001_a\.up\.sql is a link .*000002_b\.up\.sql is no file"):
+        read_directory(folder)
+
+
 def test_a_link_within_the_directory_is_a_script(project: SqlProject) -> None:
     """A link to a file of the same directory hands out nothing of another one."""
     folder = project.directory(GOLANG)

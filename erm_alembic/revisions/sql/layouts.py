@@ -168,15 +168,14 @@ def read_directory(folder: Path, wanted: str | None = None) -> SourceDirectory:
 
 def _refuse_what_is_no_file_of(folder: Path, scripts: list[Path]) -> None:
     """What a link leads to elsewhere is no script of this directory, and would be copied; a pipe would never end."""
-    home = folder.resolve()
+    home, problems = folder.resolve(), []
     for path in scripts:
         if path.exists() and not path.is_file():
-            said = "is no file, but a pipe or a device"
+            problems.append(f"{path} is no file, but a pipe or a device.")
         elif path.is_symlink() and not path.resolve().is_relative_to(home):
-            said = f"is a link to a file outside of {folder}"
-        else:
-            continue
-        raise UsageError(f"{path} {said}.", effect=NOTHING_WRITTEN, cure="Put the script itself there.")
+            problems.append(f"{path} is a link to a file outside of {folder}.")
+    if problems:
+        raise UsageError("\n".join(problems), effect=NOTHING_WRITTEN, cure="Put the script itself there.")
 
 
 def _layout(folder: Path, files: list[Path], wanted: str | None) -> Layout:
