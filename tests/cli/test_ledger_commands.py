@@ -179,18 +179,19 @@ def test_status_as_json(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> Non
 
 
 def test_history_in_words(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
-    """Each run has a line, each of its revisions another, errors under them."""
+    """Each run has a line, each of its revisions another, errors under them and not a second time under the run."""
     failed = replace(
         RUN,
         overrides=("data-loss: it is only a cache",),
         id=8,
         outcome="failed",
+        error="boom",
         git_commit=None,
         revisions=(replace(RECORD, outcome="failed", error="boom"),),
     )
     cut_off = replace(RUN, id=9, outcome=None, finished_at=None, revisions=())
     pipeline = install(monkeypatch, FakePipeline(runs=(cut_off, failed, RUN)))
-    assert erm(capsys, "history", "--env", "prod", "--limit", "3") == (
+    assert erm(capsys, "history", "-v", "--env", "prod", "--limit", "3") == (
         0,
         "run 9  2025-03-01 12:30:00 UTC  apply did not end  prod, ann (deployer)@ci-4, erm 0.1.0,"
         " commit 0123456789ab\n"
