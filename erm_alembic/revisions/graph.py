@@ -165,6 +165,20 @@ def upgrade_steps(scripts: ScriptDirectory, heads: Sequence[str], target: str) -
     ]
 
 
+def _refuse_what_is_not_applied(scripts: ScriptDirectory, heads: Sequence[str], target: str) -> None:
+    """Where a rollback is to end at a revision of the project that the database does not have, say that."""
+    applied = applied_revisions(scripts, heads)
+    # Only a whole id: what else was typed is Alembic's to resolve, and has its own error.
+    if target in known_revisions(scripts) - applied:
+        where = ", ".join(sorted(heads)) or "base"
+        raise UsageError(
+            f"--to {target}: revision {target} is not applied; the database is at {where}.",
+            effect=NOTHING_READ,
+            cure="Name a revision that is applied and shall remain, or `base`; `erm status` shows where the database "
+            "stands.",
+        ) from None
+
+
 def _no_such_target(error: Exception, target: str, scripts: ScriptDirectory) -> UsageError:
     heads = ", ".join(scripts.get_heads())
     return UsageError(
@@ -188,6 +202,7 @@ def downgrade_steps(scripts: ScriptDirectory, heads: Sequence[str], target: str)
     try:
         return list(scripts.iterate_revisions(tuple(heads), target, select_for_downgrade=True))
     except (CommandError, RevisionError) as error:
+        _refuse_what_is_not_applied(scripts, heads, target)
         raise _no_such_target(error, target, scripts) from error
 
 

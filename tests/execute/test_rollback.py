@@ -57,6 +57,16 @@ def test_an_unknown_revision(project: Project, one_database: Database) -> None:
     assert tables(one_database) == {"first", "second", "third", "alembic_version"}
 
 
+def test_a_revision_above_the_current_one(project: Project) -> None:
+    """`--to` a revision that is not applied says so, where the database is, and nothing of Alembic's insides."""
+    deployed(project)
+    project.table("d4", "fourth", down="c3")
+    code, said = back(project, "--to", "d4")
+    assert code == 2
+    assert "error:  --to d4: revision d4 is not applied; the database is at c3.\n" in said
+    assert "d4" not in said.partition("cure:")[2]
+
+
 @pytest.mark.parametrize(
     ("downgrade", "rule", "said"),
     [
