@@ -70,6 +70,7 @@ def downgrades(
         checked=len(revisions),
         exempted=missing_downgrade.exempted(context),
         off=settings.safety.rules.get(missing_downgrade.CHECK.rule) == "off",
+        irreversible=sum(revision.report.state == "irreversible" for revision in revisions),
     )
     if format_ is Format.json:
         console.write(check_json(found))

@@ -22,12 +22,14 @@ class DowngradeCheck:
         checked: how many revisions were looked at.
         exempted: how many of those without a down script are exempt.
         off: whether safety.rules turns the rule off.
+        irreversible: how many declare that there is no way back.
     """
 
     findings: tuple[Finding, ...]
     checked: int
     exempted: int = 0
     off: bool = False
+    irreversible: int = 0
 
 
 def check_text(found: DowngradeCheck, *, paint: Paint = plain) -> str:
@@ -58,8 +60,15 @@ def _verdict(found: DowngradeCheck) -> str:
     if found.off:
         return "but missing-downgrade is off in safety.rules: nothing is said about their down scripts"
     if found.findings:
-        return f"{len(found.findings)} without a down script"
+        declared = f", {_declared(found)}" if found.irreversible else ""
+        return f"{len(found.findings)} without a down script{declared}"
+    if found.irreversible:
+        return f"{found.checked - found.exempted - found.irreversible} can be rolled back, {_declared(found)}"
     return "every other one can be rolled back" if found.exempted else "every one can be rolled back"
+
+
+def _declared(found: DowngradeCheck) -> str:
+    return f"{found.irreversible} {'is' if found.irreversible == 1 else 'are'} declared irreversible"
 
 
 def check_json(found: DowngradeCheck) -> str:

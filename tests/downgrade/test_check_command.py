@@ -81,6 +81,16 @@ def test_downgrades_since_exempts_and_says_how_many(project: Path) -> None:
     )
 
 
+def test_a_revision_without_a_way_back_is_not_counted_as_one_that_has_it(project: Path) -> None:
+    """What is declared irreversible passes, and the summary does not say that it can be rolled back."""
+    for name in ("a1", "b2"):
+        file = project / f"migrations/versions/{name}_x.py"
+        file.write_text(f"irreversible = 'data is merged'\n{file.read_text()}")
+    result = erm(project, "check", "downgrades")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == "3 revisions checked, 1 can be rolled back, 2 are declared irreversible.\n"
+
+
 def test_a_single_file_is_exempt_by_the_whole_graph(project: Path) -> None:
     """pre-commit gives one file; its place in the graph comes from the others."""
     (project / "erm.yaml").write_text("safety: {downgrades_since: b2}\n")
