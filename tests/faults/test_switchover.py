@@ -154,7 +154,7 @@ def test_the_primary_turns_read_only(project: Project, one_database: Database) -
     until(lambda: one_database.execute("SHOW default_transaction_read_only") == [("off",)])
     assert code == 1
     assert "in a read-only transaction (SQLSTATE 25006)" in out, out
-    assert "cure:   The database is read-only now: find out where, or when, it may be written; then apply" in out, out
+    assert "cure:   The database is read-only now: find out where, or when, it may be written; then run" in out, out
     assert "The end of run 1 could not be written to the ledger: failed." in err
     assert tables(one_database) == {"first", "second", "alembic_version"}
     assert project.apply().returncode == 0
