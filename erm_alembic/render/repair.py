@@ -137,9 +137,22 @@ def _way(ways: Ways, way: Way, typed: tuple[str, ...], verbose: bool, paint: Pai
     ]
     for statement in way.statements:
         lines += _to_send(statement, verbose)
+    if way.action == "mark-done":
+        lines += _assumed(ways.way("resume"), verbose)
     if way.step is not None and way.step.rendered == "partial":
         lines.append(f"    {paint('not complete:', 'warn')} {one_line(way.step.reason or '')}")
     lines += [f"    {paint('loses', 'bad')} {_loss(loss)}" for loss in way.data_loss if loss.rows != 0]
+    return lines
+
+
+def _assumed(resume: Way, verbose: bool) -> list[str]:
+    """What is left of the revision, for whoever says that it was done by hand."""
+    if not resume.statements:
+        return []
+    partial = resume.step is not None and resume.step.rendered == "partial"
+    lines = [f"    Assumed to be done{', as far as it is known' if partial else ''}:"]
+    for statement in resume.statements:
+        lines += _to_send(statement, verbose)
     return lines
 
 

@@ -50,6 +50,19 @@ def test_a_half_done_revision_is_shown_with_its_next_statement(project: Project)
     assert [(each["rule"], each["severity"]) for each in plan["findings"]] == [("half-done-revision", "info")]
 
 
+def test_mark_done_lists_what_is_taken_for_done(project: Project) -> None:
+    """Before it is recorded, the statements that must have been finished by hand stand there with their lines."""
+    half_done(project)
+    shown = project.erm("repair").stdout.partition("--mark-done")[2].partition("--take-back")[0]
+    assert "    Assumed to be done:\n" in shown
+    assumed = shown.partition("Assumed to be done:\n")[2].split("\n\n")[0].splitlines()
+    assert assumed[0].split()[0] == str(line_of(project, "SET NOT NULL"))
+    assert [line.split(maxsplit=1)[1] for line in assumed] == [
+        "ALTER TABLE orders ALTER COLUMN note SET NOT NULL",
+        "CREATE TABLE last (id int)",
+    ]
+
+
 def test_each_way_out_shows_what_it_would_send(project: Project) -> None:
     """Resume has the rest of upgrade(), take-back the whole of downgrade(); the other two send nothing."""
     half_done(project)
