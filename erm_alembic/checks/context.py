@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -40,6 +41,12 @@ class CheckContext:
     def drift(self) -> tuple[Drift, ...]:
         """Differences between the recorded history and the files."""
         return self.plan.drift if self.plan is not None else ()
+
+    @property
+    def env_option(self) -> str:
+        """What a command that is named as a cure ends with, so that it goes to the plan's database too."""
+        environment = "dev" if self.plan is None else self.plan.environment
+        return "" if environment == "dev" else f" --env {shlex.quote(environment)}"
 
 
 @dataclass(frozen=True)

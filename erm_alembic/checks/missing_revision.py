@@ -21,7 +21,7 @@ def _check(context: CheckContext) -> Iterator[Finding]:
                 f"Revision {drift.object} was applied to this database, but no file of the project declares it: "
                 "neither what it did nor how to take it back is known here.",
                 "Check out the branch that has the file, or write it back from the ledger: "
-                f"`erm history restore {drift.object}`.",
+                f"`erm history restore {drift.object}{context.env_option}`.",
                 revision=drift.object,
                 path=drift.path,
             )

@@ -20,6 +20,9 @@ def test_a_recorded_revision_without_a_file_is_an_error_with_the_way_to_restore_
         "neither what it did nor how to take it back is known here."
     )
     assert "`erm history restore 4f2a`" in finding.help
+    prod = replace(EMPTY, environment="prod", drift=(drift,))
+    (finding,) = run_checks(CheckContext(plan=prod), {}, (CHECK,))
+    assert "`erm history restore 4f2a --env prod`" in finding.help
 
 
 def test_drift_of_another_kind_is_left_to_its_own_check() -> None:
