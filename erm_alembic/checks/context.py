@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from erm_alembic.config.env_option import env_option
 from erm_alembic.findings import Finding, Severity
 
 if TYPE_CHECKING:
@@ -45,8 +45,7 @@ class CheckContext:
     @property
     def env_option(self) -> str:
         """What a command that is named as a cure ends with, so that it goes to the plan's database too."""
-        environment = "dev" if self.plan is None else self.plan.environment
-        return "" if environment == "dev" else f" --env {shlex.quote(environment)}"
+        return "" if self.plan is None else env_option(self.plan.environment)
 
 
 @dataclass(frozen=True)

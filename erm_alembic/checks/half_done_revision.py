@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from erm_alembic.checks.context import Check, CheckContext
+from erm_alembic.config.env_option import env_option
 from erm_alembic.findings import Finding
 from erm_alembic.planning.model import HalfDoneRevision, Plan
 
 __all__ = ["CHECK", "hindrances"]
 
 RULE = "half-done-revision"
-REPAIR = "`erm repair {revision}` shows what is committed and how to go on: resume it, take it back, or mark it done"
+REPAIR = (
+    "`erm repair {revision}{env}` shows what is committed and how to go on: resume it, take it back, or mark it done"
+)
 PASS = "`--override half-done-revision --reason TEXT` lets {mode} run all the same."
 
 
@@ -65,7 +68,7 @@ def _resumed(half: HalfDoneRevision, plan: Plan) -> Finding:
         RULE,
         "info",
         f"{_fact(half)}; {going_on}",
-        f"{REPAIR.format(revision=half.revision)}.",
+        f"{_repair(half, plan)}.",
         revision=half.revision,
         path=half.path,
         line=half.next_line,
@@ -73,7 +76,7 @@ def _resumed(half: HalfDoneRevision, plan: Plan) -> Finding:
 
 
 def _stuck(half: HalfDoneRevision, plan: Plan, obstacle: str) -> Finding:
-    help_ = f"{REPAIR.format(revision=half.revision)}. {PASS.format(mode=_mode(plan))}"
+    help_ = f"{_repair(half, plan)}. {PASS.format(mode=_mode(plan))}"
     if half.obstacle == "edited":
         help_ = f"Take the edit back and {_mode(plan)} goes on where it was; or {help_[0].lower()}{help_[1:]}"
     if half.obstacle == "file-gone":
@@ -87,6 +90,10 @@ def _stuck(half: HalfDoneRevision, plan: Plan, obstacle: str) -> Finding:
         path=half.path,
         line=half.last_line,
     )
+
+
+def _repair(half: HalfDoneRevision, plan: Plan) -> str:
+    return REPAIR.format(revision=half.revision, env=env_option(plan.environment))
 
 
 def _fact(half: HalfDoneRevision) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from erm_alembic.config.document import Document, InvalidConfiguration, KeyPath, Problem, dotted, read_document
+from erm_alembic.config.env_option import DEFAULT_ENVIRONMENT
 from erm_alembic.config.in_force import origins_of, settings_of
 from erm_alembic.config.interpolation import UnsetVariable, has_variables
 from erm_alembic.config.profiles import SECTIONS, declared_profiles, effective, profile_data
@@ -31,7 +32,6 @@ __all__ = ["check_file", "find_file", "load_settings"]
 FILE_NAME = "erm.yaml"
 URL_VARIABLE = "ERM_DATABASE_URL"
 ENVIRONMENT_VARIABLE = "ERM_ENV"
-DEFAULT_ENVIRONMENT = "dev"
 
 
 class NoDatabase(ConfigurationError):

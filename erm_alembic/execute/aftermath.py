@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import psycopg2
 
+from erm_alembic.config.env_option import env_option
 from erm_alembic.errors import ErmError
 from erm_alembic.execute.cures import Circumstances, cure_of
 from erm_alembic.execute.run import Course
@@ -43,7 +44,8 @@ def aftermath_of(course: Course, error: BaseException | None) -> Aftermath:
         statement_timeout=course.limits.statement_timeout,
         refusal=step.refusal,
     )
-    return Aftermath(_effect(course, step), None if error is None else cure_of(error, around))
+    cure = f"To go on, {around.again}." if error is None else cure_of(error, around)
+    return Aftermath(_effect(course, step), cure)
 
 
 def _effect(course: Course, step: StepUnderWay) -> str | None:
@@ -64,21 +66,26 @@ def _effect(course: Course, step: StepUnderWay) -> str | None:
             )
         return f"Revision {revision} was undone: nothing of it stays."
     left = [str(each) for each in invalid if each.revision == revision]
-    return " ".join([_stays(found, course.under_way), *(f"{each[0].upper()}{each[1:]}." for each in left)])
+    return " ".join(
+        [
+            _stays(found, course.under_way, env_option(course.run.survey.plan.environment)),
+            *(f"{each[0].upper()}{each[1:]}." for each in left),
+        ]
+    )
 
 
-def _stays(half: HalfDone, step: StepUnderWay | None) -> str:
+def _stays(half: HalfDone, step: StepUnderWay | None, env: str) -> str:
     obstacle = obstacle_of(half, None if step is None else step.pending.facts)
     if obstacle == "taking-back":
         return (
-            f"Revision {half.revision} is taken back in part: `erm repair {half.revision} --take-back` goes on there."
+            f"Revision {half.revision} is taken back in part: "
+            f"`erm repair {half.revision} --take-back{env}` goes on there."
         )
     stay = sum(each.state == "done" for each in half.statements)
     ending = "the next run goes on behind that."
     if obstacle is not None:
-        ending = (
-            f"no run can go on behind that: {OBSTACLES[obstacle]}. `erm repair {half.revision}` shows the ways out."
-        )
+        way_out = f"`erm repair {half.revision}{env}` shows the ways out."
+        ending = f"no run can go on behind that: {OBSTACLES[obstacle]}. {way_out}"
     if not stay:
         cut_off = f"`{half.statements[-1].sql}` of revision {half.revision} was cut off outside a transaction"
         return f"{cut_off}." if obstacle is None else f"{cut_off}; {ending}"

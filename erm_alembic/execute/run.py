@@ -14,6 +14,7 @@ from psycopg2.extensions import cursor as PlainCursor
 from sqlalchemy import Connection
 
 from erm_alembic.checks.overrides import Override
+from erm_alembic.config.env_option import env_option
 from erm_alembic.config.redaction import first_line
 from erm_alembic.errors import EnvironmentRefused, Refused
 from erm_alembic.execute.bookkeeping import open_last_transaction, record_revision
@@ -81,9 +82,10 @@ class Run:
     @property
     def command(self) -> str:
         """What is typed again when it did not get to its end; the options that it was given go with it."""
+        env = env_option(self.survey.plan.environment)
         if self.mode == "repair":
-            return f"erm repair {self.survey.request.to} --{self.way}"
-        return "erm migrate" if self.mode == "apply" else "erm migrate --mode rollback"
+            return f"erm repair {self.survey.request.to} --{self.way}{env}"
+        return f"erm migrate{env}" if self.mode == "apply" else f"erm migrate --mode rollback{env}"
 
 
 def resuming(course: Course, under_way: StepUnderWay) -> Passage:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from erm_alembic.checks.half_done_revision import hindrances
+from erm_alembic.config.env_option import env_option
 from erm_alembic.errors import Refused
 from erm_alembic.ledger.progress import HalfDone
 from erm_alembic.planning.build import Survey
@@ -45,5 +46,6 @@ def refuse_what_was_not_shown(
             raise Refused(
                 f"Since it was planned, run {half.run_id} has left a part of revision {half.revision}; {why}.",
                 effect="Nothing was changed.",
-                cure=f"Plan again, to see how far it came; `erm repair {half.revision}` shows the ways out.",
+                cure="Plan again, to see how far it came; "
+                f"`erm repair {half.revision}{env_option(plan.environment)}` shows the ways out.",
             )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from erm_alembic.config.env_option import env_option
 from erm_alembic.errors import UsageError
 from erm_alembic.ledger.model import AppliedSource
 from erm_alembic.ledger.progress import HalfDone
@@ -138,12 +139,13 @@ class _Surveyor:
         """Revisions that are to be taken back and whose files have nothing that could be run for it."""
         return tuple(each.facts.revision for each in self.pending if each.step is None)
 
-    def cannot_run(self) -> str | None:
+    def cannot_run(self, environment: str) -> str | None:
         """Why nothing can be run; None when it can."""
         if self.unknown:
             return (
                 f"the database records {_named(self.unknown)}, which no file of the project declares; write it back "
-                f"with `erm history restore {self.unknown[0]}`, or check out the branch that has it"
+                f"with `erm history restore {self.unknown[0]}{env_option(environment)}`, "
+                "or check out the branch that has it"
             )
         if missing := self.without_way_down():
             script = next(each.facts.downgrade.script for each in self.pending if each.step is None)
@@ -233,7 +235,7 @@ def build_plan(target: Target, project: AlembicProject, request: Request) -> Sur
         steps=steps,
         version_statements=tuple(recorded.version_statements),
         script_start=recorded.script_start,
-        cannot_run=surveyor.cannot_run(),
+        cannot_run=surveyor.cannot_run(target.settings.environment),
         half_done=tuple(
             described(each, files, sent.get((each.revision, each.direction), ())) for each in surveyor.half_done
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from itertools import groupby
 
 from erm_alembic.findings import Finding
 from erm_alembic.planning.model import DataLoss, Drift, Outcome, Plan, Statement, Step
@@ -84,8 +85,10 @@ def _step(step: Step, number: int, width: int, statements: bool, verbose: bool, 
         f"{number:>{width}}. {paint(one_line(step.revision), 'strong')}  {one_line(step.message)}".rstrip(),
         f"{'':>{width}}  {one_line(_file(step))}  ({facts})",
     ]
-    for statement in step.statements if statements else ():
-        lines += _statement(statement, verbose, paint)
+    for statement, same in groupby(step.statements if statements else ()):
+        first, *rest = _statement(statement, verbose, paint)
+        times = len(list(same))  # a loop sends one text again and again
+        lines += [first if times == 1 else f"{first}  ({times:,} times)", *rest]
     if step.rendered == "partial":
         reason = one_line(step.reason or "not every statement could be recorded")
         lines.append(f"{'':>{width}}  {paint('not complete:', 'warn')} {reason}")

@@ -43,7 +43,8 @@ def test_a_revision_that_apply_goes_on_with_is_only_to_know() -> None:
         "of line 14; apply goes on at line 18: ALTER TABLE orders ADD CHECK (id > ?)"
     )
     assert finding.help == (
-        "`erm repair a1b2c3` shows what is committed and how to go on: resume it, take it back, or mark it done."
+        "`erm repair a1b2c3 --env prod` shows what is committed and how to go on: "
+        "resume it, take it back, or mark it done."
     )
 
 

@@ -125,6 +125,15 @@ def test_what_cannot_be_told_is_not_taken_for_the_target() -> None:
     )
 
 
+def test_what_a_loop_sends_is_shown_once() -> None:
+    """Fifty turns of one line are one line with their number."""
+    step = PLAN.steps[0]
+    loop = replace(step, statements=(step.statements[0],) * 50)
+    text = render_text(replace(PLAN, steps=(loop,)))
+    assert text.count(step.statements[0].sql.split()[0]) == 1
+    assert "  (50 times)\n" in text
+
+
 def test_a_finished_run_says_what_it_did() -> None:
     """After an apply, the outcome stands last, and statements are left to verbose."""
     text = render_text(PLAN, DONE)
