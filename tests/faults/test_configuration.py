@@ -49,7 +49,7 @@ def test_the_address_in_alembic_ini_is_not_used_and_said(command: str, tmp_path:
         2,
         "error:  No database is configured. The sqlalchemy.url of alembic.ini is not used.",
     )
-    line = 'database: {url: "postgresql://app:***@db:5433/shop"}'
+    line = 'database: {url: "postgresql://app:${DB_PASSWORD}@db:5433/shop"}'
     assert lines[2] == f"cure:   To use that database, write into erm.yaml:  {line}"
     assert secret not in done.stderr
 
