@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from erm_alembic.findings import Finding, Override, blocking
+from erm_alembic.planning.rehearsal import Estimate, Observed, Proof, Rehearsal
 from erm_alembic.revisions.source.downgrade import DowngradeState
 
 __all__ = ["DataLoss", "Drift", "HalfDoneRevision", "Outcome", "Plan", "Statement", "Step", "StepOutcome"]
@@ -31,6 +32,8 @@ class Statement:
         done: True when an earlier run, which did not come to the revision's end, has committed it.
         literal: the text with its values in place, for `--sql` only; never serialised.
         path: the SQL script that it stands in, and that `line` counts in; None when it comes from the revision file.
+        observed: what it did in the rehearsal; None when it was not seen there.
+        estimate: who it blocks on the target, and for how long; None when that is not known.
     """
 
     sql: str
@@ -42,6 +45,8 @@ class Statement:
     done: bool = False
     literal: str | None = field(default=None, repr=False, compare=False)
     path: str | None = None
+    observed: Observed | None = field(default=None, compare=False)
+    estimate: Estimate | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,7 @@ class Step:
         rendered: `partial` when not every statement could be known without really running.
         reason: why `rendered` is partial.
         source_hash: SHA-256 of the revision file's bytes, hexadecimal.
+        proof: whether it can be taken back, as the rehearsal saw it; None when nothing was proven.
     """
 
     revision: str
@@ -94,6 +100,7 @@ class Step:
     rendered: Rendered = "full"
     reason: str | None = None
     source_hash: str = ""
+    proof: Proof | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -176,6 +183,7 @@ class Plan:
             way down; None when it can be run.
         deployed_as: the environments that the database was deployed under, where this one is none of them and was not
             accepted.
+        rehearsal: whether the plan was tried out in a shadow; None where that was not asked.
     """
 
     environment: str
@@ -195,6 +203,7 @@ class Plan:
     half_done: tuple[HalfDoneRevision, ...] = ()
     overrides: tuple[Override, ...] = ()
     deployed_as: tuple[str, ...] = ()
+    rehearsal: Rehearsal | None = field(default=None, compare=False)
 
     @property
     def blocked(self) -> bool:

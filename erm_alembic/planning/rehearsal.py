@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Blocks", "DataProof", "Estimate", "Observed", "ObservedLock", "Proof", "RoundTrip"]
+__all__ = ["Blocks", "DataProof", "Estimate", "Observed", "ObservedLock", "Proof", "Rehearsal", "RoundTrip"]
 
 Blocks = Literal["reads", "writes", "nothing"]
 RoundTrip = Literal["same", "differs", "failed"]
@@ -17,12 +17,16 @@ class ObservedLock:
     """A lock that a statement took on a relation.
 
     Args:
-        relation: its name with its schema, quoted where it must be.
+        relation: its name with its schema, quoted where it must be, as it was when the statement came.
         mode: the mode in the spelling of pg_locks, such as `AccessExclusiveLock`.
+        origin: what the target calls it before anything of the plan has run; None where the plan makes it.
+        table: of an index, the table that it belongs to, as the target calls it; None for anything else.
     """
 
     relation: str
     mode: str
+    origin: str | None = None
+    table: str | None = None
 
 
 @dataclass(frozen=True)
@@ -30,9 +34,11 @@ class Observed:
     """What one statement did in the shadow.
 
     Args:
-        locks: the locks that it added to those of its transaction; the known one of a concurrent statement.
-        rewrites: the relations that were written anew (another file node).
-        builds: the indexes that it built.
+        locks: the locks that it added to those of its transaction, without those on what that transaction made; of a
+            statement that runs outside a transaction, those that it was seen to hold or to wait for.
+        rewrites: the relations that were written anew (another file node), by their names on the target.
+        builds: the indexes that it built on tables which its transaction has not made, as they are called afterwards.
+        scans: the relations that it read from one end to the other, or through an index, as the target calls them.
         rows: how many rows it touched; None where the server does not say.
         duration_ms: how long it took in the shadow, in milliseconds.
     """
@@ -40,6 +46,7 @@ class Observed:
     locks: tuple[ObservedLock, ...] = ()
     rewrites: tuple[str, ...] = ()
     builds: tuple[str, ...] = ()
+    scans: tuple[str, ...] = ()
     rows: int | None = None
     duration_ms: float = 0.0
 
@@ -82,3 +89,44 @@ class Proof:
     differences: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """Whether the plan was tried out in a shadow, and on what.
+
+    Args:
+        status: `done`; `skipped` when nobody wanted it, or there was nothing to rehearse; `unknown` when there was no
+            shadow to rehearse it in, or it did not come to its end.
+        reason: why it is not `done`; None when it is.
+        notes: what differs from the target: what was stood in, another major.
+        server_version: the version of the shadow's server; empty when there was none.
+        exact_major: whether that is the target's major version.
+        failed: the revision that fails, of which (and of those after it) nothing was proven.
+    """
+
+    status: Literal["done", "skipped", "unknown"]
+    reason: str | None = None
+    notes: tuple[str, ...] = ()
+    server_version: str = ""
+    exact_major: bool = False
+    failed: FailedRevision | None = None
+
+
+@dataclass(frozen=True)
+class FailedRevision:
+    """A revision that failed in the shadow.
+
+    Args:
+        revision: its id.
+        path: its file, relative to the project directory, or the SQL script of it.
+        line: the line that sent what failed; None when it is not known.
+        error: what the server or the revision said, without values.
+        depends_on_data: whether it may fail for the shadow's lack of the target's rows only.
+    """
+
+    revision: str
+    path: str
+    line: int | None
+    error: str
+    depends_on_data: bool = False

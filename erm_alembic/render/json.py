@@ -14,13 +14,26 @@ from typing import Any
 from erm_alembic.config.redaction import redact
 from erm_alembic.errors import ErmError
 from erm_alembic.planning.model import Outcome, Plan, Statement, Step
+from erm_alembic.planning.rehearsal import Observed
 
-__all__ = ["SCHEMA_VERSION", "dump", "error_document", "plain_value", "plan_digest", "plan_document", "render_json"]
+__all__ = [
+    "NEVER_SERIALISED",
+    "OBSERVED",
+    "SCHEMA_VERSION",
+    "dump",
+    "error_document",
+    "plain_value",
+    "plan_digest",
+    "plan_document",
+    "render_json",
+]
 
 SCHEMA_VERSION = 1
 
-# Values stand in `literal`; it exists for `--sql` and must never be serialised.
-NEVER_SERIALISED = frozenset({(Statement, "literal")})
+# Values stand in `literal`; it exists for `--sql` and must never be serialised. What was observed of a statement stands
+# beside the statement's own members.
+NEVER_SERIALISED = frozenset({(Statement, "literal"), (Statement, "observed")})
+OBSERVED = tuple(field.name for field in fields(Observed))
 
 # Free texts that come from a driver, a server or a revision file and could quote a connection string.
 _REDACTED_KEYS = frozenset({"error", "message", "help", "command", "output", "overridden", "reason", "effect", "cure"})
@@ -38,12 +51,18 @@ def plain_value(value: Any) -> Any:
     """
     if is_dataclass(value) and not isinstance(value, type):
         kept = [field.name for field in fields(value) if (type(value), field.name) not in NEVER_SERIALISED]
-        return {name: _member(name, getattr(value, name)) for name in kept}
+        members = {name: _member(name, getattr(value, name)) for name in kept}
+        return {**members, **_observed(value.observed)} if isinstance(value, Statement) else members
     if isinstance(value, tuple | list):
         return [plain_value(item) for item in value]
     if hasattr(value, "isoformat"):
         return value.isoformat()
     return value
+
+
+def _observed(observed: Observed | None) -> dict[str, Any]:
+    """What a rehearsal saw of a statement; null throughout where it saw nothing, which is not the same as no lock."""
+    return dict.fromkeys(OBSERVED) if observed is None else dict(plain_value(observed))
 
 
 def _member(name: str, value: Any) -> Any:
@@ -112,6 +131,7 @@ def plan_document(plan: Plan, outcome: Outcome | None = None) -> dict[str, Any]:
         "data_loss": plain_value(plan.data_loss),
         "exempted": plan.exempted,
         "blocked": plan.blocked,
+        "rehearsal": plain_value(plan.rehearsal),
         "digest": plan_digest(plan),
     }
     if outcome is not None:

@@ -14,6 +14,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from erm_alembic.findings import Finding, Override
 from erm_alembic.planning.model import DataLoss, Drift, HalfDoneRevision, Outcome, Statement, Step, StepOutcome
+from erm_alembic.planning.rehearsal import Estimate, FailedRevision, Observed, ObservedLock, Proof, Rehearsal
 from erm_alembic.render.json import NEVER_SERIALISED, SCHEMA_VERSION, dump
 
 __all__ = ["plan_schema", "render_schema"]
@@ -22,7 +23,12 @@ Schema = dict[str, Any]
 
 DEFINITIONS: tuple[type[Any], ...] = (
     Statement,
+    ObservedLock,
+    Estimate,
     Step,
+    Proof,
+    Rehearsal,
+    FailedRevision,
     HalfDoneRevision,
     Drift,
     Finding,
@@ -87,6 +93,8 @@ def _definition(model: type[Any]) -> Schema:
         for field in fields(model)
         if (model, field.name) not in NEVER_SERIALISED
     }
+    if model is Statement:
+        properties |= _of_observed()
     if model is Step:
         properties["down_revision"] = properties.pop("down_revisions")
     summary = (model.__doc__ or "").partition("\n")[0]
@@ -96,6 +104,21 @@ def _definition(model: type[Any]) -> Schema:
         "properties": properties,
         "required": sorted(properties),
     }
+
+
+def _of_observed() -> Schema:
+    """What a statement carries of a rehearsal; null where it was not seen there."""
+    hints, descriptions = get_type_hints(Observed), _descriptions(Observed)
+    return {
+        field.name: {**_or_null(_type(hints[field.name])), "description": descriptions[field.name]}
+        for field in fields(Observed)
+    }
+
+
+def _or_null(schema: Schema) -> Schema:
+    choices = schema.get("anyOf", [schema])
+    null = {"type": "null"}
+    return {"anyOf": choices if null in choices else [*choices, null]}
 
 
 def _error() -> Schema:
@@ -151,6 +174,10 @@ def plan_schema() -> Schema:
         "data_loss": _many(DataLoss, "What a rollback would lose; empty for an upgrade."),
         "exempted": {"type": "integer", "description": "Revisions exempted by `safety.downgrades_since`."},
         "blocked": {"type": "boolean", "description": "Whether apply and rollback refuse this plan."},
+        "rehearsal": {
+            "anyOf": [_reference(Rehearsal), {"type": "null"}],
+            "description": "Whether the plan was tried out in a shadow; null where nothing was to be tried.",
+        },
         "digest": {
             "type": "string",
             "pattern": "^[0-9a-f]{64}$",

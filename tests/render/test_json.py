@@ -38,6 +38,7 @@ def test_the_contract_of_the_plan() -> None:
         "data_loss": [],
         "exempted": 0,
         "blocked": False,
+        "rehearsal": None,
     }
     assert document["pending"][1] == {
         "revision": "d4e5f6",
