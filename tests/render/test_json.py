@@ -52,6 +52,7 @@ def test_the_contract_of_the_plan() -> None:
         "rendered": "partial",
         "reason": "the revision reads what it wrote before",
         "source_hash": "cd" * 32,
+        "proof": None,
         "statements": [
             {
                 "sql": "CREATE INDEX CONCURRENTLY i ON orders (id)",
@@ -62,6 +63,8 @@ def test_the_contract_of_the_plan() -> None:
                 "read": False,
                 "done": False,
                 "path": None,
+                "estimate": None,
+                **dict.fromkeys(("locks", "rewrites", "builds", "scans", "rows", "duration_ms")),
             }
         ],
     }
