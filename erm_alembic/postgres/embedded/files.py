@@ -15,7 +15,7 @@ from pathlib import Path
 
 from erm_alembic.config.own_folder import cannot_write
 from erm_alembic.errors import ServerError
-from erm_alembic.postgres.embedded.private_place import private_folder, remote_store
+from erm_alembic.postgres.embedded.private_place import DEVELOPMENT, private_folder, remote_store
 from erm_alembic.postgres.embedded.process_user import ServerUser, can_use, choose_user, owner_as_user
 
 __all__ = ["Cluster", "PidFile", "discard_cluster", "locate_cluster", "prepare_cluster"]
@@ -139,17 +139,17 @@ class Cluster:
         return (written.pid,)
 
 
-def locate_cluster(project_dir: Path) -> Cluster | None:
-    """The cluster that a project has, or None; creates nothing.
+def locate_cluster(project_dir: Path, place: str = DEVELOPMENT) -> Cluster | None:
+    """The cluster that a project has at a place of its `.erm`, or None; creates nothing.
 
     Raises:
         ServerError: there is one, but this user may not use it.
     """
-    in_project = _project_store(project_dir)
+    in_project = _project_store(project_dir, place)
     if not in_project.is_dir():
         return None
     if os.geteuid() == 0:
-        remote = remote_store(project_dir)
+        remote = remote_store(project_dir, place)
         if (in_project / "location").exists() and remote.is_dir():
             private_folder(remote, uid=0, gid=0, mode=0o711)
             in_project = remote / "cluster"
@@ -167,26 +167,26 @@ def locate_cluster(project_dir: Path) -> Cluster | None:
     return Cluster(in_project, choose_user())
 
 
-def prepare_cluster(project_dir: Path) -> Cluster:
+def prepare_cluster(project_dir: Path, place: str = DEVELOPMENT) -> Cluster:
     """The project's cluster, its folders made where they were missing. Call it with the lock held.
 
     Raises:
         ServerError: the folders cannot be made, or are not ours.
     """
-    found = locate_cluster(project_dir)
+    found = locate_cluster(project_dir, place)
     if found is not None:
         return found
-    in_project = _project_store(project_dir)
+    in_project = _project_store(project_dir, place)
     user = _user_for(project_dir)
     if _make_store_in_project(in_project, user):
         return Cluster(in_project, user)
-    remote = private_folder(remote_store(project_dir), uid=0, gid=0, mode=0o711)
+    remote = private_folder(remote_store(project_dir, place), uid=0, gid=0, mode=0o711)
     store = private_folder(remote / "cluster", uid=user.uid, gid=user.gid)
     (in_project / "location").write_text(f"{store}\n", "utf-8")
     return Cluster(store, user)
 
 
-def discard_cluster(project_dir: Path, cluster: Cluster) -> None:
+def discard_cluster(project_dir: Path, cluster: Cluster, place: str = DEVELOPMENT) -> None:
     """Remove a stopped cluster with all its databases. Call it with the lock held."""
     shutil.rmtree(cluster.store, ignore_errors=True)
     if cluster.store.exists():
@@ -195,14 +195,14 @@ def discard_cluster(project_dir: Path, cluster: Cluster) -> None:
             effect="The databases in it may be gone in part.",
             cure=f"Remove {cluster.store} yourself, then try again.",
         )
-    in_project = _project_store(project_dir)
+    in_project = _project_store(project_dir, place)
     if in_project != cluster.store:
         shutil.rmtree(in_project, ignore_errors=True)
-        shutil.rmtree(remote_store(project_dir), ignore_errors=True)
+        shutil.rmtree(remote_store(project_dir, place), ignore_errors=True)
 
 
-def _project_store(project_dir: Path) -> Path:
-    return project_dir / ".erm" / "postgres"
+def _project_store(project_dir: Path, place: str) -> Path:
+    return project_dir / ".erm" / place
 
 
 def _user_for(project_dir: Path) -> ServerUser:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from erm_alembic.config.own_folder import cannot_write, erm_folder
 from erm_alembic.errors import ServerError
+from erm_alembic.postgres.embedded.private_place import DEVELOPMENT
 
 __all__ = ["cluster_lock"]
 
@@ -22,13 +23,13 @@ POLL_INTERVAL = 0.02
 
 
 @contextmanager
-def cluster_lock(project_dir: Path) -> Iterator[int]:
+def cluster_lock(project_dir: Path, place: str = DEVELOPMENT) -> Iterator[int]:
     """Let one process at a time start, stop or reset the project's server; gives the lock's file descriptor.
 
     Raises:
         ServerError: the folder `.erm` cannot be made, or another process holds the lock for three minutes.
     """
-    path = erm_folder(project_dir) / "postgres.lock"
+    path = erm_folder(project_dir) / f"{place}.lock"
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:

@@ -20,8 +20,10 @@ from erm_alembic.errors import ServerError
 from erm_alembic.postgres.embedded.binaries import WHEEL_PACKAGE, PostgresBinaries
 from erm_alembic.postgres.embedded.process_user import ServerUser, can_use
 
-__all__ = ["private_folder", "reachable_binaries", "remote_store", "short_digest", "socket_folder"]
+__all__ = ["DEVELOPMENT", "private_folder", "reachable_binaries", "remote_store", "short_digest", "socket_folder"]
 
+# The folder in `.erm/` of the server that `embedded://` means; another server of the project has another one.
+DEVELOPMENT = "postgres"
 PERSISTENT_ROOTS = (Path("/var/tmp"), Path("/tmp"))
 SHORT_ROOT = Path("/tmp")
 # Linux gives a socket path 107 bytes, macOS 103; the socket's own name takes 15 of them.
@@ -48,10 +50,11 @@ def socket_folder(data_dir: Path) -> Path:
     return folder
 
 
-def remote_store(project_dir: Path) -> Path:
+def remote_store(project_dir: Path, place: str = DEVELOPMENT) -> Path:
     """Where a project's cluster is kept when the server's user cannot reach the project; not created here."""
     root = next((root for root in PERSISTENT_ROOTS if root.is_dir()), Path(tempfile.gettempdir()))
-    return root / f"erm-{os.geteuid()}-data-{short_digest(project_dir)}"
+    parts = (project_dir,) if place == DEVELOPMENT else (project_dir, place)
+    return root / f"erm-{os.geteuid()}-data-{short_digest(*parts)}"
 
 
 def private_folder(path: Path, *, uid: int, gid: int, mode: int = 0o700) -> Path:

@@ -28,8 +28,8 @@ from erm_alembic.postgres.embedded.files import (
     prepare_cluster,
 )
 from erm_alembic.postgres.embedded.lock import cluster_lock
-from erm_alembic.postgres.embedded.private_place import reachable_binaries, socket_folder
-from erm_alembic.postgres.embedded.start import initialise, launch
+from erm_alembic.postgres.embedded.private_place import DEVELOPMENT, reachable_binaries, socket_folder
+from erm_alembic.postgres.embedded.start import NOTHING, initialise, launch
 from erm_alembic.postgres.embedded.stop import clear_leftovers, shut_down
 
 __all__ = ["PORT", "SUPERUSER", "EmbeddedServer", "ServerStatus"]
@@ -69,6 +69,8 @@ class EmbeddedServer:
         environ: the environment that `find_binaries` reads; this process's by default.
         durable: False trades safety against a crash of the machine for speed, for servers that tests throw
             away.
+        place: the folder in `.erm/`, of a server that `embedded://` does not mean.
+        settings: settings of the server, besides those that every embedded one has.
 
     Raises:
         ServerError: from every method: what hinders the server, and what to do about it.
@@ -86,11 +88,15 @@ class EmbeddedServer:
         binaries: PostgresBinaries | None = None,
         environ: Mapping[str, str] | None = None,
         durable: bool = True,
+        place: str = DEVELOPMENT,
+        settings: Mapping[str, str] = NOTHING,
     ) -> None:
         self.project_dir = project_dir.resolve()
         self._binaries = binaries
         self._environ = environ
         self._durable = durable
+        self._place = place
+        self._settings = settings
 
     def ensure_running(self) -> None:
         """Start the server unless it runs; the first start also makes its data directory (about a second).
@@ -99,10 +105,10 @@ class EmbeddedServer:
             ServerError: no PostgreSQL is found, the data directory is of another major, the disk is full, the
                 project cannot be written, or PostgreSQL refuses to start (its own words are in the message).
         """
-        if self._usable(locate_cluster(self.project_dir)):
+        if self._usable(locate_cluster(self.project_dir, self._place)):
             return
-        with cluster_lock(self.project_dir) as lock:
-            self._start(prepare_cluster(self.project_dir), lock)
+        with cluster_lock(self.project_dir, self._place) as lock:
+            self._start(prepare_cluster(self.project_dir, self._place), lock)
 
     def ensure_database(self, name: str) -> None:
         """Create a database of that name unless it is there; the server is started where it does not run.
@@ -136,26 +142,26 @@ class EmbeddedServer:
         Example:
             postgresql://postgres@:5432/app_dev?host=%2Ftmp%2Ferm-1000-0123456789ab
         """
-        folder = quote(str(self._socket_dir(locate_cluster(self.project_dir))), safe="")
+        folder = quote(str(self._socket_dir(locate_cluster(self.project_dir, self._place))), safe="")
         # The port is said although it is the usual one: PGPORT in the user's environment would change it.
         return f"postgresql://{SUPERUSER}@:{PORT}/{quote(name, safe='')}?host={folder}"
 
     def psql(self) -> Path | None:
         """The `psql` that fits the server, or None where its installation has none."""
-        cluster = locate_cluster(self.project_dir)
+        cluster = locate_cluster(self.project_dir, self._place)
         return self._find_binaries(cluster).psql
 
     def stop(self) -> bool:
         """Stop the server, cutting its connections; say whether it ran."""
-        if locate_cluster(self.project_dir) is None:
+        if locate_cluster(self.project_dir, self._place) is None:
             return False
-        with cluster_lock(self.project_dir):
-            cluster = locate_cluster(self.project_dir)
+        with cluster_lock(self.project_dir, self._place):
+            cluster = locate_cluster(self.project_dir, self._place)
             return cluster is not None and shut_down(cluster)
 
     def status(self) -> ServerStatus:
         """What is known about the server; changes nothing."""
-        cluster = locate_cluster(self.project_dir)
+        cluster = locate_cluster(self.project_dir, self._place)
         if cluster is None or not cluster.initialised:
             return ServerStatus(False, None, None, None, None, None)
         running = cluster.running()
@@ -170,10 +176,10 @@ class EmbeddedServer:
 
     def reset(self) -> bool:
         """Stop the server and remove all of its databases; say whether there were any."""
-        if locate_cluster(self.project_dir) is None:
+        if locate_cluster(self.project_dir, self._place) is None:
             return False
-        with cluster_lock(self.project_dir):
-            cluster = locate_cluster(self.project_dir)
+        with cluster_lock(self.project_dir, self._place):
+            cluster = locate_cluster(self.project_dir, self._place)
             if cluster is None:
                 return False
             # Another user, or the project's former path, may have given the running server another folder.
@@ -183,7 +189,7 @@ class EmbeddedServer:
                 clear_leftovers(cluster, folder, PORT)
                 with suppress(OSError):
                     folder.rmdir()
-            discard_cluster(self.project_dir, cluster)
+            discard_cluster(self.project_dir, cluster, self._place)
             return True
 
     def _start(self, cluster: Cluster, lock: int) -> None:
@@ -198,7 +204,7 @@ class EmbeddedServer:
         clear_leftovers(cluster, folder, PORT)
         if not cluster.initialised:
             initialise(cluster, binaries, superuser=SUPERUSER, durable=self._durable, lock=lock)
-        launch(cluster, binaries, socket_dir=folder, port=PORT, durable=self._durable)
+        launch(cluster, binaries, socket_dir=folder, port=PORT, durable=self._durable, further=self._settings)
 
     def _find_binaries(self, cluster: Cluster | None) -> PostgresBinaries:
         if self._binaries is not None:
@@ -225,7 +231,7 @@ class EmbeddedServer:
     def _socket_dir(self, cluster: Cluster | None) -> Path:
         """Where the socket is or will be. A running server knows best: its project may have been moved."""
         if cluster is None:
-            return socket_folder(self.project_dir / ".erm" / "postgres" / "data")
+            return socket_folder(self.project_dir / ".erm" / self._place / "data")
         running = cluster.running()
         return running.socket_dir if running is not None else socket_folder(cluster.data_dir)
 

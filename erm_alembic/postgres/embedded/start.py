@@ -6,7 +6,9 @@ import re
 import shlex
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO
 
 from erm_alembic.errors import ServerError
@@ -15,7 +17,7 @@ from erm_alembic.postgres.embedded.files import Cluster
 from erm_alembic.postgres.embedded.private_place import private_folder
 from erm_alembic.postgres.embedded.process_user import run_as
 
-__all__ = ["initialise", "launch"]
+__all__ = ["NOTHING", "initialise", "launch"]
 
 START_SECONDS = 60
 LARGEST_LOG = 16 * 1024 * 1024
@@ -34,6 +36,7 @@ SETTINGS = {
 }
 LOG_PREFIX = r"^[-0-9]+ [:.0-9]+ \w+ \[\d+\] "
 THROWAWAY_SETTINGS = {"fsync": "off", "full_page_writes": "off"}
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def initialise(cluster: Cluster, binaries: PostgresBinaries, *, superuser: str, durable: bool, lock: int) -> None:
@@ -68,7 +71,15 @@ def initialise(cluster: Cluster, binaries: PostgresBinaries, *, superuser: str, 
     raise _failed("initdb could not make the data directory", words, cluster)
 
 
-def launch(cluster: Cluster, binaries: PostgresBinaries, *, socket_dir: Path, port: int, durable: bool) -> None:
+def launch(
+    cluster: Cluster,
+    binaries: PostgresBinaries,
+    *,
+    socket_dir: Path,
+    port: int,
+    durable: bool,
+    further: Mapping[str, str] = NOTHING,
+) -> None:
     """Start the server and wait until it accepts connections.
 
     Args:
@@ -77,13 +88,14 @@ def launch(cluster: Cluster, binaries: PostgresBinaries, *, socket_dir: Path, po
         socket_dir: folder for the unix socket; made here, private to the server's user.
         port: the number in the socket's name.
         durable: False switches `fsync` off.
+        further: settings of this server alone.
 
     Raises:
         ServerError: it does not start; the last lines of its log are in the message.
     """
     private_folder(socket_dir, uid=cluster.user.uid, gid=cluster.user.gid)
     settings = SETTINGS | {"unix_socket_directories": str(socket_dir), "port": str(port)}
-    settings |= {} if durable else THROWAWAY_SETTINGS
+    settings |= ({} if durable else THROWAWAY_SETTINGS) | dict(further)
     # pg_ctl hands this line to a shell.
     options = " ".join(f"-c {shlex.quote(f'{name}={value}')}" for name, value in settings.items())
     _rotate(cluster.log_path)
