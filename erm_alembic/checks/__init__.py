@@ -16,8 +16,10 @@ from erm_alembic.checks import (
     lost_version,
     missing_downgrade,
     missing_revision,
+    models_drift,
     other_environment,
     plaintext_password,
+    schema_drift,
     several_heads,
 )
 from erm_alembic.checks.context import Check, CheckContext
@@ -32,6 +34,8 @@ CHECKS: tuple[Check, ...] = (
     lost_version.CHECK,
     foreign_history.CHECK,
     edited_revision.CHECK,
+    schema_drift.CHECK,
+    models_drift.CHECK,
     half_done_revision.CHECK,
     other_environment.CHECK,
     plaintext_password.CHECK,
@@ -63,13 +67,15 @@ def run_checks(
     for check in checks:
         level = rules.get(check.rule, check.severity)
         if level != "off":
-            findings += (_as_loud_as(cast(Severity, level), finding) for finding in check.run(context))
+            findings += (_as_loud_as(cast(Severity, level), finding, check) for finding in check.run(context))
     return tuple(findings)
 
 
-def _as_loud_as(level: Severity, finding: Finding) -> Finding:
-    """What is only to know stays that: no rule makes it louder."""
-    return finding if finding.severity == "info" else replace(finding, severity=level)
+def _as_loud_as(level: Severity, finding: Finding, check: Check) -> Finding:
+    """What is only to know stays that: no rule makes it louder; nor what a check has graded by itself."""
+    if finding.severity == "info" or (check.graded and level == "error"):
+        return finding
+    return replace(finding, severity=level)
 
 
 def verify_rules(rules: Mapping[str, str], context: CheckContext | None = None) -> None:

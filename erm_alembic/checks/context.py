@@ -56,8 +56,11 @@ class Check:
         rule: the id.
         severity: how loud it is where `safety.rules` says nothing.
         run: looks at the context and yields what it objects to, with that severity.
+        graded: whether its findings have severities of their own, which `safety.rules` only lowers.
     """
 
     rule: str
     severity: Severity
     run: Callable[[CheckContext], Iterable[Finding]]
+    ignorable: bool = False
+    graded: bool = False

@@ -62,8 +62,9 @@ def check(
     from erm_alembic.checks import CHECKS
     from erm_alembic.config.loader import check_file
     from erm_alembic.config.review import Surroundings
+    from erm_alembic.drift.severity import known_kinds
 
-    around = Surroundings({each.rule for each in CHECKS}, _judge_exemption)
+    around = Surroundings({each.rule for each in CHECKS}, known_kinds(), _judge_exemption)
     path = check_file(config, around=around)
     console.write(f"{one_line(str(path))} is right.\n" if path else "There is no erm.yaml here or above.\n")
 

@@ -62,7 +62,10 @@ def settings_of(found: Effective, environment: str, project_dir: Path, seal: Sea
             role=found.migrations.role,
         ),
         safety=settings.SafetySettings(found.safety.downgrades_since, MappingProxyType(dict(found.safety.rules))),
-        drift=settings.DriftSettings(tuple(found.drift.ignore)),
+        drift=settings.DriftSettings(
+            tuple(settings.DriftIgnore(kind=item.kind, name=item.name) for item in found.drift.ignore),
+            MappingProxyType(dict(found.drift.severity)),
+        ),
         shadow=settings.ShadowSettings(
             url=seal(shadow_url, found.sources["shadow", "url"]) if shadow_url is not None else None,
             source=found.shadow.source,
@@ -101,7 +104,9 @@ def _walk(in_force: Settings) -> Iterator[tuple[str, KeyPath, Any]]:
 
 
 def _leaves(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
-    if isinstance(value, SealedUrl) or not (is_dataclass(value) or isinstance(value, (Mapping, tuple))):
+    if isinstance(value, settings.DriftIgnore):
+        yield path, str(value)
+    elif isinstance(value, SealedUrl) or not (is_dataclass(value) or isinstance(value, (Mapping, tuple))):
         yield path, value
     elif is_dataclass(value):
         for item in fields(value):

@@ -16,6 +16,7 @@ from erm_alembic.config.durations import DURATION_PATTERN, format_duration, pars
 
 __all__ = [
     "DatabaseModel",
+    "DriftIgnoreModel",
     "DriftModel",
     "ExecutionModel",
     "FileModel",
@@ -163,10 +164,54 @@ class SafetyModel(_Section):
     rules: dict[str, Level] = Field(default_factory=dict, description="how loud each rule is")
 
 
-class DriftModel(_Section):
-    """What drift detection leaves alone."""
+class DriftIgnoreModel(_Section):
+    """Objects that drift detection leaves out: of a kind, of a name, or both."""
 
-    ignore: list[str] = Field(default_factory=list)
+    kind: str | None = Field(None, min_length=1, description="what they are, as drift tells it: index, grant, ...")
+    name: str | None = Field(
+        None, min_length=1, description="a pattern with * and ? for their names with the schema; covers their parts too"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_text_is_a_name(cls, data: Any) -> Any:
+        return {"name": data} if isinstance(data, str) else data
+
+    @model_validator(mode="after")
+    def _says_something(self) -> DriftIgnoreModel:
+        if self.kind is None and self.name is None:
+            raise ValueError("kind or name is expected here: this would leave out everything")
+        return self
+
+
+class DriftModel(_Section):
+    """What drift detection leaves out, and how loud the rest is."""
+
+    ignore: list[
+        Annotated[
+            DriftIgnoreModel,
+            WithJsonSchema(
+                {
+                    "anyOf": [
+                        {"type": "string", "minLength": 1},
+                        {
+                            "type": "object",
+                            "properties": {
+                                "kind": {"type": "string", "minLength": 1},
+                                "name": {"type": "string", "minLength": 1},
+                            },
+                            "additionalProperties": False,
+                            "minProperties": 1,
+                        },
+                    ],
+                    "examples": ["public.legacy_*", {"kind": "index", "name": "public.tmp_*"}],
+                }
+            ),
+        ]
+    ] = Field(default_factory=list, description="objects to leave out: a name pattern, or {kind: ..., name: ...}")
+    severity: dict[str, Level] = Field(
+        default_factory=dict, description="how loud drift of a kind of object is, by kind"
+    )
 
 
 class ShadowModel(_Section):

@@ -31,11 +31,13 @@ class Surroundings:
 
     Args:
         rules: the ids that `safety.rules` may name.
+        kinds: the kinds of objects that `drift` may name.
         judge_exemption: what is wrong with `downgrades_since`, given the project's folder, `migrations.alembic_ini`,
             `migrations.directory` and the revision; None when nothing is, or when the project cannot be read.
     """
 
     rules: Collection[str]
+    kinds: Collection[str]
     judge_exemption: Callable[[Path, Path | None, Path | None, str], str | None]
 
 
@@ -82,6 +84,7 @@ class _Profile:
                 known = nearest(rule.replace("-", "_"), [each.replace("-", "_") for each in around.rules])
                 hint = known.replace("_", "-") if known else None
                 yield self._problem("safety", "rules", rule, message="this is not a rule", near=hint)
+        yield from self._unknown_kinds(around.kinds)
         missing = tuple(self._missing_files())
         yield from missing
         yield from self._missing_programs()
@@ -91,6 +94,21 @@ class _Profile:
             if wrong := around.judge_exemption(self.root, ini, directory, since):
                 yield self._problem("safety", "downgrades_since", message=wrong)
         yield from self._typed_passwords()
+
+    def _unknown_kinds(self, kinds: Collection[str]) -> Iterator[Problem]:
+        """A kind of object that there is not would leave out nothing, and say nothing."""
+        drift = self.in_force.drift
+        named: list[tuple[str, KeyPath]] = [(kind, ("drift", "severity", kind)) for kind in drift.severity]
+        named += [
+            (item.kind, ("drift", "ignore", index, "kind"))
+            for index, item in enumerate(drift.ignore)
+            if item.kind is not None
+        ]
+        for kind, path in named:
+            if kind not in kinds:
+                known = nearest(kind.replace("-", "_"), [each.replace("-", "_") for each in kinds])
+                hint = known.replace("_", "-") if known else None
+                yield self._problem(*path, message=f"{kind} is no kind of object", near=hint)
 
     def _paths(self) -> tuple[Path | None, Path | None]:
         migrations = self.in_force.migrations

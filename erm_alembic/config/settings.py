@@ -16,6 +16,7 @@ from typing import Any, Literal
 from erm_alembic.config.sealed import SealedUrl
 
 __all__ = [
+    "DriftIgnore",
     "DriftSettings",
     "ExecutionSettings",
     "HooksSettings",
@@ -106,10 +107,31 @@ class SafetySettings:
 
 
 @dataclass(frozen=True, slots=True)
-class DriftSettings:
-    """Names of objects that drift detection leaves alone."""
+class DriftIgnore:
+    """What drift detection leaves out: objects of a kind, of a name, or both; None means any.
 
-    ignore: tuple[str, ...] = ()
+    Args:
+        kind: what the objects are, as drift tells it: `index`, `grant`, ...
+        name: a pattern with `*` and `?` for their names with their schema.
+
+    Example:
+        >>> str(DriftIgnore(kind="index", name="public.tmp_*"))
+        'index public.tmp_*'
+    """
+
+    kind: str | None = None
+    name: str | None = None
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.kind, self.name) if part is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class DriftSettings:
+    """What drift detection leaves out, and how loud the drift of each kind of object is."""
+
+    ignore: tuple[DriftIgnore, ...] = ()
+    severity: Mapping[str, RuleLevel] = field(default_factory=_nothing)
 
 
 @dataclass(frozen=True, slots=True)

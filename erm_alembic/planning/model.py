@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from erm_alembic.findings import Finding, Override, blocking
+from erm_alembic.planning.comparison import Comparison, LeftOut
 from erm_alembic.planning.rehearsal import Estimate, Observed, Proof, Rehearsal
 from erm_alembic.revisions.source.downgrade import DowngradeState
 
@@ -149,6 +150,7 @@ class Drift:
         expected: what history says.
         found: what is there.
         path: the file it is about, where there is one.
+        adopted: whether the pending revisions make it as it is found.
     """
 
     kind: str
@@ -157,6 +159,7 @@ class Drift:
     expected: str
     found: str
     path: str | None = None
+    adopted: bool = False
 
 
 @dataclass(frozen=True)
@@ -184,6 +187,8 @@ class Plan:
         deployed_as: the environments that the database was deployed under, where this one is none of them and was not
             accepted.
         rehearsal: whether the plan was tried out in a shadow; None where that was not asked.
+        comparisons: how each comparison that looks for drift ended.
+        left_out: what `drift.ignore` left out of them.
     """
 
     environment: str
@@ -204,6 +209,8 @@ class Plan:
     overrides: tuple[Override, ...] = ()
     deployed_as: tuple[str, ...] = ()
     rehearsal: Rehearsal | None = field(default=None, compare=False)
+    comparisons: tuple[Comparison, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def blocked(self) -> bool:

@@ -126,6 +126,8 @@ def plan_document(plan: Plan, outcome: Outcome | None = None) -> dict[str, Any]:
         "cannot_run": plan.cannot_run,
         "half_done": plain_value(plan.half_done),
         "drift": plain_value(plan.drift),
+        "comparisons": plain_value(plan.comparisons),
+        "left_out": plain_value(plan.left_out),
         "findings": plain_value(plan.findings),
         "overrides": plain_value(plan.overrides),
         "data_loss": plain_value(plan.data_loss),

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from erm_alembic.findings import Finding, Override
+from erm_alembic.planning.comparison import Comparison, LeftOut
 from erm_alembic.planning.model import DataLoss, Drift, HalfDoneRevision, Outcome, Statement, Step, StepOutcome
 from erm_alembic.planning.rehearsal import Estimate, FailedRevision, Observed, ObservedLock, Proof, Rehearsal
 from erm_alembic.render.json import NEVER_SERIALISED, SCHEMA_VERSION, dump
@@ -31,6 +32,8 @@ DEFINITIONS: tuple[type[Any], ...] = (
     FailedRevision,
     HalfDoneRevision,
     Drift,
+    Comparison,
+    LeftOut,
     Finding,
     Override,
     DataLoss,
@@ -168,7 +171,9 @@ def plan_schema() -> Schema:
             "description": "Why nothing can be run, whatever the rules say; then `pending` may not be all.",
         },
         "half_done": _many(HalfDoneRevision, "Revisions of which only a part is committed."),
-        "drift": _many(Drift, "Where the database differs from its recorded history."),
+        "drift": _many(Drift, "Where database, recorded history and models differ."),
+        "comparisons": _many(Comparison, "How each comparison that looks for drift ended."),
+        "left_out": _many(LeftOut, "What `drift.ignore` left out of them."),
         "findings": _many(Finding, "What the checks say."),
         "overrides": _many(Override, "The rules that may pass this once, whether they object or not."),
         "data_loss": _many(DataLoss, "What a rollback would lose; empty for an upgrade."),

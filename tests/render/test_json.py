@@ -33,6 +33,8 @@ def test_the_contract_of_the_plan() -> None:
         "cannot_run": None,
         "half_done": [],
         "drift": [],
+        "comparisons": [],
+        "left_out": [],
         "findings": [],
         "overrides": [],
         "data_loss": [],

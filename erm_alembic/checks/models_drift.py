@@ -1,0 +1,32 @@
+"""models-drift: the models have changes that no revision carries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from erm_alembic.checks.context import Check, CheckContext
+from erm_alembic.findings import Finding
+
+__all__ = ["CHECK"]
+
+RULE = "models-drift"
+SHOWN = 3
+
+
+def _check(context: CheckContext) -> Iterator[Finding]:
+    found = [f"{drift.kind} {drift.object}" for drift in context.drift if drift.source == "models"]
+    if not found:
+        return
+    named = ", ".join(found[:SHOWN])
+    rest = len(found) - SHOWN
+    yield Finding(
+        RULE,
+        "warning",
+        f"The models are not what the revisions make: {named}{f' and {rest} more' if rest > 0 else ''}. A program that "
+        "runs with these models finds another database than it expects.",
+        "`erm drift --source models` shows each difference; `erm gen -m MESSAGE` writes the revision that carries "
+        "them, on a database that is at its heads.",
+    )
+
+
+CHECK = Check(RULE, "warning", _check)

@@ -1,0 +1,94 @@
+"""`drift.ignore`: what a team means to leave out of the comparison, and how much that was."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+
+from erm_alembic.config.settings import DriftIgnore, DriftSettings
+from erm_alembic.errors import ConfigurationError
+from erm_alembic.planning.comparison import LeftOut
+from erm_alembic.planning.model import Drift
+
+__all__ = ["leave_out", "unused_items", "verify_kinds"]
+
+
+def leave_out(drift: Sequence[Drift], ignore: Sequence[DriftIgnore]) -> tuple[tuple[Drift, ...], tuple[LeftOut, ...]]:
+    """Take out what `drift.ignore` names; each difference is counted for the first item that names it.
+
+    Args:
+        drift: what was found.
+        ignore: the items.
+
+    Example:
+        >>> found = Drift("index", "public.tmp_a_idx", "database", "absent", "an index")
+        >>> leave_out([found], [DriftIgnore(kind="index", name="public.tmp_*")])
+        ((), (LeftOut(item='index public.tmp_*', count=1),))
+    """
+    kept, counts = [], Counter[int]()
+    for each in drift:
+        index = next((index for index, item in enumerate(ignore) if _names(item, each)), None)
+        if index is None:
+            kept.append(each)
+        else:
+            counts[index] += 1
+    return tuple(kept), tuple(LeftOut(str(ignore[index]), counts[index]) for index in sorted(counts))
+
+
+def unused_items(left_out: Sequence[LeftOut], ignore: Sequence[DriftIgnore]) -> tuple[str, ...]:
+    """The items that left out nothing: mistyped, or no longer needed.
+
+    Args:
+        left_out: what the items left out.
+        ignore: the items.
+    """
+    used = {each.item for each in left_out}
+    return tuple(dict.fromkeys(str(item) for item in ignore if str(item) not in used))
+
+
+def _names(item: DriftIgnore, drift: Drift) -> bool:
+    if item.kind is not None and item.kind != drift.kind:
+        return False
+    return item.name is None or any(fnmatchcase(name, item.name) for name in _with_owners(drift.object))
+
+
+def _with_owners(name: str) -> Iterator[str]:
+    """A name, and those of what it belongs to: with a table, its columns are left out too."""
+    yield name
+    quoted = False
+    for place in range(len(name) - 1, 0, -1):
+        if name[place] == '"':
+            quoted = not quoted
+        elif name[place] in ".(" and not quoted:
+            yield name[:place]
+
+
+def verify_kinds(settings: DriftSettings, known: Collection[str], origins: Mapping[str, str]) -> None:
+    """Make sure that each kind in `drift` is one: a mistyped one would leave out nothing, and say nothing.
+
+    Args:
+        settings: the section.
+        known: the kinds that there are.
+        origins: the places of the settings in erm.yaml.
+
+    Raises:
+        ConfigurationError: for all the unknown kinds together, each with the nearest known one.
+    """
+    named = [(f"drift.severity.{kind}", f"drift.severity.{kind}", kind) for kind in settings.severity]
+    for index, item in enumerate(settings.ignore):
+        if item.kind is not None:
+            named.append((f"drift.ignore[{index}].kind", f"drift.ignore[{index}]", item.kind))
+    lines = []
+    for key, place, kind in named:
+        if kind not in known:
+            nearest = difflib.get_close_matches(kind, known, n=1)
+            meant = f"; did you mean {nearest[0]}?" if nearest else ""
+            lines.append(f"{origins.get(place, 'erm.yaml')}: {key}: {kind} is no kind of object{meant}")
+    if lines:
+        raise ConfigurationError(
+            "\n".join(lines),
+            effect="Nothing was compared or changed.",
+            cure=f"Correct the name. The kinds are: {', '.join(sorted(known))}.",
+        )
