@@ -1,0 +1,133 @@
+"""What differs between two snapshots."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+
+from erm_alembic.postgres.snapshot.model import KINDS, Difference, ObjectKey, Snapshot
+
+__all__ = ["differences"]
+
+# These share one namespace: a table in the place of a view is one difference, not two.
+RELATIONS = ("table", "partition", "foreign-table", "view", "materialized-view", "sequence")
+# Of the column; compared for the table as a whole, since one column that is gone moves all that follow.
+POSITION = "position"
+ORDER = {kind.name: number for number, kind in enumerate(KINDS)}
+
+
+def differences(expected: Snapshot, found: Snapshot, *, column_order: bool = True) -> tuple[Difference, ...]:
+    """What of one snapshot is otherwise in another: one difference for each object and property.
+
+    An object that is absent is one difference: its parts (a table's columns and indexes, its owner and grants) are not
+    told besides.
+
+    Args:
+        expected: how it should be.
+        found: how it is.
+        column_order: whether the order of a table's columns counts.
+
+    Example:
+        >>> table = ("table", "public.users")
+        >>> expected = Snapshot({table: {"persistence": "logged"}})
+        >>> for one in differences(expected, Snapshot({table: {"persistence": "unlogged"}})):
+        ...     print(one.kind, one.object, "|", one.expected, "|", one.found)
+        table public.users | persistence: logged | persistence: unlogged
+    """
+    missing = expected.objects.keys() - found.objects.keys()
+    extra = found.objects.keys() - expected.objects.keys()
+    turned = _turned(missing, extra)
+    told = [*turned.values()]
+    gone = {*missing, *extra}
+    for key in gone - turned.keys():
+        if not _within(key, gone, expected.parents, found.parents):
+            told.append(_absent(key, expected, found))
+    for key, properties in expected.objects.items():
+        others = found.objects.get(key)
+        if others is None or others is properties or others == properties:
+            continue
+        if not _within(key, gone, expected.parents, found.parents):
+            told.extend(_of_properties(key, properties, others))
+    if column_order:
+        told.extend(_of_order(expected, found))
+    return tuple(sorted(told, key=lambda one: (ORDER.get(one.kind, len(ORDER)), one.object, one.property)))
+
+
+def _turned(missing: set[ObjectKey], extra: set[ObjectKey]) -> dict[ObjectKey, Difference]:
+    """The relations that are of another kind than expected, under both of their keys."""
+    now = {name: kind for kind, name in extra if kind in RELATIONS}
+    turned: dict[ObjectKey, Difference] = {}
+    for kind, name in missing:
+        if kind in RELATIONS and name in now:
+            told = Difference(kind, name, _words(kind), _words(now[name]), "kind")
+            turned[kind, name] = told
+            turned[now[name], name] = told
+    return turned
+
+
+def _within(key: ObjectKey, gone: set[ObjectKey], *parents: Mapping[ObjectKey, ObjectKey]) -> bool:
+    """Whether an object is a part of one that is absent, or not expected, as a whole."""
+    for of in parents:
+        parent = of.get(key)
+        while parent is not None:
+            if parent in gone:
+                return True
+            parent = of.get(parent)
+    return False
+
+
+def _absent(key: ObjectKey, expected: Snapshot, found: Snapshot) -> Difference:
+    kind, name = key
+    if key in expected.objects:
+        return Difference(kind, name, _whole(kind, expected.objects[key]), None)
+    return Difference(kind, name, None, _whole(kind, found.objects[key]))
+
+
+def _whole(kind: str, properties: Mapping[str, str]) -> str:
+    """An object in words."""
+    told = [value if name == "definition" else f"{name}: {value}" for name, value in properties.items()]
+    return "; ".join(told) or _words(kind)
+
+
+def _words(kind: str) -> str:
+    return kind.replace("-", " ")
+
+
+def _of_properties(key: ObjectKey, expected: Mapping[str, str], found: Mapping[str, str]) -> Iterator[Difference]:
+    kind, name = key
+    for property in {**expected, **found}:
+        if property != POSITION and expected.get(property) != found.get(property):
+            yield Difference(kind, name, _told(property, expected), _told(property, found), property)
+
+
+def _told(property: str, properties: Mapping[str, str]) -> str:
+    value = properties.get(property)
+    return f"no {property}" if value is None else f"{property}: {value}"
+
+
+def _of_order(expected: Snapshot, found: Snapshot) -> Iterator[Difference]:
+    """The tables whose columns, as far as both have them, stand in another order."""
+    moved = {
+        expected.parents[key]
+        for key, properties in expected.objects.items()
+        if POSITION in properties and properties[POSITION] != found.objects.get(key, {}).get(POSITION)
+    }
+    if not moved:
+        return
+    before, after = _columns(expected, moved), _columns(found, moved)
+    for table in moved:
+        common = set(before[table]) & set(after[table])
+        was, now = ([name for name in columns[table] if name in common] for columns in (before, after))
+        if was != now:
+            names = (", ".join(column.removeprefix(f"{table[1]}.") for column in columns) for columns in (was, now))
+            yield Difference("column-order", table[1], *names, "order")
+
+
+def _columns(snapshot: Snapshot, tables: set[ObjectKey]) -> Mapping[ObjectKey, list[str]]:
+    """The columns of tables in their order."""
+    placed: dict[ObjectKey, list[tuple[int, str]]] = defaultdict(list)
+    for key, properties in snapshot.objects.items():
+        table = snapshot.parents.get(key)
+        if table in tables and POSITION in properties:
+            placed[table].append((int(properties[POSITION]), key[1]))
+    return defaultdict(list, {table: [name for _, name in sorted(columns)] for table, columns in placed.items()})

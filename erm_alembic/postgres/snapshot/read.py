@@ -1,0 +1,62 @@
+"""Take a snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from erm_alembic.postgres.snapshot.families import FAMILIES
+from erm_alembic.postgres.snapshot.family import Family, common_tables, parameters
+from erm_alembic.postgres.snapshot.model import ObjectKey, Snapshot
+from erm_alembic.postgres.snapshot.session import steady_session
+
+__all__ = ["take_snapshot"]
+
+# The columns of a family that are no properties: kind, name, parent_kind, parent.
+OWN_COLUMNS = 4
+
+
+def take_snapshot(cursor: Any, leave_out: Collection[str] = (), leave_out_tables: Collection[str] = ()) -> Snapshot:
+    """Read everything that the schemas of a database are made of, in a fixed number of queries.
+
+    PostgreSQL's own schemas, temporary tables and what belongs to extensions are left out always.
+
+    Args:
+        cursor: a psycopg2 cursor that gives tuples. Where no transaction is open, all is read as of one moment; within
+            a transaction of the caller's, what it has done is seen.
+        leave_out: names of schemas that do not count, unquoted, such as the ledger's.
+        leave_out_tables: names of tables that do not count, with their schema and quoted where they must be, such as
+            `public.alembic_version`.
+    """
+    snapshot = _Collected()
+    with steady_session(cursor):
+        for family in FAMILIES:
+            snapshot.add(cursor, family, parameters(leave_out, leave_out_tables))
+    return Snapshot(snapshot.objects, snapshot.parents)
+
+
+class _Collected:
+    """The rows so far; what is equal is held once, so that a large schema fits in little memory."""
+
+    def __init__(self) -> None:
+        self.objects: dict[ObjectKey, dict[str, str]] = {}
+        self.parents: dict[ObjectKey, ObjectKey] = {}
+        self._properties: dict[tuple[Any, ...], dict[str, str]] = {}
+        self._keys: dict[ObjectKey, ObjectKey] = {}
+
+    def add(self, cursor: Any, family: Family, values: dict[str, Any]) -> None:
+        """Read one family."""
+        cursor.execute(f"{common_tables()} {family.text(cursor.connection.server_version)}", values)
+        names = tuple(column[0] for column in cursor.description[OWN_COLUMNS:])
+        for row in cursor:
+            key = (row[0], row[1])
+            key = self._keys.setdefault(key, key)
+            if row[3] is not None:
+                parent = (row[2], row[3])
+                self.parents[key] = self._keys.setdefault(parent, parent)
+            values_of = row[OWN_COLUMNS:]
+            properties = self._properties.get((names, values_of))
+            if properties is None:
+                properties = {name: value for name, value in zip(names, values_of, strict=True) if value is not None}
+                self._properties[names, values_of] = properties
+            self.objects[key] = properties
