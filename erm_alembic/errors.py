@@ -7,6 +7,7 @@
     │   └── EnvironmentRefused             env.py does what erm cannot do safely
     ├── TargetError               exit 1   the database cannot be reached or used
     │   └── ServerError                    the embedded server cannot be started or stopped
+    ├── ShadowUnavailable         exit 1   no shadow can be had, so what would have been seen there is unknown
     ├── LockNotHad                exit 1   another deployer holds the deploy lock
     ├── Refused                   exit 1   a finding, drift or a possible loss of data forbids the run
     └── Interrupted               exit 129 (SIGHUP), 130 (SIGINT) or 143 (SIGTERM)
@@ -25,6 +26,7 @@ __all__ = [
     "ProjectError",
     "Refused",
     "ServerError",
+    "ShadowUnavailable",
     "TargetError",
     "UsageError",
 ]
@@ -79,6 +81,24 @@ class TargetError(ErmError):
 
 class ServerError(TargetError):
     """The embedded server cannot be started or stopped."""
+
+
+class ShadowUnavailable(ErmError):
+    """No shadow can be had: what would have been seen there is unknown.
+
+    Args:
+        reason: one sentence: why there is none.
+        effect: what is therefore not known.
+        cure: what would give one.
+
+    Example:
+        >>> ShadowUnavailable("pg_dump was not found.").reason
+        'pg_dump was not found.'
+    """
+
+    def __init__(self, reason: str, *, effect: str = "What only a shadow can show is unknown.", cure: str = "") -> None:
+        super().__init__(reason, effect=effect, cure=cure)
+        self.reason = reason
 
 
 class LockNotHad(ErmError):

@@ -26,6 +26,7 @@ __all__ = [
     "add_version_folder",
     "applied_revisions",
     "downgrade_steps",
+    "history_steps",
     "known_revisions",
     "latest_first",
     "may_come_next",
@@ -162,6 +163,29 @@ def upgrade_steps(scripts: ScriptDirectory, heads: Sequence[str], target: str) -
     return [
         MigrationStep.upgrade_from_script(scripts.revision_map, script)  # type: ignore[no-untyped-call,unused-ignore]  # Alembic
         for script in reversed(revisions)
+    ]
+
+
+def history_steps(scripts: ScriptDirectory, heads: Sequence[str], revisions: Sequence[str]) -> list[RevisionStep]:
+    """The steps from `heads` up to several revisions at once, in the order in which they run.
+
+    Args:
+        scripts: the project's script directory.
+        heads: the revisions recorded in the database.
+        revisions: the revisions that shall be recorded afterwards, as a database records them; none for the base.
+
+    Raises:
+        UsageError: one of them does not exist or cannot be reached by going up.
+    """
+    if not revisions:
+        return []
+    try:
+        found = list(scripts.iterate_revisions(tuple(revisions), tuple(heads), implicit_base=True))
+    except (CommandError, RevisionError) as error:
+        raise _no_such_target(error, ",".join(revisions), scripts) from error
+    return [
+        MigrationStep.upgrade_from_script(scripts.revision_map, script)  # type: ignore[no-untyped-call,unused-ignore]  # Alembic
+        for script in reversed(found)
     ]
 
 

@@ -1,0 +1,114 @@
+"""Scratch databases on a server: made, dropped, and told from those whose owner is gone.
+
+The name of one ends with a token of its own. Whoever makes it holds an advisory lock of that number for as long as it
+is needed: the server frees the lock with the session, however that ends, so a database without its lock is nobody's.
+Nothing that is written down could say as much of a process that was killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from psycopg2 import errors, sql
+
+__all__ = [
+    "CLONE_STRATEGY_SINCE",
+    "create_database",
+    "drop_database",
+    "drop_left_behind",
+    "held_name",
+    "let_go",
+    "major_of",
+]
+
+# "erms": the first of the two numbers of the locks.
+LOCK_CLASS = 0x65726D73
+PREFIX = "erm_shadow_"
+NAME = re.compile(rf"{PREFIX}[0-9a-f]{{12}}_([0-9a-f]{{8}})")
+CLONE_STRATEGY_SINCE = 15
+
+# Locks are seen from every database of the server, also by a role without rights.
+LEFT_BEHIND = """
+    SELECT d.datname
+      FROM pg_catalog.pg_database d
+     WHERE d.datname ~ %s AND pg_catalog.pg_has_role(d.datdba, 'USAGE')
+       AND NOT EXISTS (
+           SELECT FROM pg_catalog.pg_locks l
+            WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2 AND l.classid = %s::oid
+              AND pg_catalog.lpad(pg_catalog.to_hex(l.objid::bigint), 8, '0') = pg_catalog.right(d.datname, 8))
+"""
+
+
+def held_name(cursor: Any, key: str) -> str:
+    """The name for a scratch database that is about to be made, its lock held by this session from now on.
+
+    Args:
+        cursor: of a session in autocommit mode that lives as long as the database is needed.
+        key: twelve hexadecimal digits: what the database is made of.
+    """
+    while True:
+        token = secrets.token_hex(4)
+        cursor.execute("SELECT pg_catalog.pg_try_advisory_lock(%s, %s)", [LOCK_CLASS, _signed(token)])
+        if cursor.fetchone()[0]:
+            return f"{PREFIX}{key}_{token}"
+
+
+def let_go(cursor: Any, name: str) -> None:
+    """Give the lock of a scratch database back: it is dropped, or is no scratch database any more."""
+    cursor.execute("SELECT pg_catalog.pg_advisory_unlock(%s, %s)", [LOCK_CLASS, _signed(name[-8:])])
+
+
+def create_database(
+    cursor: Any, name: str, *, template: str = "template0", options: Mapping[str, str] | None = None
+) -> None:
+    """Make a database.
+
+    Args:
+        cursor: of a session in autocommit mode.
+        name: the name.
+        template: the database that is copied; nobody is connected to it.
+        options: further options of CREATE DATABASE, such as `ENCODING`, with their values.
+
+    Raises:
+        psycopg2.Error: the server refuses; there is no such template (any more).
+    """
+    further = sql.SQL("").join(
+        sql.SQL(" {} = {}").format(sql.SQL(option), sql.Literal(value)) for option, value in (options or {}).items()
+    )
+    statement = sql.SQL("CREATE DATABASE {} TEMPLATE = {}{}")
+    cursor.execute(statement.format(sql.Identifier(name), sql.Identifier(template), further))
+
+
+def drop_database(cursor: Any, name: str) -> None:
+    """Drop a database with whatever is still connected to it; one that is gone already is dropped."""
+    cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def drop_left_behind(cursor: Any) -> tuple[str, ...]:
+    """Drop the scratch databases whose makers are gone; the names of those that were dropped.
+
+    Args:
+        cursor: of a session in autocommit mode.
+    """
+    cursor.execute(LEFT_BEHIND, [f"^{NAME.pattern}$", LOCK_CLASS])
+    dropped = []
+    for (name,) in cursor.fetchall():
+        # Another process may be sweeping at the same moment.
+        with contextlib.suppress(errors.InvalidCatalogName, errors.ObjectInUse, errors.InsufficientPrivilege):
+            drop_database(cursor, name)
+            dropped.append(name)
+    return tuple(dropped)
+
+
+def major_of(connection: Any) -> int:
+    """The major version of a connection's server."""
+    return int(connection.server_version) // 10000
+
+
+def _signed(token: str) -> int:
+    number = int(token, 16)
+    return number - 2**32 if number >= 2**31 else number

@@ -1,0 +1,105 @@
+"""The process that runs env.py and revisions in the shadow: `python -m erm_alembic.shadow.child`.
+
+Its job comes as one line on its standard input, which is then closed to everybody but a thread that waits for its end:
+when the parent is gone, however it went, so is the child. Events go as JSON lines to its original standard output;
+whatever the project prints goes to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable
+from typing import IO, Any
+
+from erm_alembic.config.redaction import first_line, redact
+from erm_alembic.config.sealed import register_address
+from erm_alembic.errors import ErmError
+
+__all__ = ["main"]
+
+PARENT_GONE = 3
+
+
+def main() -> int:
+    """Do the job that stands on the standard input, and tell its events on the standard output."""
+    orders, results = _private_streams()
+    from erm_alembic.shadow.job import Job
+
+    job = Job.from_json(orders.readline().decode("utf-8"))
+    threading.Thread(target=_end_with_parent, args=(orders,), name="erm-lifeline", daemon=True).start()
+    register_address(job.url)
+    _settle(job)
+    emit = _emitter(results)
+    try:
+        _task(job.task)(job, emit)
+    except ErmError as error:
+        emit(_failure(redact(error.what), redact(error.effect), redact(error.cure)))
+        return 1
+    except BaseException as error:
+        emit(_failure(f"{type(error).__name__}: {first_line(error)}"))
+        if not isinstance(error, Exception):
+            raise
+        return 1
+    emit({"event": "end"})
+    return 0
+
+
+def _private_streams() -> tuple[IO[bytes], IO[bytes]]:
+    """Take both streams away from the project's code: it reads nothing, and prints to stderr."""
+    orders = os.fdopen(os.dup(0), "rb")
+    results = os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return orders, results
+
+
+def _end_with_parent(orders: IO[bytes]) -> None:
+    """Nobody writes after the job: what is read is the end, which comes with that of the parent."""
+    orders.read(1)
+    os._exit(PARENT_GONE)
+
+
+def _settle(job: Any) -> None:
+    """Be as the parent is: the same import path, the same variables; and let nothing connect elsewhere."""
+    from erm_alembic.shadow.isolation import isolate
+
+    sys.path[:] = job.path
+    for name, value in job.variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+    isolate(job.url)
+
+
+def _emitter(results: IO[bytes]) -> Callable[[dict[str, Any]], None]:
+    lock = threading.Lock()
+    own = os.getpid()
+
+    def emit(event: dict[str, Any]) -> None:
+        if os.getpid() != own:
+            return  # a process that a revision has forked speaks for nobody
+        with lock:
+            results.write(json.dumps(event, default=str).encode("utf-8") + b"\n")
+            results.flush()
+
+    return emit
+
+
+def _task(name: str) -> Callable[[Any, Callable[[dict[str, Any]], None]], None]:
+    from erm_alembic.shadow.tasks import TASKS
+
+    return next(task for task in TASKS if task.__name__ == name)
+
+
+def _failure(what: str, effect: str = "", cure: str = "") -> dict[str, Any]:
+    return {"event": "error", "what": what, "effect": effect, "cure": cure}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

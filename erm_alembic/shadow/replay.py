@@ -1,0 +1,69 @@
+"""The child's task `replay`: the history up to given revisions, run in the shadow as Alembic would run it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from erm_alembic.config.redaction import first_line
+from erm_alembic.errors import ErmError, ProjectError
+from erm_alembic.revisions.forked import ends_forked_children
+from erm_alembic.revisions.graph import history_steps
+from erm_alembic.revisions.kept_open import kept_open
+from erm_alembic.revisions.recording.call_stack import failed_at
+from erm_alembic.shadow.job import Job
+from erm_alembic.shadow.session import child_session
+
+if TYPE_CHECKING:
+    from erm_alembic.revisions.environment import MigrationContext, RevisionStep
+    from erm_alembic.revisions.project import AlembicProject
+
+__all__ = ["replay"]
+
+
+def replay(job: Job, emit: Callable[[dict[str, Any]], None]) -> None:
+    """Bring the shadow to the revisions `arguments["revisions"]`; none of them leaves it at the base.
+
+    Args:
+        job: what is to be done.
+        emit: told `replayed` with the number of `steps` that were run.
+
+    Raises:
+        ProjectError: a revision fails, with its place in its file.
+    """
+    wanted = tuple(job.arguments["revisions"])
+    count = 0
+    with child_session(job) as session:
+
+        def work(heads: tuple[str, ...], context: MigrationContext) -> Iterator[RevisionStep]:
+            nonlocal count
+            for step in history_steps(session.scripts, heads, wanted):
+                step.migration_fn = _naming(job.project, step)
+                yield step
+                count += 1
+
+        session.run(work)
+    emit({"event": "replayed", "steps": count})
+
+
+def _naming(project: AlembicProject, step: RevisionStep) -> Callable[..., None]:
+    """A revision's function, which names its place in the file when it fails."""
+    run, script = step.migration_fn, step.revision
+
+    def migration_fn(**kw: Any) -> None:
+        try:
+            with ends_forked_children(), kept_open():
+                run(**kw)
+        except (ErmError, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            shown = project.relative(script.path)
+            raise ProjectError(
+                f"{failed_at(error, script.path, shown)}: revision {script.revision} fails in the shadow: "
+                f"{type(error).__name__}: {first_line(error)}",
+                effect="The history cannot be replayed from an empty database.",
+                cure="",
+            ) from error
+
+    migration_fn.__name__ = run.__name__
+    return migration_fn
