@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from erm_alembic.postgres.text.lexer import tokens
 
-__all__ = ["without_literals"]
+__all__ = ["string_value", "without_literals"]
 
 
 def without_literals(sql: str) -> str:
@@ -31,3 +31,23 @@ def without_literals(sql: str) -> str:
             position = len(sql)
             break
     return " ".join((shown + sql[position:]).split())
+
+
+def string_value(literal: str) -> str | None:
+    """The text that a string of a SQL text stands for, where PostgreSQL wrote it; None for one of bits.
+
+    Args:
+        literal: the string with its quotes: plain, with a backslash before backslashes (`E`), or between dollars.
+
+    Example:
+        >>> string_value("'it''s'"), string_value("E'a\\\\d'"), string_value("$$x$$")
+        ("it's", 'a\\d', 'x')
+    """
+    if literal.startswith("$"):
+        mark = literal[: literal.index("$", 1) + 1]
+        return literal.removeprefix(mark).removesuffix(mark)
+    opening, _, rest = literal.partition("'")
+    text = rest.removesuffix("'").replace("''", "'")
+    if opening in ("e", "E"):
+        return text.replace("\\\\", "\\")
+    return text if opening == "" else None
