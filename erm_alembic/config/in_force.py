@@ -61,7 +61,12 @@ def settings_of(found: Effective, environment: str, project_dir: Path, seal: Sea
             metadata=found.migrations.metadata,
             role=found.migrations.role,
         ),
-        safety=settings.SafetySettings(found.safety.downgrades_since, MappingProxyType(dict(found.safety.rules))),
+        safety=settings.SafetySettings(
+            found.safety.downgrades_since,
+            MappingProxyType(dict(found.safety.rules)),
+            found.safety.require_plan,
+            tuple(found.safety.plan_keys),
+        ),
         drift=settings.DriftSettings(
             tuple(settings.DriftIgnore(kind=item.kind, name=item.name) for item in found.drift.ignore),
             MappingProxyType(dict(found.drift.severity)),

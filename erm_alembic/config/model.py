@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from erm_alembic.config import settings
 from erm_alembic.config.commands import parse_command
 from erm_alembic.config.durations import DURATION_PATTERN, format_duration, parse_duration
+from erm_alembic.config.plan_keys import written_key
 
 __all__ = [
     "DatabaseModel",
@@ -79,6 +80,11 @@ Url = Annotated[
     ),
 ]
 Level = Literal["error", "warning", "off"]
+PlanKey = Annotated[
+    str,
+    AfterValidator(written_key),
+    Field(examples=["file:keys/ci.pub", "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE="]),
+]
 
 _POOL = settings.PoolSettings()
 _EXECUTION = settings.ExecutionSettings()
@@ -162,6 +168,11 @@ class SafetyModel(_Section):
         None, description="this revision and its ancestors are exempt from the down-script rule"
     )
     rules: dict[str, Level] = Field(default_factory=dict, description="how loud each rule is")
+    require_plan: Flag = Field(False, description="apply and rollback run approved plans only (--plan FILE)")
+    plan_keys: list[PlanKey] = Field(
+        default_factory=list,
+        description="Ed25519 public keys, or file:PATH of them: a plan must be signed with one of theirs",
+    )
 
 
 class DriftIgnoreModel(_Section):

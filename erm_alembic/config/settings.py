@@ -100,10 +100,19 @@ class MigrationsSettings:
 
 @dataclass(frozen=True, slots=True)
 class SafetySettings:
-    """How loud each rule is; `downgrades_since` exempts that revision and its ancestors from the down-script rule."""
+    """How loud each rule is, and whether only approved plans are run.
+
+    Args:
+        downgrades_since: that revision and its ancestors are exempt from the down-script rule.
+        rules: how loud each rule is.
+        require_plan: whether apply and rollback run approved plans only.
+        plan_keys: the public keys of which one must have signed a plan; none where a plan need not be signed.
+    """
 
     downgrades_since: str | None = None
     rules: Mapping[str, RuleLevel] = field(default_factory=_nothing)
+    require_plan: bool = False
+    plan_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
