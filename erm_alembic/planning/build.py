@@ -186,13 +186,14 @@ def choose_pending(
     return pending_downgrades(project, scripts, current, to=request.to, count=request.count, applied_order=order.get)
 
 
-def build_plan(target: Target, project: AlembicProject, request: Request) -> Survey:
+def build_plan(target: Target, project: AlembicProject, request: Request, *, with_basis: bool = False) -> Survey:
     """Compute what would be done to the target; nothing is written and no lock is taken that blocks anyone.
 
     Args:
         target: the database.
         project: the Alembic project.
         request: what the user asks for.
+        with_basis: whether what an approval of the plan needs is read although nothing is pending.
 
     Raises:
         ProjectError: the project cannot be read, or a revision fails by itself.
@@ -213,7 +214,15 @@ def build_plan(target: Target, project: AlembicProject, request: Request) -> Sur
         surveyor = _Surveyor(project, scripts, request, hashes, order, known, half_done)
         partly = {each.revision for each in half_done if each.direction == request.direction}
         recorded = record_revisions(
-            target, project, scripts, config, surveyor, request, half_done=partly, scoped=bool(half_done)
+            target,
+            project,
+            scripts,
+            config,
+            surveyor,
+            request,
+            half_done=partly,
+            scoped=bool(half_done),
+            with_basis=with_basis,
         )
         surveyor.half_done = tuple(each for each in surveyor.half_done if each.scope == recorded.scope)
         heads = surveyor.heads()
@@ -241,6 +250,8 @@ def build_plan(target: Target, project: AlembicProject, request: Request) -> Sur
         ),
         data_loss=recorded.data_loss,
         deployed_as=() if target.settings.environment in deployed_as else tuple(sorted(deployed_as)),
+        basis=recorded.basis,
+        request=request,
     )
     facts = tuple(each.facts for each in surveyor.pending)
     questioned = (*surveyor.unknown, *(each.revision for each in surveyor.applied))

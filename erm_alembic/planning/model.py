@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from erm_alembic.findings import Finding, Override, blocking
 from erm_alembic.planning.comparison import Comparison, LeftOut
 from erm_alembic.planning.rehearsal import Estimate, Observed, Proof, Rehearsal
+from erm_alembic.postgres.identity import Identity
 from erm_alembic.revisions.source.downgrade import DowngradeState
 
-__all__ = ["DataLoss", "Drift", "HalfDoneRevision", "Outcome", "Plan", "Statement", "Step", "StepOutcome"]
+if TYPE_CHECKING:
+    from erm_alembic.planning.request import Request
+
+__all__ = ["Basis", "DataLoss", "Drift", "HalfDoneRevision", "Outcome", "Plan", "Statement", "Step", "StepOutcome"]
 
 Direction = Literal["upgrade", "downgrade"]
 Rendered = Literal["full", "partial"]
@@ -86,6 +90,7 @@ class Step:
         rendered: `partial` when not every statement could be known without really running.
         reason: why `rendered` is partial.
         source_hash: SHA-256 of the revision file's bytes, hexadecimal.
+        certain: how many of the statements hold whatever the database answers; None where `rendered` is full.
         proof: whether it can be taken back, as the rehearsal saw it; None when nothing was proven.
     """
 
@@ -101,6 +106,7 @@ class Step:
     rendered: Rendered = "full"
     reason: str | None = None
     source_hash: str = ""
+    certain: int | None = None
     proof: Proof | None = field(default=None, compare=False)
 
 
@@ -163,6 +169,23 @@ class Drift:
 
 
 @dataclass(frozen=True)
+class Basis:
+    """What a plan was made on, beyond the revisions that are recorded there.
+
+    Args:
+        identity: which database it is.
+        version_table: Alembic's version table, with its schema.
+        schema: where a name without a schema goes; None when nowhere.
+        catalog: the fingerprint of the database's schema; None when it could not be read.
+    """
+
+    identity: Identity
+    version_table: str
+    schema: str | None
+    catalog: str | None
+
+
+@dataclass(frozen=True)
 class Plan:
     """What erm would do to one database; computing it writes nothing.
 
@@ -187,6 +210,8 @@ class Plan:
         deployed_as: the environments that the database was deployed under, where this one is none of them and was not
             accepted.
         rehearsal: whether the plan was tried out in a shadow; None where that was not asked.
+        basis: what it was made on; None where nothing is pending and nobody asked.
+        request: what was asked for.
         comparisons: how each comparison that looks for drift ended.
         left_out: what `drift.ignore` left out of them.
     """
@@ -209,6 +234,8 @@ class Plan:
     overrides: tuple[Override, ...] = ()
     deployed_as: tuple[str, ...] = ()
     rehearsal: Rehearsal | None = field(default=None, compare=False)
+    basis: Basis | None = field(default=None, compare=False)
+    request: Request | None = field(default=None, compare=False)
     comparisons: tuple[Comparison, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
 

@@ -13,7 +13,8 @@ from psycopg2 import extensions
 from erm_alembic.config.redaction import first_line
 from erm_alembic.errors import ErmError, ProjectError
 from erm_alembic.planning.data_loss import count_losses
-from erm_alembic.planning.model import DataLoss, Direction, Statement, Step
+from erm_alembic.planning.basis import read_basis
+from erm_alembic.planning.model import Basis, DataLoss, Direction, Statement, Step
 from erm_alembic.planning.own_faults import is_own_fault
 from erm_alembic.planning.request import Request
 from erm_alembic.postgres.catalog import has_tables, whole_name
@@ -38,6 +39,7 @@ __all__ = ["Recorded", "record_revisions", "without_statements"]
 
 # The classes of SQLSTATE of data that does not fit.
 QUOTES_VALUES = ("22", "23")
+BLOCKED = "not recorded: the way is blocked"
 NEEDS = "needs the result of a statement that a plan does not run"
 Choose = Callable[[tuple[str, ...]], Sequence[PendingRevision]]
 """Given the recorded revisions: what is pending, in order."""
@@ -55,6 +57,7 @@ class Recorded:
         script_start: what a script begins with: it makes or verifies Alembic's version table.
         populated: whether a database that records no revision has tables all the same.
         scope: the version table, with its schema, where that was asked for.
+        basis: what else the plan is made on; None where nothing is pending and it was not asked for.
     """
 
     current: tuple[str, ...] = ()
@@ -64,6 +67,7 @@ class Recorded:
     script_start: str = ""
     populated: bool = False
     scope: str = ""
+    basis: Basis | None = None
 
 
 def record_revisions(
@@ -77,6 +81,7 @@ def record_revisions(
     apart: bool = False,
     half_done: Collection[str] = (),
     scoped: bool = False,
+    with_basis: bool = False,
 ) -> Recorded:
     """Run env.py and every pending revision with writes held back.
 
@@ -90,6 +95,7 @@ def record_revisions(
         apart: whether a revision is recorded by itself, wherever the database stands in its history.
         half_done: the revisions of which a part is committed: they may not find what that part has changed.
         scoped: whether it is to be told which version table this is about.
+        with_basis: whether it is to be told what the plan is made on although nothing is pending.
 
     Raises:
         ProjectError: env.py or a revision fails although nothing was held back that could explain it.
@@ -112,7 +118,11 @@ def record_revisions(
                     recorded.scope = whole_name(cursor, version_table(context))
             if not heads:
                 recorded.populated = _is_populated(first, context)
-        for pending in choose(heads):
+        chosen = choose(heads)
+        if with_basis or (chosen and not apart):
+            with _without_trace(first):
+                recorded.basis = read_basis(first, context, target.settings.ledger.schema)
+        for pending in chosen:
             recorder.recording = recording = Recording(path=pending.file)
             recordings.append(recording)
             step = pending.step
@@ -228,7 +238,7 @@ def _fails_by_itself(error: BaseException, facts: RevisionFacts, place: str, whe
 
 def without_statements(pending: PendingRevision, direction: Direction) -> Step:
     """A step that was not recorded because one on the same way cannot run."""
-    return _step(pending.facts, direction, Recording(pending.file, reason="not recorded: the way is blocked"))
+    return _step(pending.facts, direction, Recording(pending.file, reason=BLOCKED, certain=0))
 
 
 def _step(facts: RevisionFacts, direction: Direction, recording: Recording) -> Step:
@@ -256,5 +266,6 @@ def _step(facts: RevisionFacts, direction: Direction, recording: Recording) -> S
         ),
         rendered="partial" if recording.reason else "full",
         reason=recording.reason,
+        certain=recording.certain,
         source_hash=facts.source_hash,
     )

@@ -13,6 +13,7 @@ __all__ = [
     "has_schema",
     "has_tables",
     "held_relations",
+    "quoted_schema",
     "read_heads",
     "relation_names",
     "reserved_words",
@@ -85,6 +86,16 @@ class Touched:
 
     relations: frozenset[str] = frozenset()
     catalog: bool = False
+
+
+def quoted_schema(cursor: Any) -> str:
+    """The schema that a name without one goes to, quoted where it must be; empty when there is none.
+
+    Args:
+        cursor: of the session whose search_path counts.
+    """
+    cursor.execute("SELECT coalesce(pg_catalog.quote_ident(pg_catalog.current_schema()), '')")
+    return str(cursor.fetchone()[0])
 
 
 def whole_name(cursor: Any, relation: str) -> str:

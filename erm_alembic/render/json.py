@@ -6,7 +6,6 @@ data) and passwords are in none of them. The text is ASCII: no name in a databas
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import fields, is_dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from erm_alembic.config.redaction import redact
 from erm_alembic.errors import ErmError
 from erm_alembic.planning.model import Outcome, Plan, Statement, Step
+from erm_alembic.planning.terms import plan_digest
 from erm_alembic.planning.rehearsal import Observed
 
 __all__ = [
@@ -77,34 +77,6 @@ def _step(step: Step) -> dict[str, Any]:
     statements = members.pop("statements")
     document = {"revision": members.pop("revision"), "down_revision": members.pop("down_revisions")}
     return {**document, **members, "statements": statements}
-
-
-def plan_digest(plan: Plan) -> str:
-    """SHA-256 of the plan, hexadecimal: equal digests mean the same texts and files on the same recorded state.
-
-    Parameter values are not in it, as they are in no plan: with equal digests, the data written may still differ.
-    Findings and drift are left out: they judge the plan and are not part of what would run.
-
-    Args:
-        plan: the plan.
-    """
-    identity = {
-        "environment": plan.environment,
-        "database": plan.database_url,
-        "scope": None,  # a key of the contract: no plan is about a part of a database
-        "direction": plan.direction,
-    }
-    pending = [
-        {
-            "revision": step.revision,
-            "source_hash": step.source_hash,
-            "statements": [[item.sql, item.autocommit, item.parameter_sets] for item in step.statements],
-        }
-        for step in plan.steps
-    ]
-    what = {"identity": identity, "current": sorted(plan.current), "pending": pending}
-    canonical = json.dumps(what, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 
 
 def plan_document(plan: Plan, outcome: Outcome | None = None) -> dict[str, Any]:

@@ -186,7 +186,7 @@ def plan_schema() -> Schema:
         "digest": {
             "type": "string",
             "pattern": "^[0-9a-f]{64}$",
-            "description": "SHA-256 of target, current revisions and pending statements.",
+            "description": "SHA-256 of target, current revisions, pending files and statements, and the schema.",
         },
     }
     required = sorted(properties)

@@ -54,6 +54,7 @@ def test_the_contract_of_the_plan() -> None:
         "rendered": "partial",
         "reason": "the revision reads what it wrote before",
         "source_hash": "cd" * 32,
+        "certain": None,
         "proof": None,
         "statements": [
             {

@@ -68,13 +68,15 @@ class RecordedStatement:
 class Recording:
     """What one revision would send, filled while it is recorded.
 
-    `reason` is set as soon as something was answered that apply may answer otherwise: it is partial from there.
+    `reason` is set as soon as something was answered that apply may answer otherwise: it is partial from there, and
+    `certain` counts the statements until then.
     """
 
     path: str
     statements: list[RecordedStatement] = field(default_factory=list)
     version_statements: list[str] = field(default_factory=list)
     reason: str | None = None
+    certain: int | None = None
     leaves_transaction: bool = False
 
     @property
@@ -83,7 +85,8 @@ class Recording:
 
     def becomes_partial(self, reason: str) -> None:
         """The first reason is the one that counts; what follows may follow from it."""
-        self.reason = self.reason or reason
+        if self.reason is None:
+            self.reason, self.certain = reason, len(self.statements)
 
 
 class Recorder:
