@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from psycopg2 import sql
 from sqlalchemy import Connection
@@ -43,12 +43,13 @@ class ChildSession:
     raw: GatedConnection
     connection: Connection
 
-    def run(self, work: Work, *, destination: str = "heads") -> None:
+    def run(self, work: Work, *, destination: str = "heads", context_options: dict[str, Any] | None = None) -> None:
         """Run env.py once, doing `work` where Alembic would run its migrations; everything is written.
 
         Args:
             work: given the recorded revisions, yields the steps to run.
             destination: what `context.get_revision_argument()` answers.
+            context_options: further options of Alembic's EnvironmentContext, for autogenerate.
 
         Raises:
             ProjectError: env.py raises, or does what erm cannot do safely.
@@ -63,6 +64,7 @@ class ChildSession:
             destination=destination,
             read_only=False,
             metadata=self.job.metadata,
+            context_options=context_options,
         )
 
 
