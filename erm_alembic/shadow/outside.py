@@ -53,9 +53,10 @@ def seen_outside(
             if not tables and table_by_table:
                 tables = some_tables(cursor)
         _bar(barring, tables)
-        reading.set_session(isolation_level=ISOLATION_LEVEL_REPEATABLE_READ)
-        _read(reading, tables)
-        _read(beneath, {oid: table for oid, table in tables.items() if table.is_partition})
+        if "VACUUM" not in words.kinds:  # which waits for no reader, except to give back empty pages, and then in vain
+            reading.set_session(isolation_level=ISOLATION_LEVEL_REPEATABLE_READ)
+            _read(reading, tables)
+            _read(beneath, {oid: table for oid, table in tables.items() if table.is_partition})
         watch = _Watch(watching, connection.info.backend_pid, [barring, reading, beneath])
         stack.enter_context(watch.beside())
         stack.enter_context(_without_lock_timeout(connection))
