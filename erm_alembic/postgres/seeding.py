@@ -98,9 +98,10 @@ TYPES = """
                     AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum),
            ARRAY(SELECT a.atttypmod FROM pg_catalog.pg_attribute a WHERE t.typtype = 'c'
                     AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum),
-           pg_catalog.format_type(t.oid, NULL)
+           pg_catalog.format('%%I.%%I', n.nspname, t.typname)
       FROM wanted w
       JOIN pg_catalog.pg_type t ON t.oid = w.oid
+      JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
 """
 
 LABELS = """
@@ -121,7 +122,7 @@ class SqlType:
     """A data type, as far as it says which values it accepts.
 
     Args:
-        name: its name as a cast is written, without its modifier.
+        name: its name with its schema, as a cast without a length needs it (`character` alone is of one character).
         internal: its name in pg_type.
         kind: as in pg_type.typtype (`b`ase, `c`omposite, `d`omain, `e`num, `r`ange, `m`ultirange); `a` for an array.
         modifier: the modifier (a length, a precision) of the column that has it; -1 for none.
@@ -219,7 +220,7 @@ class TableFacts:
         rules: its checks, unique indexes and exclusion constraints.
         foreign_keys: its references.
         routing: the numbers of the columns that choose the partition; 0 for an expression.
-        bounds: what each partition demands of its rows.
+        bounds: what each partition demands of its rows; empty where any row has a place, or none.
     """
 
     oid: int
@@ -287,7 +288,8 @@ def table_facts(cursor: Any, names: Collection[str]) -> tuple[TableFacts, ...]:
             rules=tuple(rules.get(oid, ())),
             foreign_keys=tuple(foreign_keys.get(oid, ())),
             routing=tuple(routing or ()),
-            bounds=tuple(each for each in bounds if each),
+            # One that demands nothing takes every row.
+            bounds=() if None in bounds else tuple(bounds),
         )
         for oid, name, partitioned, asked, routing, bounds in tables
     )

@@ -1,4 +1,4 @@
-"""Values that satisfy the CHECK constraints of a table: candidates from the constraint's own words, judged by the server.
+"""Values that satisfy the CHECK constraints of a table: from the constraints' own words, judged by the server.
 
 Nothing of a condition is understood here. Its literals are taken as candidates (with what stands beside a number, and
 texts of that length), and a SELECT with the condition in its WHERE says which of them hold.

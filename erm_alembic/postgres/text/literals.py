@@ -40,8 +40,8 @@ def string_value(literal: str) -> str | None:
         literal: the string with its quotes: plain, with a backslash before backslashes (`E`), or between dollars.
 
     Example:
-        >>> string_value("'it''s'"), string_value("E'a\\\\d'"), string_value("$$x$$")
-        ("it's", 'a\\d', 'x')
+        >>> string_value("'it''s'"), string_value("$$x$$"), string_value("B'101'")
+        ("it's", 'x', None)
     """
     if literal.startswith("$"):
         mark = literal[: literal.index("$", 1) + 1]
