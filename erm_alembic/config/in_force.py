@@ -74,6 +74,7 @@ def settings_of(found: Effective, environment: str, project_dir: Path, seal: Sea
         shadow=settings.ShadowSettings(
             url=seal(shadow_url, found.sources["shadow", "url"]) if shadow_url is not None else None,
             source=found.shadow.source,
+            rehearse=found.shadow.rehearse,
         ),
         backup=MappingProxyType(dict(found.backup)),
         ledger=settings.LedgerSettings(found.ledger.schema_),

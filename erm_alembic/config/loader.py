@@ -1,7 +1,7 @@
 """From erm.yaml, the environment and the flags to the settings in force.
 
 `ERM_DATABASE_URL` beats every profile; then the profile of `--env`, else of `ERM_ENV`, else `dev`; a profile that is
-not declared, or has no url, falls back to `database.url`. Addresses stay sealed.
+not declared, or has no url, falls back to `database.url`. `ERM_SHADOW_URL` beats `shadow.url`. Addresses stay sealed.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ __all__ = ["check_file", "find_file", "load_settings"]
 
 FILE_NAME = "erm.yaml"
 URL_VARIABLE = "ERM_DATABASE_URL"
+SHADOW_VARIABLE = "ERM_SHADOW_URL"
 ENVIRONMENT_VARIABLE = "ERM_ENV"
 
 
@@ -91,7 +92,13 @@ def load_settings(
     origins = origins_of(settings, found, document)
     if url is not None:
         origins["database.url"] = url.origin
-    return replace(settings, config_path=path, url=url, replicas=replicas, origins=origins, notes=tuple(notes))
+    shadow = settings.shadow
+    if text := environ.get(SHADOW_VARIABLE, "").strip():
+        shadow = replace(shadow, url=_sealed_variable(SHADOW_VARIABLE, text, environ, project_dir))
+        origins["shadow.url"] = SHADOW_VARIABLE
+    return replace(
+        settings, config_path=path, url=url, replicas=replicas, shadow=shadow, origins=origins, notes=tuple(notes)
+    )
 
 
 def check_file(
@@ -189,13 +196,12 @@ class _Chooser:
         """The address, and what must be said about the choice."""
         own = profile_data(self._data, environment).get("url")
         if text := self._environ.get(URL_VARIABLE, "").strip():
-            register_address(text)
+            found = _sealed_variable(URL_VARIABLE, text, self._environ, self._project_dir)
             notes = []
             if own is not None:
                 notes.append(f"{URL_VARIABLE} is set: it wins over the url of {environment} in {self._name}.")
             if has_variables(text):
                 notes.append(f"{URL_VARIABLE} is taken as it is: the `${{...}}` in it is not replaced.")
-            found = SealedUrl(text, URL_VARIABLE, URL_VARIABLE, base_dir=self._project_dir, environ=self._environ)
             return found, notes
         if own is not None:
             return self.sealed(own, ("database", "environments", environment, "url")), []
@@ -240,6 +246,12 @@ class _Chooser:
     @property
     def _name(self) -> str:
         return self._document.path.name if self._document.path else FILE_NAME
+
+
+def _sealed_variable(name: str, text: str, environ: Mapping[str, str], project_dir: Path) -> SealedUrl:
+    """The address in a variable."""
+    register_address(text)
+    return SealedUrl(text, name, name, base_dir=project_dir, environ=environ)
 
 
 def _close_name(name: str, declared: list[str]) -> str | None:

@@ -228,8 +228,14 @@ class DriftModel(_Section):
 class ShadowModel(_Section):
     """The scratch database in which history is replayed."""
 
-    url: Url | None = None
-    source: Literal["history", "live"] = Field("history", alias="from")
+    url: Url | None = Field(
+        None,
+        description="a server on which erm makes and drops scratch databases; without it, an embedded one of its own",
+    )
+    source: Literal["history", "live"] = Field(
+        "history", alias="from", description="what it is built from: the revisions, or the schema of the live database"
+    )
+    rehearse: Flag = Field(True, description="whether a plan runs its revisions in it first (true)")
 
 
 class LedgerModel(_Section):

@@ -145,10 +145,14 @@ class DriftSettings:
 
 @dataclass(frozen=True, slots=True)
 class ShadowSettings:
-    """Where the scratch database is, and what it is built from."""
+    """Where the scratch databases are, what they are built from, and whether a plan is rehearsed in one.
+
+    `url` is the server on which erm makes and drops them; None for an embedded one of its own.
+    """
 
     url: SealedUrl | None = None
     source: Literal["history", "live"] = "history"
+    rehearse: bool = True
 
 
 @dataclass(frozen=True, slots=True)
