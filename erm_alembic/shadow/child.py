@@ -29,10 +29,10 @@ def main() -> int:
     from erm_alembic.shadow.job import Job
 
     job = Job.from_json(orders.readline().decode("utf-8"))
-    threading.Thread(target=_end_with_parent, args=(orders,), name="erm-lifeline", daemon=True).start()
     register_address(job.url)
-    _settle(job)
     emit = _emitter(results)
+    _settle(job, emit)
+    threading.Thread(target=_end_with_parent, args=(orders,), name="erm-lifeline", daemon=True).start()
     try:
         _task(job.task)(job, emit)
     except ErmError as error:
@@ -64,7 +64,7 @@ def _end_with_parent(orders: IO[bytes]) -> None:
     os._exit(PARENT_GONE)
 
 
-def _settle(job: Any) -> None:
+def _settle(job: Any, emit: Callable[[dict[str, Any]], None]) -> None:
     """Be as the parent is: the same import path, the same variables; and let nothing connect elsewhere."""
     from erm_alembic.shadow.isolation import isolate
 
@@ -74,7 +74,7 @@ def _settle(job: Any) -> None:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
-    isolate(job.url)
+    isolate(job.url, lambda place: emit({"event": "refused", "place": place}))
 
 
 def _emitter(results: IO[bytes]) -> Callable[[dict[str, Any]], None]:

@@ -20,6 +20,7 @@ from erm_alembic.errors import ShadowUnavailable
 from erm_alembic.postgres.intercept import GatedConnection, connect_gated
 from erm_alembic.postgres.scratch import create_database, drop_database, drop_left_behind, held_name, let_go, major_of
 from erm_alembic.revisions.project import AlembicProject
+from erm_alembic.shadow.clean_environment import clean_environment
 from erm_alembic.shadow.job import Job
 from erm_alembic.shadow.provision import Provision, provision
 from erm_alembic.shadow.running import run_child
@@ -134,7 +135,8 @@ class Shadow:
         """
         migrations = self._settings.migrations
         job = Job(task, database.url, self._project, migrations.metadata, migrations.role, arguments)
-        return run_child(job, dict(os.environ), on_event)
+        environ = clean_environment(os.environ, self._target.url, DatabaseUrl.parse(database.url))
+        return run_child(job, environ, on_event)
 
     def close(self) -> None:
         """Drop what is left, and stop a server that was started for this."""
