@@ -7,7 +7,7 @@ from typing import Literal
 
 Severity = Literal["error", "warning", "info"]
 
-__all__ = ["Finding", "Override", "Severity", "blocking"]
+__all__ = ["Finding", "Ignored", "Override", "Severity", "blocking"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,25 @@ class Finding:
     path: str | None = None
     line: int | None = None
     overridden: str | None = None
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """A finding that a comment in its file lets pass (`# erm: ignore[rule] reason`).
+
+    Args:
+        rule: the finding's rule.
+        reason: what the comment says.
+        revision: the revision that the finding is about.
+        path: the file that it is about, relative to the project.
+        line: the line in that file.
+    """
+
+    rule: str
+    reason: str
+    revision: str | None = None
+    path: str | None = None
+    line: int | None = None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from erm_alembic.findings import Finding, Override, blocking
+from erm_alembic.findings import Finding, Ignored, Override, blocking
 from erm_alembic.planning.comparison import Comparison, LeftOut
 from erm_alembic.planning.rehearsal import Estimate, Observed, Proof, Rehearsal
 from erm_alembic.postgres.identity import Identity
@@ -214,6 +214,7 @@ class Plan:
         request: what was asked for.
         comparisons: how each comparison that looks for drift ended.
         left_out: what `drift.ignore` left out of them.
+        ignored: the findings that comments in their files let pass.
     """
 
     environment: str
@@ -238,6 +239,7 @@ class Plan:
     request: Request | None = field(default=None, compare=False)
     comparisons: tuple[Comparison, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    ignored: tuple[Ignored, ...] = ()
 
     @property
     def blocked(self) -> bool:

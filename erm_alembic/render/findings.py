@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from erm_alembic.config.redaction import redact
-from erm_alembic.findings import Finding
+from erm_alembic.findings import Finding, Ignored
 from erm_alembic.render.safe import Paint, block, one_line, plain
 
-__all__ = ["finding_lines", "finding_report"]
+__all__ = ["finding_lines", "finding_report", "ignored_lines"]
 
 SEVERITY_ROLES = {"error": "bad", "warning": "warn", "info": "dim"}
 
@@ -50,6 +52,27 @@ def finding_report(finding: Finding, paint: Paint = plain) -> list[str]:
     mark = paint(f"{finding.severity}[{one_line(finding.rule)}]", SEVERITY_ROLES[finding.severity])
     place = f"{_file(finding)}: " if finding.path else ""
     return [f"{place}{mark} {first}", *(f"  {line}" for line in rest), *_help(finding, indent=2)]
+
+
+def ignored_lines(ignored: Sequence[Ignored]) -> list[str]:
+    """How many findings comments let pass, by rule, on one line; none where there are none.
+
+    Args:
+        ignored: what is ignored.
+
+    Example:
+        >>> ignored_lines([Ignored("squawk/ban-drop-column", "unused since 2.1", "4f2a", "a.py", 3)])
+        ['1 finding is ignored by a comment in its file: squawk/ban-drop-column (a.py:3).']
+    """
+    if not ignored:
+        return []
+    places: dict[str, list[str]] = {}
+    for each in ignored:
+        line = "" if each.line is None else f":{each.line}"
+        places.setdefault(one_line(each.rule), []).append(f"{one_line(each.path or '')}{line}")
+    named = "; ".join(f"{rule} ({', '.join(found)})" for rule, found in places.items())
+    count = "1 finding is" if len(ignored) == 1 else f"{len(ignored)} findings are"
+    return [f"{count} ignored by a comment in {'its' if len(ignored) == 1 else 'their'} file: {named}."]
 
 
 def _file(finding: Finding) -> str:

@@ -13,8 +13,8 @@ from typing import Any
 from erm_alembic.config.redaction import redact
 from erm_alembic.errors import ErmError
 from erm_alembic.planning.model import Outcome, Plan, Statement, Step
-from erm_alembic.planning.terms import plan_digest
 from erm_alembic.planning.rehearsal import Observed
+from erm_alembic.planning.terms import plan_digest
 
 __all__ = [
     "NEVER_SERIALISED",
@@ -101,6 +101,7 @@ def plan_document(plan: Plan, outcome: Outcome | None = None) -> dict[str, Any]:
         "comparisons": plain_value(plan.comparisons),
         "left_out": plain_value(plan.left_out),
         "findings": plain_value(plan.findings),
+        "ignored": plain_value(plan.ignored),
         "overrides": plain_value(plan.overrides),
         "data_loss": plain_value(plan.data_loss),
         "exempted": plan.exempted,

@@ -12,7 +12,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from erm_alembic.findings import Finding, Override
+from erm_alembic.findings import Finding, Ignored, Override
 from erm_alembic.planning.comparison import Comparison, LeftOut
 from erm_alembic.planning.model import DataLoss, Drift, HalfDoneRevision, Outcome, Statement, Step, StepOutcome
 from erm_alembic.planning.rehearsal import Estimate, FailedRevision, Observed, ObservedLock, Proof, Rehearsal
@@ -35,6 +35,7 @@ DEFINITIONS: tuple[type[Any], ...] = (
     Comparison,
     LeftOut,
     Finding,
+    Ignored,
     Override,
     DataLoss,
     StepOutcome,
@@ -175,6 +176,7 @@ def plan_schema() -> Schema:
         "comparisons": _many(Comparison, "How each comparison that looks for drift ended."),
         "left_out": _many(LeftOut, "What `drift.ignore` left out of them."),
         "findings": _many(Finding, "What the checks say."),
+        "ignored": _many(Ignored, "The findings that comments in their files let pass."),
         "overrides": _many(Override, "The rules that may pass this once, whether they object or not."),
         "data_loss": _many(DataLoss, "What a rollback would lose; empty for an upgrade."),
         "exempted": {"type": "integer", "description": "Revisions exempted by `safety.downgrades_since`."},

@@ -36,6 +36,7 @@ def test_the_contract_of_the_plan() -> None:
         "comparisons": [],
         "left_out": [],
         "findings": [],
+        "ignored": [],
         "overrides": [],
         "data_loss": [],
         "exempted": 0,
