@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from erm_alembic.postgres.snapshot.family import Family, Since
+from erm_alembic.postgres.snapshot.options import open_options
 
-__all__ = ["COLUMNS"]
+__all__ = ["COLUMNS", "VIEW_COLUMNS"]
 
 # A constraint of its own since PostgreSQL 18, with a name; its text says NOT VALID and NO INHERIT.
 NAMED_NOT_NULL = """
@@ -13,12 +14,14 @@ NAMED_NOT_NULL = """
           WHERE k.conrelid = a.attrelid AND k.contype = 'n' AND k.conkey[1] = a.attnum), 'NOT NULL') END
 """
 
+COMPRESSION = Since("compression", 140000, "CASE a.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END")
+
 COLUMNS = Family(
-    """
+    f"""
     SELECT 'column' AS kind, r.name || '.' || quote_ident(a.attname) AS name, r.kind AS parent_kind, r.name AS parent,
            format_type(a.atttypid, a.atttypmod) AS type,
            CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation::regcollation::text END AS collation,
-           {not null} AS "not null",
+           {{not null}} AS "not null",
            CASE WHEN a.attgenerated = '' AND a.atthasdef THEN pg_get_expr(f.adbin, f.adrelid) END AS "default",
            CASE WHEN a.attgenerated <> '' THEN pg_get_expr(f.adbin, f.adrelid)
                 || CASE a.attgenerated WHEN 's' THEN ' STORED' ELSE ' VIRTUAL' END END AS generated,
@@ -26,10 +29,11 @@ COLUMNS = Family(
            CASE WHEN a.attstorage <> t.typstorage THEN
                 CASE a.attstorage WHEN 'p' THEN 'plain' WHEN 'e' THEN 'external'
                                   WHEN 'm' THEN 'main' ELSE 'extended' END END AS storage,
-           {compression} AS compression,
+           {{compression}} AS compression,
            CASE WHEN a.attstattarget >= 0 THEN a.attstattarget::text END AS "statistics target",
            CASE WHEN a.attoptions IS NOT NULL THEN (
                SELECT string_agg(o, ', ' ORDER BY o COLLATE "C") FROM unnest(a.attoptions) o) END AS options,
+           CASE WHEN a.attfdwoptions IS NOT NULL THEN {open_options("a.attfdwoptions")} END AS "foreign options",
            CASE WHEN a.attinhcount > 0 THEN CASE WHEN a.attislocal THEN 'and local' ELSE 'only' END END AS inherited,
            d.description AS comment,
            row_number() OVER (PARTITION BY a.attrelid ORDER BY a.attnum)::text AS position
@@ -39,9 +43,33 @@ COLUMNS = Family(
       LEFT JOIN pg_attrdef f ON a.atthasdef AND f.adrelid = a.attrelid AND f.adnum = a.attnum
       LEFT JOIN pg_description d ON d.objoid = r.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = a.attnum
      WHERE r.relkind IN ('r', 'p', 'f')
-    """,
+    """,  # noqa: S608 - nothing from outside
     (
         Since("not null", 180000, NAMED_NOT_NULL, "CASE WHEN a.attnotnull THEN 'NOT NULL' END"),
-        Since("compression", 140000, "CASE a.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END"),
+        COMPRESSION,
     ),
+)
+
+# Their names and types are in the definition of the view; a column is an object where anything was set on it.
+VIEW_COLUMNS = Family(
+    """
+    SELECT 'column' AS kind, r.name || '.' || quote_ident(a.attname) AS name, r.kind AS parent_kind, r.name AS parent,
+           CASE WHEN a.atthasdef THEN pg_get_expr(f.adbin, f.adrelid) END AS "default",
+           CASE WHEN r.relkind = 'm' AND a.attstorage <> t.typstorage THEN
+                CASE a.attstorage WHEN 'p' THEN 'plain' WHEN 'e' THEN 'external'
+                                  WHEN 'm' THEN 'main' ELSE 'extended' END END AS storage,
+           {compression} AS compression,
+           CASE WHEN a.attstattarget >= 0 THEN a.attstattarget::text END AS "statistics target",
+           (SELECT string_agg(o, ', ' ORDER BY o COLLATE "C") FROM unnest(a.attoptions) o) AS options,
+           d.description AS comment
+      FROM relations r
+      JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
+      JOIN pg_type t ON t.oid = a.atttypid
+      LEFT JOIN pg_attrdef f ON a.atthasdef AND f.adrelid = a.attrelid AND f.adnum = a.attnum
+      LEFT JOIN pg_description d ON d.objoid = r.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = a.attnum
+     WHERE r.relkind IN ('v', 'm')
+       AND (a.atthasdef OR (r.relkind = 'm' AND a.attstorage <> t.typstorage) OR {compression} IS NOT NULL
+            OR a.attstattarget >= 0 OR a.attoptions IS NOT NULL OR d.description IS NOT NULL OR a.attacl IS NOT NULL)
+    """,
+    (COMPRESSION,),
 )

@@ -119,8 +119,11 @@ def _of_order(expected: Snapshot, found: Snapshot) -> Iterator[Difference]:
         common = set(before[table]) & set(after[table])
         was, now = ([name for name in columns[table] if name in common] for columns in (before, after))
         if was != now:
-            names = (", ".join(column.removeprefix(f"{table[1]}.") for column in columns) for columns in (was, now))
-            yield Difference("column-order", table[1], *names, "order")
+            yield Difference("column-order", table[1], _listed(table, was), _listed(table, now), "order")
+
+
+def _listed(table: ObjectKey, columns: list[str]) -> str:
+    return ", ".join(column.removeprefix(f"{table[1]}.") for column in columns)
 
 
 def _columns(snapshot: Snapshot, tables: set[ObjectKey]) -> Mapping[ObjectKey, list[str]]:

@@ -8,7 +8,8 @@ from typing import Any
 
 __all__ = ["Family", "Since", "common_tables", "parameters"]
 
-# The schemas and relations that count, and what belongs to extensions: what every family refers to.
+# What the families refer to: what belongs to extensions, the schemas and relations that count, and everything that has
+# an owner and may have grants. The letters are those of acldefault().
 COMMON_TABLES = """
     members AS MATERIALIZED (
         SELECT classid, objid FROM pg_depend WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e'
@@ -26,8 +27,65 @@ COMMON_TABLES = """
                                             WHEN 'S' THEN 'sequence' ELSE 'composite-type' END END AS kind
               FROM pg_class c JOIN spaces s ON s.oid = c.relnamespace
              WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S', 'c')
-               AND NOT EXISTS (SELECT FROM members e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid)
+               AND NOT EXISTS (
+                   SELECT FROM members e
+                    WHERE (e.classid = 'pg_class'::regclass AND e.objid = c.oid)
+                       OR (e.classid = 'pg_type'::regclass AND e.objid = c.reltype AND c.relkind = 'c'))
         ) named WHERE name <> ALL(%(leave_out_tables)s::text[])
+    ),
+    owned AS MATERIALIZED (
+        SELECT d.objid AS oid, t.oid IS NOT NULL AS counts, t.name || '.' || quote_ident(a.attname) AS owner
+          FROM pg_depend d
+          JOIN pg_class c ON c.oid = d.objid AND c.relkind = 'S'
+          JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+          LEFT JOIN relations t ON t.oid = d.refobjid
+         WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0
+           AND d.deptype IN ('a', 'i')
+    ),
+    types AS MATERIALIZED (
+        SELECT t.*, s.name || '.' || quote_ident(t.typname) AS name,
+               CASE t.typtype WHEN 'e' THEN 'enum' WHEN 'd' THEN 'domain' WHEN 'r' THEN 'range-type'
+                              ELSE 'base-type' END AS kind
+          FROM pg_type t JOIN spaces s ON s.oid = t.typnamespace
+         WHERE (t.typtype IN ('e', 'd', 'r') OR (t.typtype = 'b' AND t.typcategory <> 'A'))
+           AND NOT EXISTS (SELECT FROM members e WHERE e.classid = 'pg_type'::regclass AND e.objid = t.oid)
+    ),
+    routines AS MATERIALIZED (
+        SELECT p.oid, p.oid::regprocedure::text AS name, p.prokind, p.proowner, p.proacl,
+               CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END AS kind
+          FROM pg_proc p JOIN spaces s ON s.oid = p.pronamespace
+         WHERE NOT EXISTS (SELECT FROM members e WHERE e.classid = 'pg_proc'::regclass AND e.objid = p.oid)
+           AND NOT EXISTS (SELECT FROM pg_depend d
+                            WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'i')
+    ),
+    things AS MATERIALIZED (
+        SELECT kind, name, relowner AS owner, relacl AS acl,
+               CASE relkind WHEN 'S' THEN 's' WHEN 'c' THEN 'T' ELSE 'r' END::"char" AS letter,
+               relkind <> 'S' OR NOT EXISTS (SELECT FROM owned o WHERE o.oid = relations.oid) AS owned_alone
+          FROM relations
+        UNION ALL
+        SELECT kind, name, typowner, typacl, 'T', true FROM types
+        UNION ALL
+        SELECT kind, name, proowner, proacl, 'f', true FROM routines
+        UNION ALL
+        SELECT 'schema', s.name, n.nspowner, n.nspacl, 'n', true FROM spaces s JOIN pg_namespace n ON n.oid = s.oid
+         WHERE NOT EXISTS (SELECT FROM members e WHERE e.classid = 'pg_namespace'::regclass AND e.objid = n.oid)
+        UNION ALL
+        SELECT 'foreign-data-wrapper', quote_ident(fdwname), fdwowner, fdwacl, 'F', true FROM pg_foreign_data_wrapper w
+         WHERE NOT EXISTS (
+             SELECT FROM members e WHERE e.classid = 'pg_foreign_data_wrapper'::regclass AND e.objid = w.oid)
+        UNION ALL
+        SELECT 'foreign-server', quote_ident(srvname), srvowner, srvacl, 'S', true FROM pg_foreign_server w
+         WHERE NOT EXISTS (SELECT FROM members e WHERE e.classid = 'pg_foreign_server'::regclass AND e.objid = w.oid)
+        UNION ALL
+        SELECT 'language', quote_ident(lanname), lanowner, lanacl, 'l', true FROM pg_language l
+         WHERE l.oid >= 16384
+           AND NOT EXISTS (SELECT FROM members e WHERE e.classid = 'pg_language'::regclass AND e.objid = l.oid)
+        UNION ALL
+        SELECT 'publication', quote_ident(pubname), pubowner, NULL, '-', true FROM pg_publication
+        UNION ALL
+        SELECT 'event-trigger', quote_ident(evtname), evtowner, NULL, '-', true FROM pg_event_trigger t
+         WHERE NOT EXISTS (SELECT FROM members e WHERE e.classid = 'pg_event_trigger'::regclass AND e.objid = t.oid)
     )
 """
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from erm_alembic.postgres.snapshot.family import Family
+from erm_alembic.postgres.snapshot.family import Family, Since
+from erm_alembic.postgres.snapshot.options import open_options
 
 __all__ = ["TABLES", "VIEWS"]
 
-TABLES = Family("""
+TABLES = Family(
+    f"""
     SELECT r.kind, r.name, NULL::text AS parent_kind, NULL::text AS parent,
            CASE c.relpersistence WHEN 'u' THEN 'unlogged' ELSE 'logged' END AS persistence,
            (SELECT amname FROM pg_am m WHERE m.oid = c.relam) AS "access method",
@@ -28,16 +30,25 @@ TABLES = Family("""
                SELECT string_agg(h.inhparent::regclass::text, ', ' ORDER BY h.inhseqno) FROM pg_inherits h
                 WHERE h.inhrelid = c.oid) END AS parents,
            CASE WHEN c.relispartition THEN (
-               SELECT h.inhparent::regclass::text || ' ' || pg_get_expr(c.relpartbound, c.oid) FROM pg_inherits h
+               SELECT h.inhparent::regclass::text || ' ' || pg_get_expr(c.relpartbound, c.oid)
+                      || {{detach}} FROM pg_inherits h
                 WHERE h.inhrelid = c.oid) END AS "partition of",
            CASE c.relkind WHEN 'p' THEN pg_get_partkeydef(c.oid) END AS "partition key",
            CASE WHEN c.reloftype <> 0 THEN c.reloftype::regtype::text END AS "row type",
+           CASE WHEN c.relkind = 'f' THEN (
+               SELECT quote_ident(v.srvname) FROM pg_foreign_table f JOIN pg_foreign_server v ON v.oid = f.ftserver
+                WHERE f.ftrelid = c.oid) END AS server,
+           CASE WHEN c.relkind = 'f' THEN (
+               SELECT {open_options("f.ftoptions")} FROM pg_foreign_table f WHERE f.ftrelid = c.oid)
+           END AS "foreign options",
            d.description AS comment
       FROM relations r
       JOIN pg_class c ON c.oid = r.oid
       LEFT JOIN pg_description d ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0
      WHERE r.relkind IN ('r', 'p', 'f')
-""")
+    """,  # noqa: S608 - nothing from outside
+    (Since("detach", 140000, "CASE WHEN h.inhdetachpending THEN ' DETACH PENDING' ELSE '' END", "''"),),
+)
 
 VIEWS = Family("""
     SELECT r.kind, r.name, NULL::text AS parent_kind, NULL::text AS parent,
