@@ -65,7 +65,7 @@ class Observer:
             with self._locks.sending(cursor.connection, sql, None):
                 send()
             return
-        step.last_place = place = calling_place(step.file)
+        step.last_place = place = step.sending_for or calling_place(step.file)
         line = None if place is None else place[1]
         step.last_parameters = parameters
         step.changed_rows = step.changed_rows or CHANGES_ROWS.search(sql) is not None

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from erm_alembic.execute.step import StepUnderWay
 from erm_alembic.postgres.intercept import GatedConnection, GatedCursor, Send
+from erm_alembic.postgres.text.nature import nature
 
-__all__ = ["NothingSent", "Passage"]
+__all__ = ["AllSent", "NothingSent", "Passage"]
 
 
 class Passage(Protocol):
@@ -58,10 +60,8 @@ class Passage(Protocol):
         """A transaction of the revision was rolled back."""
 
 
-class NothingSent:
-    """The passage of a revision whose function is not run, because its work was done by hand."""
-
-    has_progress = True
+class _Open:
+    """A passage that lets everything through, and keeps nothing."""
 
     def begin(self) -> None:
         """There is nothing to begin with."""
@@ -75,7 +75,7 @@ class NothingSent:
     def pass_through(
         self, cursor: GatedCursor, sql: str, parameters: Sequence[Any], line: int | None, send: Send
     ) -> None:
-        """Send what is sent all the same: it is not the revision's."""
+        """Send it."""
         send()
 
     def committing(self, connection: GatedConnection) -> None:
@@ -83,3 +83,29 @@ class NothingSent:
 
     def rolled_back(self, connection: GatedConnection) -> None:
         """Nothing was noted."""
+
+
+class NothingSent(_Open):
+    """The passage of a revision whose function is not run, because its work was done by hand."""
+
+    has_progress = True
+
+
+class AllSent(_Open):
+    """The passage of a revision that is one transaction, known from its beginning to its end: nothing can be half done.
+
+    Args:
+        step: the revision.
+    """
+
+    has_progress = False
+
+    def __init__(self, step: StepUnderWay) -> None:
+        self._step = step
+
+    def pass_through(
+        self, cursor: GatedCursor, sql: str, parameters: Sequence[Any], line: int | None, send: Send
+    ) -> None:
+        """Send it, and remember where a rollback may not take back what it does."""
+        self._step.sent_what_may_last = self._step.sent_what_may_last or nature(sql).lasts
+        send()

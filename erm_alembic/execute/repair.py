@@ -15,10 +15,11 @@ from erm_alembic.checks.overrides import Override
 from erm_alembic.errors import Refused
 from erm_alembic.execute.clearing import Clearing
 from erm_alembic.execute.deploy import execute
-from erm_alembic.execute.passage import NothingSent, Passage
+from erm_alembic.execute.going import Going
+from erm_alembic.execute.passage import NothingSent
 from erm_alembic.execute.passing_over import PassingOver
 from erm_alembic.execute.progress import NotesOnly, Progress
-from erm_alembic.execute.run import Course, Manner, Run
+from erm_alembic.execute.run import Course, Run
 from erm_alembic.execute.step import StepUnderWay
 from erm_alembic.ledger.store import Ledger
 from erm_alembic.ledger.taking_back import TAKING_BACK, note_taking_back
@@ -148,8 +149,8 @@ def _execute(
 class _Repair(Course):
     """The course of a repair: before anything is done, it is certain that the database is as it was shown."""
 
-    def __init__(self, repairing: Repairing, started: Started, manner: Manner | None = None) -> None:
-        super().__init__(*started, manner)
+    def __init__(self, repairing: Repairing, started: Started) -> None:
+        super().__init__(*started)
         self.repairing = repairing
 
     def _verify(self, heads: tuple[str, ...], context: MigrationContext) -> None:
@@ -167,24 +168,14 @@ class _Repair(Course):
 class _MarkedDone(_Repair):
     """Nothing of the revision is sent: it was done by hand."""
 
-    def __init__(self, repairing: Repairing, started: Started) -> None:
-        super().__init__(repairing, started, Manner(_nothing_sent, _nothing))
+    def going_about(self, under_way: StepUnderWay, function: Callable[..., Any]) -> Going:
+        """Nothing is run in place of the revision's function."""
+        return Going(lambda **_kw: None, NothingSent())
 
     def steps(self, heads: tuple[str, ...], context: MigrationContext) -> Iterable[RevisionStep]:
         """Alembic's own step, for what it does to the version table."""
         self._verify(heads, context)
         yield from super().steps(heads, context)
-
-
-def _nothing_sent(_course: Course, _under_way: StepUnderWay) -> Passage:
-    return NothingSent()
-
-
-def _nothing(_function: Callable[..., Any]) -> Callable[..., None]:
-    def nothing(**_kw: Any) -> None:
-        """In place of the revision's function."""
-
-    return nothing
 
 
 class _Forgotten(_Repair):
@@ -200,7 +191,7 @@ class _TakenBack(_Repair):
     """Not what was done is passed over, but what was not."""
 
     def __init__(self, repairing: Repairing, passed_over: list[str], started: Started) -> None:
-        super().__init__(repairing, started, Manner(self._passing_over))
+        super().__init__(repairing, started)
         self._passed_over = passed_over
         self._is_noted = any(each.tag == TAKING_BACK for each in repairing.ways.found.statements)
 
@@ -221,12 +212,13 @@ class _TakenBack(_Repair):
         self.end_step(under_way)
         return ()
 
-    def _passing_over(self, _course: Course, _under_way: StepUnderWay) -> Passage:
+    def going_about(self, under_way: StepUnderWay, function: Callable[..., Any]) -> Going:
+        """The function runs, past what there is nothing of to take back."""
         tell = self.run.progress.note
         builds = [each for each in self.repairing.ways.found.statements if each.index_name is not None]
         stood = {str(each.index_name): frozenset(each.indexes_before) for each in reversed(builds)}
         clearing = Clearing(self.locks.sending, tell)
-        return PassingOver(tell, clearing, self._before_commit, self._passed_over, stood)
+        return Going(function, PassingOver(tell, clearing, self._before_commit, self._passed_over, stood))
 
     def _forgetting(self, recorded: Callable[..., None]) -> Callable[..., None]:
         """With the end of the downgrade, in the same transaction, the ledger forgets how far the upgrade came."""

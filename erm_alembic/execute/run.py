@@ -19,9 +19,9 @@ from erm_alembic.config.redaction import first_line
 from erm_alembic.errors import EnvironmentRefused, Refused
 from erm_alembic.execute.bookkeeping import open_last_transaction, record_revision
 from erm_alembic.execute.failure import describe_failure
+from erm_alembic.execute.going import Going, as_planned
 from erm_alembic.execute.hooks import HookFailed, Hooks, NoHooks, RunHooks
 from erm_alembic.execute.observe import Observer
-from erm_alembic.execute.passage import Passage
 from erm_alembic.execute.progress import Progress
 from erm_alembic.execute.resume import Resume
 from erm_alembic.execute.retry import Retries
@@ -47,7 +47,7 @@ from erm_alembic.revisions.steps import PendingRevision
 from erm_alembic.revisions.version_table import version_table
 from erm_alembic.target import Target
 
-__all__ = ["Course", "Manner", "Mode", "Run"]
+__all__ = ["Course", "Mode", "Run"]
 
 Mode = Literal["apply", "rollback", "repair"]
 LOOK = "SET CONSTRAINTS ALL IMMEDIATE"
@@ -88,36 +88,6 @@ class Run:
         return f"erm migrate{env}" if self.mode == "apply" else f"erm migrate --mode rollback{env}"
 
 
-def resuming(course: Course, under_way: StepUnderWay) -> Passage:
-    """What is committed of a revision is not sent again.
-
-    Args:
-        course: the course of the run.
-        under_way: the revision.
-    """
-    half_done = course.half_done.get((under_way.revision, under_way.direction))
-    tell, sending = course.run.progress.note, course.locks.sending
-    return Resume(course.ledger, course.run_id, under_way, half_done, course.raw, sending, tell)
-
-
-def whole(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The revision's function as it is."""
-    return function
-
-
-@dataclass(frozen=True)
-class Manner:
-    """How a course goes about each revision.
-
-    Args:
-        passage: makes what stands between the revision's function and the server.
-        body: makes what is run of the revision's function.
-    """
-
-    passage: Callable[[Course, StepUnderWay], Passage] = resuming
-    body: Callable[[Callable[..., Any]], Callable[..., Any]] = whole
-
-
 class Course:
     """The course of a run that has the deploy lock and its number in the ledger: from step to step.
 
@@ -127,7 +97,6 @@ class Course:
         raw: the migration's own connection, which holds the lock.
         ledger: the ledger, on a connection of its own.
         watch: tells of signals.
-        manner: how it goes about each revision; None means that what is committed of it is gone on with.
     """
 
     def __init__(
@@ -137,13 +106,11 @@ class Course:
         raw: GatedConnection,
         ledger: Ledger,
         watch: SignalWatch,
-        manner: Manner | None = None,
     ) -> None:
         self.run, self.run_id = run, run_id
         self.raw, self.ledger, self.watch = raw, ledger, watch
         # A connection that is lost does not know it any more.
         self.backend_pid = raw.info.backend_pid
-        self.manner = manner or Manner()
         settings, tell = run.target.settings.execution, run.progress.note
         self.limits = SessionLimits(settings, tell)
         self.locks = LockWatch(ledger.connection, self.limits, tell)
@@ -263,12 +230,21 @@ class Course:
         self.locks.tell_before(step, self.raw.info.backend_pid)
         return self.under_way
 
+    def going_about(self, under_way: StepUnderWay, function: Callable[..., Any]) -> Going:
+        """How a revision is gone about: what is committed of it, or known to be all of it, is not found out again."""
+        half_done = self.half_done.get((under_way.revision, under_way.direction))
+        planned = self.run.survey.to_send.get(under_way.revision)
+        if planned is not None and half_done is None:
+            return as_planned(self.connection, under_way, planned)
+        tell, sending = self.run.progress.note, self.locks.sending
+        return Going(function, Resume(self.ledger, self.run_id, under_way, half_done, self.raw, sending, tell))
+
     def recorded(self, function: Callable[..., Any], under_way: StepUnderWay) -> Callable[..., None]:
         """What Alembic calls instead of the revision's function, in the transaction of that revision."""
 
         def migration_fn(**kw: Any) -> None:
-            passage = self.manner.passage(self, under_way)
-            body = self.manner.body(function)
+            going = self.going_about(under_way, function)
+            body, passage = going.body, going.passage
 
             def once() -> None:
                 self.observer.end()

@@ -29,6 +29,7 @@ class StepUnderWay:
         started: the monotonic clock when it began, in seconds.
         started_at: when it began, with time zone.
         statements: how many statements it has sent.
+        sending_for: the file and the line for which a statement is sent while the revision's own function does not run.
         last_place: the file and the line of the last one.
         last_parameters: its parameters, to be masked in what a failure says.
         failure: what ended it, also where env.py keeps that to itself.
@@ -44,6 +45,7 @@ class StepUnderWay:
     started: float = field(default_factory=time.monotonic)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     statements: int = 0
+    sending_for: tuple[str, int] | None = None
     last_place: tuple[str, int] | None = None
     last_parameters: Sequence[Any] = ()
     failure: BaseException | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,7 @@ from erm_alembic.revisions.graph import (
     verify_graph,
 )
 from erm_alembic.revisions.project import AlembicProject
+from erm_alembic.revisions.recording.recorder import RecordedStatement
 from erm_alembic.revisions.steps import PendingRevision, pending_alone, pending_downgrades, pending_upgrades
 from erm_alembic.target import Target
 
@@ -52,6 +53,7 @@ class Survey:
         scripts: the revision graph; loaded, unless nothing is pending and that was known without it.
         known: what was known of the graph without loading it.
         lost: what the ledger saw applied to a database that has tables and records no revision.
+        to_send: by revision, the statements of which it is known that there is nothing more to it.
     """
 
     plan: Plan
@@ -63,6 +65,7 @@ class Survey:
     scripts: ScriptDirectory
     known: KnownGraph | None = None
     lost: tuple[str, ...] = ()
+    to_send: Mapping[str, tuple[RecordedStatement, ...]] = field(default_factory=dict)
 
     def parents(self) -> Mapping[str, tuple[str, ...]]:
         """What each revision of the project builds or depends on."""
@@ -80,6 +83,7 @@ class _Surveyor:
     order: dict[str, int]
     known: KnownGraph | None = None
     half_done: tuple[HalfDone, ...] = ()
+    recording: bool = True
     unknown: tuple[str, ...] = ()
     pending: tuple[PendingRevision, ...] = ()
     applied: tuple[RevisionFacts, ...] = ()
@@ -99,7 +103,7 @@ class _Surveyor:
         self.applied = tuple(self._read_again(done))
         self.pending = tuple(choose_pending(self.project, self.scripts, self.request, current, self.order))
         self._refuse_more_than_there_is()
-        return () if self.without_way_down() else self.pending
+        return self.pending if self.recording and not self.without_way_down() else ()
 
     def _refuse_more_than_there_is(self) -> None:
         """A count that is too high says that somebody takes this for another database, or has lost count."""
@@ -186,7 +190,9 @@ def choose_pending(
     return pending_downgrades(project, scripts, current, to=request.to, count=request.count, applied_order=order.get)
 
 
-def build_plan(target: Target, project: AlembicProject, request: Request, *, with_basis: bool = False) -> Survey:
+def build_plan(
+    target: Target, project: AlembicProject, request: Request, *, with_basis: bool = False, recording: bool = True
+) -> Survey:
     """Compute what would be done to the target; nothing is written and no lock is taken that blocks anyone.
 
     Args:
@@ -194,6 +200,8 @@ def build_plan(target: Target, project: AlembicProject, request: Request, *, wit
         project: the Alembic project.
         request: what the user asks for.
         with_basis: whether what an approval of the plan needs is read although nothing is pending.
+        recording: whether the pending revisions are run with their writes held back; without it, only which ones they
+            are is told, for those who ask what the database has.
 
     Raises:
         ProjectError: the project cannot be read, or a revision fails by itself.
@@ -211,7 +219,7 @@ def build_plan(target: Target, project: AlembicProject, request: Request, *, wit
         if known is None or not known.agrees_with(hashes):
             known = None
             verify_graph(scripts)
-        surveyor = _Surveyor(project, scripts, request, hashes, order, known, half_done)
+        surveyor = _Surveyor(project, scripts, request, hashes, order, known, half_done, recording)
         partly = {each.revision for each in half_done if each.direction == request.direction}
         recorded = record_revisions(
             target,
@@ -257,7 +265,18 @@ def build_plan(target: Target, project: AlembicProject, request: Request, *, wit
     questioned = (*surveyor.unknown, *(each.revision for each in surveyor.applied))
     sources = _sources_of(target, questioned)
     lost = _lost(target) if hashes and recorded.populated else ()
-    return Survey(plan, facts, surveyor.applied, surveyor.unknown, sources, request, scripts, surveyor.known, lost)
+    return Survey(
+        plan,
+        facts,
+        surveyor.applied,
+        surveyor.unknown,
+        sources,
+        request,
+        scripts,
+        surveyor.known,
+        lost,
+        recorded.to_send,
+    )
 
 
 def _lost(target: Target) -> tuple[str, ...]:

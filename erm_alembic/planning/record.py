@@ -12,8 +12,8 @@ from psycopg2 import extensions
 
 from erm_alembic.config.redaction import first_line
 from erm_alembic.errors import ErmError, ProjectError
-from erm_alembic.planning.data_loss import count_losses
 from erm_alembic.planning.basis import read_basis
+from erm_alembic.planning.data_loss import count_losses
 from erm_alembic.planning.model import Basis, DataLoss, Direction, Statement, Step
 from erm_alembic.planning.own_faults import is_own_fault
 from erm_alembic.planning.request import Request
@@ -25,7 +25,8 @@ from erm_alembic.revisions.facts import RevisionFacts
 from erm_alembic.revisions.forked import ends_forked_children
 from erm_alembic.revisions.kept_open import ConnectionNeeded, kept_open
 from erm_alembic.revisions.recording.call_stack import beside, failed_at, line_in_traceback
-from erm_alembic.revisions.recording.recorder import Recorder, Recording
+from erm_alembic.revisions.recording.operations_only import operations_only
+from erm_alembic.revisions.recording.recorder import RecordedStatement, Recorder, Recording
 from erm_alembic.revisions.steps import PendingRevision
 from erm_alembic.revisions.version_table import has_version_table, script_start, version_table
 from erm_alembic.target import Target
@@ -57,6 +58,7 @@ class Recorded:
         script_start: what a script begins with: it makes or verifies Alembic's version table.
         populated: whether a database that records no revision has tables all the same.
         scope: the version table, with its schema, where that was asked for.
+        to_send: by revision, the statements of which it is known that there is nothing more to it.
         basis: what else the plan is made on; None where nothing is pending and it was not asked for.
     """
 
@@ -67,6 +69,7 @@ class Recorded:
     script_start: str = ""
     populated: bool = False
     scope: str = ""
+    to_send: dict[str, tuple[RecordedStatement, ...]] = field(default_factory=dict)
     basis: Basis | None = None
 
 
@@ -123,10 +126,11 @@ def record_revisions(
             with _without_trace(first):
                 recorded.basis = read_basis(first, context, target.settings.ledger.schema)
         for pending in chosen:
-            recorder.recording = recording = Recording(path=pending.file)
-            recordings.append(recording)
             step = pending.step
             assert step is not None  # or there would be nothing to record
+            recording = Recording(path=pending.file, operations_only=operations_only(step.migration_fn))
+            recorder.recording = recording
+            recordings.append(recording)
             recorder.half_done = pending.facts.revision in half_done
             step.migration_fn = _recorded(step.migration_fn, recorder, recording, pending.facts, first)
             if apart:
@@ -134,6 +138,8 @@ def record_revisions(
             else:
                 yield step
             recorded.steps.append(_step(pending.facts, request.direction, recording))
+            if recording.is_all:
+                recorded.to_send[pending.facts.revision] = tuple(recording.statements)
         if request.direction == "downgrade":
             recorded.data_loss = count_losses(first, recorded.steps)
 
@@ -152,6 +158,7 @@ def record_revisions(
             destination=request.destination,
             read_only=True,
             on_held_back=recorder.held_back_elsewhere,
+            on_version=recorder.version_statement,
             metadata=target.settings.migrations.metadata,
         )
     recorded.version_statements = [tuple(recording.version_statements) for recording in recordings]

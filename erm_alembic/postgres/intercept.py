@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import psycopg2
 from psycopg2 import extras
@@ -22,9 +22,21 @@ from sqlalchemy.pool import NullPool
 
 from erm_alembic.postgres.signals import remember_opened
 
-__all__ = ["Gate", "GatedConnection", "GatedCursor", "connect_gated", "gated_engine"]
+__all__ = ["Asked", "Gate", "GatedConnection", "GatedCursor", "connect_gated", "gated_engine"]
 
 Send = Callable[[], None]
+
+
+class Asked(NamedTuple):
+    """What SQLAlchemy asked a cursor to do, so that it can be asked for again.
+
+    Args:
+        query: the text, its percent signs doubled for the driver.
+        parameters: a set of parameters, or several sets.
+    """
+
+    query: str
+    parameters: Any
 
 
 class Gate(Protocol):
@@ -49,7 +61,8 @@ class GatedCursor(Psycopg2Cursor):
 
     What the gate may set: `held_back` (the last statement was not sent), `answered` (another one was, for the shape of
     its result), `noted_rowcount` (what that one touched when it was sent, earlier), `on_fetch` (called when the result
-    of a statement that was not sent is fetched) and `on_rows` (called when any result is fetched).
+    of a statement that was not sent is fetched) and `on_rows` (called when any result is fetched). `asked` is what it
+    was asked for, where that is all that it takes to ask for it again.
     """
 
     context: Any = None
@@ -58,10 +71,12 @@ class GatedCursor(Psycopg2Cursor):
     on_fetch: Callable[[], None] | None = None
     on_rows: Callable[[], None] | None = None
     composed: str | None = None
+    asked: Asked | None = None
     noted_rowcount = -1
 
     def execute(self, query: Any, vars: Any = None) -> None:
         batch = _batch_of_extras(query)
+        self.asked = Asked(query, vars) if isinstance(query, str) and vars is not None else None
         if batch is None and vars is not None and not vars:
             # SQLAlchemy doubles each percent sign and hands over no values, for the driver to halve them again.
             shown = self.mogrify(query, vars).decode(encodings[self.connection.encoding])
@@ -76,9 +91,11 @@ class GatedCursor(Psycopg2Cursor):
 
     def executemany(self, query: Any, vars_list: Any) -> None:
         rows = list(vars_list)
+        self.asked = Asked(query, rows) if isinstance(query, str) and rows else None
         self._ask(query, rows, lambda: super(GatedCursor, self).executemany(query, rows))
 
     def callproc(self, procname: Any, parameters: Any = None) -> None:
+        self.asked = None
         values = parameters or ()
         names = [f'"{name}":=%({name})s' for name in values] if isinstance(values, dict) else ["%s"] * len(values)
         self._ask(
@@ -88,6 +105,7 @@ class GatedCursor(Psycopg2Cursor):
         )
 
     def copy_expert(self, sql: Any, file: Any, size: int = 8192) -> None:
+        self.asked = None
         self._ask(sql, [], lambda: super(GatedCursor, self).copy_expert(sql, file, size))
 
     def copy_from(

@@ -38,6 +38,7 @@ from erm_alembic.revisions.forked import ends_forked_children
 from erm_alembic.revisions.project import AlembicProject
 from erm_alembic.revisions.recording.call_stack import calling_line, line_in_traceback
 from erm_alembic.revisions.redirect import redirected_engines
+from erm_alembic.revisions.version_table import written_without_compiling
 
 __all__ = ["Config", "MigrationContext", "RevisionStep", "Work", "run_environment"]
 
@@ -170,6 +171,7 @@ def run_environment(
     read_only: bool,
     on_heads: Callable[[frozenset[str]], None] | None = None,
     on_held_back: Callable[[str], None] | None = None,
+    on_version: Callable[[str], None] | None = None,
     metadata: str | None = None,
     context_options: Mapping[str, Any] | None = None,
     limits: Mapping[str, int] | None = None,
@@ -186,6 +188,7 @@ def run_environment(
         destination: what `context.get_revision_argument()` answers.
         read_only: True while planning: nothing is written, neither Alembic's version table nor what env.py would.
         on_held_back: told each write on another connection than erm's that was held back while planning.
+        on_version: told each statement on Alembic's version table, which is not sent then; None while applying.
         metadata: `module:attribute`, used where env.py sets no target_metadata.
         context_options: further options of Alembic's EnvironmentContext, for autogenerate.
         limits: the settings of `connection` that erm made itself, in milliseconds: they are none of env.py's.
@@ -218,6 +221,7 @@ def run_environment(
     with (
         redirected_engines(target, own=connection.engine, read_only=read_only, on_held_back=on_held_back),
         _quiet_migration_log(read_only),
+        written_without_compiling(on_version),
         environment,
     ):
         _run_env_py(scripts, adoption)

@@ -9,7 +9,7 @@ from pathlib import Path
 from alembic.autogenerate import RevisionContext
 from alembic.ddl.impl import DefaultImpl
 from alembic.runtime.environment import EnvironmentContext
-from alembic.runtime.migration import MigrationContext, MigrationStep, RevisionStep
+from alembic.runtime.migration import HeadMaintainer, MigrationContext, MigrationStep, RevisionStep
 from alembic.script import Script, ScriptDirectory
 from alembic.util import load_python_file
 
@@ -85,3 +85,18 @@ def test_a_revision_in_sql_finds_its_runner_by_its_place(tmp_path: Path) -> None
     assert load_python_file(tmp_path, "sql_scripts.py").found == 1
     assert "bind" in vars(MigrationContext) and "as_sql" in inspect.getsource(MigrationContext.__init__)
     assert list(inspect.signature(DefaultImpl.static_output).parameters) == ["self", "text"]
+
+
+def test_the_version_table_is_written_by_what_is_replaced() -> None:
+    """erm puts a HeadMaintainer of its own, which says the same statements, in the place of Alembic's."""
+    assert "head_maintainer = HeadMaintainer(self, heads)" in inspect.getsource(MigrationContext.run_migrations)
+    for name, parameters in {
+        "__init__": ["self", "context", "heads"],
+        "_insert_version": ["self", "version"],
+        "_delete_version": ["self", "version"],
+        "_update_version": ["self", "from_", "to_"],
+    }.items():
+        assert list(inspect.signature(getattr(HeadMaintainer, name)).parameters) == parameters
+    source = inspect.getsource(HeadMaintainer)
+    assert source.count("self.context.impl._exec(") == 3
+    assert source.count("ret.rowcount != 1") == 2

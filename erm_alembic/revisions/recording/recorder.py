@@ -17,7 +17,7 @@ from sqlalchemy import TextClause
 
 from erm_alembic.config.redaction import first_line
 from erm_alembic.postgres.catalog import held_relations
-from erm_alembic.postgres.intercept import GatedCursor, Send
+from erm_alembic.postgres.intercept import Asked, GatedCursor, Send
 from erm_alembic.postgres.reading import READING_GUARD
 from erm_alembic.postgres.text.lexer import READS, SAVEPOINTS, SETTINGS, statement_kinds, tokens
 from erm_alembic.postgres.text.side_effects import acts_outside_transaction, is_advisory_lock
@@ -51,7 +51,8 @@ OWN_TRANSACTION = _Bracket(f"BEGIN; {READING_GUARD}", "ROLLBACK", "COMMIT")
 class RecordedStatement:
     """One statement as apply will send it.
 
-    `literal` has its values in place and is for `--sql` only; `file` is the SQL script that it stands in, if any.
+    `literal` has its values in place and is for `--sql` only; `file` is the SQL script that it stands in, if any;
+    `asked` is what is to be asked of a cursor to send it.
     """
 
     sql: str
@@ -62,6 +63,7 @@ class RecordedStatement:
     read: bool
     literal: str = field(repr=False)
     file: str | None = None
+    asked: Asked | None = field(default=None, repr=False)
 
 
 @dataclass
@@ -69,7 +71,7 @@ class Recording:
     """What one revision would send, filled while it is recorded.
 
     `reason` is set as soon as something was answered that apply may answer otherwise: it is partial from there, and
-    `certain` counts the statements until then.
+    `certain` counts the statements until then. `operations_only` tells that its function does nothing else than send.
     """
 
     path: str
@@ -78,10 +80,16 @@ class Recording:
     reason: str | None = None
     certain: int | None = None
     leaves_transaction: bool = False
+    operations_only: bool = False
 
     @property
     def transactional(self) -> bool:
         return not self.leaves_transaction and not any(each.autocommit for each in self.statements)
+
+    @property
+    def is_all(self) -> bool:
+        """Whether to send these statements, in one transaction, is all that running the revision comes to."""
+        return self.operations_only and not self.reason and self.transactional and all(map(_changes, self.statements))
 
     def becomes_partial(self, reason: str) -> None:
         """The first reason is the one that counts; what follows may follow from it."""
@@ -107,6 +115,11 @@ class Recorder:
         """The session was committed; by a revision, when one is running."""
         if self.inside_revision and self.recording is not None:
             self.recording.leaves_transaction = True
+
+    def version_statement(self, sql: str) -> None:
+        """Alembic records a step: that is no part of the revision, but of its script."""
+        if self.recording is not None:
+            self.recording.version_statements.append(sql)
 
     def held_back_elsewhere(self, sql: str) -> None:
         """A revision writes on an engine of its own: not in its transaction, and not in its recording."""
@@ -269,8 +282,14 @@ class Recorder:
                 read=False,
                 literal=_literal(cursor, sql, parameters),
                 file=None if file == path else file,
+                asked=cursor.asked if cursor.context is not None else None,
             )
         )
+
+
+def _changes(statement: RecordedStatement) -> bool:
+    """Whether a statement is sent for what it does, whatever it answers, and can be sent again."""
+    return statement.asked is not None and statement_kinds(statement.sql).isdisjoint(READS | SAVEPOINTS)
 
 
 def _at(line: int | None) -> str:
