@@ -10,9 +10,10 @@ import base64
 from collections.abc import Iterable
 from typing import Any
 
+from psycopg2 import sql
 from psycopg2.extensions import encodings
 
-__all__ = ["Source", "fitted", "unpacked"]
+__all__ = ["Source", "beside_placeholders", "fitted", "unpacked"]
 
 PACKED = "base64:"
 
@@ -48,6 +49,16 @@ def _fitted(value: Any, codecs: set[str]) -> Any:
     for codec in codecs:
         value = value.encode(codec, "backslashreplace").decode(codec)
     return value
+
+
+def beside_placeholders(part: sql.Composable, connection: Any) -> sql.SQL:
+    """A name or a literal as a part of a statement with placeholders, in which only two percent signs stand for one.
+
+    Args:
+        part: the name or the literal.
+        connection: the psycopg2 connection that sends the statement.
+    """
+    return sql.SQL(part.as_string(connection).replace("%", "%%"))
 
 
 def unpacked(source: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from psycopg2 import sql
 
-from erm_alembic.ledger.encoding import Source, fitted
+from erm_alembic.ledger.encoding import Source, beside_placeholders, fitted
 from erm_alembic.ledger.store import Ledger
 
 __all__ = ["ImportedRevision", "record_import"]
@@ -67,8 +67,7 @@ def record_import(
         git_commit=git_commit,
         overrides=[],
     )
-    # As in every statement with placeholders, a percent sign in the schema's name must be doubled.
-    placed = sql.SQL(sql.Identifier(schema).as_string(connection).replace("%", "%%"))
+    placed = beside_placeholders(sql.Identifier(schema), connection)
     with connection.cursor() as cursor:
         for each in revisions:
             values = [

@@ -98,11 +98,6 @@ class HalfDone:
     salt: str = field(default="", repr=False)
     scope: str = ""
 
-    @property
-    def interrupted(self) -> DoneStatement | None:
-        """The statement that was under way outside a transaction when the run ended; None when all ended."""
-        return next((each for each in reversed(self.statements) if each.state == "started"), None)
-
 
 @dataclass(frozen=True)
 class NewProgress:

@@ -7,15 +7,13 @@ import getpass
 import socket
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import psycopg2
 from psycopg2 import errors as pg
 from psycopg2 import sql
 
-from erm_alembic.errors import TargetError
-from erm_alembic.ledger.encoding import fitted, unpacked
+from erm_alembic.ledger.encoding import beside_placeholders, fitted, unpacked
 from erm_alembic.ledger.hooks import HookRecord, insert_hook, read_hooks
 from erm_alembic.ledger.model import AppliedSource, RevisionRecord, RunRecord
 from erm_alembic.ledger.progress import (
@@ -26,9 +24,9 @@ from erm_alembic.ledger.progress import (
     insert_statement,
     read_half_done,
 )
+from erm_alembic.ledger.refusals import locked, may_not_use
 from erm_alembic.ledger.run_statements import CLOSE_RUNS, START_RUN
 from erm_alembic.ledger.tables import TABLES, create_tables, present_tables
-from erm_alembic.postgres.activity import Held, held_for_long
 from erm_alembic.postgres.deploy_lock import Holder, lock_holder
 from erm_alembic.postgres.reach import cut_off, cut_off_after
 from erm_alembic.target import Target
@@ -186,7 +184,7 @@ class Ledger:
             with self._connection.cursor() as cursor:
                 return read_half_done(cursor, self._placed(), self.scope)
         except pg.InsufficientPrivilege as error:
-            raise self._may_not_use(error) from error
+            raise may_not_use(self._connection, self._schema, error) from error
 
     def progress_insert(self) -> sql.Composed:
         """`insert_statement` of this ledger, for the migration's own transaction."""
@@ -206,26 +204,22 @@ class Ledger:
 
     def _scoped(self) -> sql.Composable:
         """The version table's name as a literal of a statement with placeholders."""
-        return sql.SQL(sql.Literal(self.scope or "").as_string(self._connection).replace("%", "%%"))
+        return beside_placeholders(sql.Literal(self.scope or ""), self._connection)
 
-    def forget_progress(self, revision: str, direction: str) -> int:
+    def forget_progress(self, revision: str, direction: str) -> None:
         """Forget how far a revision came; what it did to the database stays.
 
         Args:
             revision: its id.
             direction: `upgrade` or `downgrade`.
-
-        Returns:
-            How many statements were noted of it.
         """
         if "progress" not in self._tables():
-            return 0
+            return
         try:
             with self._connection.cursor() as cursor:
                 cursor.execute(self.progress_delete(), [revision, direction])
-                return int(cursor.rowcount)
         except pg.InsufficientPrivilege as error:
-            raise self._may_not_use(error) from error
+            raise may_not_use(self._connection, self._schema, error) from error
 
     def runs(self, limit: int | None = None, *, sources: bool = False) -> tuple[RunRecord, ...]:
         """The runs, latest first, each with its revisions.
@@ -257,7 +251,7 @@ class Ledger:
             with self._connection.cursor() as cursor:
                 return read_hooks(cursor, self._placed(), run_ids)
         except pg.InsufficientPrivilege as error:
-            raise self._may_not_use(error) from error
+            raise may_not_use(self._connection, self._schema, error) from error
 
     def add_hook(self, run_id: int, hook: HookRecord) -> None:
         """Write how a command of the team's own ended.
@@ -324,8 +318,8 @@ class Ledger:
         return self._query(sql.SQL(text).format(schema=self._placed()), parameters)
 
     def _placed(self) -> sql.Composable:
-        """The schema's name for a statement with placeholders, in which a percent sign stands for itself only twice."""
-        return sql.SQL(sql.Identifier(self._schema).as_string(self._connection).replace("%", "%%"))
+        """The schema's name in a statement with placeholders."""
+        return beside_placeholders(sql.Identifier(self._schema), self._connection)
 
     def _query(self, statement: Any, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         try:
@@ -333,20 +327,7 @@ class Ledger:
                 cursor.execute(statement, fitted(parameters, self._connection))
                 return list(cursor.fetchall())
         except pg.InsufficientPrivilege as error:
-            raise self._may_not_use(error) from error
-
-    def _may_not_use(self, error: pg.InsufficientPrivilege) -> TargetError:
-        with self._connection.cursor() as cursor:
-            cursor.execute("SELECT session_user")
-            (role,) = cursor.fetchone()
-            schema, grantee = (sql.Identifier(name).as_string(cursor) for name in (self._schema, role))
-        return TargetError(
-            f"The role {role!r} may not use the ledger in the schema {self._schema!r}: {error.diag.message_primary}.",
-            effect="Nothing was changed.",
-            cure=f"Let the ledger's owner run: GRANT USAGE ON SCHEMA {schema} TO {grantee}; "
-            f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {grantee};"
-            " (to plan only, SELECT is enough)",
-        )
+            raise may_not_use(self._connection, self._schema, error) from error
 
 
 def _as_run(row: tuple[Any, ...], revisions: list[RevisionRecord]) -> RunRecord:
@@ -359,20 +340,6 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return "unknown"
-
-
-def _locked(connection: Any, schema: str) -> TargetError:
-    """Who has locked the ledger: a tool that copies it, or somebody's open transaction."""
-    found: list[Held] = []
-    with contextlib.suppress(psycopg2.Error), connection.cursor() as cursor:
-        held = held_for_long(cursor, timedelta(0), [connection.info.backend_pid])
-        found = [each for each in held if each.schema == schema and not each.session.waits]
-    who = f" by {found[0].session}" if found else ""
-    return TargetError(
-        f"The ledger in the schema {schema!r} is locked{who}.",
-        effect="Nothing more was done.",
-        cure=f"{found[0].session.cure if found else 'Let it finish.'} Then run the command again.",
-    )
 
 
 @contextlib.contextmanager
@@ -393,6 +360,6 @@ def open_ledger(target: Target) -> Iterator[Ledger]:
     except pg.LockNotAvailable as error:
         if error.cursor is None or error.cursor.connection is not connection:
             raise
-        raise _locked(connection, target.settings.ledger.schema) from error
+        raise locked(connection, target.settings.ledger.schema) from error
     finally:
         connection.close()

@@ -7,8 +7,9 @@ from typing import Any
 from psycopg2 import errors as pg
 from psycopg2 import sql
 
-from erm_alembic.errors import TargetError
+from erm_alembic.ledger.approvals import APPROVAL
 from erm_alembic.ledger.hooks import HOOK
+from erm_alembic.ledger.refusals import may_not_create
 from erm_alembic.postgres.catalog import has_schema, tables_of
 
 __all__ = ["TABLES", "create_tables", "present_tables"]
@@ -80,7 +81,7 @@ PROGRESS = """
     )"""
 
 # One entry a table, in the order in which they refer to each other.
-TABLES = {"run": RUN, "revision": REVISION, "progress": PROGRESS, "hook": HOOK}
+TABLES = {"run": RUN, "revision": REVISION, "progress": PROGRESS, "hook": HOOK, "approval": APPROVAL}
 
 
 def present_tables(connection: Any, schema: str) -> frozenset[str]:
@@ -119,23 +120,4 @@ def create_tables(connection: Any, schema: str) -> None:
                 cursor.execute(sql.SQL(TABLES[table]).format(schema=identifier))
             cursor.execute("COMMIT")
     except pg.InsufficientPrivilege as error:
-        raise _may_not_create(connection, schema, error) from error
-
-
-def _may_not_create(connection: Any, schema: str, error: pg.InsufficientPrivilege) -> TargetError:
-    with connection.cursor() as cursor:
-        cursor.execute("ROLLBACK")
-        exists = has_schema(cursor, schema)
-        cursor.execute("SELECT session_user")
-        (role,) = cursor.fetchone()
-        quoted, grantee = (sql.Identifier(name).as_string(cursor) for name in (schema, role))
-    grant = (
-        f"GRANT USAGE, CREATE ON SCHEMA {quoted} TO {grantee};"
-        if exists
-        else f"CREATE SCHEMA {quoted} AUTHORIZATION {grantee};"
-    )
-    return TargetError(
-        f"The role {role!r} may not create the ledger in the schema {schema!r}: {error.diag.message_primary}.",
-        effect="Nothing was changed.",
-        cure=f"Let an administrator run: {grant}",
-    )
+        raise may_not_create(connection, schema, error) from error
