@@ -28,8 +28,6 @@ SHORTAGES = {
     "53300": "Wait until connections are free, or raise max_connections",
     "53400": "Raise the limit of the server that the message names",
 }
-# In another style than psycopg2's, percent signs are not doubled: what is shown is typed into psql.
-_NAMES = PGDialect(paramstyle="named").identifier_preparer  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True)
@@ -204,7 +202,9 @@ def _table(cause: psycopg2.Error) -> str | None:
 
 
 def _quoted(name: str) -> str:
-    return _NAMES.quote(name)
+    # In another style than psycopg2's, percent signs are not doubled: what is shown is typed into psql.
+    dialect = PGDialect(paramstyle="named")  # type: ignore[no-untyped-call]  # SQLAlchemy
+    return dialect.identifier_preparer.quote(name)
 
 
 def _is_there(_: psycopg2.Error, around: Circumstances) -> str:

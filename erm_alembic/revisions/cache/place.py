@@ -13,6 +13,7 @@ import stat
 import tempfile
 from pathlib import Path
 
+from erm_alembic.config.own_folder import erm_folder
 from erm_alembic.errors import ServerError
 
 __all__ = ["is_off", "read_private", "write_private"]
@@ -68,8 +69,6 @@ def _folders(root: Path) -> tuple[Path, ...]:
 def _make_private(root: Path, folder: Path) -> bool:
     """Make a folder that only its owner may enter, or see that it is one."""
     if folder.is_relative_to(root):
-        from erm_alembic.config.own_folder import erm_folder
-
         erm_folder(root)
     else:
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
