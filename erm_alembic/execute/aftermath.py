@@ -9,6 +9,7 @@ import psycopg2
 from erm_alembic.config.env_option import env_option
 from erm_alembic.errors import ErmError
 from erm_alembic.execute.cures import Circumstances, cure_of
+from erm_alembic.execute.ending import SILENCE_SECONDS
 from erm_alembic.execute.run import Course
 from erm_alembic.execute.step import StepUnderWay
 from erm_alembic.ledger.leftovers import leftovers
@@ -16,8 +17,6 @@ from erm_alembic.ledger.progress import HalfDone
 from erm_alembic.planning.half_done import OBSTACLES, obstacle_of
 
 __all__ = ["Aftermath", "aftermath_of"]
-
-SILENCE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,13 @@ from erm_alembic.execute.run import Course
 from erm_alembic.ledger.store import Ledger, open_ledger
 from erm_alembic.postgres.deploy_lock import lock_holder
 
-__all__ = ["write_end"]
+__all__ = ["SILENCE_SECONDS", "write_end"]
 
 # A server that restarts is back within this; a network that lets nothing through is given up after that.
 RESTART_SECONDS = 5.0
 AGAIN_SECONDS = 0.2
 LATEST_RUNS = 10
+# How long the ledger may take to answer once a run has ended.
 SILENCE_SECONDS = 10.0
 # By the beginning of the SQLSTATE: the connection, the server's own end or start, too many connections.
 PASSING = ("08", "57P", "53300")

@@ -17,10 +17,9 @@ from alembic.util import CommandError
 
 from erm_alembic.config.settings import Settings
 from erm_alembic.errors import ProjectError
+from erm_alembic.revisions.source.version_locations import USUAL_DIRECTORIES
 
 __all__ = ["AlembicOptions", "AlembicProject", "find_project"]
-
-USUAL_DIRECTORIES = ("migrations", "alembic")
 
 
 @dataclass(frozen=True)

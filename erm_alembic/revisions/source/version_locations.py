@@ -17,7 +17,7 @@ from typing import Any
 from erm_alembic.config.redaction import first_line
 from erm_alembic.errors import ProjectError
 
-__all__ = ["VersionLocations", "find_version_locations"]
+__all__ = ["USUAL_DIRECTORIES", "NoProject", "VersionLocations", "find_version_locations"]
 
 USUAL_DIRECTORIES = ("migrations", "alembic")
 _SEPARATORS = {"space": " ", "newline": "\n", "os": os.pathsep, ":": ":", ";": ";"}
