@@ -21,6 +21,7 @@ __all__ = [
     "drop_database",
     "drop_left_behind",
     "held_name",
+    "is_scratch",
     "let_go",
     "major_of",
 ]
@@ -55,6 +56,16 @@ def held_name(cursor: Any, key: str) -> str:
         cursor.execute("SELECT pg_catalog.pg_try_advisory_lock(%s, %s)", [LOCK_CLASS, _signed(token)])
         if cursor.fetchone()[0]:
             return f"{PREFIX}{key}_{token}"
+
+
+def is_scratch(name: str) -> bool:
+    """Whether a database is a scratch database, by its name.
+
+    Example:
+        >>> is_scratch("erm_shadow_0123456789ab_deadbeef"), is_scratch("erm_shadow")
+        (True, False)
+    """
+    return NAME.fullmatch(name) is not None
 
 
 def let_go(cursor: Any, name: str) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.errors import ConfigurationError
+from erm_alembic.postgres.scratch import is_scratch
 from erm_alembic.shadow.drivers import guard_drivers
 from erm_alembic.shadow.network import leave_network
 
@@ -77,7 +78,9 @@ class Guard:
         ports = _words(parameters.get("port") or os.environ.get("PGPORT") or DEFAULT_PORT)
         database = str(parameters.get("database") or parameters.get("dbname") or os.environ.get("PGDATABASE", ""))
         at_shadow = bool(hosts) and self.hosts.issuperset(hosts) and {self.port}.issuperset(ports)
-        if parameters.get("service") or not at_shadow or database != self.database:
+        # A rehearsal makes copies of the scratch database, beside it.
+        ours = database == self.database or is_scratch(database)
+        if parameters.get("service") or not at_shadow or not ours:
             shown = parameters.get("service") or ",".join(hosts) or "the default host"
             raise self.refusal(f"{shown}, port {','.join(ports)}, database {database or 'of the default name'}")
 

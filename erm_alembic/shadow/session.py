@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from psycopg2 import sql
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from erm_alembic.revisions.environment import Config, Work
     from erm_alembic.revisions.graph import ScriptDirectory
 
-__all__ = ["ChildSession", "child_session"]
+__all__ = ["ChildSession", "LoadedProject", "child_session", "loaded_project", "session_in"]
 
 APPLICATION = "erm shadow"
 
@@ -68,6 +68,21 @@ class ChildSession:
         )
 
 
+@dataclass(frozen=True)
+class LoadedProject:
+    """The project of a job, entered, with its graph loaded.
+
+    Args:
+        job: what is to be done.
+        config: Alembic's configuration.
+        scripts: the revision graph.
+    """
+
+    job: Job
+    config: Config
+    scripts: ScriptDirectory
+
+
 @contextlib.contextmanager
 def child_session(job: Job, gate: Gate | None = None) -> Iterator[ChildSession]:
     """Open a session of the shadow and load the project.
@@ -79,10 +94,40 @@ def child_session(job: Job, gate: Gate | None = None) -> Iterator[ChildSession]:
     Raises:
         ProjectError: the project cannot be read.
     """
-    url = DatabaseUrl.parse(job.url)
+    with loaded_project(job) as loaded, session_in(loaded, job.url, gate) as session:
+        yield session
+
+
+@contextlib.contextmanager
+def loaded_project(job: Job) -> Iterator[LoadedProject]:
+    """Enter the project and load its graph, which several sessions may then use.
+
+    Args:
+        job: what is to be done.
+
+    Raises:
+        ProjectError: the project cannot be read.
+    """
+    with job.project.entered():
+        config = job.project.config()
+        scripts = job.project.script_directory(config)
+        verify_graph(scripts)
+        yield LoadedProject(job, config, scripts)
+
+
+@contextlib.contextmanager
+def session_in(loaded: LoadedProject, url: str, gate: Gate | None = None) -> Iterator[ChildSession]:
+    """Open a session of a scratch database.
+
+    Args:
+        loaded: the project.
+        url: the scratch database as a libpq URI.
+        gate: what sees each statement before the server does.
+    """
+    job = replace(loaded.job, url=url)
 
     def connect() -> GatedConnection:
-        raw = connect_gated(job.url, APPLICATION)
+        raw = connect_gated(url, APPLICATION)
         raw.autocommit = True
         with raw.cursor() as cursor:
             cursor.execute("SET synchronous_commit = off")
@@ -92,11 +137,8 @@ def child_session(job: Job, gate: Gate | None = None) -> Iterator[ChildSession]:
         raw.gate = gate
         return raw
 
-    with job.project.entered(), contextlib.closing(connect()) as raw:
-        config = job.project.config()
-        scripts = job.project.script_directory(config)
-        verify_graph(scripts)
-        engine = gated_engine(raw, url.sqlalchemy_url("postgresql+psycopg2"), connect)
+    with contextlib.closing(connect()) as raw:
+        engine = gated_engine(raw, DatabaseUrl.parse(url).sqlalchemy_url("postgresql+psycopg2"), connect)
         with engine.connect() as connection:
             connection.rollback()
-            yield ChildSession(job, config, scripts, raw, connection)
+            yield ChildSession(job, loaded.config, loaded.scripts, raw, connection)
