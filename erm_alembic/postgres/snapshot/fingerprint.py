@@ -7,7 +7,7 @@ from typing import Any
 
 from erm_alembic.postgres.snapshot.families import FAMILIES
 from erm_alembic.postgres.snapshot.family import common_tables, parameters
-from erm_alembic.postgres.snapshot.session import steady_session
+from erm_alembic.postgres.snapshot.session import read_steadily
 
 __all__ = ["catalog_fingerprint"]
 
@@ -27,9 +27,17 @@ def catalog_fingerprint(cursor: Any, leave_out: Collection[str] = (), leave_out_
         cursor: a psycopg2 cursor that gives tuples.
         leave_out: names of schemas that do not count, unquoted.
         leave_out_tables: names of tables that do not count, with their schema and quoted where they must be.
+
+    Raises:
+        TargetError: the catalog changes all the time, or somebody locks what a definition is about.
     """
     version = cursor.connection.server_version
     each = " UNION ALL ".join(f"SELECT o::text AS row FROM ({family.text(version)}) o" for family in FAMILIES)  # noqa: S608
-    with steady_session(cursor):
-        cursor.execute(FINGERPRINT.format(common=common_tables(), rows=each), parameters(leave_out, leave_out_tables))
+    text = FINGERPRINT.format(common=common_tables(), rows=each)
+    values = parameters(leave_out, leave_out_tables)
+
+    def read() -> str:
+        cursor.execute(text, values)
         return str(cursor.fetchone()[0])
+
+    return read_steadily(cursor, read)

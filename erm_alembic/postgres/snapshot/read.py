@@ -8,7 +8,7 @@ from typing import Any
 from erm_alembic.postgres.snapshot.families import FAMILIES
 from erm_alembic.postgres.snapshot.family import Family, common_tables, parameters
 from erm_alembic.postgres.snapshot.model import ObjectKey, Snapshot
-from erm_alembic.postgres.snapshot.session import steady_session
+from erm_alembic.postgres.snapshot.session import VanishedError, read_steadily
 
 __all__ = ["take_snapshot"]
 
@@ -27,12 +27,19 @@ def take_snapshot(cursor: Any, leave_out: Collection[str] = (), leave_out_tables
         leave_out: names of schemas that do not count, unquoted, such as the ledger's.
         leave_out_tables: names of tables that do not count, with their schema and quoted where they must be, such as
             `public.alembic_version`.
+
+    Raises:
+        TargetError: the catalog changes all the time, or somebody locks what a definition is about.
     """
-    snapshot = _Collected()
-    with steady_session(cursor):
+    values = parameters(leave_out, leave_out_tables)
+
+    def read() -> Snapshot:
+        collected = _Collected()
         for family in FAMILIES:
-            snapshot.add(cursor, family, parameters(leave_out, leave_out_tables))
-    return Snapshot(snapshot.objects, snapshot.parents)
+            collected.add(cursor, family, values)
+        return Snapshot(collected.objects, collected.parents)
+
+    return read_steadily(cursor, read)
 
 
 class _Collected:
@@ -48,7 +55,10 @@ class _Collected:
         """Read one family."""
         cursor.execute(f"{common_tables()} {family.text(cursor.connection.server_version)}", values)
         names = tuple(column[0] for column in cursor.description[OWN_COLUMNS:])
+        definition = names.index("definition") + OWN_COLUMNS if "definition" in names else None
         for row in cursor:
+            if definition is not None and row[definition] is None:
+                raise VanishedError(row[1])
             key = (row[0], row[1])
             key = self._keys.setdefault(key, key)
             if row[3] is not None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
+from psycopg2 import errors as pg
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
+from erm_alembic.errors import TargetError
 from erm_alembic.postgres.reading import LOCK_TIMEOUT
 
-__all__ = ["steady_session"]
+__all__ = ["VanishedError", "read_steadily", "steady_session"]
 
 # For one transaction or subtransaction. With pg_temp named last, a temporary table hides nothing, and every name but
 # those of pg_catalog comes with its schema.
@@ -35,6 +37,47 @@ SETTINGS = {
 APPLY = "; ".join(
     f"SET LOCAL {name} = {value if name == 'search_path' else repr(value)}" for name, value in SETTINGS.items()
 )
+
+
+# What a reader meets when an object is dropped between its row and its definition.
+VANISHED = (pg.InternalError_, pg.UndefinedTable, pg.UndefinedObject, pg.UndefinedColumn, pg.UndefinedFunction)
+ATTEMPTS = 5
+
+T = TypeVar("T")
+
+
+class VanishedError(Exception):
+    """An object was there, and its definition was not."""
+
+
+def read_steadily(cursor: Any, read: Callable[[], T]) -> T:
+    """Read the catalog in a steady session; once more where somebody changed it in the middle.
+
+    Args:
+        cursor: a psycopg2 cursor.
+        read: reads through that cursor; it may be called several times.
+
+    Raises:
+        TargetError: the catalog changes all the time, or somebody locks what a definition is about.
+    """
+    for _ in range(ATTEMPTS):
+        try:
+            with steady_session(cursor):
+                return read()
+        except (VanishedError, *VANISHED):
+            continue
+        except pg.LockNotAvailable as error:
+            raise TargetError(
+                f"The catalog could not be read within {LOCK_TIMEOUT}: somebody holds an exclusive lock on a table "
+                "that a view, a default or a function is about.",
+                effect="Nothing was changed; nothing was compared.",
+                cure="Try again when that transaction has ended (pg_stat_activity shows it).",
+            ) from error
+    raise TargetError(
+        "The catalog could not be read: somebody creates and drops objects all the time.",
+        effect="Nothing was changed; nothing was compared.",
+        cure="Try again when the other schema change is done.",
+    )
 
 
 @contextmanager

@@ -6,7 +6,8 @@ from erm_alembic.postgres.snapshot.family import Family
 
 __all__ = ["EVENT_TRIGGERS", "RULES", "TRIGGERS"]
 
-# A partition's copy of its parent's trigger only where it is enabled otherwise.
+# A partition's copy of its parent's trigger, which some versions take for an internal one, only where it is enabled
+# otherwise.
 TRIGGERS = Family("""
     SELECT 'trigger' AS kind, r.name || '.' || quote_ident(g.tgname) AS name,
            r.kind AS parent_kind, r.name AS parent,
@@ -15,10 +16,10 @@ TRIGGERS = Family("""
                             ELSE 'always' END AS enabled,
            d.description AS comment
       FROM relations r
-      JOIN pg_trigger g ON g.tgrelid = r.oid AND NOT g.tgisinternal
+      JOIN pg_trigger g ON g.tgrelid = r.oid
       LEFT JOIN pg_trigger o ON o.oid = g.tgparentid
       LEFT JOIN pg_description d ON d.objoid = g.oid AND d.classoid = 'pg_trigger'::regclass
-     WHERE o.oid IS NULL OR o.tgenabled <> g.tgenabled
+     WHERE (o.oid IS NULL AND NOT g.tgisinternal) OR (o.tgenabled <> g.tgenabled AND NOT o.tgisinternal)
 """)
 
 EVENT_TRIGGERS = Family("""
