@@ -12,9 +12,10 @@ __all__ = ["ForeignKey", "Rule", "SqlType", "TableColumn", "TableFacts", "enum_l
 TABLES = """
     WITH RECURSIVE named AS (
         SELECT DISTINCT coalesce(pg_catalog.pg_partition_root(c.oid), c.oid)::oid AS oid
-          FROM pg_catalog.unnest(%(names)s::text[]) AS n(name)
-          JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass(n.name)
+          FROM pg_catalog.pg_class c
          WHERE c.relkind IN ('r', 'p')
+           AND (c.oid = ANY(%(oids)s::oid[])
+                OR c.oid IN (SELECT pg_catalog.to_regclass(n) FROM pg_catalog.unnest(%(names)s::text[]) AS n))
     ), wanted(oid) AS (
         SELECT oid FROM named
         UNION
@@ -36,7 +37,7 @@ TABLES = """
 """
 
 COLUMNS = """
-    SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, a.attnotnull, a.attgenerated::text,
+    SELECT a.attrelid, a.attnum, a.attname, pg_catalog.quote_ident(a.attname), a.atttypid, a.atttypmod, a.attnotnull, a.attgenerated::text,
            a.attidentity::text, d.oid IS NOT NULL,
            coalesce(pg_catalog.strpos(pg_catalog.pg_get_expr(d.adbin, d.adrelid), 'nextval(') > 0, false)
       FROM pg_catalog.pg_attribute a
@@ -151,6 +152,7 @@ class TableColumn:
     Args:
         number: its attribute number, which a renaming leaves as it is.
         name: its name, not quoted.
+        quoted: its name, quoted where it must be.
         type: its type.
         not_null: whether it refuses NULL.
         generated: whether its value is computed from others.
@@ -160,6 +162,7 @@ class TableColumn:
 
     number: int
     name: str
+    quoted: str
     type: SqlType
     not_null: bool = False
     generated: bool = False
@@ -220,7 +223,7 @@ class TableFacts:
         rules: its checks, unique indexes and exclusion constraints.
         foreign_keys: its references.
         routing: the numbers of the columns that choose the partition; 0 for an expression.
-        bounds: what each partition demands of its rows; empty where any row has a place, or none.
+        bounds: what each of its partitions demands of its rows.
     """
 
     oid: int
@@ -234,6 +237,11 @@ class TableFacts:
     bounds: tuple[str, ...] = field(default=(), repr=False)
 
     @property
+    def takes_rows(self) -> bool:
+        """Whether a row can have a place in it: not where it has no partition."""
+        return bool(self.bounds) or not self.partitioned
+
+    @property
     def key(self) -> tuple[TableColumn, ...]:
         """The columns that tell its rows apart: the primary key, or a unique index that takes no NULL; else none."""
         columns = {column.number: column for column in self.columns}
@@ -245,31 +253,33 @@ class TableFacts:
         return ()
 
 
-def table_facts(cursor: Any, names: Collection[str]) -> tuple[TableFacts, ...]:
+def table_facts(cursor: Any, names: Collection[str], oids: Collection[int] = ()) -> tuple[TableFacts, ...]:
     """The tables behind names, and all that their foreign keys refer to, sorted by name.
 
     Args:
         cursor: a plain cursor.
         names: names of relations with their schemas, quoted where they must be; one that is no table, or is not
             there, is passed over, and a partition stands for the table that it is a part of.
+        oids: tables by their object ids, besides.
     """
-    if not names:
+    if not names and not oids:
         return ()
-    cursor.execute(TABLES, {"names": sorted(names)})
+    cursor.execute(TABLES, {"names": sorted(names), "oids": sorted(oids)})
     tables = cursor.fetchall()
-    oids = [row[0] for row in tables]
-    if not oids:
+    wanted = [row[0] for row in tables]
+    if not wanted:
         return ()
-    cursor.execute(COLUMNS, [oids])
+    cursor.execute(COLUMNS, [wanted])
     columns = cursor.fetchall()
-    types = _types(cursor, {row[3] for row in columns})
+    types = _types(cursor, {row[4] for row in columns})
     by_table: dict[int, list[TableColumn]] = {}
-    for table, number, name, type_oid, modifier, not_null, generated, identity, default, numbered in columns:
+    for table, number, name, quoted, type_oid, modifier, not_null, generated, identity, default, numbered in columns:
         found = _with_modifier(types, type_oid, modifier)
         by_table.setdefault(table, []).append(
             TableColumn(
                 number,
                 name,
+                quoted,
                 found,
                 not_null or found.not_null,
                 bool(generated),
@@ -277,7 +287,7 @@ def table_facts(cursor: Any, names: Collection[str]) -> tuple[TableFacts, ...]:
                 default or bool(identity),
             )
         )
-    rules, foreign_keys = _rules(cursor, oids)
+    rules, foreign_keys = _rules(cursor, wanted)
     return tuple(
         TableFacts(
             oid=oid,
@@ -288,8 +298,7 @@ def table_facts(cursor: Any, names: Collection[str]) -> tuple[TableFacts, ...]:
             rules=tuple(rules.get(oid, ())),
             foreign_keys=tuple(foreign_keys.get(oid, ())),
             routing=tuple(routing or ()),
-            # One that demands nothing takes every row.
-            bounds=() if None in bounds else tuple(bounds),
+            bounds=tuple(each or "true" for each in bounds),
         )
         for oid, name, partitioned, asked, routing, bounds in tables
     )

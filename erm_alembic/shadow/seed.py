@@ -97,6 +97,8 @@ class _Seeder:
             self._fill(table, circular)
 
     def _fill(self, table: TableFacts, circular: frozenset[str]) -> None:
+        if not table.takes_rows:
+            return
         plan = plan_table(self.cursor, table, self._later, circular, self._start)
         writer = RowWriter(self.cursor, plan, self._start, self._by_oid)
         written, reason = 0, ""
