@@ -14,6 +14,7 @@ __all__ = [
     "has_tables",
     "held_relations",
     "quoted_schema",
+    "quoted_tables",
     "read_heads",
     "relation_names",
     "reserved_words",
@@ -35,6 +36,16 @@ NAMES = """
       FROM pg_catalog.pg_class c
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
      WHERE c.oid = ANY(%s::oid[])
+"""
+
+TABLE_NAMES = """
+    SELECT DISTINCT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(t.relname)
+      FROM pg_catalog.pg_class c
+      LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid
+      JOIN pg_catalog.pg_class t ON t.oid = coalesce(i.indrelid, c.oid)
+      JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
+     WHERE c.oid = ANY(%s::oid[])
+     ORDER BY 1
 """
 
 # A write to one of these may change other relations: through a trigger, a rule, a view, a partition, a cascade.
@@ -86,6 +97,17 @@ class Touched:
 
     relations: frozenset[str] = frozenset()
     catalog: bool = False
+
+
+def quoted_tables(cursor: Any, oids: Sequence[int]) -> tuple[str, ...]:
+    """The names of tables with their schema, quoted where they must be; an index stands for its table.
+
+    Args:
+        cursor: a psycopg2 cursor.
+        oids: the OIDs of tables and indexes.
+    """
+    cursor.execute(TABLE_NAMES, [[oid for oid in oids if 0 < oid < 2**32]])
+    return tuple(row[0] for row in cursor.fetchall())
 
 
 def quoted_schema(cursor: Any) -> str:

@@ -1,0 +1,61 @@
+"""An approved plan as the text of its file: the plan's JSON, what was approved beside it, a checksum, a signature."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from erm_alembic.config.redaction import redact
+from erm_alembic.planning.approval import FILE_VERSION, canonical, checksum
+from erm_alembic.planning.model import Basis, Plan
+from erm_alembic.planning.request import Request
+from erm_alembic.render.json import dump, plan_document
+from erm_alembic.version import __version__
+
+__all__ = ["render_plan_file"]
+
+
+def render_plan_file(plan: Plan, partial: Mapping[str, int], key: Any = None) -> str:
+    """The text of a plan's file.
+
+    Args:
+        plan: the plan, with what it was made on.
+        partial: by revision, how many of its statements are approved, where the rest depends on data.
+        key: what `signing.private_key` has read; None for a file that is not signed.
+    """
+    basis, request = plan.basis, plan.request or Request(plan.direction)
+    assert basis is not None  # or it could not be told where the plan belongs
+    document = plan_document(plan)
+    for step in document["pending"]:
+        for statement in step["statements"]:
+            statement["sql"] = redact(statement["sql"])
+    approval = _approval(basis, request, partial)
+    document["approval"] = approval
+    content = canonical(document)
+    approval["checksum"] = checksum(content)
+    if key is not None:
+        from erm_alembic.planning.signing import sign
+
+        approval["signature"] = sign(content, key).members()
+    return dump(document)
+
+
+def _approval(basis: Basis, request: Request, partial: Mapping[str, int]) -> dict[str, Any]:
+    identity = basis.identity
+    return {
+        "version": FILE_VERSION,
+        "target": {
+            "system_identifier": identity.system,
+            "database_oid": identity.oid,
+            "database": identity.name,
+        },
+        "version_table": basis.version_table,
+        "schema": basis.schema,
+        "to": request.to,
+        "steps": request.count,
+        "catalog": basis.catalog,
+        "partial": [{"revision": revision, "certain": certain} for revision, certain in partial.items()],
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "erm_version": __version__,
+    }
