@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ __all__ = [
     "print_defect",
     "print_error",
     "print_error_document",
+    "print_traceback",
     "stdout_reserved",
     "wants_bar",
     "wants_colour",
@@ -160,8 +160,16 @@ def _labelled(label: str, text: str, role: str) -> None:
         _tell(f"{'':{len(label)}} {line}".rstrip())
 
 
-def _traceback(error: BaseException) -> None:
-    for line in block("".join(traceback.format_exception(error)).rstrip()):
+def print_traceback(error: BaseException, *, quoting: bool = True) -> None:
+    """Write the traceback of an error to stderr, its secrets hidden.
+
+    Args:
+        error: the error.
+        quoting: False leaves out what the exceptions say, where it is told elsewhere with its values masked.
+    """
+    from erm_alembic.render.traceback import traceback_lines
+
+    for line in traceback_lines(error, quoting=quoting):
         _tell(line)
 
 
@@ -173,7 +181,7 @@ def print_error(error: ErmError, *, verbose: bool) -> None:
         verbose: add the traceback, its secrets hidden.
     """
     if verbose:
-        _traceback(error)
+        print_traceback(error)
     _labelled("error: ", error.what, "bad")
     if error.effect:
         _labelled("effect:", error.effect, "strong")
@@ -212,6 +220,6 @@ def print_defect(error: BaseException, *, verbose: bool) -> ErmError:
         cure="Report it with this output." if verbose else "Run the command again with -v and report its output.",
     )
     if verbose:
-        _traceback(error)
+        print_traceback(error)
     print_error(defect, verbose=False)
     return defect

@@ -68,6 +68,11 @@ class LineProgress:
         """Print how the step ended."""
         console.note(_finished(step, outcome))
 
+    def failed(self, error: BaseException) -> None:
+        """Print where it came from, when wanted; what it says is told in the outcome."""
+        if self._verbose:
+            console.print_traceback(error, quoting=False)
+
 
 class TerminalProgress:
     """A bar over the steps, with the statement under way and the time taken; finished steps stay above it.
@@ -112,6 +117,9 @@ class TerminalProgress:
         """Advance the bar and leave a line above it."""
         self._bar.advance(self._task)
         self._print(_finished(step, outcome).strip())
+
+    def failed(self, error: BaseException) -> None:
+        """Nothing: the outcome tells it, and `-v`, which shows the traceback, has no bar."""
 
 
 @contextmanager

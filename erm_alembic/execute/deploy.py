@@ -11,6 +11,7 @@ from erm_alembic.config.redaction import redact
 from erm_alembic.errors import ErmError
 from erm_alembic.execute.aftermath import Aftermath, aftermath_of
 from erm_alembic.execute.ending import write_end
+from erm_alembic.execute.hooks import HookFailed
 from erm_alembic.execute.progress import UnfailingProgress
 from erm_alembic.execute.provenance import git_commit
 from erm_alembic.execute.run import Course, Run
@@ -84,6 +85,8 @@ def _guarded(course: Course, begun: float) -> Outcome:
     ending = _ending(course, failure)
     write_end(course, *ending)
     aftermath = aftermath_of(course, failure if ending[0] == "failed" else None)
+    if failure is not None and ending[0] == "failed" and not isinstance(failure, (ErmError, HookFailed)):
+        course.run.progress.failed(failure)
     if ending[0] != "done":
         course.fail_step(ending[1] or ending[0])
     outcome = _outcome(course, ending, aftermath, begun)

@@ -29,6 +29,12 @@ class Progress(Protocol):
     def step_finished(self, step: Step, outcome: StepOutcome) -> None:
         """A step ended, well or badly."""
 
+    def failed(self, error: BaseException) -> None:
+        """The run failed with this, for whoever shows where it came from: what it says may quote rows.
+
+        The outcome has it in words that may be shown.
+        """
+
 
 class SilentProgress:
     """Watches nothing: the progress of Python callers who want none.
@@ -48,6 +54,9 @@ class SilentProgress:
 
     def step_finished(self, step: Step, outcome: StepOutcome) -> None:
         """Ignore the outcome."""
+
+    def failed(self, error: BaseException) -> None:
+        """Ignore the error."""
 
 
 class NotesOnly(SilentProgress):
@@ -93,6 +102,11 @@ class UnfailingProgress:
     def step_finished(self, step: Step, outcome: StepOutcome) -> None:
         """Hand the outcome on."""
         self._try(lambda watched: watched.step_finished(step, outcome))
+
+    def failed(self, error: BaseException) -> None:
+        """Hand the error on, to a progress that takes it: one that was written for an older erm does not."""
+        if hasattr(self._watched, "failed"):
+            self._try(lambda watched: watched.failed(error))
 
     def _try(self, tell: Callable[[Progress], None]) -> None:
         if self._watched is None:

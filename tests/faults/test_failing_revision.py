@@ -56,6 +56,22 @@ def test_values_are_not_told(project: Project, one_database: Database) -> None:
     assert "ann@example.org" not in done.stdout + done.stderr + kept
 
 
+def test_a_traceback_without_values(project: Project, one_database: Database) -> None:
+    """With -v a failing revision shows where the error came from, and neither a parameter nor the code that has it."""
+    project.revision(
+        "a1",
+        'op.create_table("t", sa.Column("n", sa.Integer))\n'
+        'op.get_bind().execute(sa.text("INSERT INTO t SELECT CAST(:x AS text)::int"), {"x": "ann@example.org"})',
+    )
+    done = project.apply("-v")
+    assert done.returncode == 1
+    assert "Traceback (most recent call last):" in done.stderr
+    assert 'versions/a1.py", line 13, in upgrade\n' in done.stderr
+    assert "\nsqlalchemy.exc.DataError (SQLSTATE 22P02)\n" in done.stderr
+    assert "ann@example.org" not in done.stdout.split("Failed after")[1] + done.stderr
+    assert "Traceback" not in project.apply().stderr
+
+
 def test_a_failure_at_the_commit(project: Project, one_database: Database) -> None:
     """A deferred constraint that fails at the commit takes the revision and its row in the ledger with it."""
     project.revision(
