@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from erm_alembic.checks import CheckContext, run_checks
+from erm_alembic.checks.ignores import without_ignored
 from erm_alembic.checks.missing_downgrade import exempted
 from erm_alembic.checks.overrides import Override, override_findings, verify_overrides
 from erm_alembic.drift.elsewhere import foreign_histories
@@ -20,6 +21,7 @@ from erm_alembic.opening import Opened, interruptible, open_project
 from erm_alembic.planning.build import Survey, build_plan
 from erm_alembic.planning.model import Outcome, Plan, StepOutcome
 from erm_alembic.planning.request import Request
+from erm_alembic.planning.surroundings import look_around
 from erm_alembic.revisions.project import AlembicOptions
 from erm_alembic.revisions.source.exemption import exempt_ids
 
@@ -218,9 +220,12 @@ def plan_request(
         revisions=tuple(facts.as_file() for facts in survey.pending),
         settings=opened.settings,
         exempt=exempt if request.direction == "upgrade" else frozenset(),
+        around=look_around(opened.target, drifted),
     )
-    findings = override_findings(run_checks(context, opened.settings.safety.rules), overrides)
-    return replace(survey, plan=replace(drifted, findings=findings, exempted=exempted(context), overrides=overrides))
+    said, ignored = without_ignored(run_checks(context, opened.settings.safety.rules), context.revisions)
+    findings = override_findings(said, overrides)
+    judged = replace(drifted, findings=findings, ignored=ignored, exempted=exempted(context), overrides=overrides)
+    return replace(survey, plan=judged)
 
 
 def run_plan(

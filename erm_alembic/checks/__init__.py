@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import cast
 
 from erm_alembic.checks import (
+    data_and_schema_change,
     data_loss,
     edited_revision,
+    enum_value_used_at_once,
     foreign_history,
+    foreign_key_without_index,
     half_done_revision,
+    ignore_without_reason,
     irreversible_revision,
+    long_transaction,
     lost_version,
     missing_downgrade,
     missing_revision,
+    mixed_autocommit_block,
     models_drift,
+    no_lock_timeout,
+    off_the_current_heads,
     other_environment,
     plaintext_password,
     schema_drift,
+    set_not_null_without_check,
     several_heads,
+    squawk,
+    unknown_ignore,
+    work_after_exclusive_lock,
 )
 from erm_alembic.checks.context import Check, CheckContext
+from erm_alembic.checks.rules import is_rule, nearest_rule
 from erm_alembic.errors import ConfigurationError
 from erm_alembic.findings import Finding, Severity
 
@@ -42,6 +54,18 @@ CHECKS: tuple[Check, ...] = (
     several_heads.CHECK,
     irreversible_revision.CHECK,
     data_loss.CHECK,
+    off_the_current_heads.CHECK,
+    squawk.CHECK,
+    work_after_exclusive_lock.CHECK,
+    data_and_schema_change.CHECK,
+    mixed_autocommit_block.CHECK,
+    long_transaction.CHECK,
+    set_not_null_without_check.CHECK,
+    foreign_key_without_index.CHECK,
+    enum_value_used_at_once.CHECK,
+    no_lock_timeout.CHECK,
+    ignore_without_reason.CHECK,
+    unknown_ignore.CHECK,
 )
 
 
@@ -65,17 +89,20 @@ def run_checks(
     verify_rules(rules, context)
     findings: list[Finding] = []
     for check in checks:
-        level = rules.get(check.rule, check.severity)
-        if level != "off":
-            findings += (_as_loud_as(cast(Severity, level), finding, check) for finding in check.run(context))
+        if rules.get(check.rule) != "off":
+            said = (_as_loud_as(rules, finding, check) for finding in check.run(context))
+            findings += (finding for finding in said if finding is not None)
     return tuple(findings)
 
 
-def _as_loud_as(level: Severity, finding: Finding, check: Check) -> Finding:
+def _as_loud_as(rules: Mapping[str, str], finding: Finding, check: Check) -> Finding | None:
     """What is only to know stays that: no rule makes it louder; nor what a check has graded by itself."""
-    if finding.severity == "info" or (check.graded and level == "error"):
+    level = rules.get(finding.rule, rules.get(check.rule))
+    if level == "off":
+        return None
+    if level is None or finding.severity == "info" or (check.graded and level == "error"):
         return finding
-    return replace(finding, severity=level)
+    return replace(finding, severity=cast(Severity, level))
 
 
 def verify_rules(rules: Mapping[str, str], context: CheckContext | None = None) -> None:
@@ -88,19 +115,18 @@ def verify_rules(rules: Mapping[str, str], context: CheckContext | None = None) 
     Raises:
         ConfigurationError: for all the unknown rules together, each with the nearest known one.
     """
-    known = [check.rule for check in CHECKS]
-    unknown = [rule for rule in rules if rule not in known]
+    unknown = [rule for rule in rules if not is_rule(rule)]
     if not unknown:
         return
     origins = context.settings.origins if context is not None and context.settings is not None else {}
     lines = []
     for rule in unknown:
         origin = origins.get(f"safety.rules.{rule}", "erm.yaml")
-        nearest = difflib.get_close_matches(rule, known, n=1)
-        meant = f"; did you mean {nearest[0]}?" if nearest else ""
+        nearest = nearest_rule(rule)
+        meant = f"; did you mean {nearest}?" if nearest else ""
         lines.append(f"{origin}: safety.rules.{rule} is not a rule{meant}")
     raise ConfigurationError(
         "\n".join(lines),
         effect="Nothing was checked or changed.",
-        cure=f"Correct the name. The rules are: {', '.join(sorted(known))}.",
+        cure=f"Correct the name. The rules are: {', '.join(sorted(check.rule for check in CHECKS))}.",
     )

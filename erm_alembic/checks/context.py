@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from erm_alembic.config.env_option import env_option
 from erm_alembic.findings import Finding, Severity
+from erm_alembic.planning.surroundings import Surroundings
 
 if TYPE_CHECKING:
+    from erm_alembic.checks.reading import ReadStatement
     from erm_alembic.config.settings import Settings
     from erm_alembic.planning.model import Drift, Plan
     from erm_alembic.revisions.source.files import RevisionFile
@@ -26,6 +29,7 @@ class CheckContext:
         revisions: the revision files to look at, read as text: those that would run, or every one of the project.
         settings: what is in force; None without configuration.
         exempt: ids of the revisions that `safety.downgrades_since` exempts.
+        around: what the target has where the plan's statements act.
 
     Example:
         >>> CheckContext().drift
@@ -36,6 +40,16 @@ class CheckContext:
     revisions: tuple[RevisionFile, ...] = ()
     settings: Settings | None = None
     exempt: frozenset[str] = frozenset()
+    around: Surroundings = field(default_factory=Surroundings)
+
+    @cached_property
+    def statements(self) -> tuple[ReadStatement, ...]:
+        """What the plan's statements do, where that has been read: once for all the checks."""
+        if self.plan is None or not self.plan.steps:
+            return ()
+        from erm_alembic.checks.reading import read_plan
+
+        return read_plan(self.plan, self.around)
 
     @property
     def drift(self) -> tuple[Drift, ...]:
@@ -56,6 +70,7 @@ class Check:
         rule: the id.
         severity: how loud it is where `safety.rules` says nothing.
         run: looks at the context and yields what it objects to, with that severity.
+        ignorable: whether a comment in the file that a finding is about may let it pass.
         graded: whether its findings have severities of their own, which `safety.rules` only lowers.
     """
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import replace
 
 from erm_alembic.checks import CHECKS
+from erm_alembic.checks.rules import is_rule, known_rules, nearest_rule
 from erm_alembic.errors import UsageError
 from erm_alembic.findings import Finding, Override
 
@@ -38,11 +38,10 @@ def verify_overrides(overrides: tuple[Override, ...]) -> tuple[Override, ...]:
 
 
 def _verify(override: Override) -> None:
-    known = [check.rule for check in CHECKS]
-    if override.rule not in known:
-        near = difflib.get_close_matches(override.rule.lower().replace("_", "-"), known, 1)
-        several = [word for word in override.rule.replace(",", " ").split() if word in known]
-        cure = f"Did you mean {near[0]}?" if near else f"The rules are {', '.join(sorted(known))}."
+    if not is_rule(override.rule):
+        near = nearest_rule(override.rule)
+        several = [word for word in override.rule.replace(",", " ").split() if word in known_rules()]
+        cure = f"Did you mean {near}?" if near else f"The rules are {', '.join(sorted(each.rule for each in CHECKS))}."
         if len(several) > 1:
             cure = f"Give each of them by itself: {' '.join(f'--override {rule}' for rule in several)}"
         raise UsageError(
@@ -71,8 +70,9 @@ def override_findings(findings: tuple[Finding, ...], overrides: tuple[Override, 
     """
     reasons = {override.rule: override.reason for override in overrides}
     return tuple(
-        replace(finding, severity="warning", help="", overridden=reasons[finding.rule])
-        if finding.rule in reasons and finding.severity == "error"
+        replace(finding, severity="warning", help="", overridden=reason)
+        if finding.severity == "error"
+        and (reason := reasons.get(finding.rule, reasons.get(finding.rule.split("/")[0]))) is not None
         else finding
         for finding in findings
     )

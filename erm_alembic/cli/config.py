@@ -59,12 +59,12 @@ def check(
     verbose: VerboseOption = False,
 ) -> None:
     """Report every problem of erm.yaml at once, each with its line: also rules, files and revisions it misnames."""
-    from erm_alembic.checks import CHECKS
+    from erm_alembic.checks.rules import known_rules
     from erm_alembic.config.loader import check_file
     from erm_alembic.config.review import Surroundings
     from erm_alembic.drift.severity import known_kinds
 
-    around = Surroundings({each.rule for each in CHECKS}, known_kinds(), _judge_exemption)
+    around = Surroundings(known_rules(), known_kinds(), _judge_exemption)
     path = check_file(config, around=around)
     console.write(f"{one_line(str(path))} is right.\n" if path else "There is no erm.yaml here or above.\n")
 

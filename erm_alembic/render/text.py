@@ -5,10 +5,9 @@ from __future__ import annotations
 import shlex
 from itertools import groupby
 
-from erm_alembic.findings import Finding
 from erm_alembic.planning.model import DataLoss, Drift, Outcome, Plan, Statement, Step
 from erm_alembic.render.break_glass import DATA_LOSS, objecting, override_section, pass_once
-from erm_alembic.render.findings import finding_lines
+from erm_alembic.render.findings import finding_lines, ignored_lines
 from erm_alembic.render.outcome import outcome_lines
 from erm_alembic.render.safe import Paint, block, clip, one_line, plain
 from erm_alembic.render.words import counted, revisions
@@ -115,11 +114,11 @@ def _pending(plan: Plan, statements: bool, verbose: bool, paint: Paint) -> list[
     return lines
 
 
-def _findings(findings: tuple[Finding, ...], paint: Paint) -> list[str]:
-    lines = ["", "Findings:"] if findings else []
-    for finding in findings:
+def _findings(plan: Plan, paint: Paint) -> list[str]:
+    lines = ["", "Findings:"] if plan.findings else []
+    for finding in plan.findings:
         lines += finding_lines(finding, paint)
-    return lines
+    return [*lines, *(["", *ignored_lines(plan.ignored)] if plan.ignored else [])]
 
 
 def _drift(drift: tuple[Drift, ...], paint: Paint) -> list[str]:
@@ -224,7 +223,7 @@ def render_text(
         # What was pending is told by its outcome, a line a revision.
         done = [
             *_target(plan, paint),
-            *_findings(plan.findings, paint),
+            *_findings(plan, paint),
             *override_section(plan, paint),
             "",
             *outcome_lines(plan, outcome, paint),
@@ -234,7 +233,7 @@ def render_text(
         *_header(plan, paint),
         *_pending(plan, outcome is None or verbose, verbose, paint),
         *_drift(plan.drift, paint),
-        *_findings(plan.findings, paint),
+        *_findings(plan, paint),
         *override_section(plan, paint),
         *_data_loss(plan),
         *(_verdict(plan, arguments, paint) if outcome is None else ["", *outcome_lines(plan, outcome, paint)]),

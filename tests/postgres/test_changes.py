@@ -31,6 +31,7 @@ CASES = (
             ("add-column", ("s", "t"), ("x",)),
             ("foreign-key", ("s", "t"), ("x",)),
             ("drop-column", ("s", "t"), ("y",)),
+            ("alter-table", ("s", "t"), ()),
             ("set-not-null", ("s", "t"), ("z",)),
             ("retype-column", ("s", "t"), ("q",)),
             ("constraint", ("s", "t"), ()),
@@ -38,7 +39,7 @@ CASES = (
     ),
     (
         "alter table t rename a to b; alter table t rename to u; alter table t rename constraint a to b",
-        [("rename-column", ("t",), ("a",)), ("rename-table", ("t",), ())],
+        [("rename-column", ("t",), ("a",)), ("rename-table", ("t",), ()), ("alter-table", ("t",), ())],
     ),
     (
         "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS i ON ONLY t (a DESC, b text_ops, lower(c), d) INCLUDE (e)",
@@ -48,7 +49,7 @@ CASES = (
     ('/* why */ UPDATE ONLY "a""b" SET x = %(x)s', [("rows", ('a"b',), ())]),
     ("COPY t (a, b) FROM STDIN; COPY t TO STDOUT; COPY (SELECT 1) TO STDOUT", [("rows", ("t",), ())]),
     ("ALTER TYPE s.mood ADD VALUE IF NOT EXISTS 'it''s' AFTER 'x'", [("enum-value", ("s", "mood"), ())]),
-    ("SELECT 'DROP TABLE a'; DO $$ BEGIN DROP TABLE b; END $$; ALTER TABLE t ADD; ALTER TABLE", []),
+    ("SELECT 'DROP TABLE a'; DO $$ BEGIN DROP TABLE b; END $$; ALTER TABLE", []),
 )
 
 

@@ -24,6 +24,7 @@ Kind = Literal[
     "key",
     "index",
     "drop-index",
+    "alter-table",
     "create-enum",
     "enum-value",
     "rows",
@@ -43,7 +44,8 @@ class Change:
 
     Args:
         kind: what it does. `key` is a primary key or a unique constraint, `index` an index of whole columns,
-            `not-null-check` a check of exactly that, `constraint` any other one, `rows` a change of rows.
+            `not-null-check` a check of exactly that, `constraint` any other one, `rows` a change of rows,
+            `alter-table` what an ALTER TABLE does beside these.
         table: the parts of the table's name, folded; of the index's for `drop-index`, of the type's for enums.
         columns: the columns that it is about; of an index those that lead it, up to the first expression.
         name: the constraint or the index, the new name, or the enum value as it is written.

@@ -49,11 +49,12 @@ def altered_table(words: Words) -> Iterator[Change]:
         yield Change("rename-table", table, name=".".join(words.name()))
     else:
         for action in words.parts():
-            yield from _action(table, action)
+            yield from tuple(_action(table, action)) or (Change("alter-table", table),)
 
 
 def _renamed(table: tuple[str, ...], words: Words) -> Iterator[Change]:
     if words.take("CONSTRAINT"):
+        yield Change("alter-table", table)
         return
     if words.take("TO"):
         yield Change("rename-table", table, name=".".join(words.name()))

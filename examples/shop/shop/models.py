@@ -129,6 +129,6 @@ class Shipment(Base):
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"), index=True)
-    method_id: Mapped[int] = mapped_column(ForeignKey("shipping_methods.id"))
+    method_id: Mapped[int] = mapped_column(ForeignKey("shipping_methods.id"), index=True)
     tracking: Mapped[str | None] = mapped_column(String(80))
     sent_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())

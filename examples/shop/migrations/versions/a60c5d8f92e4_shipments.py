@@ -27,8 +27,10 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["method_id"], ["shipping_methods.id"], name="fk_shipments_method_id_shipping_methods"),
     )
     op.create_index("ix_shipments_order_id", "shipments", ["order_id"])
+    op.create_index("ix_shipments_method_id", "shipments", ["method_id"])
 
 
 def downgrade() -> None:
+    op.drop_index("ix_shipments_method_id", table_name="shipments")
     op.drop_index("ix_shipments_order_id", table_name="shipments")
     op.drop_table("shipments")

@@ -1,0 +1,108 @@
+"""What stands around a plan on its target: the tables that it is about, and who holds them now."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from erm_alembic.postgres.text.lexer import tokens
+from erm_alembic.postgres.text.words import Words
+
+if TYPE_CHECKING:
+    from erm_alembic.planning.model import Plan, Statement
+    from erm_alembic.postgres.activity import Held
+    from erm_alembic.postgres.existing_tables import ExistingTable, TableName
+    from erm_alembic.target import Target
+
+__all__ = ["LONG", "Surroundings", "is_small", "look_around", "relation_parts"]
+
+# A transaction that has run for so long may run for long still.
+LONG = timedelta(seconds=30)
+# What is scanned, indexed or written anew within a moment.
+FEW_ROWS, LITTLE = 10_000, 16 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What was asked of the target for the checks' sake.
+
+    Args:
+        tables: the tables that statements of the plan name, by the name that they use; new ones are missing.
+        held: the relations that somebody else has had locked for long.
+    """
+
+    tables: Mapping[TableName, ExistingTable] = field(default_factory=lambda: MappingProxyType({}))
+    held: tuple[Held, ...] = ()
+
+    def table(self, name: TableName) -> ExistingTable | None:
+        """The table of the target behind a name; None for one that is not there (yet).
+
+        Args:
+            name: as a statement, or a rehearsal, names it.
+        """
+        return self.tables.get(name)
+
+
+def is_small(table: ExistingTable) -> bool:
+    """Whether work on a whole table is a matter of a moment: so few rows, in so few bytes.
+
+    Args:
+        table: the table.
+    """
+    if table.rows is None:
+        return table.size is not None and table.size <= LITTLE // 16
+    return table.rows <= FEW_ROWS and (table.size is None or table.size <= LITTLE)
+
+
+def relation_parts(relation: str) -> TableName:
+    """The parts of a relation's name as a rehearsal tells it, unquoted.
+
+    Args:
+        relation: its name with its schema, quoted where it must be.
+
+    Example:
+        >>> relation_parts('public."Odd.name"')
+        ('public', 'Odd.name')
+    """
+    return Words(list(tokens(relation))).name()
+
+
+def look_around(target: Target, plan: Plan) -> Surroundings:
+    """Ask the target what the statements of a plan will find; nothing is asked where there are none.
+
+    Args:
+        target: the database.
+        plan: the plan.
+
+    Raises:
+        TargetError: the database cannot be reached.
+    """
+    statements = [statement for step in plan.steps for statement in step.statements if not statement.read]
+    if not statements:
+        return Surroundings()
+    from erm_alembic.postgres.activity import held_for_long
+    from erm_alembic.postgres.existing_tables import existing_tables
+
+    with (
+        target.reported(),
+        contextlib.closing(target.connect_read_only("erm plan")) as connection,
+        connection.cursor() as cursor,
+    ):
+        tables = existing_tables(cursor, list(_names(statements)))
+        held = held_for_long(cursor, LONG, [connection.info.backend_pid])
+    return Surroundings(MappingProxyType(tables), held)
+
+
+def _names(statements: Iterable[Statement]) -> Iterator[TableName]:
+    from erm_alembic.postgres.text.changes import changes_in
+
+    for statement in statements:
+        for change in changes_in(statement.sql):
+            yield change.table
+        for lock in statement.observed.locks if statement.observed is not None else ():
+            if relation := lock.table or lock.origin:
+                yield relation_parts(relation)
