@@ -14,6 +14,7 @@ NAMED_NOT_NULL = """
           WHERE k.conrelid = a.attrelid AND k.contype = 'n' AND k.conkey[1] = a.attnum), 'NOT NULL') END
 """
 
+# A default, unlike a generated column, is about no column: its table need not be loaded to tell it.
 COMPRESSION = Since("compression", 140000, "CASE a.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END")
 
 COLUMNS = Family(
@@ -22,7 +23,7 @@ COLUMNS = Family(
            format_type(a.atttypid, a.atttypmod) AS type,
            CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation::regcollation::text END AS collation,
            {{not null}} AS "not null",
-           CASE WHEN a.attgenerated = '' AND a.atthasdef THEN pg_get_expr(f.adbin, f.adrelid) END AS "default",
+           CASE WHEN a.attgenerated = '' AND a.atthasdef THEN pg_get_expr(f.adbin, 0) END AS "default",
            CASE WHEN a.attgenerated <> '' THEN pg_get_expr(f.adbin, f.adrelid)
                 || CASE a.attgenerated WHEN 's' THEN ' STORED' ELSE ' VIRTUAL' END END AS generated,
            CASE a.attidentity WHEN 'a' THEN 'ALWAYS' WHEN 'd' THEN 'BY DEFAULT' END AS identity,
@@ -54,7 +55,7 @@ COLUMNS = Family(
 VIEW_COLUMNS = Family(
     """
     SELECT 'column' AS kind, r.name || '.' || quote_ident(a.attname) AS name, r.kind AS parent_kind, r.name AS parent,
-           CASE WHEN a.atthasdef THEN pg_get_expr(f.adbin, f.adrelid) END AS "default",
+           CASE WHEN a.atthasdef THEN pg_get_expr(f.adbin, 0) END AS "default",
            CASE WHEN r.relkind = 'm' AND a.attstorage <> t.typstorage THEN
                 CASE a.attstorage WHEN 'p' THEN 'plain' WHEN 'e' THEN 'external'
                                   WHEN 'm' THEN 'main' ELSE 'extended' END END AS storage,

@@ -53,7 +53,9 @@ class _Collected:
 
     def add(self, cursor: Any, family: Family, values: dict[str, Any]) -> None:
         """Read one family."""
-        cursor.execute(f"{common_tables()} {family.text(cursor.connection.server_version)}", values)
+        version = cursor.connection.server_version
+        cursor.execute(f"{common_tables()} SELECT * FROM ({family.text(version)}) o", values)  # noqa: S608 - nothing from outside
+
         names = tuple(column[0] for column in cursor.description[OWN_COLUMNS:])
         definition = names.index("definition") + OWN_COLUMNS if "definition" in names else None
         for row in cursor:
