@@ -21,8 +21,9 @@ from erm_alembic.postgres.text.nature import Nature, nature
 from erm_alembic.revisions.recording.call_stack import calling_place, sent_by_sqlalchemy
 from erm_alembic.shadow.outside import seen_outside
 from erm_alembic.shadow.relations import Change, Relations
+from erm_alembic.shadow.told import SeenStatement
 
-__all__ = ["ObservingGate", "SeenStatement"]
+__all__ = ["ObservingGate"]
 
 # They only handle the session or the transaction: nothing of them is to be seen in a lock.
 OF_THE_SESSION = frozenset(
@@ -37,25 +38,6 @@ CHANGES_ROWS = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "WITH"}
 EMPTIES = frozenset({"TRUNCATE"})
 # What these read, and how, is the planner's choice, which is another one where there are no rows.
 PLANNED = READS | CHANGES_ROWS | {"DO", "CALL", "EXECUTE"}
-
-
-@dataclass(frozen=True)
-class SeenStatement:
-    """One statement as the shadow ran it.
-
-    Args:
-        sql: the text, with its placeholders.
-        line: the line that sent it; None when that stands in another file.
-        file: the SQL script that it stands in; None when it comes from the revision file.
-        autocommit: whether it ran outside a transaction.
-        observed: what it did; None when that could not be seen.
-    """
-
-    sql: str
-    line: int | None
-    file: str | None
-    autocommit: bool
-    observed: Observed | None
 
 
 @dataclass

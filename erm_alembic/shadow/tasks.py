@@ -7,6 +7,7 @@ from typing import Any
 
 from erm_alembic.shadow.job import Job
 from erm_alembic.shadow.models import models
+from erm_alembic.shadow.rehearse import rehearse
 from erm_alembic.shadow.replay import replay
 
 __all__ = ["TASKS", "Emit", "Task"]
@@ -15,4 +16,4 @@ Emit = Callable[[dict[str, Any]], None]
 """Tells an event to the parent: a dictionary of what JSON has, with its kind under `event`."""
 Task = Callable[[Job, Emit], None]
 
-TASKS: tuple[Task, ...] = (replay, models)
+TASKS: tuple[Task, ...] = (replay, models, rehearse)

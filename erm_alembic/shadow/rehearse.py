@@ -1,0 +1,202 @@
+"""The child's task `rehearse`: the steps of a plan, run in the shadow one after the other, seen and proven."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+from psycopg2.extensions import cursor as PlainCursor
+
+from erm_alembic.planning.rehearsal import FailedRevision, Proof
+from erm_alembic.postgres.catalog import whole_name
+from erm_alembic.postgres.intercept import connect_gated
+from erm_alembic.postgres.text.lexer import READS, statement_kinds
+from erm_alembic.revisions.forked import ends_forked_children
+from erm_alembic.revisions.graph import script_of
+from erm_alembic.revisions.kept_open import kept_open
+from erm_alembic.revisions.recording.call_stack import failed_at
+from erm_alembic.revisions.steps import pending_alone
+from erm_alembic.revisions.version_table import version_table
+from erm_alembic.shadow.job import Job
+from erm_alembic.shadow.observe import ObservingGate
+from erm_alembic.shadow.places import ScratchPlace
+from erm_alembic.shadow.prove import LeftOut, Place, prove
+from erm_alembic.shadow.server_words import failure_words
+from erm_alembic.shadow.session import APPLICATION, LoadedProject, loaded_project, session_in
+from erm_alembic.shadow.told import Rehearsed, SeenStatement, to_json
+
+if TYPE_CHECKING:
+    from erm_alembic.revisions.environment import MigrationContext, RevisionStep
+
+__all__ = ["rehearse"]
+
+PLACE = re.compile(r"(?P<path>.*?):(?P<line>\d+)(?::\d+)?", re.DOTALL)
+# The classes of SQLSTATE of what rows may be the reason for: values, constraints, what a function raises.
+ABOUT_ROWS = ("22", "23", "P0")
+
+
+def rehearse(job: Job, emit: Callable[[dict[str, Any]], None]) -> None:
+    """Run the steps `arguments["steps"]` (each with `revision`, `direction`, `prove` and `keeps`) in their order.
+
+    The one that fails is the last one.
+
+    Args:
+        job: what is to be done; its shadow is at the revisions before the first step, and nobody is connected to it.
+        emit: told `server` with its version, `step` for each step, with what was seen, or `failed`.
+
+    Raises:
+        ProjectError: the project cannot be read.
+    """
+    with loaded_project(job) as loaded, contextlib.closing(connect_gated(job.url, APPLICATION)) as keeper:
+        keeper.autocommit = True
+        rehearsal = _Rehearsal(loaded, ScratchPlace(job.url, keeper, _connect), job.arguments["ledger_schema"])
+        rehearsal.prepare()
+        emit({"event": "server", "version": keeper.info.parameter_status("server_version")})
+        for each in job.arguments["steps"]:
+            try:
+                rehearsed = rehearsal.step(
+                    each["revision"], each["direction"], prove=each["prove"], keeps=each["keeps"]
+                )
+            except _Failed as failed:
+                emit({"event": "failed", **to_json(failed.failure)})
+                return
+            emit({"event": "step", **to_json(rehearsed)})
+
+
+class _Failed(Exception):
+    """A revision failed on its way in the shadow."""
+
+    def __init__(self, failure: FailedRevision) -> None:
+        super().__init__(failure.error)
+        self.failure = failure
+
+
+@dataclass
+class _Rehearsal:
+    """The shadow on its way from step to step.
+
+    Args:
+        loaded: the project.
+        place: the scratch database.
+        ledger_schema: the schema of the ledger, which does not count in a proof.
+    """
+
+    loaded: LoadedProject
+    place: ScratchPlace
+    ledger_schema: str
+    gate: ObservingGate = field(init=False)
+    version_table: str = ""
+
+    def __post_init__(self) -> None:
+        self.gate = ObservingGate(self.place.connect)
+        self.seen: tuple[SeenStatement, ...] = ()
+
+    def prepare(self) -> None:
+        """Learn what there is before anything of the plan has run."""
+
+        def look(heads: tuple[str, ...], context: MigrationContext) -> Iterator[RevisionStep]:
+            with session.raw.cursor(cursor_factory=PlainCursor) as cursor:
+                self.version_table = whole_name(cursor, version_table(context))
+            return iter(())
+
+        with session_in(self.loaded, self.place.url) as session:
+            session.run(look)
+        self.gate.know_origins(self.place.keeper)
+
+    def step(self, revision: str, direction: str, *, prove: bool, keeps: list[str]) -> Rehearsed:
+        """Prove one revision, and run it in the shadow itself.
+
+        Raises:
+            _Failed: it fails.
+        """
+        proof = self._proven(revision, keeps) if prove else None
+        try:
+            self._run(self.place.url, revision, direction, self.gate)
+        except Exception as error:
+            script = script_of(self.loaded.scripts, revision).path
+            place = failed_at(error, script, self.loaded.job.project.relative(script), self.gate.place)
+            raise _Failed(_failure(revision, place, error, self.seen)) from error
+        return Rehearsed(revision, self.seen, proof)
+
+    def _proven(self, revision: str, keeps: list[str]) -> Proof | None:
+        left_out = LeftOut((self.ledger_schema,), (self.version_table,))
+        up, down = self._way(revision, "upgrade"), self._way(revision, "downgrade")
+        try:
+            return prove(self.place, up, down, keeps=keeps, left_out=left_out)
+        except (psycopg2.InterfaceError, psycopg2.OperationalError):
+            raise  # the server is gone
+        except Exception as error:
+            # Where the way up fails, it fails again outside of the proof, which ends the rehearsal.
+            return Proof("failed", "unproven", reason=failure_words(error))
+
+    def _way(self, revision: str, direction: str) -> Callable[[Place], frozenset[str]]:
+        """One direction of a revision, as a proof runs it."""
+
+        def run(place: Place) -> frozenset[str]:
+            assert isinstance(place, ScratchPlace)
+            gate = ObservingGate(place.connect)
+            with contextlib.closing(place.connect()) as connection:
+                gate.know_origins(connection)
+            self._run(place.url, revision, direction, gate)
+            return frozenset(
+                lock.relation
+                for statement in self.seen
+                if statement.observed is not None
+                for lock in statement.observed.locks
+                if lock.table is None and lock.mode != "AccessShareLock"
+            )
+
+        return run
+
+    def _run(self, url: str, revision: str, direction: str, gate: ObservingGate) -> None:
+        """Run one direction of a revision, and record it as Alembic does; `seen` has what it sent.
+
+        Raises:
+            Exception: whatever the revision raises.
+        """
+        pending = pending_alone(self.loaded.job.project, self.loaded.scripts, revision, upgrade=direction == "upgrade")
+        self.seen = ()
+
+        def work(heads: tuple[str, ...], context: MigrationContext) -> Iterator[RevisionStep]:
+            step = pending.step
+            assert step is not None  # or it is not among the steps
+            step.migration_fn = self._seeing(step.migration_fn, pending.file, gate)
+            yield step
+
+        with session_in(self.loaded, url, gate) as session:
+            session.run(work)
+
+    def _seeing(self, run: Callable[..., Any], file: str, gate: ObservingGate) -> Callable[..., None]:
+        """A revision's function, whose statements are seen."""
+
+        def migration_fn(**kw: Any) -> None:
+            gate.begin(file)
+            try:
+                with ends_forked_children(), kept_open():
+                    run(**kw)
+            except SystemExit as error:
+                raise RuntimeError(f"the revision calls sys.exit({error.code!r})") from error
+            finally:
+                self.seen = gate.end()
+
+        migration_fn.__name__ = run.__name__
+        return migration_fn
+
+
+def _failure(revision: str, place: str, error: BaseException, seen: tuple[SeenStatement, ...]) -> FailedRevision:
+    found = PLACE.fullmatch(place)
+    path, line = (found["path"], int(found["line"])) if found else (place, None)
+    cause = getattr(error, "orig", None) or error
+    if isinstance(cause, psycopg2.Error):
+        depends = (cause.pgcode or "").startswith(ABOUT_ROWS)
+    else:  # what a revision makes of rows that the shadow does not have
+        depends = any((statement_kinds(each.sql) or {""}) <= READS for each in seen)
+    return FailedRevision(revision, path, line, failure_words(error), depends)
+
+
+def _connect(url: str) -> Any:
+    return connect_gated(url, APPLICATION)

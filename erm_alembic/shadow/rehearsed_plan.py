@@ -1,0 +1,117 @@
+"""Rehearse a plan: its steps are run in a shadow of the target, and the plan comes back with what was seen there."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import psycopg2
+
+from erm_alembic.errors import ShadowUnavailable
+from erm_alembic.planning.estimate import estimated, tables_of_interest
+from erm_alembic.planning.model import Plan, Step
+from erm_alembic.planning.rehearsal import FailedRevision, Rehearsal
+from erm_alembic.postgres.live_facts import LiveFacts, read_live_facts
+from erm_alembic.revisions.project import AlembicProject
+from erm_alembic.shadow.matching import with_observed
+from erm_alembic.shadow.opened import Shadow, open_shadow
+from erm_alembic.shadow.told import Rehearsed, failure_from_json, rehearsed_from_json
+from erm_alembic.target import Target
+
+__all__ = ["Rehearsals", "rehearse_plan", "unknown_rehearsal"]
+
+
+@dataclass(frozen=True)
+class Rehearsals:
+    """What a rehearsal found.
+
+    Args:
+        steps: the revisions that ran, in their order.
+        rehearsal: what is to be said of the whole.
+    """
+
+    steps: tuple[Rehearsed, ...]
+    rehearsal: Rehearsal
+
+
+def rehearse_plan(target: Target, project: AlembicProject, plan: Plan) -> Plan:
+    """The plan with what a rehearsal of it shows, or why there was none.
+
+    Args:
+        target: the database, which is only read.
+        project: the Alembic project.
+        plan: what is to be rehearsed; it has steps that can run.
+    """
+    try:
+        found = _rehearsed(target, project, plan)
+    except ShadowUnavailable as error:
+        return replace(plan, rehearsal=unknown_rehearsal(error))
+    by_revision = {each.revision: each for each in found.steps}
+    steps = tuple(_seen(step, by_revision.get(step.revision)) for step in plan.steps)
+    facts = _live_facts(target, steps)
+    timeout = target.settings.execution.lock_timeout.total_seconds() * 1000
+    told = tuple(replace(step, statements=estimated(step.statements, facts, timeout)) for step in steps)
+    return replace(plan, steps=told, rehearsal=found.rehearsal)
+
+
+def unknown_rehearsal(error: ShadowUnavailable) -> Rehearsal:
+    """What is said of a rehearsal that there was no shadow for."""
+    return Rehearsal("unknown", " ".join(filter(None, (error.what, error.cure))))
+
+
+def _rehearsed(target: Target, project: AlembicProject, plan: Plan) -> Rehearsals:
+    with (
+        open_shadow(target.settings, project, target) as shadow,
+        shadow.at(plan.current) as database,
+    ):
+        arguments = {
+            "ledger_schema": target.settings.ledger.schema,
+            "steps": [_order(step) for step in plan.steps],
+        }
+        events = shadow.run("rehearse", database, arguments)
+        return _heard(events, shadow, database.notes)
+
+
+def _order(step: Step) -> dict[str, Any]:
+    prove = step.direction == "upgrade" and step.downgrade == "ok"
+    return {"revision": step.revision, "direction": step.direction, "prove": prove, "keeps": []}
+
+
+def _heard(events: Sequence[Mapping[str, Any]], shadow: Shadow, notes: tuple[str, ...]) -> Rehearsals:
+    steps: list[Rehearsed] = []
+    version, failed, refused = "", None, []
+    for event in events:
+        told = {name: value for name, value in event.items() if name != "event"}
+        if event["event"] == "server":
+            version = told["version"]
+        elif event["event"] == "step":
+            steps.append(rehearsed_from_json(told))
+        elif event["event"] == "failed":
+            failed = failure_from_json(told)
+        elif event["event"] == "refused":
+            refused.append(f"A connection to {told['place']} was refused in the shadow.")
+    every = (*notes, *dict.fromkeys(refused))
+    return Rehearsals(
+        tuple(steps), Rehearsal("done", _why(failed), every, version.split()[0], shadow.exact_major, failed)
+    )
+
+
+def _why(failed: FailedRevision | None) -> str | None:
+    return None if failed is None else f"revision {failed.revision} failed in the shadow"
+
+
+def _seen(step: Step, rehearsed: Rehearsed | None) -> Step:
+    if rehearsed is None:
+        return step
+    return replace(step, statements=with_observed(step.statements, rehearsed.statements), proof=rehearsed.proof)
+
+
+def _live_facts(target: Target, steps: Sequence[Step]) -> LiveFacts:
+    names = tables_of_interest(statement for step in steps for statement in step.statements)
+    with contextlib.closing(target.connect_read_only("erm plan")) as connection:
+        try:
+            return read_live_facts(connection, names)
+        except psycopg2.Error:  # a right is missing: then only what does not depend on sizes is known
+            return LiveFacts()
