@@ -10,9 +10,11 @@ from __future__ import annotations
 import contextlib
 import re
 import secrets
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import psycopg2
 from psycopg2 import errors, sql
 
 __all__ = [
@@ -30,7 +32,14 @@ __all__ = [
 LOCK_CLASS = 0x65726D73
 PREFIX = "erm_shadow_"
 NAME = re.compile(rf"{PREFIX}[0-9a-f]{{12}}_([0-9a-f]{{8}})")
+# The first major version whose CREATE DATABASE has a STRATEGY.
 CLONE_STRATEGY_SINCE = 15
+TEMPLATE = "erm_shadow_template_"
+# "ermt": of the locks under which templates are made.
+TEMPLATE_LOCK_CLASS = 0x65726D74
+# A backend is seen for some milliseconds after its client has gone.
+LEAVING_TRIES = 100
+LEAVING_PAUSE = 0.02
 
 # Locks are seen from every database of the server, also by a role without rights.
 LEFT_BEHIND = """
@@ -41,6 +50,11 @@ LEFT_BEHIND = """
            SELECT FROM pg_catalog.pg_locks l
             WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2 AND l.classid = %s::oid
               AND pg_catalog.lpad(pg_catalog.to_hex(l.objid::bigint), 8, '0') = pg_catalog.right(d.datname, 8))
+"""
+
+TEMPLATES = """
+    SELECT datname, pg_catalog.shobj_description(oid, 'pg_database') FROM pg_catalog.pg_database
+     WHERE datname ~ %s AND NOT datallowconn AND pg_catalog.pg_has_role(datdba, 'USAGE')
 """
 
 
@@ -59,10 +73,10 @@ def held_name(cursor: Any, key: str) -> str:
 
 
 def is_scratch(name: str) -> bool:
-    """Whether a database is a scratch database, by its name.
+    """Whether a database's name is that of a scratch database.
 
     Example:
-        >>> is_scratch("erm_shadow_0123456789ab_deadbeef"), is_scratch("erm_shadow")
+        >>> is_scratch("erm_shadow_0123456789ab_00c0ffee"), is_scratch("erm_shadow")
         (True, False)
     """
     return NAME.fullmatch(name) is not None
@@ -113,6 +127,76 @@ def drop_left_behind(cursor: Any) -> tuple[str, ...]:
             drop_database(cursor, name)
             dropped.append(name)
     return tuple(dropped)
+
+
+def template_name(key: str) -> str:
+    """The name of the template database of a key.
+
+    Example:
+        >>> template_name("0123456789abcdef")
+        'erm_shadow_template_0123456789abcdef'
+    """
+    return f"{TEMPLATE}{key}"
+
+
+def templates(cursor: Any) -> list[tuple[str, str | None]]:
+    """The template databases of erm on a server, each with its comment."""
+    cursor.execute(TEMPLATES, [f"^{TEMPLATE}[0-9a-f]{{16}}$"])
+    return list(cursor.fetchall())
+
+
+def describe(cursor: Any, name: str, comment: str) -> None:
+    """Write the comment of a database."""
+    cursor.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(sql.Identifier(name), sql.Literal(comment)))
+
+
+def become_template(cursor: Any, name: str, template: str) -> bool:
+    """Rename a scratch database, and let nobody connect to it any more; whether that came about.
+
+    Args:
+        cursor: of a session in autocommit mode, in another database.
+        name: the scratch database.
+        template: its new name.
+    """
+    cursor.execute(sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false").format(sql.Identifier(name)))
+    rename = sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(name), sql.Identifier(template))
+    for _ in range(LEAVING_TRIES):
+        try:
+            cursor.execute(rename)
+        except errors.ObjectInUse:
+            cursor.execute(
+                "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = %s",
+                [name],
+            )
+            time.sleep(LEAVING_PAUSE)
+        except errors.DuplicateDatabase:
+            return False
+        else:
+            return True
+    return False
+
+
+def drop_template(cursor: Any, template: str) -> None:
+    """Drop a template database, unless it is being copied just now."""
+    with contextlib.suppress(errors.InvalidCatalogName, errors.ObjectInUse):
+        cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(template)))
+
+
+@contextlib.contextmanager
+def locked(cursor: Any, key: str) -> Iterator[None]:
+    """Let one session at a time in; the others wait. It ends with the session, however that ends.
+
+    Args:
+        cursor: of a session in autocommit mode.
+        key: eight hexadecimal digits.
+    """
+    numbers = [TEMPLATE_LOCK_CLASS, _signed(key)]
+    cursor.execute("SELECT pg_catalog.pg_advisory_lock(%s, %s)", numbers)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(psycopg2.Error):
+            cursor.execute("SELECT pg_catalog.pg_advisory_unlock(%s, %s)", numbers)
 
 
 def major_of(connection: Any) -> int:

@@ -27,6 +27,7 @@ def main() -> int:
     """Do the job that stands on the standard input, and tell its events on the standard output."""
     orders, results = _private_streams()
     from erm_alembic.shadow.job import Job
+    from erm_alembic.shadow.tasks import task_named
 
     job = Job.from_json(orders.readline().decode("utf-8"))
     register_address(job.url)
@@ -34,7 +35,7 @@ def main() -> int:
     _settle(job, emit)
     threading.Thread(target=_end_with_parent, args=(orders,), name="erm-lifeline", daemon=True).start()
     try:
-        _task(job.task)(job, emit)
+        task_named(job.task)(job, emit)
     except ErmError as error:
         emit(_failure(redact(error.what), redact(error.effect), redact(error.cure)))
         return 1
@@ -89,12 +90,6 @@ def _emitter(results: IO[bytes]) -> Callable[[dict[str, Any]], None]:
             results.flush()
 
     return emit
-
-
-def _task(name: str) -> Callable[[Any, Callable[[dict[str, Any]], None]], None]:
-    from erm_alembic.shadow.tasks import TASKS
-
-    return next(task for task in TASKS if task.__name__ == name)
 
 
 def _failure(what: str, effect: str = "", cure: str = "") -> dict[str, Any]:

@@ -56,7 +56,7 @@ class Guard:
     Args:
         hosts: the names and addresses of its server; a folder for a unix socket.
         port: its port.
-        database: the scratch database.
+        database: the scratch database; copies of it are let pass too.
         tell: told what was refused.
     """
 

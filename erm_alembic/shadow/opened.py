@@ -9,27 +9,33 @@ import contextlib
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import psycopg2
 
 from erm_alembic.config.dsn import DatabaseUrl
-from erm_alembic.config.redaction import first_line
 from erm_alembic.config.settings import Settings
 from erm_alembic.errors import ShadowUnavailable
-from erm_alembic.postgres.intercept import GatedConnection, connect_gated
-from erm_alembic.postgres.scratch import create_database, drop_database, drop_left_behind, held_name, let_go, major_of
+from erm_alembic.postgres.embedded.private_place import short_digest
+from erm_alembic.postgres.shadow_facts import ShadowFacts, read_shadow_facts
+from erm_alembic.revisions.history import History, read_history
 from erm_alembic.revisions.project import AlembicProject
 from erm_alembic.shadow.clean_environment import clean_environment
 from erm_alembic.shadow.job import Job
 from erm_alembic.shadow.provision import Provision, provision
+from erm_alembic.shadow.recipe import Made, Recipe, basis_of, hashed_files, recipe
 from erm_alembic.shadow.running import run_child
+from erm_alembic.shadow.server import ShadowServer, TemplateGone, connected
+from erm_alembic.shadow.templates import best_template, keep, making
 from erm_alembic.target import Target
+
+if TYPE_CHECKING:
+    from erm_alembic.revisions.graph import ScriptDirectory
 
 __all__ = ["Shadow", "ShadowDatabase", "open_shadow"]
 
-APPLICATION = "erm shadow"
-NO_KEY = "0" * 12
+TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ class ShadowDatabase:
         Raises:
             ShadowUnavailable: the shadow's server is gone.
         """
-        return _connected(self.url)
+        return connected(self.url)
 
 
 class Shadow:
@@ -62,15 +68,17 @@ class Shadow:
         settings: what is in force.
         project: the Alembic project.
         target: the database whose shadow it is.
+        scripts: the project's script directory where it is loaded already.
     """
 
-    def __init__(self, settings: Settings, project: AlembicProject, target: Target) -> None:
+    def __init__(
+        self, settings: Settings, project: AlembicProject, target: Target, scripts: ScriptDirectory | None = None
+    ) -> None:
         self._settings = settings
         self._project = project
         self._target = target
+        self._scripts = scripts
         self._stack = contextlib.ExitStack()
-        self._provision: Provision | None = None
-        self._admin: GatedConnection | None = None
 
     @property
     def exact_major(self) -> bool:
@@ -88,12 +96,12 @@ class Shadow:
         Raises:
             ShadowUnavailable: there is no server.
         """
-        binaries = self._provisioned().binaries
-        return major_of(self._connected()) if binaries is None else binaries.major
+        binaries = self._provision.binaries
+        return self._server.major if binaries is None else binaries.major
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is not as on the target, for a human."""
+        """What is not as on the target, for a human; that of a scratch database comes with it."""
         if self.exact_major:
             return ()
         return (f"The shadow is PostgreSQL {self.major}; the target is PostgreSQL {self._target.server_version}.",)
@@ -106,11 +114,12 @@ class Shadow:
             revisions: the revisions that the database records, as a database records them; none for the base.
 
         Raises:
+            ProjectError: no file declares one of the revisions.
             ShadowUnavailable: it cannot be had, with the reason.
         """
-        with self._scratch(NO_KEY) as database:
-            self.run("replay", database, {"revisions": sorted(revisions)})
-            yield database
+        wanted = recipe(self._history, revisions, self._basis)
+        with self._copy(wanted, revisions) as (name, made):
+            yield self._database(name, made.notes)
 
     def run(
         self,
@@ -139,52 +148,114 @@ class Shadow:
         return run_child(job, environ, on_event)
 
     def close(self) -> None:
-        """Drop what is left, and stop a server that was started for this."""
+        """Drop what is left, and stop a server that nobody else uses."""
         self._stack.close()
-        if self._provision is not None:
-            self._provision.close()
 
-    def _provisioned(self) -> Provision:
-        if self._provision is None:
-            self._provision = provision(self._settings, self._target.major)
-        return self._provision
+    @cached_property
+    def _provision(self) -> Provision:
+        found = provision(self._settings, self._target.major)
+        self._stack.callback(found.close)
+        return found
 
-    def _connected(self) -> GatedConnection:
-        """The session that administers the server, and holds the locks of the scratch databases."""
-        if self._admin is None:
-            self._admin = _connected(self._provisioned().start().dsn())
-            self._admin.autocommit = True
-            self._stack.callback(self._admin.close)
-            with self._admin.cursor() as cursor:
-                drop_left_behind(cursor)
-        return self._admin
+    @cached_property
+    def _server(self) -> ShadowServer:
+        server = ShadowServer(self._provision, self._target, self._facts)
+        self._stack.callback(server.close)
+        return server
+
+    @cached_property
+    def _facts(self) -> ShadowFacts:
+        with contextlib.closing(self._target.connect("erm shadow")) as connection:
+            connection.autocommit = True
+            with self._target.reported(), connection.cursor() as cursor:
+                return read_shadow_facts(cursor)
+
+    @cached_property
+    def _history(self) -> History:
+        return read_history(self._project, self._scripts)
+
+    @cached_property
+    def _basis(self) -> str:
+        url = self._settings.shadow.url
+        facts = {
+            "major": self._provision.binaries.major if self._provision.binaries else None,
+            "server": self._provision.url.redacted if self._provision.url else None,
+            "named": None if url is None else url.shown,
+            "role": [self._target.role, self._settings.migrations.role],
+            "metadata": self._settings.migrations.metadata,
+            "settings": dict(self._facts.settings),
+            "encoding": self._facts.encoding,
+        }
+        return basis_of(self._project, self._history, facts)
 
     @contextlib.contextmanager
-    def _scratch(self, key: str) -> Iterator[ShadowDatabase]:
-        with self._connected().cursor() as cursor:
-            name = held_name(cursor, key)
-            try:
-                create_database(cursor, name)
-                yield ShadowDatabase(name, self._address(name), self.notes)
-            except psycopg2.Error as error:
-                raise _refused(error) from error
-            finally:
-                with contextlib.suppress(psycopg2.Error):
-                    drop_database(cursor, name)
-                    let_go(cursor, name)
+    def _copy(self, wanted: Recipe, revisions: Collection[str]) -> Iterator[tuple[str, Made]]:
+        """A copy of the template of a recipe, which is made where there is none."""
+        for _ in range(TRIES):
+            template, made = self._template(wanted, revisions)
+            with contextlib.ExitStack() as stack:
+                try:
+                    name = stack.enter_context(self._server.scratch(wanted.key[:12], template))
+                except TemplateGone:
+                    continue
+                yield name, made
+                return
+        raise ShadowUnavailable("The template of the shadow is dropped by somebody as soon as it is there.")
 
-    def _address(self, name: str) -> str:
-        return DatabaseUrl.parse(self._provisioned().start().dsn()).with_parameters(dbname=name).dsn()
+    def _template(self, wanted: Recipe, revisions: Collection[str]) -> tuple[str, Made]:
+        with self._server.cursor() as cursor:
+            found = best_template(cursor, wanted, self._is_current)
+            if found is not None and found[1].revisions == wanted.revisions:
+                return found
+            with making(cursor, wanted):
+                found = best_template(cursor, wanted, self._is_current)
+                if found is not None and found[1].revisions == wanted.revisions:
+                    return found
+                return self._make(cursor, wanted, revisions, found)
+
+    def _make(
+        self, cursor: Any, wanted: Recipe, revisions: Collection[str], prefix: tuple[str, Made] | None
+    ) -> tuple[str, Made]:
+        """Replay what a template lacks, and keep that as a template of its own."""
+        template, before = prefix if prefix is not None else (None, None)
+        with self._server.scratch(wanted.key[:12], template) as name:
+            events = self.run("replay", self._database(name, ()), {"revisions": sorted(revisions)})
+            read = [path for event in events if event["event"] == "read" for path in event["paths"]]
+            notes = [event["note"] for event in events if event["event"] == "note"]
+            made = Made(
+                basis=wanted.basis,
+                revisions=dict(wanted.revisions),
+                project=short_digest(self._project.root.resolve()),
+                server=self._server.identity.version,
+                files={**(before.files if before else {}), **hashed_files(self._project.root, read)},
+                notes=tuple(dict.fromkeys((*(before.notes if before else ()), *notes))),
+            )
+            kept = keep(cursor, name, wanted, made)
+        if kept is None:
+            raise ShadowUnavailable("The shadow's server does not let a scratch database become a template.")
+        return kept, made
+
+    def _is_current(self, made: Made) -> bool:
+        return made.server == self._server.identity.version and made.is_current(
+            self._project.root, self._facts.extensions
+        )
+
+    def _database(self, name: str, notes: tuple[str, ...]) -> ShadowDatabase:
+        found = (*self.notes, *self._server.notes, *notes)
+        return ShadowDatabase(name, self._server.address(name), tuple(dict.fromkeys(found)))
 
 
 @contextlib.contextmanager
-def open_shadow(settings: Settings, project: AlembicProject, target: Target) -> Iterator[Shadow]:
+def open_shadow(
+    settings: Settings, project: AlembicProject, target: Target, scripts: ScriptDirectory | None = None
+) -> Iterator[Shadow]:
     """The shadow of a target. Nothing is started before it is asked for something.
 
     Args:
         settings: what is in force.
         project: the Alembic project.
         target: the database whose shadow it is.
+        scripts: the project's script directory where it is loaded already.
 
     Raises:
         ShadowUnavailable: from what is asked of it: there is no server, or the history cannot be replayed.
@@ -195,22 +266,8 @@ def open_shadow(settings: Settings, project: AlembicProject, target: Target) -> 
                 with connection.cursor() as cursor:
                     expected = take_snapshot(cursor)
     """
-    shadow = Shadow(settings, project, target)
+    shadow = Shadow(settings, project, target, scripts)
     try:
         yield shadow
     finally:
         shadow.close()
-
-
-def _connected(dsn: str) -> GatedConnection:
-    try:
-        return connect_gated(dsn, APPLICATION)
-    except psycopg2.Error as error:
-        raise _refused(error) from error
-
-
-def _refused(error: psycopg2.Error) -> ShadowUnavailable:
-    return ShadowUnavailable(
-        f"The shadow's server refuses: {first_line(error)}",
-        cure="Look at `shadow.url`, and at the rights of its role: it needs CREATEDB.",
-    )

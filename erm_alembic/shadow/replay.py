@@ -11,6 +11,7 @@ from erm_alembic.revisions.forked import ends_forked_children
 from erm_alembic.revisions.graph import history_steps
 from erm_alembic.revisions.kept_open import kept_open
 from erm_alembic.revisions.recording.call_stack import failed_at
+from erm_alembic.shadow.files_read import FilesRead
 from erm_alembic.shadow.job import Job
 from erm_alembic.shadow.session import child_session
 
@@ -20,19 +21,26 @@ if TYPE_CHECKING:
 
 __all__ = ["replay"]
 
+START_FROM_LIVE = (
+    "Where its first tables were made elsewhere, start from the live schema: `shadow: {from: live}` in erm.yaml."
+)
+
 
 def replay(job: Job, emit: Callable[[dict[str, Any]], None]) -> None:
     """Bring the shadow to the revisions `arguments["revisions"]`; none of them leaves it at the base.
 
     Args:
         job: what is to be done.
-        emit: told `replayed` with the number of `steps` that were run.
+        emit: told `read` with the `paths` of the files that the project's code has read, and `replayed` with the number
+            of `steps` that were run.
 
     Raises:
         ProjectError: a revision fails, with its place in its file.
     """
     wanted = tuple(job.arguments["revisions"])
     count = 0
+    files = FilesRead()
+    files.start()
     with child_session(job) as session:
 
         def work(heads: tuple[str, ...], context: MigrationContext) -> Iterator[RevisionStep]:
@@ -43,6 +51,7 @@ def replay(job: Job, emit: Callable[[dict[str, Any]], None]) -> None:
                 count += 1
 
         session.run(work)
+    emit({"event": "read", "paths": files.paths()})
     emit({"event": "replayed", "steps": count})
 
 
@@ -62,7 +71,7 @@ def _naming(project: AlembicProject, step: RevisionStep) -> Callable[..., None]:
                 f"{failed_at(error, script.path, shown)}: revision {script.revision} fails in the shadow: "
                 f"{type(error).__name__}: {first_line(error)}",
                 effect="The history cannot be replayed from an empty database.",
-                cure="",
+                cure=START_FROM_LIVE,
             ) from error
 
     migration_fn.__name__ = run.__name__
