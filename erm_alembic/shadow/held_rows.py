@@ -136,7 +136,7 @@ def seen_as(cursor: Any, found: Mapping[str, HeldRows], expected: Mapping[str, H
     """Rows under the names and types that the same tables and columns had in another state of the database.
 
     Args:
-        cursor: within a transaction, of the database in which the rows are.
+        cursor: of the database in which the rows are, its connection in autocommit mode.
         found: the rows.
         expected: the rows of the other state.
     """
@@ -165,12 +165,9 @@ def _recast(cursor: Any, values: Sequence[str | None], type: SqlType, other: Sql
     told: list[str | None] = []
     for value in values:
         question = sql.SQL("SELECT {}::{}::text").format(sql.Literal(value), sql.SQL(other.name))
-        cursor.execute("SAVEPOINT erm_recasts")
         try:
             cursor.execute(question.as_string(cursor))
             told.append(cursor.fetchone()[0])
-            cursor.execute("RELEASE SAVEPOINT erm_recasts")
         except psycopg2.Error:
-            cursor.execute("ROLLBACK TO SAVEPOINT erm_recasts; RELEASE SAVEPOINT erm_recasts")
             told.append(value)
     return told

@@ -1,27 +1,35 @@
 """Prove that a revision can be taken back: it goes up, down and up again in the shadow, without rows and with them.
 
-Two passes. On the database as the history leaves it the catalog is compared. In a copy with rows made from the
-catalog, written before and after the way up, the values are: what was there before must be there after the way down,
-and what was written after the way up must be there after another way down and up.
+Two passes, in a copy of the database. In the first one its tables are as the history leaves them, and the catalog is
+compared. In the second one they have rows made from the catalog, written before and after the way up: what was there
+before must be there after the way down, and what was written after the way up must be there after another way down
+and up.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
 
-from erm_alembic.planning.rehearsal import DataProof, Proof
+from erm_alembic.planning.rehearsal import Proof
 from erm_alembic.postgres.seeding import TableFacts, table_facts
-from erm_alembic.shadow.held_rows import HeldRows, lost_between, read_rows, seen_as, written_since
-from erm_alembic.shadow.round_trip import LeftOut, Place, Run, cursor_in, round_trip
-from erm_alembic.shadow.seed import Likeness, seed_rows
+from erm_alembic.shadow.prove_values import Judgement, Values, asked, of_new_tables
+from erm_alembic.shadow.round_trip import (
+    LeftOut,
+    Place,
+    Returned,
+    Revision,
+    Run,
+    WayDownFails,
+    cursor_in,
+    differs_on_top,
+    return_trip,
+)
+from erm_alembic.shadow.seed import has_rows
 from erm_alembic.shadow.server_words import failure_words
 
 __all__ = ["LeftOut", "Place", "Run", "prove"]
-
-# Ordinary values of the rows that are written after the way up begin here.
-AFTER = 101
 
 
 def prove(
@@ -36,7 +44,7 @@ def prove(
 
     Args:
         database: a scratch database as the history leaves it before the revision; it stays as it is. Nobody is
-            connected to it.
+            connected to it but the session that copies it.
         up: the revision's way up.
         down: its way down.
         keeps: the enum values that the revision declares to stay, such as `public.mood.'happy'`.
@@ -45,162 +53,85 @@ def prove(
     Raises:
         Exception: whatever the way up raises on the database as it is.
     """
-    left_out = left_out or LeftOut()
-    later: list[TableFacts] = []
-
-    def look(trial: Place, touched: frozenset[str]) -> None:
-        with cursor_in(trial) as cursor:
-            later.extend(table_facts(cursor, touched - set(left_out.tables)))
-
-    with database.copy() as trial:
-        trip = round_trip(database, trial, up, down, left_out, keeps, look)
-    if not trip.down_works:
-        return Proof(trip.verdict, "impossible", (), trip.differences, trip.notes, trip.reason)
-    names = (trip.up | trip.down) - set(left_out.tables)
-    values = _Values(database, up, down, names, tuple(later)).proven(came_back=trip.verdict == "same")
-    return Proof(
-        trip.verdict,
-        values.verdict,
-        values.lost,
-        trip.differences,
-        (*trip.notes, *values.notes),
-        trip.reason or values.reason,
-    )
+    return _Prover(database, Revision(up, down, keeps, left_out or LeftOut())).proof()
 
 
-@dataclass(frozen=True)
-class _Verdict:
-    verdict: DataProof
-    lost: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    reason: str | None = None
-
-
-@dataclass(frozen=True)
-class _Pass:
-    """What became of the rows of one pass.
+@dataclass
+class _Prover:
+    """Proves one revision.
 
     Args:
-        lost: the tables and columns that lost values.
-        refused: why tables could not be given rows.
-        down_error: why the way down fails on them.
-    """
-
-    lost: tuple[str, ...] = ()
-    refused: Mapping[str, str] = field(default_factory=dict)
-    down_error: str | None = None
-
-
-class _UpFails(Exception):
-    """The way up fails on rows that were there before it."""
-
-
-@dataclass(frozen=True)
-class _Values:
-    """The second pass: what becomes of values.
-
-    Args:
-        database: the database before the revision.
-        up: the way up.
-        down: the way down.
-        names: the relations that either of them locked.
-        later: the tables as the way up leaves them.
+        database: the database before it, which is left as it is.
+        revision: the revision.
     """
 
     database: Place
-    up: Run
-    down: Run
-    names: frozenset[str]
-    later: tuple[TableFacts, ...]
+    revision: Revision
+    differences: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    second_up_fails: str | None = None
+    second_up_seen: bool = False
 
-    def proven(self, *, came_back: bool) -> _Verdict:
-        """Whether the values come back.
+    def proof(self) -> Proof:
+        """Both passes."""
+        later: list[TableFacts] = []
+        with self.database.copy() as trial, cursor_in(trial) as cursor:
 
-        Args:
-            came_back: whether the catalog does.
-        """
-        with cursor_in(self.database) as cursor:
-            before = _asked(table_facts(cursor, self.names, [table.oid for table in self.later]))
-        if not before and came_back:
-            # Nothing but new tables, which are gone with their rows after the way down.
-            lost = tuple(table.name for table in _asked(self.later) if table.takes_rows)
-            return _Verdict("lossy" if lost else "lossless", lost)
-        attempts: tuple[Likeness | None, ...] = ("edges", "plain", None)
-        notes: list[str] = []
-        for earlier in attempts:
+            def look(locked: Collection[str]) -> None:
+                later.extend(table_facts(cursor, self._counted(locked)))
+
             try:
-                tried = self._pass(before, earlier, "edges")
-            except _UpFails as error:
-                notes = [UP_FAILS[earlier].format(reason=error)]
-                continue
-            if tried.down_error is None:
-                return _judged(tried, notes)
-            ordinary = self._pass(before, earlier, "plain")
-            reason = f"The way down fails on rows that can be written after the way up: {tried.down_error}"
-            return _Verdict("impossible", ordinary.lost, tuple(notes), reason)
-        return _Verdict("unproven", reason=notes[-1])
+                returned = return_trip(self.revision, self.database, trial, cursor, look)
+            except WayDownFails as error:
+                return Proof("failed", "impossible", reason=f"The way down fails: {error}")
+            self.differences, self.notes = returned.differences, returned.notes
+            values = self._second_pass(returned, tuple(later), trial, cursor)
+        if not self.second_up_seen and not self.differences:
+            with self.database.copy() as another, cursor_in(another) as cursor:
+                self.revision.up(another)
+                self.revision.down(another)
+                self._second_up(another, cursor, returned.top)
+        failed = self.second_up_fails
+        return Proof(
+            "failed" if failed else "differs" if self.differences else "same",
+            values.verdict,
+            values.lost,
+            self.differences,
+            (*self.notes, *values.notes),
+            f"The second way up fails: {failed}" if failed else values.reason,
+        )
 
-    def _pass(self, before: tuple[TableFacts, ...], earlier: Likeness | None, after: Likeness) -> _Pass:
-        names = [table.name for table in before]
-        with self.database.copy() as place:
-            refused: dict[str, str] = {}
-            if earlier is not None:
-                with contextlib.closing(place.connect()) as connection:
-                    refused |= seed_rows(connection, names, likeness=earlier, later=self.later).refused
-            was = _read(place, names)
-            try:
-                self.up(place)
-            except Exception as error:
-                raise _UpFails(failure_words(error)) from error
-            with cursor_in(place) as cursor:
-                top = [table.name for table in _asked(table_facts(cursor, self.names, [each.oid for each in before]))]
-            own = _read(place, top)
-            with contextlib.closing(place.connect()) as connection:
-                refused |= seed_rows(connection, top, likeness=after, start=AFTER).refused
-            written = written_since(_read(place, top), own)
-            try:
-                self.down(place)
-            except Exception as error:
-                return _Pass(down_error=failure_words(error))
-            lost = [*lost_between(was, _read(place, was)), *self._lost_of(place, written)]
-            known = {table.name for table in before}
-            return _Pass(
-                tuple(dict.fromkeys(lost)), {name: why for name, why in refused.items() if name in known or name in was}
-            )
+    def _counted(self, names: Collection[str]) -> frozenset[str]:
+        return frozenset(names) - set(self.revision.left_out.tables)
 
-    def _lost_of(self, place: Place, written: Mapping[str, HeldRows]) -> tuple[str, ...]:
-        """What of the rows that were written after the way up does not survive the way down."""
-        oids = [held.table.oid for held in written.values()]
-        with cursor_in(place) as cursor:
-            down = read_rows(cursor, table_facts(cursor, list(written), oids))
-            under_names = seen_as(cursor, down, written)
+    def _second_pass(self, returned: Returned, later: tuple[TableFacts, ...], trial: Place, cursor: Any) -> Judgement:
+        """The pass with rows; in the first copy where that is as before, and nothing stands in its tables."""
+        names = self._counted(returned.locked)
+        known = [table.oid for table in later]
+        if self.differences:
+            with cursor_in(self.database) as before:
+                tables = asked(table_facts(before, names, known))
+            return Values(self.database, self.revision, names, tables, later).judged()
+        tables = asked(table_facts(cursor, names, known))
+        if not tables:
+            self._second_up(trial, cursor, returned.top)
+            return of_new_tables(later)
+        values = Values(self.database, self.revision, names, tables, later)
+        if any(has_rows(cursor, table) for table in tables):
+            self._second_up(trial, cursor, returned.top)
+            return values.judged()
+        return values.judged((trial, cursor), lambda: self._on_top(cursor, returned.top))
+
+    def _second_up(self, trial: Place, cursor: Any, top: str) -> None:
         try:
-            # Up again, they stand under the same names, in the same types: nothing has to be understood.
-            self.up(place)
-        except Exception:
-            return lost_between(written, under_names)
-        return lost_between(written, _read(place, written))
+            self.revision.up(trial)
+        except Exception as error:
+            self.second_up_fails = failure_words(error)
+        else:
+            self._on_top(cursor, top)
+        self.second_up_seen = True
 
-
-def _judged(tried: _Pass, notes: Sequence[str]) -> _Verdict:
-    why = "; ".join(f"{table}: {reason}" for table, reason in sorted(tried.refused.items()))
-    reason = f"No rows could be made for {why}" if why else None
-    if tried.lost:
-        return _Verdict("lossy", tried.lost, tuple(notes), reason)
-    return _Verdict("unproven" if why else "lossless", (), tuple(notes), reason)
-
-
-def _asked(tables: Iterable[TableFacts]) -> tuple[TableFacts, ...]:
-    return tuple(table for table in tables if table.asked)
-
-
-def _read(place: Place, names: Collection[str]) -> dict[str, HeldRows]:
-    with cursor_in(place) as cursor:
-        return read_rows(cursor, table_facts(cursor, names))
-
-
-UP_FAILS: Mapping[Likeness | None, str] = {
-    "edges": "The way up fails on values at the edges of their types ({reason}): ordinary ones stood in the tables.",
-    "plain": "The way up fails on rows that stand in its tables ({reason}): only rows written after it were tried.",
-    None: "The way up fails when it is run again: {reason}",
-}
+    def _on_top(self, cursor: Any, top: str) -> None:
+        self.differences, notes = differs_on_top(self.revision, self.database, cursor, top)
+        self.notes = tuple(dict.fromkeys((*self.notes, *notes)))
+        self.second_up_seen = True

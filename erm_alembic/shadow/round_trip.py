@@ -10,12 +10,21 @@ from typing import Any, Protocol
 
 from psycopg2.extensions import cursor as PlainCursor
 
-from erm_alembic.planning.rehearsal import RoundTrip
 from erm_alembic.postgres.seeding import enum_labels
-from erm_alembic.postgres.snapshot import Difference, Snapshot, catalog_fingerprint, differences, take_snapshot
+from erm_alembic.postgres.snapshot import Difference, catalog_fingerprint, differences, take_snapshot
 from erm_alembic.shadow.server_words import failure_words
 
-__all__ = ["LeftOut", "Place", "Run", "Trip", "cursor_in", "round_trip"]
+__all__ = [
+    "LeftOut",
+    "Place",
+    "Returned",
+    "Revision",
+    "Run",
+    "WayDownFails",
+    "cursor_in",
+    "differs_on_top",
+    "return_trip",
+]
 
 
 class Place(Protocol):
@@ -48,106 +57,116 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
-class Trip:
-    """How the round trip ended.
+class Revision:
+    """The revision that is proven.
 
     Args:
-        verdict: whether the catalog came back.
-        differences: what did not, for a human.
-        notes: what no downgrade can restore.
-        reason: why it failed.
-        down_works: whether the way down could be run.
-        up: the relations that the way up locked for more than reading.
-        down: those that the way down locked so.
+        up: its way up.
+        down: its way down.
+        keeps: the enum values that it declares to stay, such as `public.mood.'happy'`.
+        left_out: what does not count.
     """
 
-    verdict: RoundTrip
+    up: Run
+    down: Run
+    keeps: Collection[str] = ()
+    left_out: LeftOut = LeftOut()
+
+    def fingerprint(self, cursor: Any) -> str:
+        """The fingerprint of the catalog, without what does not count."""
+        return catalog_fingerprint(cursor, self.left_out.schemas, self.left_out.tables)
+
+    def differences(self, expected: Any, found: Any) -> tuple[Difference, ...]:
+        """What differs between the catalogs of two databases, given by their cursors."""
+        snapshots = (take_snapshot(each, self.left_out.schemas, self.left_out.tables) for each in (expected, found))
+        return differences(*snapshots)
+
+
+@dataclass(frozen=True)
+class Returned:
+    """What a way up and down made of the catalog.
+
+    Args:
+        top: the fingerprint after the way up.
+        differences: what is not as before, for a human.
+        notes: what no downgrade can restore.
+        locked: the relations that were locked for more than reading.
+    """
+
+    top: str
     differences: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    reason: str | None = None
-    down_works: bool = True
-    up: frozenset[str] = frozenset()
-    down: frozenset[str] = frozenset()
+    locked: frozenset[str] = frozenset()
+
+
+class WayDownFails(Exception):
+    """The way down fails where there is nothing that it could fail on."""
 
 
 @contextlib.contextmanager
 def cursor_in(place: Place) -> Iterator[Any]:
-    """A plain cursor in a scratch database, outside a transaction; its connection is closed at the end."""
-    with (
-        contextlib.closing(place.connect()) as connection,
-        connection.cursor(cursor_factory=PlainCursor) as cursor,
-    ):
-        yield cursor
+    """A plain cursor in a scratch database, in autocommit mode; its connection is closed at the end."""
+    with contextlib.closing(place.connect()) as connection:
+        connection.autocommit = True
+        with connection.cursor(cursor_factory=PlainCursor) as cursor:
+            yield cursor
 
 
-@dataclass(frozen=True)
-class _Seen:
-    fingerprint: str
-    labels: Mapping[str, tuple[str, ...]]
-
-
-def round_trip(
-    before: Place,
+def return_trip(
+    revision: Revision,
+    database: Place,
     trial: Place,
-    up: Run,
-    down: Run,
-    left_out: LeftOut,
-    keeps: Collection[str],
-    on_up: Callable[[Place, frozenset[str]], None],
-) -> Trip:
-    """Go up, down and up again.
+    cursor: Any,
+    look: Callable[[Collection[str]], None],
+) -> Returned:
+    """Go up and down.
 
     Args:
-        before: the database before the revision, which is left as it is.
+        revision: the revision.
+        database: the database before it, which is left as it is.
         trial: a copy of it, in which the revision runs.
-        up: the way up.
-        down: the way down.
-        left_out: what does not count.
-        keeps: the enum values that the revision declares to stay, such as `public.mood.'happy'`.
-        on_up: called when the first way up is over, to look around in `trial`, with what that locked.
+        cursor: of the copy.
+        look: called when the way up is over, with what it locked.
 
     Raises:
-        Exception: whatever the first way up raises.
+        WayDownFails: with the reason.
+        Exception: whatever the way up raises.
     """
-    start = _see(before, left_out)
-    touched_up = frozenset(up(trial))
-    on_up(trial, touched_up)
-    top = _see(trial, left_out)
+    start, labels = revision.fingerprint(cursor), enum_labels(cursor, revision.left_out.schemas)
+    locked = frozenset(revision.up(trial))
+    look(locked)
+    top = revision.fingerprint(cursor)
     try:
-        touched_down = frozenset(down(trial))
+        locked |= frozenset(revision.down(trial))
     except Exception as error:
-        reason = f"The way down fails: {failure_words(error)}"
-        return Trip("failed", reason=reason, down_works=False, up=touched_up)
-    told: list[str] = []
-    notes: list[str] = []
-    bottom = _see(trial, left_out)
-    if bottom.fingerprint != start.fingerprint:
-        found = differences(_snapshot(before, left_out), _snapshot(trial, left_out))
-        told, notes = _told(found, "After the way down", _kept(start.labels, bottom.labels, keeps))
-    if not told:
-        try:
-            up(trial)
-        except Exception as error:
-            reason = f"The second way up fails: {failure_words(error)}"
-            return Trip("failed", (), tuple(notes), reason, up=touched_up, down=touched_down)
-        if _see(trial, left_out).fingerprint != top.fingerprint:
-            with before.copy() as fresh:
-                up(fresh)
-                found = differences(_snapshot(fresh, left_out), _snapshot(trial, left_out))
-            told, more = _told(found, "After the second way up", {})
-            notes += [note for note in more if note not in notes]
-    return Trip("differs" if told else "same", tuple(told), tuple(notes), up=touched_up, down=touched_down)
+        raise WayDownFails(failure_words(error)) from error
+    if revision.fingerprint(cursor) == start:
+        return Returned(top, locked=locked)
+    with cursor_in(database) as before:
+        found = revision.differences(before, cursor)
+    kept = _kept(labels, enum_labels(cursor, revision.left_out.schemas), revision.keeps)
+    told, notes = _told(found, "After the way down", kept)
+    return Returned(top, told, notes, locked)
 
 
-def _see(place: Place, left_out: LeftOut) -> _Seen:
-    with cursor_in(place) as cursor:
-        fingerprint = catalog_fingerprint(cursor, left_out.schemas, left_out.tables)
-        return _Seen(fingerprint, enum_labels(cursor, left_out.schemas))
+def differs_on_top(
+    revision: Revision, database: Place, cursor: Any, top: str
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What is otherwise after the second way up than after the first, and what of that is only to know.
 
-
-def _snapshot(place: Place, left_out: LeftOut) -> Snapshot:
-    with cursor_in(place) as cursor:
-        return take_snapshot(cursor, left_out.schemas, left_out.tables)
+    Args:
+        revision: the revision.
+        database: the database before it, which is left as it is.
+        cursor: of the copy that has gone up twice.
+        top: the fingerprint after the first way up.
+    """
+    if revision.fingerprint(cursor) == top:
+        return (), ()
+    with database.copy() as fresh:
+        revision.up(fresh)
+        with cursor_in(fresh) as once:
+            found = revision.differences(once, cursor)
+    return _told(found, "After the second way up", {})
 
 
 def _kept(
@@ -168,7 +187,9 @@ def _label(name: str, label: str) -> str:
     return f"{name}.'{quoted}'"
 
 
-def _told(found: Collection[Difference], when: str, kept: Mapping[str, list[str]]) -> tuple[list[str], list[str]]:
+def _told(
+    found: Collection[Difference], when: str, kept: Mapping[str, list[str]]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The differences that count, and those that are only to know, in words."""
     told, notes = [], []
     for each in found:
@@ -178,7 +199,7 @@ def _told(found: Collection[Difference], when: str, kept: Mapping[str, list[str]
             notes += [f"{value} stays, as the revision declares." for value in kept[each.object]]
         else:
             told.append(f"{when}, {_in_words(each)}")
-    return told, list(dict.fromkeys(notes))
+    return tuple(told), tuple(notes)
 
 
 def _in_words(each: Difference) -> str:

@@ -12,14 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import psycopg2
-from psycopg2.extensions import cursor as PlainCursor
 
 from erm_alembic.postgres.seeding import ForeignKey, TableFacts, table_facts
 from erm_alembic.shadow.candidates import Later, TablePlan, plan_table
 from erm_alembic.shadow.rows import RowWriter
 from erm_alembic.shadow.server_words import server_words
 
-__all__ = ["Likeness", "Seeded", "seed_rows"]
+__all__ = ["Likeness", "Seeded", "has_rows", "seed_rows"]
 
 Likeness = Literal["edges", "plain"]
 
@@ -38,7 +37,7 @@ class Seeded:
 
 
 def seed_rows(
-    connection: Any,
+    cursor: Any,
     names: Collection[str],
     *,
     likeness: Likeness = "edges",
@@ -48,7 +47,7 @@ def seed_rows(
     """Write rows into tables, and into those that their foreign keys need, and commit them.
 
     Args:
-        connection: a psycopg2 connection to a scratch database, outside a transaction.
+        cursor: a plain cursor in a scratch database, its connection in autocommit mode.
         names: the tables, with their schemas and quoted where they must be.
         likeness: `edges` writes rows with values at the edges of their types, NULLs and one that repeats another;
             `plain` only ordinary ones.
@@ -58,22 +57,27 @@ def seed_rows(
     Raises:
         psycopg2.Error: the connection is lost.
     """
-    with connection.cursor(cursor_factory=PlainCursor) as cursor:
-        tables = table_facts(cursor, names)
-        seeder = _Seeder(cursor, tables, likeness, start, Later(later))
-        seeder.seed()
-        return _committed(connection, seeder)
-
-
-def _committed(connection: Any, seeder: _Seeder) -> Seeded:
+    cursor.execute("BEGIN")
+    seeder = _Seeder(cursor, table_facts(cursor, names), likeness, start, Later(later))
+    seeder.seed()
     try:
-        connection.commit()
+        cursor.execute("COMMIT")
     except psycopg2.Error as error:
         # A constraint trigger that is deferred to the commit: nothing was written.
-        connection.rollback()
         reason = server_words(error)
         return Seeded({}, {table.name: reason for table in seeder.tables if table.asked})
     return Seeded(seeder.rows, seeder.refused)
+
+
+def has_rows(cursor: Any, table: TableFacts) -> bool:
+    """Whether a table has any row.
+
+    Args:
+        cursor: a plain cursor.
+        table: the table.
+    """
+    cursor.execute(f"SELECT EXISTS (SELECT FROM {table.name})")  # noqa: S608 - quoted by the server
+    return bool(cursor.fetchone()[0])
 
 
 class _Seeder:
@@ -108,12 +112,8 @@ class _Seeder:
             reason = reason or refusal or ""
         if written:
             self.rows[table.name] = written
-        elif not self._has_rows(table):
+        elif not has_rows(self.cursor, table):
             self.refused[table.name] = reason
-
-    def _has_rows(self, table: TableFacts) -> bool:
-        self.cursor.execute(f"SELECT EXISTS (SELECT FROM {table.name})")  # noqa: S608 - quoted by the server
-        return bool(self.cursor.fetchone()[0])
 
 
 def _kinds(plan: TablePlan, likeness: Likeness) -> list[str]:

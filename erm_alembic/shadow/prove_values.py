@@ -1,0 +1,181 @@
+"""What becomes of values on the way up and down: rows are written before and after the way up, and looked for again."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from erm_alembic.planning.rehearsal import DataProof
+from erm_alembic.postgres.seeding import TableFacts, table_facts
+from erm_alembic.shadow.held_rows import HeldRows, lost_between, read_rows, seen_as, written_since
+from erm_alembic.shadow.round_trip import Place, Revision, cursor_in
+from erm_alembic.shadow.seed import Likeness, seed_rows
+from erm_alembic.shadow.server_words import failure_words
+
+__all__ = ["Judgement", "Values", "asked", "of_new_tables"]
+
+# Ordinary values of the rows that are written after the way up begin here.
+AFTER = 101
+# What stands in the tables before the way up: the first that it does not fail on.
+EARLIER: tuple[Likeness | None, ...] = ("edges", "plain", None)
+UP_FAILS: Mapping[Likeness | None, str] = {
+    "edges": "The way up fails on values at the edges of their types ({reason}): ordinary ones stood in the tables.",
+    "plain": "The way up fails on rows that stand in its tables ({reason}): only rows written after it were tried.",
+    None: "The way up fails when it is run again: {reason}",
+}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Whether values come back.
+
+    Args:
+        verdict: in a word.
+        lost: the tables and columns whose values are lost.
+        notes: under which limits this was found.
+        reason: why the way down fails on rows, or why rows could not be made.
+    """
+
+    verdict: DataProof
+    lost: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """What became of the rows of one pass.
+
+    Args:
+        lost: the tables and columns that lost values.
+        refused: why tables could not be given rows.
+        down_error: why the way down fails on them.
+    """
+
+    lost: tuple[str, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
+    down_error: str | None = None
+
+
+class _UpFails(Exception):
+    """The way up fails on the rows that stand before it."""
+
+
+def asked(tables: Iterable[TableFacts]) -> tuple[TableFacts, ...]:
+    """The tables that were asked for, without those that they only refer to."""
+    return tuple(table for table in tables if table.asked)
+
+
+def of_new_tables(later: Iterable[TableFacts]) -> Judgement:
+    """The judgement where a revision touches nothing but tables that it makes, and the way down drops them.
+
+    Args:
+        later: the tables as the way up leaves them.
+    """
+    lost = tuple(table.name for table in asked(later) if table.takes_rows)
+    return Judgement("lossy" if lost else "lossless", lost)
+
+
+@dataclass(frozen=True)
+class Values:
+    """What becomes of values.
+
+    Args:
+        database: the database before the revision, which is left as it is.
+        revision: the revision.
+        names: the relations that it locks for more than reading.
+        before: the tables among them that are there before it.
+        later: the tables as its way up leaves them.
+    """
+
+    database: Place
+    revision: Revision
+    names: frozenset[str]
+    before: tuple[TableFacts, ...]
+    later: tuple[TableFacts, ...]
+
+    def judged(self, spare: tuple[Place, Any] | None = None, on_top: Callable[[], None] = lambda: None) -> Judgement:
+        """Write rows, go up, write rows, go down, and look what is left.
+
+        Args:
+            spare: a copy of the database, with a cursor, that may be used up.
+            on_top: called when the way up in the spare copy is over.
+        """
+        notes: tuple[str, ...] = ()
+        for earlier in EARLIER:
+            try:
+                tried = self._pass(earlier, "edges", spare, on_top)
+            except _UpFails as error:
+                notes = (UP_FAILS[earlier].format(reason=error),)
+            else:
+                if tried.down_error is None:
+                    return _judged(tried, notes)
+                reason = f"The way down fails on rows that can be written after the way up: {tried.down_error}"
+                return Judgement("impossible", self._pass(earlier, "plain").lost, notes, reason)
+            spare = None
+        return Judgement("unproven", reason=notes[-1])
+
+    def _pass(
+        self,
+        earlier: Likeness | None,
+        after: Likeness,
+        spare: tuple[Place, Any] | None = None,
+        on_top: Callable[[], None] = lambda: None,
+    ) -> _Pass:
+        names = [table.name for table in self.before]
+        refused: dict[str, str] = {}
+        with self._somewhere(spare) as (place, cursor):
+            if earlier is not None:
+                refused |= seed_rows(cursor, names, likeness=earlier, later=self.later).refused
+            was = _read(cursor, names)
+            try:
+                self.revision.up(place)
+            except Exception as error:
+                raise _UpFails(failure_words(error)) from error
+            if spare is not None:
+                on_top()
+            tables = asked(table_facts(cursor, self.names, [table.oid for table in self.before]))
+            own = read_rows(cursor, tables)
+            refused |= seed_rows(cursor, [table.name for table in tables], likeness=after, start=AFTER).refused
+            written = written_since(read_rows(cursor, tables), own)
+            try:
+                self.revision.down(place)
+            except Exception as error:
+                return _Pass(down_error=failure_words(error))
+            lost = (*lost_between(was, _read(cursor, was)), *self._lost_of(place, cursor, written))
+            # A table that is gone after the way down has lost what could not be written, too.
+            known = {each for each in refused if each in was}
+            return _Pass(tuple(dict.fromkeys(lost)), {name: refused[name] for name in known})
+
+    @contextlib.contextmanager
+    def _somewhere(self, spare: tuple[Place, Any] | None) -> Iterator[tuple[Place, Any]]:
+        if spare is not None:
+            yield spare
+            return
+        with self.database.copy() as place, cursor_in(place) as cursor:
+            yield place, cursor
+
+    def _lost_of(self, place: Place, cursor: Any, written: Mapping[str, HeldRows]) -> tuple[str, ...]:
+        """What of the rows that were written after the way up does not survive the way down."""
+        down = read_rows(cursor, table_facts(cursor, list(written), [held.table.oid for held in written.values()]))
+        under_names = seen_as(cursor, down, written)
+        try:
+            # Up again, they stand under the same names, in the same types: nothing has to be understood.
+            self.revision.up(place)
+        except Exception:
+            return lost_between(written, under_names)
+        return lost_between(written, _read(cursor, written))
+
+
+def _judged(tried: _Pass, notes: Sequence[str]) -> Judgement:
+    why = "; ".join(f"{table}: {reason}" for table, reason in sorted(tried.refused.items()))
+    reason = f"No rows could be made for {why}" if why else None
+    if tried.lost:
+        return Judgement("lossy", tried.lost, tuple(notes), reason)
+    return Judgement("unproven" if why else "lossless", (), tuple(notes), reason)
+
+
+def _read(cursor: Any, names: Iterable[str]) -> dict[str, HeldRows]:
+    return read_rows(cursor, asked(table_facts(cursor, list(names))))
