@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from erm_alembic.config.env_option import env_option
 from erm_alembic.findings import Finding, Severity
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from erm_alembic.planning.model import Drift, Plan
     from erm_alembic.revisions.source.files import RevisionFile
 
-__all__ = ["Check", "CheckContext"]
+__all__ = ["Check", "CheckContext", "Needs"]
+
+Needs = Literal["plan", "files", "project"]
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ class Check:
         rule: the id.
         severity: how loud it is where `safety.rules` says nothing.
         run: looks at the context and yields what it objects to, with that severity.
+        needs: what it looks at: a `plan`, which takes a target; the `files` of the revisions, each by itself; or the
+            `project`, all of its files and its configuration.
         ignorable: whether a comment in the file that a finding is about may let it pass.
         graded: whether its findings have severities of their own, which `safety.rules` only lowers.
     """
@@ -77,5 +81,6 @@ class Check:
     rule: str
     severity: Severity
     run: Callable[[CheckContext], Iterable[Finding]]
+    needs: Needs = "plan"
     ignorable: bool = False
     graded: bool = False

@@ -84,4 +84,4 @@ def _check(context: CheckContext) -> Iterator[Finding]:
         )
 
 
-CHECK = Check(RULE, "error", _check)
+CHECK = Check(RULE, "error", _check, needs="files")

@@ -1,4 +1,4 @@
-"""no-lock-timeout: a revision, or the profile, takes away what keeps a lock from being waited for without end."""
+"""no-lock-timeout: a revision takes away what keeps a lock from being waited for without end."""
 
 from __future__ import annotations
 

@@ -40,4 +40,4 @@ def _place(origin: str) -> tuple[str | None, int | None]:
     return (path, int(line)) if colon and line.isdigit() else (None, None)
 
 
-CHECK = Check(RULE, "error", _check)
+CHECK = Check(RULE, "error", _check, needs="project")

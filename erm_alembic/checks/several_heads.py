@@ -26,4 +26,4 @@ def _check(context: CheckContext) -> Iterator[Finding]:
         )
 
 
-CHECK = Check(RULE, "warning", _check)
+CHECK = Check(RULE, "warning", _check, needs="project")

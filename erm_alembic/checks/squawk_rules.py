@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["BLOCKING", "FAMILY", "RULES", "TASTE", "TOLD_OTHERWISE", "of_squawk"]
+__all__ = ["BLOCKING", "FAMILY", "OPT_IN", "RULES", "TASTE", "TOLD_OTHERWISE", "of_squawk"]
 
 FAMILY = "squawk"
 
@@ -35,6 +35,37 @@ TASTE = frozenset(
         "prefer-text-field",
         "prefer-timestamp-tz",
         "require-enum-value-ordering",
+    ]
+)
+
+# What squawk itself is silent about until somebody asks.
+OPT_IN = frozenset(
+    [
+        "ban-add-column",
+        "ban-add-composite-attribute",
+        "ban-add-enum-value",
+        "ban-alter-database-options",
+        "ban-alter-extension",
+        "ban-alter-function-options",
+        "ban-alter-generated-expression",
+        "ban-alter-policy-condition",
+        "ban-alter-policy-roles",
+        "ban-alter-role-options",
+        "ban-alter-row-level-security",
+        "ban-alter-sequence-values",
+        "ban-alter-system-options",
+        "ban-alter-view-options",
+        "ban-create-policy",
+        "ban-detach-inheritance",
+        "ban-disable-trigger",
+        "ban-drop-index",
+        "ban-drop-policy",
+        "ban-drop-trigger",
+        "ban-new-write-restriction",
+        "ban-replace-view-function",
+        "ban-replica-identity",
+        "ban-revoke",
+        "ban-set-default",
         "require-table-schema",
     ]
 )
@@ -54,28 +85,12 @@ RULES = tuple(
     sorted(
         [
             *BLOCKING,
+            *OPT_IN,
             *TASTE,
             *TOLD_OTHERWISE,
-            "ban-add-column",
-            "ban-add-composite-attribute",
-            "ban-add-enum-value",
-            "ban-alter-database-options",
             "ban-alter-domain-with-add-constraint",
-            "ban-alter-extension",
-            "ban-alter-function-options",
-            "ban-alter-generated-expression",
             "ban-alter-identity",
-            "ban-alter-policy-condition",
-            "ban-alter-policy-roles",
-            "ban-alter-role-options",
-            "ban-alter-row-level-security",
-            "ban-alter-sequence-values",
-            "ban-alter-system-options",
-            "ban-alter-view-options",
             "ban-create-domain-with-constraint",
-            "ban-create-policy",
-            "ban-detach-inheritance",
-            "ban-disable-trigger",
             "ban-duplicate-column-assignments",
             "ban-drop-column",
             "ban-drop-constraint",
@@ -85,20 +100,12 @@ RULES = tuple(
             "ban-drop-extension",
             "ban-drop-function",
             "ban-drop-generated-expression",
-            "ban-drop-index",
             "ban-drop-not-null",
-            "ban-drop-policy",
             "ban-drop-schema",
             "ban-drop-sequence",
             "ban-drop-table",
-            "ban-drop-trigger",
             "ban-drop-type",
             "ban-drop-view",
-            "ban-new-write-restriction",
-            "ban-replace-view-function",
-            "ban-replica-identity",
-            "ban-revoke",
-            "ban-set-default",
             "ban-set-schema",
             "ban-truncate-cascade",
             "identifier-too-long",

@@ -39,4 +39,4 @@ def _wrong(ignore: Ignore) -> Iterator[tuple[str, str]]:
             )
 
 
-CHECK = Check(RULE, "warning", _check)
+CHECK = Check(RULE, "warning", _check, needs="files")

@@ -1,4 +1,4 @@
-"""`erm check`: one check by itself, without a database, fast enough for pre-commit.
+"""`erm check`: what can be checked without a database, and one check by itself, fast enough for pre-commit.
 
 Neither Alembic nor SQLAlchemy is imported on this way: the revision files are read as text.
 """
@@ -24,6 +24,7 @@ from erm_alembic.errors import UsageError
 
 if TYPE_CHECKING:
     from erm_alembic.config.settings import Settings
+    from erm_alembic.render.project_check import ProjectCheck
     from erm_alembic.revisions.source.files import RevisionFile
 
 __all__ = ["app"]
@@ -35,12 +36,84 @@ Examples:
   erm check downgrades --format json
 """
 
-app = typer.Typer(name="check", no_args_is_help=True, rich_markup_mode=None)
+ALL_EXAMPLES = """\b
+Examples:
+  erm check
+  erm check --since 4f2a91c07d3e
+  erm check --list
+"""
+
+app = typer.Typer(name="check", rich_markup_mode=None)
 
 
-@app.callback()
-def check() -> None:
-    """Run a check by itself, without a database."""
+@app.callback(invoke_without_command=True, epilog=ALL_EXAMPLES)
+def check(
+    context: typer.Context,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="REV", help="Leave out this revision and its ancestors. Default: check all."),
+    ] = None,
+    list_: Annotated[bool, typer.Option("--list", help="Show the rules, and how loud each is here.")] = False,
+    env: EnvironmentOption = None,
+    format_: FormatOption = Format.text,
+    name: SectionOption = "alembic",
+    config: ConfigOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Check the revision files and the configuration. No database is needed; exit code 1 when something is an error."""
+    if context.invoked_subcommand is not None:
+        return
+    from erm_alembic.config.loader import load_settings
+
+    settings = load_settings(env, config, require_url=False)
+    if list_:
+        from erm_alembic.checks.listing import listed_rules
+        from erm_alembic.render.project_check import rules_json, rules_text
+
+        rules = listed_rules(settings.safety.rules)
+        console.write(rules_json(rules) if format_ is Format.json else rules_text(rules))
+        return
+    from erm_alembic.findings import blocking
+    from erm_alembic.render.project_check import project_check_json, project_check_text
+
+    found = _check_project(settings, since, name)
+    if format_ is Format.json:
+        console.write(project_check_json(found))
+    else:
+        console.write(project_check_text(found, paint=console.painter(sys.stdout)))
+    if blocking(found.findings):
+        raise typer.Exit(1)
+
+
+def _check_project(settings: Settings, since: str | None, name: str) -> ProjectCheck:
+    from erm_alembic.checks import CheckContext
+    from erm_alembic.checks.ignores import without_ignored
+    from erm_alembic.checks.missing_downgrade import exempted
+    from erm_alembic.checks.without_target import OFFLINE, check_project
+    from erm_alembic.render.project_check import ProjectCheck
+
+    among, exempt = _read(settings, [], name)
+    revisions = among if since is None else _after(among, since)
+    findings, ignored = without_ignored(check_project(settings, revisions, among, exempt), revisions)
+    return ProjectCheck(
+        findings,
+        ignored,
+        checked=len(revisions),
+        exempted=exempted(CheckContext(revisions=revisions, exempt=exempt)),
+        rules=tuple(each.rule for each in OFFLINE if settings.safety.rules.get(each.rule) != "off"),
+    )
+
+
+def _after(among: tuple[RevisionFile, ...], since: str) -> tuple[RevisionFile, ...]:
+    """The revisions that are neither this one nor one of its ancestors."""
+    from erm_alembic.revisions.source.exemption import UnknownRevision, with_ancestors
+
+    parents = {each.id: (*each.down_revisions, *each.depends_on) for each in among}
+    try:
+        known = with_ancestors(parents, since)
+    except UnknownRevision as unknown:
+        raise UsageError(f"--since: {unknown.what}", effect="Nothing was checked.", cure=unknown.cure) from None
+    return tuple(each for each in among if each.id not in known)
 
 
 @app.command("downgrades", epilog=EXAMPLES)

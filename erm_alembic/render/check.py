@@ -1,4 +1,4 @@
-"""What a check that was run by itself says, as text and as JSON (`erm check`)."""
+"""What `erm check downgrades` says, as text and as JSON."""
 
 from __future__ import annotations
 

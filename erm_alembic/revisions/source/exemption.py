@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from erm_alembic.errors import ConfigurationError
 
-__all__ = ["exempt_ids"]
+__all__ = ["UnknownRevision", "exempt_ids", "with_ancestors"]
 
 
 def exempt_ids(parents: Mapping[str, Sequence[str]], since: str | None) -> frozenset[str]:
@@ -26,27 +26,55 @@ def exempt_ids(parents: Mapping[str, Sequence[str]], since: str | None) -> froze
     """
     if since is None:
         return frozenset()
-    exempt: set[str] = set()
-    waiting = [_resolve(since, sorted(parents))]
+    try:
+        return with_ancestors(parents, since)
+    except UnknownRevision as unknown:
+        raise ConfigurationError(
+            f"safety.downgrades_since: {unknown.what}",
+            effect="It is unknown which revisions are exempt from the down-script rule. Nothing was changed.",
+            cure=f"Correct safety.downgrades_since in erm.yaml. {unknown.cure}",
+        ) from None
+
+
+class UnknownRevision(Exception):
+    """No revision is meant, or more than one: `what` says it, `cure` names the nearest."""
+
+    def __init__(self, what: str, cure: str) -> None:
+        super().__init__(what)
+        self.what, self.cure = what, cure
+
+
+def with_ancestors(parents: Mapping[str, Sequence[str]], revision: str) -> frozenset[str]:
+    """A revision and everything it builds or depends on.
+
+    Args:
+        parents: for each revision of the project the ids that it builds or depends on.
+        revision: its id, or a beginning of one that fits no other.
+
+    Raises:
+        UnknownRevision: no revision, or more than one, is meant.
+
+    Example:
+        >>> sorted(with_ancestors({"a1": (), "b2": ("a1",), "c3": ("b2",)}, "b2"))
+        ['a1', 'b2']
+    """
+    found: set[str] = set()
+    waiting = [_resolve(revision, sorted(parents))]
     while waiting:
-        revision = waiting.pop()
-        if revision not in exempt and revision in parents:
-            exempt.add(revision)
-            waiting.extend(parents[revision])
-    return frozenset(exempt)
+        each = waiting.pop()
+        if each not in found and each in parents:
+            found.add(each)
+            waiting.extend(parents[each])
+    return frozenset(found)
 
 
-def _resolve(since: str, known: list[str]) -> str:
-    if since in known:
-        return since
-    matching = [revision for revision in known if revision.startswith(since)] if since else []
+def _resolve(given: str, known: list[str]) -> str:
+    if given in known:
+        return given
+    matching = [revision for revision in known if revision.startswith(given)] if given else []
     if len(matching) == 1:
         return matching[0]
-    nearest = matching[:3] or difflib.get_close_matches(since, known, n=3, cutoff=0.5)
+    nearest = matching[:3] or difflib.get_close_matches(given, known, n=3, cutoff=0.5)
     what = "means more than one revision" if matching else "is not a revision of this project"
     cure = f"The nearest are: {', '.join(nearest)}." if nearest else "`alembic history` lists the revisions."
-    raise ConfigurationError(
-        f"safety.downgrades_since: {since!r} {what}.",
-        effect="It is unknown which revisions are exempt from the down-script rule. Nothing was changed.",
-        cure=f"Correct safety.downgrades_since in erm.yaml. {cure}",
-    )
+    raise UnknownRevision(f"{given!r} {what}.", cure)

@@ -11,7 +11,7 @@ import gc
 import os
 import tokenize
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 
@@ -19,7 +19,8 @@ from erm_alembic.errors import ProjectError
 from erm_alembic.revisions.source.bindings import bindings, constant
 from erm_alembic.revisions.source.downgrade import DowngradeReport, inspect_tree, parse_revision
 from erm_alembic.revisions.source.exemption import exempt_ids
-from erm_alembic.revisions.source.sql_pair import inspect_pair, pair_of
+from erm_alembic.revisions.source.kept_values import kept_values
+from erm_alembic.revisions.source.sql_pair import inspect_pair, pair_of, with_scripts
 
 __all__ = [
     "RevisionFile",
@@ -41,7 +42,7 @@ class RevisionFile:
         down_revisions: the ids that it builds on.
         depends_on: the ids that it declares in `depends_on`.
         path: the file, relative to the project's folder where it is inside.
-        source: its text.
+        source: its text, with its SQL scripts where it is written in SQL.
         report: what is known about its down script.
     """
 
@@ -134,7 +135,7 @@ def _read(path: Path, root: Path) -> RevisionFile | None:
         id=identifier if isinstance(identifier, str) else path.stem,
         down_revisions=_names(tree, "down_revision"),
         path=shown,
-        source=decoded(content),
+        source=with_scripts(decoded(content), content, path),
         report=_inspect(tree, path, shown),
         depends_on=_names(tree, "depends_on"),
     )
@@ -156,7 +157,9 @@ def inspect_file(content: bytes, path: Path, shown: str) -> DowngradeReport:
 
 def _inspect(tree: ast.Module, path: Path, shown: str) -> DowngradeReport:
     pair = pair_of(tree)
-    return inspect_tree(tree) if pair is None else inspect_pair(pair, path.parent, shown)
+    report = inspect_tree(tree) if pair is None else inspect_pair(pair, path.parent, shown)
+    kept = kept_values(tree)
+    return replace(report, keeps=kept) if kept else report
 
 
 def decoded(content: bytes) -> str:
