@@ -69,7 +69,7 @@ COMMANDS: tuple[LazyCommand, ...] = (
     LazyCommand(
         "import-sql", "Adopt the SQL scripts of golang-migrate, dbmate or Go's erm.", "erm_alembic.cli.import_sql"
     ),
-    LazyCommand("check", "Run a check by itself, without a database.", "erm_alembic.cli.check"),
+    LazyCommand("check", "Check the revision files, without a database.", "erm_alembic.cli.check"),
     LazyCommand("config", "Show what is configured, and where it came from.", "erm_alembic.cli.config"),
     LazyCommand("dev", "Run the embedded PostgreSQL server of this project.", "erm_alembic.cli.dev"),
 )
