@@ -92,6 +92,7 @@ class Step:
         source_hash: SHA-256 of the revision file's bytes, hexadecimal.
         certain: how many of the statements hold whatever the database answers; None where `rendered` is full.
         proof: whether it can be taken back, as the rehearsal saw it; None when nothing was proven.
+        keeps: the enum values that the revision declares to stay when it is taken back.
     """
 
     revision: str
@@ -108,6 +109,7 @@ class Step:
     source_hash: str = ""
     certain: int | None = None
     proof: Proof | None = field(default=None, compare=False)
+    keeps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

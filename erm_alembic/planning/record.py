@@ -257,6 +257,7 @@ def _step(facts: RevisionFacts, direction: Direction, recording: Recording) -> S
         direction=direction,
         downgrade=facts.downgrade.state,
         irreversible_reason=facts.downgrade.reason,
+        keeps=facts.downgrade.keeps,
         transactional=recording.transactional,
         statements=tuple(
             Statement(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg2
 
+from erm_alembic.config.redaction import first_line, redact
 from erm_alembic.errors import ShadowUnavailable
+from erm_alembic.planning.build import Survey
 from erm_alembic.planning.estimate import estimated, tables_of_interest
 from erm_alembic.planning.model import Plan, Step
 from erm_alembic.planning.rehearsal import FailedRevision, Rehearsal
@@ -18,13 +20,17 @@ from erm_alembic.revisions.project import AlembicProject
 from erm_alembic.shadow.matching import with_observed
 from erm_alembic.shadow.opened import Shadow, open_shadow
 from erm_alembic.shadow.told import Rehearsed, failure_from_json, rehearsed_from_json
+from erm_alembic.shadow.when import Wish, why_not_rehearsed
 from erm_alembic.target import Target
 
-__all__ = ["Rehearsals", "rehearse_plan", "unknown_rehearsal"]
+if TYPE_CHECKING:
+    from erm_alembic.revisions.graph import ScriptDirectory
+
+__all__ = ["rehearse_plan", "with_rehearsal"]
 
 
 @dataclass(frozen=True)
-class Rehearsals:
+class _Heard:
     """What a rehearsal found.
 
     Args:
@@ -36,34 +42,54 @@ class Rehearsals:
     rehearsal: Rehearsal
 
 
-def rehearse_plan(target: Target, project: AlembicProject, plan: Plan) -> Plan:
+def with_rehearsal(target: Target, project: AlembicProject, survey: Survey, wish: Wish) -> Survey:
+    """The survey with its plan rehearsed, where there is something to rehearse and reason to.
+
+    Args:
+        target: the database, which is only read.
+        project: the Alembic project.
+        survey: the plan and what it was made from.
+        wish: what the rehearsal is wanted for.
+    """
+    plan = survey.plan
+    if not plan.steps or plan.cannot_run is not None:
+        return survey
+    why_not = why_not_rehearsed(target.settings, wish, empty=survey.empty)
+    if why_not is not None:
+        return replace(survey, plan=replace(plan, rehearsal=Rehearsal("skipped", why_not)))
+    return replace(survey, plan=rehearse_plan(target, project, plan, survey.scripts))
+
+
+def rehearse_plan(target: Target, project: AlembicProject, plan: Plan, scripts: ScriptDirectory | None = None) -> Plan:
     """The plan with what a rehearsal of it shows, or why there was none.
 
     Args:
         target: the database, which is only read.
         project: the Alembic project.
         plan: what is to be rehearsed; it has steps that can run.
+        scripts: the project's revision graph, where it is loaded already.
     """
     try:
-        found = _rehearsed(target, project, plan)
+        heard = _rehearsed(target, project, plan, scripts)
     except ShadowUnavailable as error:
-        return replace(plan, rehearsal=unknown_rehearsal(error))
-    by_revision = {each.revision: each for each in found.steps}
+        return replace(plan, rehearsal=_unknown(" ".join(filter(None, (error.reason, error.cure)))))
+    except psycopg2.Error as error:
+        return replace(plan, rehearsal=_unknown(f"The shadow's server is gone: {first_line(error)}"))
+    by_revision = {each.revision: each for each in heard.steps}
     steps = tuple(_seen(step, by_revision.get(step.revision)) for step in plan.steps)
     facts = _live_facts(target, steps)
     timeout = target.settings.execution.lock_timeout.total_seconds() * 1000
     told = tuple(replace(step, statements=estimated(step.statements, facts, timeout)) for step in steps)
-    return replace(plan, steps=told, rehearsal=found.rehearsal)
+    return replace(plan, steps=told, rehearsal=heard.rehearsal)
 
 
-def unknown_rehearsal(error: ShadowUnavailable) -> Rehearsal:
-    """What is said of a rehearsal that there was no shadow for."""
-    return Rehearsal("unknown", " ".join(filter(None, (error.what, error.cure))))
+def _unknown(reason: str) -> Rehearsal:
+    return Rehearsal("unknown", redact(reason))
 
 
-def _rehearsed(target: Target, project: AlembicProject, plan: Plan) -> Rehearsals:
+def _rehearsed(target: Target, project: AlembicProject, plan: Plan, scripts: ScriptDirectory | None) -> _Heard:
     with (
-        open_shadow(target.settings, project, target) as shadow,
+        open_shadow(target.settings, project, target, scripts) as shadow,
         shadow.at(plan.current) as database,
     ):
         arguments = {
@@ -76,10 +102,10 @@ def _rehearsed(target: Target, project: AlembicProject, plan: Plan) -> Rehearsal
 
 def _order(step: Step) -> dict[str, Any]:
     prove = step.direction == "upgrade" and step.downgrade == "ok"
-    return {"revision": step.revision, "direction": step.direction, "prove": prove, "keeps": []}
+    return {"revision": step.revision, "direction": step.direction, "prove": prove, "keeps": list(step.keeps)}
 
 
-def _heard(events: Sequence[Mapping[str, Any]], shadow: Shadow, notes: tuple[str, ...]) -> Rehearsals:
+def _heard(events: Sequence[Mapping[str, Any]], shadow: Shadow, notes: tuple[str, ...]) -> _Heard:
     steps: list[Rehearsed] = []
     version, failed, refused = "", None, []
     for event in events:
@@ -93,9 +119,7 @@ def _heard(events: Sequence[Mapping[str, Any]], shadow: Shadow, notes: tuple[str
         elif event["event"] == "refused":
             refused.append(f"A connection to {told['place']} was refused in the shadow.")
     every = (*notes, *dict.fromkeys(refused))
-    return Rehearsals(
-        tuple(steps), Rehearsal("done", _why(failed), every, version.split()[0], shadow.exact_major, failed)
-    )
+    return _Heard(tuple(steps), Rehearsal("done", _why(failed), every, version.split()[0], shadow.exact_major, failed))
 
 
 def _why(failed: FailedRevision | None) -> str | None:

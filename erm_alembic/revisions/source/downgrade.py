@@ -39,6 +39,7 @@ class DowngradeReport:
         contains: what stands there instead of a down script ("only `pass`"), when it is empty or missing.
         script: the name of the down script's file, where the revision is written in SQL.
         runs: False when there is nothing that could be run on the way down.
+        keeps: the enum values that are declared to stay, such as `public.mood.'happy'`.
     """
 
     state: DowngradeState
@@ -47,6 +48,7 @@ class DowngradeReport:
     contains: str = ""
     script: str | None = None
     runs: bool = True
+    keeps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
