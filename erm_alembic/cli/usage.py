@@ -31,6 +31,14 @@ def usage_error(error: Exception) -> UsageError | None:
         near = difflib.get_close_matches(option, getattr(error, "possibilities", None) or (), 1)
         what = f"No such option: {option}" if type(error).__name__ == "NoSuchOption" else str(told())
         return UsageError(what, effect=NOTHING_DONE, cure=_did_you_mean(near[0], help_) if near else help_)
+    param: Any = getattr(error, "param", None)
+    # The words of click, and of the validation library that newer versions of typer ask.
+    if param is not None and "valid integer" in str(getattr(error, "message", "")):
+        return UsageError(
+            f"{param.opts[-1]} takes a whole number.",
+            effect=NOTHING_DONE,
+            cure=f"Write it as in: {param.opts[-1]} 2; see {help_}",
+        )
     what = str(told()).replace("Value error, ", "")
     return UsageError(what, effect=NOTHING_DONE, cure=_of_value(error, help_))
 
@@ -38,7 +46,9 @@ def usage_error(error: Exception) -> UsageError | None:
 def _of_value(error: Exception, help_: str) -> str:
     """The value of a choice that is close to what was typed."""
     param: Any = getattr(error, "param", None)
-    typed, _, known = str(getattr(error, "message", "")).partition(" is not one of ")
+    typed, found, known = str(getattr(error, "message", "")).partition(" is not one of ")
+    if not found:
+        return help_
     words = [word.strip(" '.") for word in known.split(",")]
     near = difflib.get_close_matches(typed.rpartition("'")[0].rpartition("'")[2], words, 1)
     return _did_you_mean(f"{param.opts[-1]} {near[0]}", help_) if near and param is not None else help_

@@ -33,6 +33,7 @@ _MESSAGES = {
     "list_type": "a list is expected here",
     "tuple_type": "a list is expected here",
     "string_too_short": "the value is empty",
+    "time_delta_type": "a duration is expected here, as 500ms, 15s, 45m or 1h",
 }
 
 

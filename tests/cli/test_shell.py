@@ -72,6 +72,12 @@ def test_bad_usage_is_an_object_where_json_is_awaited(typed: str, capsys: Captur
             "Did you mean `--format json`? See erm status --help",
         ),
         ("migrate --moed plan", "No such option: --moed", "Did you mean `--mode`? See erm migrate --help"),
+        (
+            "migrate --mode rollback --steps two",
+            "--steps takes a whole number.",
+            "Write it as in: --steps 2; see erm migrate --help",
+        ),
+        ("history --limit 1.5", "--limit takes a whole number.", "Write it as in: --limit 2; see erm history --help"),
         ("check", "erm check: which command?", "`erm check downgrades`; see erm check --help"),
     ],
 )
