@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from erm_alembic.errors import ErmError
-from erm_alembic.render.safe import Paint, block, plain
+from erm_alembic.render.safe import Paint, block, one_line, plain
 
 __all__ = [
     "abandon_stderr",
@@ -23,6 +23,7 @@ __all__ = [
     "print_error_document",
     "print_traceback",
     "stdout_reserved",
+    "typed_path",
     "wants_bar",
     "wants_colour",
     "write",
@@ -103,6 +104,20 @@ def write(text: str) -> None:
 def write_file(text: str) -> None:
     """Write a result that is a file's text: exact for a file or a pipe, made visible line by line on a terminal."""
     write("".join(f"{line}\n" for line in block(text.removesuffix("\n"))) if sys.stdout.isatty() else text)
+
+
+def typed_path(path: Path) -> str:
+    """A path as it may be typed from here: relative where it is below the working directory.
+
+    Args:
+        path: an absolute path.
+
+    Example:
+        >>> typed_path(Path.cwd() / "migrations" / "env.py")
+        'migrations/env.py'
+    """
+    here = Path.cwd()
+    return one_line(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -91,16 +90,10 @@ def gen(
     elif found.path is None:
         console.write("".join(f"{one_line(change)}\n" for change in found.changes))
     else:
-        console.write(f"{_shown(found.path)}\n")
+        console.write(f"{console.typed_path(found.path)}\n")
         console.note("Read it before you apply it: `erm migrate --mode plan` shows what it does.")
     if check:
         raise typer.Exit(1)
-
-
-def _shown(path: Path) -> str:
-    """A path as it may be typed from here: relative where it is below the working directory."""
-    here = Path.cwd()
-    return one_line(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
 
 def _show_pair(found: GeneratedSql) -> None:
@@ -109,7 +102,7 @@ def _show_pair(found: GeneratedSql) -> None:
         console.write_file(f"{found.up}\n-- The way back:\n\n{found.down}" if found.changes else "")
     else:
         for path in (found.pair.up, found.pair.down, found.pair.stub):
-            console.write(f"{_shown(path)}\n")
+            console.write(f"{console.typed_path(path)}\n")
     if found.changes:
         console.note("Read them before you apply them: `erm migrate --mode plan` shows what they do.")
     elif found.pair is None:

@@ -16,7 +16,6 @@ from erm_alembic.cli.options import (
     VersionPathOption,
 )
 from erm_alembic.errors import UsageError
-from erm_alembic.render.safe import one_line
 
 __all__ = ["register"]
 
@@ -64,9 +63,9 @@ def register(app: typer.Typer) -> None:
                 raise UsageError("--splice and --sql do not go together.", cure="Leave one of them out.")
             pair = create_pair(project, name.strip(), head=head, version_path=version_path)
             for written in (pair.up, pair.down, pair.stub):
-                console.write(f"{one_line(project.relative(written))}\n")
+                console.write(f"{console.typed_path(written)}\n")
             console.note("Write the SQL; `erm migrate --mode plan` shows what it does.")
             return
         path = create_revision(project, name.strip(), head=head, splice=splice, version_path=version_path)
-        console.write(f"{one_line(project.relative(path))}\n")
+        console.write(f"{console.typed_path(path)}\n")
         console.note("Write upgrade() and downgrade(); `erm migrate --mode plan` shows what they do.")

@@ -54,6 +54,17 @@ def test_each_revision_builds_on_the_one_before(project: Path) -> None:
     assert second.name.endswith("_more_tables.py")
 
 
+def test_the_path_counts_from_where_it_is_typed(project: Path) -> None:
+    """Called in a folder of the project, it prints a path that an editor opens from there."""
+    inside = project / "migrations"
+    written = run_erm("new", "first tables", cwd=inside).stdout.strip()
+    assert written.startswith("versions/") and (inside / written).is_file()
+    beside = project / "docs"
+    beside.mkdir()
+    done = run_erm("new", "more tables", "--sql", cwd=beside).stdout.splitlines()
+    assert [Path(line).is_absolute() and Path(line).is_file() for line in done] == [True, True, True]
+
+
 def test_the_projects_own_script_template_is_used(project: Path) -> None:
     """A team's own script.py.mako decides what a revision looks like."""
     template = project / "migrations/script.py.mako"
@@ -170,7 +181,7 @@ def test_version_path_chooses_among_several_locations(project: Path) -> None:
     assert "more is none of the project's version locations" in wrong.stderr
     inside = run_erm("new", "second", "--version-path", "b", cwd=project / "more")
     assert inside.returncode == 0, inside.stderr
-    assert inside.stdout.startswith("more/b/")
+    assert inside.stdout.startswith("b/")
 
 
 def test_a_missing_script_template_is_named(project: Path) -> None:
