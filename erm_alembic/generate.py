@@ -9,13 +9,14 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from erm_alembic.config.env_option import env_option
 from erm_alembic.config.loader import load_settings
 from erm_alembic.config.settings import Settings
 from erm_alembic.execute.stamp import Stamped, read_taken_over, stamp_taken_over
 from erm_alembic.opening import configured
 from erm_alembic.postgres.intercept import gated_engine
-from erm_alembic.revisions.autogenerate import Generated, NoModels, autogenerate
-from erm_alembic.revisions.project import AlembicOptions, find_project
+from erm_alembic.revisions.autogenerate import BehindFiles, Generated, NoModels, autogenerate
+from erm_alembic.revisions.project import AlembicOptions, AlembicProject, find_project
 from erm_alembic.revisions.sql.adopting import Adoption, plan_adoption, write_adoption
 from erm_alembic.revisions.sql.from_models import ModelSql, sql_from_models
 from erm_alembic.revisions.sql.layouts import SourceDirectory, read_directory
@@ -145,7 +146,7 @@ def generate_sql(
     """
     settings = load_settings(env, config, require_url=False)
     project = find_project(settings, options)
-    found = _models_in_sql(settings, options)
+    found = _models_in_sql(settings, project)
     pair = None
     if write:
         pair = create_pair(project, message, up=found.up, down=found.down, head=head, version_path=version_path)
@@ -213,11 +214,11 @@ def import_sql(
     return Imported(source, adoption, settings.environment, stamped.taken, stamped)
 
 
-def _models_in_sql(settings: Settings, options: AlembicOptions | None) -> ModelSql:
+def _models_in_sql(settings: Settings, project: AlembicProject) -> ModelSql:
     """What brings the database to the models; nothing where there are none."""
     if settings.url is None:
         return ModelSql()
-    project, target = find_project(settings, options), open_target(settings)
+    target = open_target(settings)
     try:
         with _read_only(target) as connection:
             return sql_from_models(project, connection, target.url, settings.migrations.metadata)
@@ -234,4 +235,10 @@ def _read_only(target: Target) -> Iterator[Connection]:
         )
         with engine.connect() as connection:
             connection.rollback()
-            yield connection
+            try:
+                yield connection
+            except BehindFiles as error:
+                env = env_option(target.settings.environment)
+                raise BehindFiles(
+                    error.what, effect=error.effect, cure=f"Bring it up first: `erm migrate{env}`."
+                ) from error

@@ -27,9 +27,22 @@ from erm_alembic.revisions.project import AlembicProject
 from erm_alembic.revisions.source.downgrade import inspect_downgrade
 from erm_alembic.revisions.writing import all_or_nothing, chosen_location, placing_cure, refuse_unsafe_message
 
-__all__ = ["NO_DOWNGRADE", "Generated", "NoModels", "autogenerate", "changes_of", "compare_models", "revision_context"]
+__all__ = [
+    "NO_DOWNGRADE",
+    "BehindFiles",
+    "Generated",
+    "NoModels",
+    "autogenerate",
+    "changes_of",
+    "compare_models",
+    "revision_context",
+]
 
 NO_DOWNGRADE = "no downgrade could be generated; write one, or say here why there is none"
+
+
+class BehindFiles(UsageError):
+    """The database is behind the revision files: what is missing would be generated again."""
 
 
 class NoModels(ProjectError):
@@ -137,14 +150,14 @@ def compare_models(
     Raises:
         NoModels: neither env.py nor `metadata` says where the models are.
         ProjectError: env.py or the models cannot be loaded.
-        UsageError: the database is behind the revision files.
+        BehindFiles: the database is behind the revision files.
     """
 
     def compare(heads: tuple[str, ...], migration_context: Any) -> Iterable[Any]:
         if migration_context.opts.get("target_metadata") is None:
             raise _no_models(scripts)
         if set(heads) != set(scripts.get_heads()):
-            raise UsageError(
+            raise BehindFiles(
                 "The database is not at the heads of the revision files: what is missing would be generated again.",
                 effect="No revision was written.",
                 cure="Bring it up first: `erm migrate`.",

@@ -78,6 +78,9 @@ def test_a_database_that_is_behind_is_refused(shop: tuple[Path, dict[str, str]])
     done = run_erm("gen", "-m", "add reviews", cwd=folder, env=env)
     assert done.returncode == 2
     assert "The database is not at the heads of the revision files" in done.stderr
+    assert "cure:   Bring it up first: `erm migrate`." in done.stderr
+    other = run_erm("gen", "--diff", "--env", "staging", cwd=folder, env=env)
+    assert "cure:   Bring it up first: `erm migrate --env staging`." in other.stderr
 
 
 def test_what_cannot_be_reversed_is_declared(shop: tuple[Path, dict[str, str]]) -> None:
