@@ -1,21 +1,49 @@
-"""Stand-ins on the shadow's server for what belongs to the target's server and not to its database.
+"""Stand-ins for what the shadow's server lacks and the target's has: roles, tablespaces, extensions.
 
 Roles and tablespaces are shared by all databases of a server, and several shadows may want them at once: what is there
-already is taken as it is, whoever made it, and nothing is taken away.
+already is taken as it is, whoever made it, and nothing is taken away. An extension whose files are missing is entered
+into the catalog by hand, with types and functions of the same names: enough for what only needs them to be there.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
-from psycopg2 import errors, sql
+from psycopg2 import Error, errors, sql
 
-__all__ = ["make_login_role", "make_roles", "make_tablespaces"]
+__all__ = [
+    "available_extensions",
+    "extension_state",
+    "make_extension",
+    "make_login_role",
+    "make_roles",
+    "make_tablespaces",
+    "take_version",
+]
 
 # The first major version with tablespaces that need no folder of their own.
 IN_PLACE_SINCE = 15
+
+STATE = """
+    SELECT EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = %(name)s),
+           EXISTS (SELECT FROM pg_catalog.pg_available_extensions WHERE name = %(name)s)
+"""
+
+# Only a superuser writes to a catalog, and only in a database that is thrown away should one.
+ENTER = """
+    WITH made AS (
+        INSERT INTO pg_catalog.pg_extension (oid, extname, extowner, extnamespace, extrelocatable, extversion)
+        SELECT pg_catalog.pg_nextoid('pg_catalog.pg_extension'::regclass, 'oid', 'pg_catalog.pg_extension_oid_index'),
+               %(name)s, (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = current_user), n.oid, true, %(version)s
+          FROM pg_catalog.pg_namespace n
+         WHERE n.nspname = coalesce(%(schema)s, pg_catalog.current_schema())
+        RETURNING oid, extnamespace)
+    INSERT INTO pg_catalog.pg_depend (classid, objid, objsubid, refclassid, refobjid, refobjsubid, deptype)
+    SELECT 'pg_catalog.pg_extension'::regclass, oid, 0, 'pg_catalog.pg_namespace'::regclass, extnamespace, 0, 'n'
+      FROM made
+"""
 
 
 def make_login_role(cursor: Any, name: str) -> None:
@@ -75,3 +103,76 @@ def make_tablespaces(cursor: Any, names: Iterable[str], major: int) -> None:
     for name in missing:
         with contextlib.suppress(errors.DuplicateObject, errors.UniqueViolation):
             cursor.execute(sql.SQL("CREATE TABLESPACE {} LOCATION ''").format(sql.Identifier(name)))
+
+
+def available_extensions(cursor: Any) -> frozenset[str]:
+    """The extensions whose files a server has."""
+    cursor.execute("SELECT name FROM pg_catalog.pg_available_extensions")
+    return frozenset(row[0] for row in cursor.fetchall())
+
+
+def extension_state(cursor: Any, name: str) -> Literal["made", "available", "missing"]:
+    """Whether a database has an extension, or could have it.
+
+    Args:
+        cursor: of a session of the database.
+        name: the extension.
+    """
+    cursor.execute(STATE, {"name": name})
+    made, available = cursor.fetchone()
+    return "made" if made else "available" if available else "missing"
+
+
+def make_extension(
+    cursor: Any, name: str, version: str | None, schema: str | None, members: Iterable[tuple[str, str]]
+) -> None:
+    """Enter an extension whose files the server lacks into the catalog, with stand-ins of its members.
+
+    Args:
+        cursor: of a superuser's session.
+        name: the extension.
+        version: its version.
+        schema: where it is to be; None for the first schema of the search path.
+        members: what makes each member, and what the member is, as ALTER EXTENSION names it; what cannot be made is
+            left out.
+
+    Raises:
+        psycopg2.Error: the session may not do so.
+    """
+    cursor.execute(ENTER, {"name": name, "version": version or "0", "schema": schema})
+    for statement, member in members:
+        cursor.execute("SAVEPOINT erm_member")
+        try:
+            cursor.execute(statement)
+            if member:
+                add = sql.SQL("ALTER EXTENSION {} ADD ").format(sql.Identifier(name)).as_string(cursor)
+                cursor.execute(add + member)
+        except Error:
+            cursor.execute("ROLLBACK TO SAVEPOINT erm_member")
+        cursor.execute("RELEASE SAVEPOINT erm_member")
+
+
+def take_version(cursor: Any, name: str, version: str) -> str | None:
+    """Let an extension, made at the version that is usual here, be of another one where this server has that.
+
+    Args:
+        cursor: of a session of the database.
+        name: the extension.
+        version: the version that it is to be of.
+
+    Returns:
+        The version that it stays at; None when it is of the wanted one.
+    """
+    cursor.execute("SELECT extversion FROM pg_catalog.pg_extension WHERE extname = %s", [name])
+    row = cursor.fetchone()
+    if row is None or row[0] == version:
+        return None
+    cursor.execute(
+        "SELECT pg_catalog.count(*) FROM pg_catalog.pg_extension_update_paths(%s)"
+        " WHERE source = %s AND target = %s AND path IS NOT NULL",
+        [name, row[0], version],
+    )
+    if not cursor.fetchone()[0]:
+        return str(row[0])
+    cursor.execute(sql.SQL("ALTER EXTENSION {} UPDATE TO {}").format(sql.Identifier(name), sql.Literal(version)))
+    return None

@@ -28,6 +28,8 @@ class Job:
         metadata: `migrations.metadata`, used where env.py sets no target_metadata.
         role: `migrations.role`, which a session acts as.
         arguments: what this task is told besides; values that JSON has.
+        extensions: what the target knows of its extensions: `version`, and `statements` where the shadow's server lacks
+            their files; by name.
         path: the import path of the parent.
         variables: variables of the environment that the start of the child needed otherwise: their own values.
 
@@ -44,6 +46,7 @@ class Job:
     metadata: str | None = None
     role: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    extensions: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     path: tuple[str, ...] = ()
     variables: Mapping[str, str | None] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -64,6 +67,7 @@ class Job:
                 "metadata": self.metadata,
                 "role": self.role,
                 "arguments": dict(self.arguments),
+                "extensions": dict(self.extensions),
                 "path": list(self.path),
                 "variables": dict(self.variables),
             }
@@ -83,6 +87,7 @@ class Job:
             metadata=told["metadata"],
             role=told["role"],
             arguments=told["arguments"],
+            extensions=told["extensions"],
             path=tuple(told["path"]),
             variables=told["variables"],
         )

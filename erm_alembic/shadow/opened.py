@@ -18,7 +18,9 @@ from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.config.settings import Settings
 from erm_alembic.errors import ShadowUnavailable
 from erm_alembic.postgres.embedded.private_place import short_digest
+from erm_alembic.postgres.extension_members import read_members
 from erm_alembic.postgres.shadow_facts import ShadowFacts, read_shadow_facts
+from erm_alembic.postgres.stand_ins import available_extensions
 from erm_alembic.revisions.history import History, read_history
 from erm_alembic.revisions.project import AlembicProject
 from erm_alembic.shadow.clean_environment import clean_environment
@@ -143,7 +145,15 @@ class Shadow:
             ShadowUnavailable: it failed, with its reason.
         """
         migrations = self._settings.migrations
-        job = Job(task, database.url, self._project, migrations.metadata, migrations.role, arguments)
+        job = Job(
+            task,
+            database.url,
+            self._project,
+            migrations.metadata,
+            migrations.role,
+            arguments,
+            extensions=self._extensions,
+        )
         environ = clean_environment(os.environ, self._target.url, DatabaseUrl.parse(database.url))
         return run_child(job, environ, on_event)
 
@@ -169,6 +179,20 @@ class Shadow:
             connection.autocommit = True
             with self._target.reported(), connection.cursor() as cursor:
                 return read_shadow_facts(cursor)
+
+    @cached_property
+    def _extensions(self) -> dict[str, Any]:
+        """What the target knows of its extensions, with stand-ins for those that the shadow's server lacks."""
+        known: dict[str, Any] = {name: {"version": each[0]} for name, each in self._facts.extensions.items()}
+        with self._server.cursor() as cursor:
+            missing = sorted(known.keys() - available_extensions(cursor))
+        if missing:
+            with contextlib.closing(self._target.connect("erm shadow")) as connection, self._target.reported():
+                connection.readonly = True
+                with connection.cursor() as cursor:
+                    for name, statements in read_members(cursor, missing).items():
+                        known[name]["statements"] = statements
+        return known
 
     @cached_property
     def _history(self) -> History:

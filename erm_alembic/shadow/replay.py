@@ -31,8 +31,8 @@ def replay(job: Job, emit: Callable[[dict[str, Any]], None]) -> None:
 
     Args:
         job: what is to be done.
-        emit: told `read` with the `paths` of the files that the project's code has read, and `replayed` with the number
-            of `steps` that were run.
+        emit: told each `note` about what was stood in for, `read` with the `paths` of the files that the project's code
+            has read, and `replayed` with the number of `steps` that were run.
 
     Raises:
         ProjectError: a revision fails, with its place in its file.
@@ -51,6 +51,8 @@ def replay(job: Job, emit: Callable[[dict[str, Any]], None]) -> None:
                 count += 1
 
         session.run(work)
+        for note in session.notes:
+            emit({"event": "note", "note": note})
     emit({"event": "read", "paths": files.paths()})
     emit({"event": "replayed", "steps": count})
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -41,15 +42,10 @@ def run_child(
     started = dict(environ)
     packages = str(Path(__file__).parents[2])
     started["PYTHONPATH"] = os.pathsep.join(filter(None, (packages, environ.get("PYTHONPATH"))))
-    job = Job(
-        job.task,
-        job.url,
-        job.project,
-        job.metadata,
-        job.role,
-        job.arguments,
-        tuple(os.path.abspath(entry) for entry in sys.path),  # noqa: PTH100 - zip files and missing folders too
-        {"PYTHONPATH": environ.get("PYTHONPATH")},
+    job = replace(
+        job,
+        path=tuple(os.path.abspath(entry) for entry in sys.path),  # noqa: PTH100 - zip files and missing folders too
+        variables={"PYTHONPATH": environ.get("PYTHONPATH")},
     )
     with tempfile.TemporaryFile() as said:
         # A session of its own: Ctrl-C is the parent's, which ends the child.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from psycopg2 import sql
@@ -15,6 +15,7 @@ from erm_alembic.postgres.intercept import Gate, GatedConnection, connect_gated,
 from erm_alembic.revisions.environment import run_environment
 from erm_alembic.revisions.graph import verify_graph
 from erm_alembic.shadow.job import Job
+from erm_alembic.shadow.shared_objects import SharedObjects
 
 if TYPE_CHECKING:
     from erm_alembic.revisions.environment import Config, Work
@@ -35,6 +36,7 @@ class ChildSession:
         scripts: the revision graph.
         raw: the connection that revisions run on.
         connection: the same one, for SQLAlchemy.
+        notes: what was stood in for so far, for a human; as keys, in order.
     """
 
     job: Job
@@ -42,6 +44,7 @@ class ChildSession:
     scripts: ScriptDirectory
     raw: GatedConnection
     connection: Connection
+    notes: dict[str, None]
 
     def run(self, work: Work, *, destination: str = "heads", context_options: dict[str, Any] | None = None) -> None:
         """Run env.py once, doing `work` where Alembic would run its migrations; everything is written.
@@ -76,11 +79,13 @@ class LoadedProject:
         job: what is to be done.
         config: Alembic's configuration.
         scripts: the revision graph.
+        notes: what was stood in for so far, for a human; as keys, in order.
     """
 
     job: Job
     config: Config
     scripts: ScriptDirectory
+    notes: dict[str, None] = field(default_factory=dict)
 
 
 @contextlib.contextmanager
@@ -134,11 +139,16 @@ def session_in(loaded: LoadedProject, url: str, gate: Gate | None = None) -> Ite
             if job.role is not None:
                 cursor.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(job.role)))
         raw.autocommit = False
-        raw.gate = gate
+        raw.gate = SharedObjects(connect_apart, job.extensions, loaded.notes.setdefault, gate)
+        return raw
+
+    def connect_apart() -> GatedConnection:
+        raw = connect_gated(url, APPLICATION)
+        raw.autocommit = True
         return raw
 
     with contextlib.closing(connect()) as raw:
         engine = gated_engine(raw, DatabaseUrl.parse(url).sqlalchemy_url("postgresql+psycopg2"), connect)
         with engine.connect() as connection:
             connection.rollback()
-            yield ChildSession(job, loaded.config, loaded.scripts, raw, connection)
+            yield ChildSession(job, loaded.config, loaded.scripts, raw, connection, loaded.notes)
