@@ -37,10 +37,11 @@ def differences(expected: Snapshot, found: Snapshot, *, column_order: bool = Tru
     missing = expected.objects.keys() - found.objects.keys()
     extra = found.objects.keys() - expected.objects.keys()
     turned = _turned(missing, extra)
-    told = [*turned.values()]
+    told = list(dict.fromkeys(turned.values()))
     gone = {*missing, *extra}
     for key in gone - turned.keys():
-        if not _within(key, gone, expected.parents, found.parents):
+        # Everything has an owner; that of a sequence is told where the sequence belongs to no column.
+        if key[0] != "owner" and not _within(key, gone, expected.parents, found.parents):
             told.append(_absent(key, expected, found))
     for key, properties in expected.objects.items():
         others = found.objects.get(key)
@@ -48,6 +49,7 @@ def differences(expected: Snapshot, found: Snapshot, *, column_order: bool = Tru
             continue
         if not _within(key, gone, expected.parents, found.parents):
             told.extend(_of_properties(key, properties, others))
+    told = [one for one in told if not _follows(one, expected, found)]
     if column_order:
         told.extend(_of_order(expected, found))
     return tuple(sorted(told, key=lambda one: (ORDER.get(one.kind, len(ORDER)), one.object, one.property)))
@@ -74,6 +76,15 @@ def _within(key: ObjectKey, gone: set[ObjectKey], *parents: Mapping[ObjectKey, O
                 return True
             parent = of.get(parent)
     return False
+
+
+def _follows(one: Difference, expected: Snapshot, found: Snapshot) -> bool:
+    """Whether an index only has another definition because the constraint that it serves has one."""
+    constraint = expected.parents.get((one.kind, one.object))
+    if one.kind != "index" or one.property != "definition" or constraint is None or constraint[0] != "constraint":
+        return False
+    was, now = expected.objects.get(constraint, {}), found.objects.get(constraint, {})
+    return was.get("definition") != now.get("definition")
 
 
 def _absent(key: ObjectKey, expected: Snapshot, found: Snapshot) -> Difference:

@@ -1,0 +1,66 @@
+"""Each change by hand is told as exactly what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+import psycopg2
+import pytest
+
+from erm_alembic.postgres.snapshot import Snapshot, catalog_fingerprint, differences, take_snapshot
+from tests.snapshot.changes import BATCHES, Change
+from tests.support.databases import Database
+
+# What the server gives no transaction for, or what has a test of its own.
+ELSEWHERE = {"extension", "base-type", "conversion", "language", "transform", "access-method", "text-search-parser"}
+
+
+@dataclass(frozen=True)
+class Rich:
+    """A connection to the rich database, and how it is."""
+
+    connection: psycopg2.extensions.connection
+    snapshot: Snapshot
+    fingerprint: str
+
+
+@pytest.fixture(scope="module")
+def rich(rich_database: Database) -> Iterator[Rich]:
+    """One connection for all changes; each is rolled back."""
+    with closing(rich_database.connect()) as connection, connection.cursor() as cursor:
+        yield Rich(connection, take_snapshot(cursor), catalog_fingerprint(cursor))
+
+
+@pytest.mark.parametrize("batch", BATCHES, ids=lambda batch: batch[0].name)
+def test_a_change_by_hand_is_told_as_what_it_is(rich: Rich, batch: tuple[Change, ...]) -> None:
+    """One difference for each object and property, none besides, and another fingerprint."""
+    major = rich.connection.server_version // 10_000
+    changes = [change for change in batch if change.since <= major]
+    if not changes:
+        pytest.skip(f"PostgreSQL {major} does not have it")
+    with rich.connection.cursor() as cursor:
+        cursor.execute("SELECT quote_ident(current_user)")
+        superuser = cursor.fetchone()[0]
+        cursor.execute("BEGIN")
+        try:
+            for change in changes:
+                cursor.execute(change.sql)
+            found, fingerprint = take_snapshot(cursor), catalog_fingerprint(cursor)
+        finally:
+            cursor.execute("ROLLBACK")
+    told = differences(rich.snapshot, found)
+    expected = [
+        (kind, name.replace("{superuser}", superuser), property)
+        for change in changes
+        for kind, name, property in change.told
+    ]
+    assert sorted((one.kind, one.object, one.property) for one in told) == sorted(expected)
+    assert fingerprint != rich.fingerprint
+    assert all((one.expected is None or one.found is None) == (not one.property) for one in told)
+    assert all(one.expected != one.found for one in told)
+    # Told the other way round, it is the same.
+    assert {(one.object, one.found, one.expected) for one in differences(found, rich.snapshot)} == {
+        (one.object, one.expected, one.found) for one in told
+    }
