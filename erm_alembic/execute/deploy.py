@@ -10,6 +10,7 @@ from typing import Literal
 from erm_alembic.config.redaction import redact
 from erm_alembic.errors import ErmError
 from erm_alembic.execute.aftermath import Aftermath, aftermath_of
+from erm_alembic.execute.approval import ApprovedCourse
 from erm_alembic.execute.ending import write_end
 from erm_alembic.execute.hooks import HookFailed
 from erm_alembic.execute.progress import UnfailingProgress
@@ -56,7 +57,7 @@ def execute(
 
 
 def _number(run: Run, ledger: Ledger, raw: GatedConnection) -> int:
-    return ledger.start_run(
+    run_id = ledger.start_run(
         mode=run.mode,
         environment=run.target.settings.environment,
         role=run.target.role,
@@ -64,6 +65,9 @@ def _number(run: Run, ledger: Ledger, raw: GatedConnection) -> int:
         git_commit=git_commit(run.project.root),
         overrides=[(override.rule, redact(override.reason)) for override in run.overrides],
     )
+    if (approved := ApprovedCourse.of(run.approval, run_id, run.target.settings.ledger.schema)) is not None:
+        approved.begin(ledger.connection)
+    return run_id
 
 
 Ending = tuple[Literal["done", "failed", "interrupted"], str | None]

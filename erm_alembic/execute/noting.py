@@ -213,6 +213,8 @@ class Notes:
     def _settle(self, connection: GatedConnection, statement: sql.Composable, values: Sequence[Any]) -> None:
         with connection.cursor(cursor_factory=PlainCursor) as cursor:
             cursor.execute(sql.SQL(";").join([AS_LOGIN_ROLE, statement, AS_BEFORE]), list(values))
+        if self._step.checkpoint is not None:
+            self._step.checkpoint(connection, ())
 
     def _write(
         self, connection: GatedConnection, rows: Sequence[DoneStatement], *, always: bool, commit: bool = False
@@ -225,15 +227,24 @@ class Notes:
         always = always or any(nature(row.sql).writes for row in rows)
         values = [as_json(new, connection), always]
         self.written = True
+        keep = self._step.checkpoint
+        if keep is not None and always:
+            keep(connection, rows)
         with connection.cursor(cursor_factory=PlainCursor) as cursor:
-            if always or self._has_source:
+            if always or (self._has_source and keep is None):
                 cursor.execute(sql.SQL(";").join([*insert, *then]), values)
                 self._has_source = True
                 return
             # Whether the transaction wrote anything, and the file's text is kept with it, is seen in the answer.
             cursor.execute(sql.SQL(";").join(insert), values)
-            self._has_source = cursor.rowcount > 0
-            cursor.execute(sql.SQL(";").join(then))
+            wrote = cursor.rowcount > 0
+            self._has_source = self._has_source or wrote
+            if keep is not None and wrote:
+                cursor.execute(AS_BEFORE)
+                keep(connection, rows)
+                then = then[1:]
+            if then:
+                cursor.execute(sql.SQL(";").join(then))
 
     def _new(self, row: DoneStatement, *, with_source: bool) -> NewProgress:
         facts = self._step.pending.facts

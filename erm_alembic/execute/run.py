@@ -5,6 +5,7 @@ A revision's row in the ledger is written in the revision's own transaction: bot
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -17,6 +18,7 @@ from erm_alembic.checks.overrides import Override
 from erm_alembic.config.env_option import env_option
 from erm_alembic.config.redaction import first_line
 from erm_alembic.errors import EnvironmentRefused, Refused
+from erm_alembic.execute.approval import Approval, ApprovedCourse
 from erm_alembic.execute.bookkeeping import open_last_transaction, record_revision
 from erm_alembic.execute.failure import describe_failure
 from erm_alembic.execute.going import Going, as_planned
@@ -68,6 +70,7 @@ class Run:
         overrides: the rules that were let pass, for the ledger.
         hooks: the team's own commands around it.
         way: the way out of a half-done revision that a repair goes: `resume`, `take-back`, `mark-done`, `forget`.
+        approval: the approved plan that it must keep to; None where there is none.
     """
 
     target: Target
@@ -78,6 +81,7 @@ class Run:
     overrides: tuple[Override, ...] = ()
     hooks: Hooks = field(default_factory=NoHooks)
     way: str = "resume"
+    approval: Approval | None = None
 
     @property
     def command(self) -> str:
@@ -85,7 +89,8 @@ class Run:
         env = env_option(self.survey.plan.environment)
         if self.mode == "repair":
             return f"erm repair {self.survey.request.to} --{self.way}{env}"
-        return f"erm migrate{env}" if self.mode == "apply" else f"erm migrate --mode rollback{env}"
+        plan = "" if self.approval is None else f" --plan {shlex.quote(self.approval.plan.name)}"
+        return f"erm migrate{'' if self.mode == 'apply' else ' --mode rollback'}{env}{plan}"
 
 
 class Course:
@@ -124,6 +129,7 @@ class Course:
         self._heads_before: list[tuple[str, ...]] = []
         self.half_done: dict[tuple[str, str], HalfDone] = {}
         self._commits_wait_for: str | None = None
+        self.approved = ApprovedCourse.of(run.approval, run_id, run.target.settings.ledger.schema)
         self.hooks = RunHooks(run.hooks, run.survey.plan, run_id, ledger, watch, run.progress.note)
 
     def _show(self, under_way: StepUnderWay, text: str, line: int | None) -> None:
@@ -148,6 +154,8 @@ class Course:
             self.hooks.before_run()
             if run_hooks.before_run:
                 self._refuse_what_a_hook_changed(context)
+            if self.approved is not None:
+                self.approved.verify(self.raw)
         self._commit_without_waiting(len(pending))
         for number, each in enumerate(pending, start=1):
             if number == len(pending):
@@ -237,7 +245,8 @@ class Course:
         if planned is not None and half_done is None:
             return as_planned(self.connection, under_way, planned)
         tell, sending = self.run.progress.note, self.locks.sending
-        return Going(function, Resume(self.ledger, self.run_id, under_way, half_done, self.raw, sending, tell))
+        resume = Resume(self.ledger, self.run_id, under_way, half_done, self.raw, sending, tell)
+        return Going(function, resume if self.approved is None else self.approved.passage(under_way, resume, half_done))
 
     def recorded(self, function: Callable[..., Any], under_way: StepUnderWay) -> Callable[..., None]:
         """What Alembic calls instead of the revision's function, in the transaction of that revision."""
@@ -262,6 +271,8 @@ class Course:
             self.watch.check()
             self.observer.end()
             open_last_transaction(self.raw)
+            if self.approved is not None:
+                self.approved.finished(self.raw, under_way.revision)
             tell, has_progress = self.run.progress.note, passage.has_progress
             try:
                 record_revision(self.raw, self.ledger, self.run_id, under_way, has_progress=has_progress, tell=tell)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -11,7 +11,9 @@ from typing import Any, Literal
 from erm_alembic.execute.failure import describe_failure, describe_refusal
 from erm_alembic.execute.watch import Refusal
 from erm_alembic.ledger.encoding import Source
+from erm_alembic.ledger.progress import DoneStatement
 from erm_alembic.planning.model import Direction, Step, StepOutcome
+from erm_alembic.postgres.intercept import GatedConnection
 from erm_alembic.revisions.recording.call_stack import failed_at
 from erm_alembic.revisions.steps import PendingRevision
 
@@ -36,6 +38,8 @@ class StepUnderWay:
         tries: how often its function was called.
         refusal: the lock that it did not get in the end.
         changed_rows: whether one of its statements may have changed rows, and left work to its end.
+        checkpoint: told the notes that are written with a commit before the revision's end, in its transaction, or none
+            when what was noted as begun has ended.
         sent_what_may_last: whether it called a function whose effects a rollback may not take back, and no note tells.
     """
 
@@ -51,6 +55,7 @@ class StepUnderWay:
     failure: BaseException | None = None
     tries: int = 0
     refusal: Refusal | None = None
+    checkpoint: Callable[[GatedConnection, Sequence[DoneStatement]], None] | None = None
     sent_what_may_last: bool = False
     changed_rows: bool = False
 

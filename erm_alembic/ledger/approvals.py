@@ -8,6 +8,7 @@ from typing import Any
 
 from psycopg2 import sql
 
+from erm_alembic.ledger.encoding import beside_placeholders
 from erm_alembic.postgres.catalog import tables_of
 
 __all__ = ["APPROVAL", "ApprovedRun", "Checkpoint", "insert_checkpoint", "read_approved_runs", "read_checkpoints"]
@@ -81,7 +82,7 @@ def insert_checkpoint(connection: Any, schema: str) -> sql.Composed:
     return sql.SQL(
         "INSERT INTO {schema}.approval (run_id, digest, signed_by, revision, finished, catalog, without)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s::text[])"
-    ).format(schema=_placed(connection, schema))
+    ).format(schema=beside_placeholders(sql.Identifier(schema), connection))
 
 
 def read_checkpoints(connection: Any, schema: str, digest: str) -> tuple[Checkpoint, ...]:
@@ -99,7 +100,7 @@ def read_checkpoints(connection: Any, schema: str, digest: str) -> tuple[Checkpo
             sql.SQL(
                 "SELECT run_id, digest, revision, finished, catalog, without FROM {schema}.approval"
                 " WHERE digest = %s AND revision IS NOT NULL ORDER BY id"
-            ).format(schema=_placed(connection, schema)),
+            ).format(schema=beside_placeholders(sql.Identifier(schema), connection)),
             [digest],
         )
         return tuple(
@@ -120,12 +121,7 @@ def read_approved_runs(connection: Any, schema: str, run_ids: Iterable[int]) -> 
         cursor.execute(
             sql.SQL(
                 "SELECT run_id, digest, signed_by FROM {schema}.approval WHERE revision IS NULL AND run_id = ANY(%s)"
-            ).format(schema=_placed(connection, schema)),
+            ).format(schema=beside_placeholders(sql.Identifier(schema), connection)),
             [list(run_ids)],
         )
         return {row[0]: ApprovedRun(row[1], row[2]) for row in cursor.fetchall()}
-
-
-def _placed(connection: Any, schema: str) -> sql.Composable:
-    """The schema's name in a statement with placeholders, in which only two percent signs stand for one."""
-    return sql.SQL(sql.Identifier(schema).as_string(connection).replace("%", "%%"))

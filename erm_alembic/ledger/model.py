@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from erm_alembic.ledger.approvals import ApprovedRun
 from erm_alembic.ledger.hooks import HookRecord
 
 __all__ = ["AppliedSource", "RevisionRecord", "RunRecord"]
@@ -61,6 +62,7 @@ class RunRecord:
         revisions: the revisions that it ran, in order.
         overrides: the rules that were let pass, each with its reason: `RULE: REASON`.
         hooks: the team's own commands that were run around it, in order.
+        approved: the approved plan that it carried out; None for a run without one.
         backend_pid: the server process of its connection, which holds the deploy lock while it runs.
     """
 
@@ -78,6 +80,7 @@ class RunRecord:
     revisions: tuple[RevisionRecord, ...] = ()
     overrides: tuple[str, ...] = ()
     hooks: tuple[HookRecord, ...] = ()
+    approved: ApprovedRun | None = None
     backend_pid: int = 0
 
 

@@ -13,6 +13,7 @@ import psycopg2
 from psycopg2 import errors as pg
 from psycopg2 import sql
 
+from erm_alembic.ledger.approvals import ApprovedRun, read_approved_runs
 from erm_alembic.ledger.encoding import beside_placeholders, fitted, unpacked
 from erm_alembic.ledger.hooks import HookRecord, insert_hook, read_hooks
 from erm_alembic.ledger.model import AppliedSource, RevisionRecord, RunRecord
@@ -237,7 +238,11 @@ class Ledger:
         )
         run_ids = [row[0] for row in runs]
         revisions, hooks = self._revisions_of(run_ids, sources), self._hooks_of(run_ids)
-        return tuple(replace(_as_run(row, revisions.get(row[0], [])), hooks=hooks.get(row[0], ())) for row in runs)
+        approved = self._approved(run_ids)
+        return tuple(
+            replace(_as_run(row, revisions.get(row[0], [])), hooks=hooks.get(row[0], ()), approved=approved.get(row[0]))
+            for row in runs
+        )
 
     def deployer(self) -> Holder | None:
         """Who holds the deploy lock of this database; None when nobody deploys."""
@@ -250,6 +255,14 @@ class Ledger:
         try:
             with self._connection.cursor() as cursor:
                 return read_hooks(cursor, self._placed(), run_ids)
+        except pg.InsufficientPrivilege as error:
+            raise may_not_use(self._connection, self._schema, error) from error
+
+    def _approved(self, run_ids: list[int]) -> dict[int, ApprovedRun]:
+        if "approval" not in self._tables():
+            return {}
+        try:
+            return read_approved_runs(self._connection, self._schema, run_ids)
         except pg.InsufficientPrivilege as error:
             raise may_not_use(self._connection, self._schema, error) from error
 
