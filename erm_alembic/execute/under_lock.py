@@ -39,7 +39,7 @@ def under_deploy_lock(
         project: the Alembic project.
         name: the application name of the connection.
         wait: how long to wait for the deploy lock, in seconds; None means `execution.deploy_lock_wait`.
-        tell: told who holds it, and which limits of the role's do not hold.
+        tell: told where it goes, who holds the lock, and which limits of the role's do not hold.
 
     Raises:
         Interrupted: a signal arrived, and the block did not make an outcome of it: then nothing was changed.
@@ -47,6 +47,7 @@ def under_deploy_lock(
         TargetError: the database cannot be reached.
     """
     execution = target.settings.execution
+    tell(f"Target   {target.settings.environment}  {target.redacted}  (PostgreSQL {target.server_version})")
     try:
         with cancel_on_signal() as watch, contextlib.closing(target.connect(name)) as raw:
             watch.remember(raw)
