@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from erm_alembic.config.env_option import env_option
 from erm_alembic.errors import Refused, UsageError
 from erm_alembic.findings import blocking
 from erm_alembic.ledger.store import open_ledger
@@ -149,14 +150,15 @@ def repair(
     from erm_alembic.execute.repair import Repairing, forget, mark_done, take_back
 
     opened = open_project(env, config, options, to_write=True)
-    ways = _only(_look(opened, revision))
+    env_typed = env_option(opened.settings.environment)
+    ways = _only(_look(opened, revision), env_typed)
     way = ways.way(action)
-    _refuse_unless_open(ways, way, allow_data_loss)
+    _refuse_unless_open(ways, way, allow_data_loss, env_typed)
     if shown is not None and (shown.found, shown.way(action)) != (ways.found, way):
         raise Refused(
             f"What is to be done about revision {ways.half_done.revision} is not what was shown any more.",
             effect=NOTHING_CHANGED,
-            cure="Look again: erm repair.",
+            cure=f"Look again: erm repair{env_typed}.",
         )
     why = Override(f"{action} {ways.half_done.revision}", (reason or "").strip() or "no reason given")
     watched = progress or SilentProgress()
@@ -181,32 +183,34 @@ def _look(opened: Opened, revision: str | None) -> tuple[Ways, ...]:
             raise UsageError(
                 f"Revision {revision} is not half done.",
                 effect=NOTHING_CHANGED,
-                cure="`erm repair` lists the revisions that are.",
+                cure=f"`erm repair{env_option(opened.settings.environment)}` lists the revisions that are.",
             )
     if not found:
         return ()
     return interruptible(opened.target, lambda: read_ways(opened.target, opened.project, found))
 
 
-def _only(revisions: tuple[Ways, ...]) -> Ways:
+def _only(revisions: tuple[Ways, ...], env_typed: str) -> Ways:
     if len(revisions) == 1:
         return revisions[0]
     if not revisions:
         raise UsageError("No revision is half done.", effect=NOTHING_CHANGED, cure="There is nothing to repair.")
     names = ", ".join(sorted(each.half_done.revision for each in revisions))
     raise UsageError(
-        f"Several revisions are half done: {names}.", effect=NOTHING_CHANGED, cure="Name one: erm repair REV"
+        f"Several revisions are half done: {names}.",
+        effect=NOTHING_CHANGED,
+        cure=f"Name one: erm repair REV{env_typed}",
     )
 
 
-def _refuse_unless_open(ways: Ways, way: Way, allow_data_loss: bool) -> None:
+def _refuse_unless_open(ways: Ways, way: Way, allow_data_loss: bool, env_typed: str) -> None:
     revision = ways.half_done.revision
     if way.closed is not None:
         open_ways = [f"--{each.action}" for each in ways.ways if each.closed is None]
         raise Refused(
             f"--{way.action} is closed for revision {revision}: {way.closed}.",
             effect=NOTHING_CHANGED,
-            cure=f"`erm repair {revision}` shows the ways that are open: {', '.join(open_ways)}.",
+            cure=f"`erm repair {revision}{env_typed}` shows the ways that are open: {', '.join(open_ways)}.",
         )
     lost = [loss for loss in way.data_loss if loss.rows != 0]
     if lost and not allow_data_loss:
@@ -226,7 +230,7 @@ def _resume(
     opened: Opened, ways: Ways, wait: float | None, accept_environment: bool, progress: Progress, why: Override
 ) -> Outcome:
     """Apply, or roll back, that revision alone."""
-    half = ways.half_done
+    half, env_typed = ways.half_done, env_option(opened.settings.environment)
     # Whether another environment is accepted is asked under the lock, in the words of a repair.
     survey = plan_request(opened, Request(half.direction, half.revision, only=True), accept_environment=True)
     for finding in blocking(survey.plan.findings):
@@ -234,12 +238,12 @@ def _resume(
         raise Refused(
             finding.message,
             effect=NOTHING_CHANGED,
-            cure=f"{finding.help} Or let it pass: erm migrate {mode}--override {finding.rule} --reason TEXT",
+            cure=f"{finding.help} Or let it pass: erm migrate {mode}--override {finding.rule} --reason TEXT{env_typed}",
         )
     if survey.plan.up_to_date:
         raise Refused(
             f"Revision {half.revision} is not the next one any more.",
             effect=NOTHING_CHANGED,
-            cure="Look again: erm repair.",
+            cure=f"Look again: erm repair{env_typed}.",
         )
     return run_plan(opened, survey, wait, accept_environment, progress, (why,), "repair").outcome

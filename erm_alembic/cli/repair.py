@@ -80,13 +80,15 @@ def _confirm(ways: Ways, action: Action, environment: str) -> None:
         UsageError: there is nobody to ask.
         typer.Abort: the answer is no.
     """
+    from erm_alembic.config.env_option import env_option
     from erm_alembic.render.safe import one_line
 
     if not sys.stdin.isatty():
         raise UsageError(
             f"erm repair --{action} asks first, and there is no terminal to answer.",
             effect="Nothing was changed.",
-            cure=f"Look at what it would do (erm repair {ways.half_done.revision}), then add --yes.",
+            cure=f"Look at what it would do (erm repair {ways.half_done.revision}{env_option(environment)}), "
+            "then add --yes.",
         )
     question = f"--{action} of revision {one_line(ways.half_done.revision)} in {one_line(environment)}: do it?"
     typer.confirm(question, abort=True, err=True)

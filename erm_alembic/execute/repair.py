@@ -12,6 +12,7 @@ from typing import Any
 from psycopg2.extensions import cursor as PlainCursor
 
 from erm_alembic.checks.overrides import Override
+from erm_alembic.config.env_option import env_option
 from erm_alembic.errors import Refused
 from erm_alembic.execute.clearing import Clearing
 from erm_alembic.execute.deploy import execute
@@ -160,7 +161,7 @@ class _Repair(Course):
             raise Refused(
                 f"Somebody else has worked on revision {shown.half_done.revision} since it was looked at.",
                 effect="Nothing was changed.",
-                cure="Look again: erm repair.",
+                cure=f"Look again: erm repair{env_option(self.run.survey.plan.environment)}.",
             )
         self.current = self.next_heads = shown.current
 

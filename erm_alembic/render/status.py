@@ -75,7 +75,8 @@ def status_text(status: StatusFacts, *, arguments: tuple[str, ...] = (), paint: 
     if status.unknown:
         names = revisions(status.unknown, "")
         lines.append(f"Unknown  {paint(names, 'bad')}  (recorded in the database, but no file has this revision)")
-        lines.append(f"         erm history restore {one_line(status.unknown[0])}   writes a lost file back")
+        restore = _command("erm", "history", "restore", status.unknown[0], "--env", status.environment)
+        lines.append(f"         {restore}   writes a lost file back")
     if status.deployed_as:
         names = one_line(", ".join(status.deployed_as))
         lines.append(f"Deployed {paint(f'as {names}', 'bad')}: apply needs --accept-environment under this --env")

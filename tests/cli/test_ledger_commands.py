@@ -64,7 +64,7 @@ def test_status_in_words(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> No
         "Heads    d4e5f6\n"
         "Pending  1 revision\n"
         "Unknown  fff  (recorded in the database, but no file has this revision)\n"
-        "         erm history restore fff   writes a lost file back\n"
+        "         erm history restore fff --env prod   writes a lost file back\n"
         "Last     run 7  2025-03-01 12:30:00 UTC  apply done  prod, ann (deployer)@ci-4, erm 0.1.0,"
         " commit 0123456789ab\n",
         "",
