@@ -7,10 +7,13 @@ from erm_alembic.postgres.snapshot.options import open_options
 
 __all__ = ["COLUMNS", "VIEW_COLUMNS"]
 
-# A constraint of its own since PostgreSQL 18, with a name; its text says NOT VALID and NO INHERIT.
+# A constraint of its own since PostgreSQL 18, with a name.
 NAMED_NOT_NULL = """
     CASE WHEN a.attnotnull THEN coalesce(
-        (SELECT 'CONSTRAINT ' || quote_ident(k.conname) || ' ' || pg_get_constraintdef(k.oid) FROM pg_constraint k
+        (SELECT 'CONSTRAINT ' || quote_ident(k.conname) || ' NOT NULL'
+                || CASE WHEN k.connoinherit THEN ' NO INHERIT' ELSE '' END
+                || CASE WHEN k.convalidated THEN '' ELSE ' NOT VALID' END
+           FROM pg_constraint k
           WHERE k.conrelid = a.attrelid AND k.contype = 'n' AND k.conkey[1] = a.attnum), 'NOT NULL') END
 """
 

@@ -41,7 +41,7 @@ APPLY = "; ".join(
 
 # What a reader meets when an object is dropped between its row and its definition.
 VANISHED = (pg.InternalError_, pg.UndefinedTable, pg.UndefinedObject, pg.UndefinedColumn, pg.UndefinedFunction)
-ATTEMPTS = 5
+ATTEMPTS = 10
 
 T = TypeVar("T")
 
