@@ -13,11 +13,12 @@ from erm_alembic.ledger.store import open_ledger
 from erm_alembic.planning.model import Drift, Plan
 from erm_alembic.postgres.foreign_history import read_foreign_history
 from erm_alembic.revisions.facts import RevisionFacts
+from erm_alembic.revisions.sql.layouts import LAYOUTS
 from erm_alembic.target import Target
 
 __all__ = ["foreign_histories"]
 
-TABLES = ("schema_migrations", "erm_schema_migrations")
+TABLES = tuple(dict.fromkeys(layout.table for layout in LAYOUTS))
 
 
 def foreign_histories(target: Target, plan: Plan, pending: Sequence[RevisionFacts]) -> tuple[Drift, ...]:

@@ -7,7 +7,7 @@ from erm_alembic.planning.model import Outcome, Plan, StepOutcome
 from erm_alembic.render.safe import Paint, block, one_line
 from erm_alembic.render.words import counted, duration, revisions
 
-__all__ = ["outcome_lines"]
+__all__ = ["effect_and_cure", "outcome_lines"]
 
 _MARKS = {"done": ("done", "good"), "failed": ("FAILED", "bad"), "not-run": ("not run", "dim")}
 
@@ -42,6 +42,21 @@ def _headline(plan: Plan, outcome: Outcome) -> tuple[str, str]:
     return f"{word} after {took}: {done} {verb} before it.", "bad"
 
 
+def effect_and_cure(outcome: Outcome, paint: Paint) -> list[str]:
+    """What stays of a revision that failed, and what to do about it, as far as each is known.
+
+    Args:
+        outcome: how the run ended.
+        paint: gives colour.
+    """
+    lines: list[str] = []
+    for label, text in (("effect:", outcome.effect), ("cure:  ", outcome.cure)):
+        if text:
+            first, *rest = block(redact(text))
+            lines += [f"{paint(label, 'strong')} {first}", *(f"{'':{len(label)}} {line}" for line in rest)]
+    return lines
+
+
 def outcome_lines(plan: Plan, outcome: Outcome, paint: Paint) -> list[str]:
     """The lines that say how a run ended: one for the whole, one a step, where the database stands now.
 
@@ -58,8 +73,7 @@ def outcome_lines(plan: Plan, outcome: Outcome, paint: Paint) -> list[str]:
     shown = any(step.error for step in outcome.steps)
     if outcome.error and not shown:
         lines += [f"  {line}" for line in block(redact(outcome.error))]
-    for label, text in (("effect:", outcome.effect), ("cure:  ", outcome.cure)):
-        lines += [f"{paint(label, 'strong')} {line}" for line in block(redact(text or ""))[:1] if line]
+    lines += effect_and_cure(outcome, paint)
     if outcome.result == "refused":
         return lines
     return [*lines, f"The database is now at {revisions(outcome.current, 'base: no revision is recorded')}."]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from erm_alembic.config.redaction import redact
 from erm_alembic.postgres.text.literals import without_literals
 from erm_alembic.render.json import SCHEMA_VERSION, dump, plain_value
+from erm_alembic.render.outcome import effect_and_cure
 from erm_alembic.render.safe import Paint, block, clip, one_line, plain
 from erm_alembic.render.status import half_done_facts
 from erm_alembic.render.words import counted, duration, revisions
@@ -186,8 +187,7 @@ def repaired_text(repaired: RepairFacts, *, paint: Paint = plain) -> str:
         lines = [paint(f"{word}: revision {revision} is half done yet ({took}).", "bad")]
         lines += [f"  {line}" for line in block(redact(outcome.error or ""))]
     lines += [f"  passed over  {one_line(redact(each))}" for each in repaired.passed_over]
-    for label, text in (("effect:", outcome.effect), ("cure:  ", outcome.cure)):
-        lines += [f"{paint(label, 'strong')} {line}" for line in block(redact(text or "")) if line]
+    lines += effect_and_cure(outcome, paint)
     where = revisions(outcome.current, "base: no revision is recorded")
     return "\n".join([*lines, f"The database is now at {where}."]) + "\n"
 

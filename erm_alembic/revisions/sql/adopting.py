@@ -116,11 +116,7 @@ def write_adoption(project: AlembicProject, adoption: Adoption) -> None:
     with project.entered():
         for folder in {file.path.parent for file in adoption.files}:
             folder.mkdir(parents=True, exist_ok=True)
-
-        def proven() -> None:
-            project.scripts()
-
-        write_all(adoption.files, proven)
+        write_all(adoption.files, project.scripts)
 
 
 def _folder(scripts: ScriptDirectory, source: SourceDirectory, wanted: Path | None, called_from: Path) -> Path:

@@ -18,10 +18,11 @@ from typing import Any
 from erm_alembic.errors import ProjectError, UsageError
 from erm_alembic.revisions.sql.sql_scripts import HALF, ScriptError, parse, read, tokenize
 
-__all__ = ["LAYOUTS", "Layout", "SourceDirectory", "SourceMigration", "read_directory"]
+__all__ = ["GO_ERM_TABLE", "LAYOUTS", "Layout", "SourceDirectory", "SourceMigration", "read_directory"]
 
 LONGEST_ID = 32  # characters: what Alembic's version table keeps
 NOTHING_WRITTEN = "Nothing was imported."
+GO_ERM_TABLE = "erm_schema_migrations"
 
 GOLANG = re.compile(r"([0-9]+)_(.*)\.(up|down)\.sql", re.DOTALL)
 NUMBERED = re.compile(r"([0-9]+)_?(.*)\.sql", re.DOTALL)
@@ -124,7 +125,7 @@ def _has_halves(path: Path) -> bool:
 LAYOUTS: tuple[Layout, ...] = (
     Layout("golang-migrate", "schema_migrations", _golang_migrate, int),
     Layout("dbmate", "schema_migrations", _dbmate),
-    Layout("erm", "erm_schema_migrations", _go_erm),
+    Layout("erm", GO_ERM_TABLE, _go_erm),
 )
 
 

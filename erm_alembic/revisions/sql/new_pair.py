@@ -103,12 +103,8 @@ def create_pair(
         runner = Path(scripts.dir) / RUNNER
         if not runner.exists():
             files.insert(0, NewFile(runner, runner_source()))
-        write_all(files, lambda: _proven(project))
+        write_all(files, project.scripts)
         return pair
-
-
-def _proven(project: AlembicProject) -> None:
-    project.scripts()
 
 
 def _parent(scripts: ScriptDirectory, head: str | None) -> Script | None:

@@ -9,12 +9,11 @@ from typing import Any
 
 from erm_alembic.errors import Refused
 from erm_alembic.postgres.foreign_history import ForeignHistory, ForeignRow, read_foreign_history
-from erm_alembic.revisions.sql.layouts import SourceDirectory, SourceMigration
+from erm_alembic.revisions.sql.layouts import GO_ERM_TABLE, SourceDirectory, SourceMigration
 
 __all__ = ["Applied", "TakenOver", "taken_over"]
 
 NOTHING_CHANGED = "Nothing was changed."
-GO_ERM_TABLE = "erm_schema_migrations"
 DIGESTS = {32: "md5", 40: "sha1", 64: "sha256"}
 
 

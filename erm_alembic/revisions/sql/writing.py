@@ -27,7 +27,7 @@ class NewFile:
     content: bytes
 
 
-def write_all(files: Sequence[NewFile], proven: Callable[[], None]) -> None:
+def write_all(files: Sequence[NewFile], proven: Callable[[], object]) -> None:
     """Write files in their order; take back those that were written when one of them, or the proof, fails.
 
     Args:
