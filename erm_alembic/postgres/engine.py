@@ -190,7 +190,7 @@ class PoolKeeper:
             held = self._held.get(id(dbapi))
             if held is None:
                 # Closing it would end the parent's session: it is forgotten, as SQLAlchemy's guide to forking has it.
-                entry.dbapi_connection = fairy.dbapi_connection = None  # type: ignore[misc]
+                entry.dbapi_connection = fairy.dbapi_connection = None  # type: ignore[misc]  # a property
                 raise exc.DisconnectionError("The connection belongs to the parent process.")
             now = self._clock()
             if dbapi.closed or self._is_old(held, now):

@@ -107,7 +107,7 @@ def all_or_nothing(scripts: ScriptDirectory) -> Iterator[None]:
         begun.append(path)
         write(src, dest, **arguments)
 
-    scripts._generate_template = noting  # type: ignore[method-assign]
+    scripts._generate_template = noting  # type: ignore[method-assign]  # this one's own
     try:
         yield
     except BaseException as error:
