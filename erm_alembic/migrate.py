@@ -1,6 +1,6 @@
 """The pipeline, on one screen: what `erm migrate` does, for Python callers too.
 
-settings -> target -> project -> plan (recorded) -> drift -> checks -> execute
+settings -> target -> project -> plan (recorded) -> rehearsal -> drift -> checks -> execute
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from erm_alembic.planning.request import Request
 from erm_alembic.planning.surroundings import look_around
 from erm_alembic.revisions.project import AlembicOptions
 from erm_alembic.revisions.source.exemption import exempt_ids
+from erm_alembic.shadow.when import Wish
 
 if TYPE_CHECKING:
     from erm_alembic.execute.progress import Progress
@@ -55,6 +56,7 @@ def plan(
     config: Path | None = None,
     to: str = "heads",
     accept_environment: bool = False,
+    rehearse: bool | None = None,
     options: AlembicOptions | None = None,
 ) -> Plan:
     """Compute what apply would do. Nothing is written.
@@ -64,6 +66,7 @@ def plan(
         config: the path of erm.yaml; None looks for it from the working directory up.
         to: the revision to reach: `heads`, `branch@head`, `+N` or an id.
         accept_environment: whether a database that was deployed under another environment is accepted.
+        rehearse: whether the plan is tried out in a shadow; None does, unless `shadow.rehearse` is false.
         options: Alembic's own options for env.py.
 
     Raises:
@@ -76,7 +79,8 @@ def plan(
         (['3a1f5c0e7b21', '8c4d2e91f6a0'], False)
     """
     opened = open_project(env, config, options)
-    return plan_request(opened, Request("upgrade", to), accept_environment=accept_environment).plan
+    wish = Wish("plan", rehearse)
+    return plan_request(opened, Request("upgrade", to), accept_environment=accept_environment, wish=wish).plan
 
 
 def plan_rollback(
@@ -86,6 +90,7 @@ def plan_rollback(
     to: str | None = None,
     steps: int = 1,
     accept_environment: bool = False,
+    rehearse: bool | None = None,
     options: AlembicOptions | None = None,
 ) -> Plan:
     """Compute what rollback would do, and what it would lose. Nothing is written.
@@ -96,6 +101,7 @@ def plan_rollback(
         to: what shall remain: `base` or a revision id; None takes back `steps` revisions.
         steps: how many of the most recent revisions to take back.
         accept_environment: whether a database that was deployed under another environment is accepted.
+        rehearse: whether the plan is tried out in a shadow; None does, unless `shadow.rehearse` is false.
         options: Alembic's own options for env.py.
 
     Raises:
@@ -109,7 +115,8 @@ def plan_rollback(
         ['8c4d2e91f6a0']
     """
     opened = open_project(env, config, options)
-    return plan_request(opened, Request("downgrade", to, steps), accept_environment=accept_environment).plan
+    request, wish = Request("downgrade", to, steps), Wish("plan", rehearse)
+    return plan_request(opened, request, accept_environment=accept_environment, wish=wish).plan
 
 
 def apply(
@@ -121,6 +128,7 @@ def apply(
     overrides: tuple[Override, ...] = (),
     accept_environment: bool = False,
     progress: Progress | None = None,
+    rehearse: bool | None = None,
     options: AlembicOptions | None = None,
 ) -> Result:
     """Plan, and run the plan unless something objects.
@@ -133,6 +141,8 @@ def apply(
         overrides: rules that may pass this once, each with its reason.
         accept_environment: whether a database that was deployed under another environment is accepted.
         progress: told what happens.
+        rehearse: whether the plan is tried out in a shadow; None does unless this is `dev`, the
+            database is empty, or `shadow.rehearse` is false.
         options: Alembic's own options for env.py.
 
     Raises:
@@ -146,7 +156,8 @@ def apply(
     """
     overrides = verify_overrides(overrides)
     opened = open_project(env, config, options, to_write=True)
-    planned = plan_request(opened, Request("upgrade", to), overrides, accept_environment=accept_environment)
+    request, wish = Request("upgrade", to), Wish("run", rehearse)
+    planned = plan_request(opened, request, overrides, accept_environment=accept_environment, wish=wish)
     return run_plan(opened, planned, wait, accept_environment, progress, overrides)
 
 
@@ -161,6 +172,7 @@ def rollback(
     overrides: tuple[Override, ...] = (),
     accept_environment: bool = False,
     progress: Progress | None = None,
+    rehearse: bool | None = None,
     options: AlembicOptions | None = None,
 ) -> Result:
     """Plan the way down, and run it unless something objects.
@@ -175,6 +187,8 @@ def rollback(
         overrides: rules that may pass this once, each with its reason.
         accept_environment: whether a database that was deployed under another environment is accepted.
         progress: told what happens.
+        rehearse: whether the plan is tried out in a shadow; None does unless this is `dev`, the
+            database is empty, or `shadow.rehearse` is false.
         options: Alembic's own options for env.py.
 
     Raises:
@@ -191,22 +205,31 @@ def rollback(
         overrides = (*overrides, Override("data-loss", "--allow-data-loss"))
     overrides = verify_overrides(overrides)
     opened = open_project(env, config, options, to_write=True)
-    planned = plan_request(opened, Request("downgrade", to, steps), overrides, accept_environment=accept_environment)
+    request, wish = Request("downgrade", to, steps), Wish("run", rehearse)
+    planned = plan_request(opened, request, overrides, accept_environment=accept_environment, wish=wish)
     return run_plan(opened, planned, wait, accept_environment, progress, overrides)
 
 
 def plan_request(
-    opened: Opened, request: Request, overrides: tuple[Override, ...] = (), *, accept_environment: bool = False
+    opened: Opened,
+    request: Request,
+    overrides: tuple[Override, ...] = (),
+    *,
+    accept_environment: bool = False,
+    wish: Wish | None = None,
 ) -> Survey:
-    """Plan, look for drift, and let every check have its say.
+    """Plan, rehearse, look for drift, and let every check have its say.
 
     Args:
         opened: what the command works on.
         request: what is asked for.
         overrides: rules that may pass this once.
         accept_environment: whether a database that was deployed under another environment is accepted.
+        wish: what a rehearsal is wanted for; None for none.
     """
     survey = interruptible(opened.target, lambda: build_plan(opened.target, opened.project, request))
+    if survey.plan.steps and wish is not None:
+        survey = _rehearsed(opened, survey, wish)
     drift = (
         *missing_revisions(survey.unknown, survey.ledger),
         *lost_versions(survey.lost, survey.parents() if survey.lost else {}),
@@ -227,6 +250,13 @@ def plan_request(
     findings = override_findings(said, overrides)
     judged = replace(drifted, findings=findings, ignored=ignored, exempted=exempted(context), overrides=overrides)
     return replace(survey, plan=judged)
+
+
+def _rehearsed(opened: Opened, survey: Survey, wish: Wish) -> Survey:
+    # Most plans find nothing pending, and do without what rehearses.
+    from erm_alembic.shadow.rehearsed_plan import with_rehearsal
+
+    return interruptible(opened.target, lambda: with_rehearsal(opened.target, opened.project, survey, wish))
 
 
 def run_plan(

@@ -40,6 +40,8 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in list(os.environ):
         if name.startswith(("ERM_", "PG")) and name not in KEPT:
             del os.environ[name]
+    # A rehearsal takes a second: the tests that are about one ask for it.
+    os.environ["ERM_NO_SHADOW"] = "1"
     config.stash[_home] = Path(tempfile.mkdtemp(prefix="erm-home-"))
     os.environ["HOME"] = str(config.stash[_home])
 

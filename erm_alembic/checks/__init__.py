@@ -9,6 +9,7 @@ from typing import cast
 from erm_alembic.checks import (
     data_and_schema_change,
     data_loss,
+    drop_of_mapped_column,
     edited_revision,
     enum_value_used_at_once,
     foreign_history,
@@ -62,6 +63,7 @@ CHECKS: tuple[Check, ...] = (
     data_loss.CHECK,
     off_the_current_heads.CHECK,
     squawk.CHECK,
+    drop_of_mapped_column.CHECK,
     work_after_exclusive_lock.CHECK,
     data_and_schema_change.CHECK,
     mixed_autocommit_block.CHECK,

@@ -20,6 +20,7 @@ from erm_alembic.cli.options import (
     Format,
     FormatOption,
     ReasonOption,
+    RehearseOption,
     SectionOption,
     TagOption,
     VerboseOption,
@@ -72,6 +73,7 @@ class Request:
     override: tuple[str, ...]
     reason: tuple[str, ...]
     accept_environment: bool
+    rehearse: bool | None
     x: tuple[str, ...]
     name: str
     tag: str | None
@@ -88,6 +90,8 @@ class Request:
         options = {"--to": self.to, "--steps": self.steps, "--wait": self.wait}
         given = [(name, str(value)) for name, value in options.items() if value is not None]
         flags = ("--accept-environment",) if self.accept_environment else ()
+        if self.rehearse is not None:
+            flags = (*flags, "--rehearse" if self.rehearse else "--no-rehearse")
         reached = typed_again(self.config, self.x, self.name, self.tag)
         return (*(word for pair in given for word in pair), *reached, *flags)
 
@@ -177,6 +181,7 @@ def _plan(request: Request) -> Plan:
     from erm_alembic import migrate as pipeline
 
     options = _options(request)
+    rehearse = False if request.sql else request.rehearse  # a script shows nothing of it
     with console.stdout_reserved():
         if request.mode is Mode.rollback:
             return pipeline.plan_rollback(
@@ -185,6 +190,7 @@ def _plan(request: Request) -> Plan:
                 to=request.to,
                 steps=request.steps or 1,
                 accept_environment=request.accept_environment,
+                rehearse=rehearse,
                 options=options,
             )
         return pipeline.plan(
@@ -192,6 +198,7 @@ def _plan(request: Request) -> Plan:
             config=request.config,
             to=request.to or "heads",
             accept_environment=request.accept_environment,
+            rehearse=rehearse,
             options=options,
         )
 
@@ -213,6 +220,7 @@ def _execute(request: Request) -> Result:
                 allow_data_loss=request.allow_data_loss,
                 overrides=overrides,
                 accept_environment=request.accept_environment,
+                rehearse=request.rehearse,
                 progress=shown,
                 options=options,
             )
@@ -223,6 +231,7 @@ def _execute(request: Request) -> Result:
             wait=wait,
             overrides=overrides,
             accept_environment=request.accept_environment,
+            rehearse=request.rehearse,
             progress=shown,
             options=options,
         )
@@ -291,6 +300,7 @@ def migrate(
     ] = None,
     reason: ReasonOption = None,
     accept_environment: AcceptEnvironmentOption = False,
+    rehearse: RehearseOption = None,
     x: XOption = None,
     name: SectionOption = "alembic",
     tag: TagOption = None,
@@ -315,6 +325,7 @@ def migrate(
         override=tuple(override or ()),
         reason=tuple(reason or ()),
         accept_environment=accept_environment,
+        rehearse=rehearse,
         x=tuple(x or ()),
         name=name,
         tag=tag,

@@ -193,6 +193,13 @@ AcceptEnvironmentOption = Annotated[
     bool,
     typer.Option("--accept-environment", help="Deploy a database that was first deployed as another --env."),
 ]
+RehearseOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--rehearse/--no-rehearse",
+        help="Try the plan out in a shadow. Default: yes, but for apply and rollback not in dev or an empty database.",
+    ),
+]
 ReasonOption = Annotated[
     list[str] | None, typer.Option("--reason", metavar="TEXT", help="Why; it is kept in the ledger.")
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from erm_alembic.config.env_option import env_option
 from erm_alembic.errors import UsageError
@@ -53,7 +53,9 @@ class Survey:
         scripts: the revision graph; loaded, unless nothing is pending and that was known without it.
         known: what was known of the graph without loading it.
         lost: what the ledger saw applied to a database that has tables and records no revision.
+        metadata: the models' metadata, as env.py gives it.
         to_send: by revision, the statements of which it is known that there is nothing more to it.
+        empty: whether the database records no revision, and has no tables either.
     """
 
     plan: Plan
@@ -66,6 +68,8 @@ class Survey:
     known: KnownGraph | None = None
     lost: tuple[str, ...] = ()
     to_send: Mapping[str, tuple[RecordedStatement, ...]] = field(default_factory=dict)
+    metadata: Any = field(default=None, repr=False)
+    empty: bool = False
 
     def parents(self) -> Mapping[str, tuple[str, ...]]:
         """What each revision of the project builds or depends on."""
@@ -276,6 +280,8 @@ def build_plan(
         surveyor.known,
         lost,
         recorded.to_send,
+        metadata=recorded.metadata,
+        empty=not (recorded.current or recorded.populated),
     )
 
 

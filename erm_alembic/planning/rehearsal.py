@@ -122,11 +122,12 @@ class FailedRevision:
         path: its file, relative to the project directory, or the SQL script of it.
         line: the line that sent what failed; None when it is not known.
         error: what the server or the revision said, without values.
-        depends_on_data: whether it may fail for the shadow's lack of the target's rows only.
+        only_there: why it may fail in the shadow only, which has no rows and reaches nothing else; None when nothing
+            hints at that.
     """
 
     revision: str
     path: str
     line: int | None
     error: str
-    depends_on_data: bool = False
+    only_there: str | None = None

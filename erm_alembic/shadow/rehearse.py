@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["rehearse"]
 
 PLACE = re.compile(r"(?P<path>.*?):(?P<line>\d+)(?::\d+)?", re.DOTALL)
+NO_ROWS = "the shadow has none of the target's rows"
 # The classes of SQLSTATE of what rows may be the reason for: values, constraints, what a function raises.
 ABOUT_ROWS = ("22", "23", "P0")
 
@@ -195,7 +196,7 @@ def _failure(revision: str, place: str, error: BaseException, seen: tuple[SeenSt
         depends = (cause.pgcode or "").startswith(ABOUT_ROWS)
     else:  # what a revision makes of rows that the shadow does not have
         depends = any((statement_kinds(each.sql) or {""}) <= READS for each in seen)
-    return FailedRevision(revision, path, line, failure_words(error), depends)
+    return FailedRevision(revision, path, line, failure_words(error), NO_ROWS if depends else None)
 
 
 def _connect(url: str) -> Any:

@@ -107,7 +107,8 @@ def _order(step: Step) -> dict[str, Any]:
 
 def _heard(events: Sequence[Mapping[str, Any]], shadow: Shadow, notes: tuple[str, ...]) -> _Heard:
     steps: list[Rehearsed] = []
-    version, failed, refused = "", None, []
+    version, failed = "", None
+    refused: list[str] = []
     for event in events:
         told = {name: value for name, value in event.items() if name != "event"}
         if event["event"] == "server":
@@ -116,6 +117,8 @@ def _heard(events: Sequence[Mapping[str, Any]], shadow: Shadow, notes: tuple[str
             steps.append(rehearsed_from_json(told))
         elif event["event"] == "failed":
             failed = failure_from_json(told)
+            if refused and failed.only_there is None:
+                failed = replace(failed, only_there="it was not let connect to anything but the shadow")
         elif event["event"] == "refused":
             refused.append(f"A connection to {told['place']} was refused in the shadow.")
     every = (*notes, *dict.fromkeys(refused))

@@ -74,7 +74,8 @@ def test_verbose_progress_has_every_statement(monkeypatch: pytest.MonkeyPatch, c
 def test_apply_hands_everything_on(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     """Every option of apply reaches the pipeline in its own type."""
     pipeline = install(monkeypatch, FakePipeline())
-    typed = "--env prod --to a1 --wait 5m --accept-environment -x a=1 -x b=2 --name two --tag t --config c.yaml"
+    typed = "--env prod --to a1 --wait 5m --accept-environment --no-rehearse -x a=1 -x b=2"
+    typed += " --name two --tag t --config c.yaml"
     code, _, _ = erm(capsys, "migrate", *typed.split(), "--override", "r1", "--override", "r2", "--reason", "why")
     [(function, args, kwargs)] = pipeline.calls
     kwargs.pop("progress")
@@ -85,6 +86,7 @@ def test_apply_hands_everything_on(monkeypatch: pytest.MonkeyPatch, capsys: Capt
         "wait": 300.0,
         "overrides": (Override("r1", "why"), Override("r2", "why")),
         "accept_environment": True,
+        "rehearse": False,
         "options": AlembicOptions(x=("a=1", "b=2"), name="two", tag="t"),
     }
 
