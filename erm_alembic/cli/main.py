@@ -61,6 +61,7 @@ class LazyCommand:
 COMMANDS: tuple[LazyCommand, ...] = (
     LazyCommand("migrate", "Plan, apply or roll back the project's revisions.", "erm_alembic.cli.migrate"),
     LazyCommand("status", "Show where a database stands.", "erm_alembic.cli.status"),
+    LazyCommand("drift", "Show where database, history and models differ.", "erm_alembic.cli.drift"),
     LazyCommand("repair", "Show what is half done; go on with it or take it back.", "erm_alembic.cli.repair"),
     LazyCommand("history", "Show what was run on a database; restore a lost revision.", "erm_alembic.cli.history"),
     LazyCommand("init", "Start an Alembic project that erm runs.", "erm_alembic.cli.init"),

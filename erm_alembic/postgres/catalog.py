@@ -19,6 +19,7 @@ __all__ = [
     "relation_names",
     "reserved_words",
     "schema_names",
+    "session_role",
     "spreading_relations",
     "tables_of",
     "touched_relations",
@@ -198,6 +199,12 @@ def has_tables(cursor: Any, schema: str | None, beside: str) -> bool:
     """
     cursor.execute(TABLES_BESIDE, [schema, beside])
     return bool(cursor.fetchone()[0])
+
+
+def session_role(cursor: Any) -> str:
+    """The role that a session has logged in as, quoted where it must be."""
+    cursor.execute("SELECT pg_catalog.quote_ident(session_user)")
+    return str(cursor.fetchone()[0])
 
 
 def spreading_relations(cursor: Any) -> frozenset[str]:

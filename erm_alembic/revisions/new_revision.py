@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError, rev_id
@@ -21,8 +23,11 @@ def create_revision(
     head: str | None = None,
     splice: bool = False,
     version_path: Path | None = None,
+    upgrades: str | None = None,
+    downgrades: str | None = None,
+    imports: str = "",
 ) -> Path:
-    """Create the file of a new, empty revision.
+    """Create the file of a new revision: an empty one, or one with what it is to do.
 
     Args:
         project: the project that it belongs to.
@@ -30,6 +35,9 @@ def create_revision(
         head: the revision, label or `LABEL@head` to build on; the only head where None.
         splice: allow `head` to be a revision that is not a head, which starts a branch.
         version_path: the version location to write to, where the project has several.
+        upgrades: the code of upgrade(), indented from its second line on.
+        downgrades: the code of downgrade(), likewise.
+        imports: what that code imports.
 
     Returns:
         The new file.
@@ -56,12 +64,23 @@ def create_revision(
         scripts.messaging_opts = {"quiet": True}
         location = chosen_location(scripts, version_path, called_from)
         with all_or_nothing(scripts):
-            return _written(scripts, message, head, splice, location)
+            code = {"upgrades": upgrades, "downgrades": downgrades, "imports": imports}
+            body = code if upgrades is not None else {}
+            return _written(scripts, message, head, splice, location, body)
 
 
-def _written(scripts: ScriptDirectory, message: str, head: str | None, splice: bool, location: str | None) -> Path:
+def _written(
+    scripts: ScriptDirectory,
+    message: str,
+    head: str | None,
+    splice: bool,
+    location: str | None,
+    body: Mapping[str, Any],
+) -> Path:
     try:
-        script = scripts.generate_revision(rev_id(), message, head=head or "head", splice=splice, version_path=location)
+        script = scripts.generate_revision(
+            rev_id(), message, head=head or "head", splice=splice, version_path=location, **body
+        )
     except CommandError as error:
         raise UsageError(
             f"The revision could not be written: {error}.",

@@ -1,0 +1,209 @@
+"""`erm drift`: where the database, its history and the models differ, and the two ways out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from erm_alembic.cli import console
+from erm_alembic.cli.options import (
+    ConfigOption,
+    EnvironmentOption,
+    Format,
+    FormatOption,
+    HeadOption,
+    SectionOption,
+    TagOption,
+    VerboseOption,
+    VersionPathOption,
+    XOption,
+    complete_environments,
+    typed_again,
+)
+from erm_alembic.errors import UsageError
+from erm_alembic.render.safe import one_line
+
+if TYPE_CHECKING:
+    from erm_alembic.comparing import Adopted, DriftReport
+
+__all__ = ["Fix", "Source", "drift", "register"]
+
+EXAMPLES = """\b
+Examples:
+  erm drift --env prod
+  erm drift --env prod --source database --format json
+  erm drift --env prod --against staging
+  erm drift --env prod --fix revert --output revert.sql
+  erm drift --env prod --fix adopt
+"""
+
+
+class Source(StrEnum):
+    """What is compared."""
+
+    history = "history"
+    database = "database"
+    models = "models"
+
+
+class Fix(StrEnum):
+    """The ways out of drift."""
+
+    revert = "revert"
+    adopt = "adopt"
+
+
+def drift(
+    env: EnvironmentOption = None,
+    source: Annotated[
+        list[Source] | None, typer.Option("--source", help="Compare only this; may be repeated. Default: all three.")
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            "--against",
+            metavar="NAME",
+            help="Compare with the database of another profile, whose schema is expected.",
+            autocompletion=complete_environments,
+        ),
+    ] = None,
+    fix: Annotated[
+        Fix | None,
+        typer.Option("--fix", help="revert: write SQL that takes it back. adopt: write a revision that takes it over."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="Write the SQL of --fix revert into a new file.")
+    ] = None,
+    message: Annotated[
+        str | None, typer.Option("-m", "--message", metavar="TEXT", help="The message of the revision of --fix adopt.")
+    ] = None,
+    head: HeadOption = None,
+    version_path: VersionPathOption = None,
+    format_: FormatOption = Format.text,
+    x: XOption = None,
+    name: SectionOption = "alembic",
+    tag: TagOption = None,
+    config: ConfigOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Look for drift: recorded revisions against files, database against revisions, models against revisions.
+
+    Exit codes: 0 none; 1 there is some, or it could not be told; 2 bad usage or configuration.
+    """
+    _check_combination(source, against, fix, output, message, head, version_path, format_)
+    from erm_alembic import comparing
+
+    options = comparing.AlembicOptions(x=tuple(x or ()), name=name, tag=tag)
+    asked = {Source.database} if fix is not None else set(source or Source)
+    sources = tuple(each for each in comparing.SOURCES if each in asked)
+    with console.stdout_reserved():
+        if against is not None:
+            report = comparing.drift_against(env, against, config=config, options=options)
+        else:
+            report = comparing.drift(env, config=config, sources=sources, options=options)
+    for note in report.notes:
+        console.note(note)
+    for comparison in report.comparisons:
+        if comparison.verdict == "unknown":
+            console.note(f"Drift of the {comparison.source} is not known: {comparison.reason}")
+    if fix is Fix.revert:
+        raise typer.Exit(_revert(report, output))
+    if fix is Fix.adopt:
+        with console.stdout_reserved():
+            adoption = comparing.adopt(
+                report, message=message, config=config, head=head, version_path=version_path, options=options
+            )
+        raise typer.Exit(_adopted(adoption))
+    from erm_alembic.render.drift import drift_json, drift_text
+
+    if format_ is Format.json:
+        console.write(drift_json(report))
+    else:
+        again = typed_again(config, x, name, tag)
+        console.write(drift_text(report, arguments=again, paint=console.painter(sys.stdout)))
+    raise typer.Exit(0 if report.agrees else 1)
+
+
+def _revert(report: DriftReport, output: Path | None) -> int:
+    from erm_alembic.comparing import revert_sql
+
+    text = revert_sql(report)
+    if report.agrees:
+        console.note("There is no drift of the database to take back.")
+        return 0
+    if output is None:
+        console.write_file(text)
+        return 0
+    try:
+        descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise UsageError(
+            f"{output} cannot be written: {error.strerror}.",
+            effect="No SQL was written, and nothing was changed.",
+            cure="Name a file that is not there yet, in a folder that takes one.",
+        ) from error
+    console.write(f"{one_line(str(output))}\n")
+    console.note("Read it before you run it; `erm drift` shows afterwards whether anything is left.")
+    return 0
+
+
+def _adopted(adoption: Adopted) -> int:
+    for each in adoption.left:
+        console.note(f"Left out, because it belongs to an environment: {one_line(each)}")
+    if adoption.path is None:
+        console.note("There is no drift of the database that a revision could take over.")
+        return 0
+    here = Path.cwd()
+    path = adoption.path
+    console.write(f"{one_line(str(path.relative_to(here) if path.is_relative_to(here) else path))}\n")
+    console.note("Read it before you apply it. Where the change is there already, it passes and changes nothing.")
+    return 0
+
+
+def _check_combination(
+    source: list[Source] | None,
+    against: str | None,
+    fix: Fix | None,
+    output: Path | None,
+    message: str | None,
+    head: str | None,
+    version_path: Path | None,
+    format_: Format,
+) -> None:
+    """Refuse options that contradict each other, before anything is connected to.
+
+    Raises:
+        UsageError: they do.
+    """
+    database_only = not source or set(source) == {Source.database}
+    if against is not None and not database_only:
+        raise _refuse(
+            "--against compares two databases; neither files nor models are looked at.", "Leave out --source."
+        )
+    if fix is not None and not database_only:
+        raise _refuse("--fix is about drift of the database.", "Leave out --source; `erm gen` carries model changes.")
+    if fix is not None and format_ is Format.json:
+        raise _refuse(f"--fix {fix.value} writes a file, and --format json prints JSON.", "Give one of them.")
+    if fix is Fix.adopt and against is not None:
+        raise _refuse("A revision takes over what one database has beyond its history.", "Leave out --against.")
+    if output is not None and fix is not Fix.revert:
+        raise _refuse("--output names the file of --fix revert.", "Add --fix revert, or leave it out.")
+    for option, value in (("--message", message), ("--head", head), ("--version-path", version_path)):
+        if value is not None and fix is not Fix.adopt:
+            raise _refuse(f"{option} is for the revision of --fix adopt.", f"Add --fix adopt, or leave out {option}.")
+
+
+def _refuse(what: str, cure: str) -> UsageError:
+    return UsageError(what, effect="Nothing was compared.", cure=cure)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `erm`."""
+    app.command("drift", epilog=EXAMPLES)(drift)

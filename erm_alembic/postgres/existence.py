@@ -1,0 +1,69 @@
+"""SQL conditions that tell whether an object is there, for statements that pass where their work is done already."""
+
+from __future__ import annotations
+
+__all__ = ["attribute_exists", "constraint_exists", "relation_is", "sql_literal", "type_missing"]
+
+
+def sql_literal(text: str) -> str:
+    r"""A text as an SQL literal, whatever `standard_conforming_strings` is.
+
+    Args:
+        text: the text.
+
+    Example:
+        >>> sql_literal("it's"), sql_literal("a\\b")
+        ("'it''s'", " E'a\\\\b'")
+    """
+    quoted = text.replace("'", "''")
+    return f" E'{quoted}'".replace("\\", "\\\\") if "\\" in text else f"'{quoted}'"
+
+
+def attribute_exists(relation: str, attribute: str, further: str = "") -> str:
+    """Whether a table has a column, or a composite type an attribute.
+
+    Args:
+        relation: its name with its schema, quoted where it must be.
+        attribute: the column, likewise.
+        further: what must hold of it besides.
+    """
+    return (
+        f"EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE attrelid = {sql_literal(relation)}::regclass"
+        f" AND NOT attisdropped AND pg_catalog.quote_ident(attname) = {sql_literal(attribute)}{further})"
+    )
+
+
+def constraint_exists(owner: str, constraint: str, *, of_domain: bool = False) -> str:
+    """Whether a table, or a domain, has a constraint.
+
+    Args:
+        owner: its name with its schema, quoted where it must be.
+        constraint: the constraint, likewise.
+        of_domain: whether it is a domain's.
+    """
+    whose = f"contypid = {sql_literal(owner)}::regtype" if of_domain else f"conrelid = {sql_literal(owner)}::regclass"
+    return (
+        f"EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE {whose}"
+        f" AND pg_catalog.quote_ident(conname) = {sql_literal(constraint)})"
+    )
+
+
+def relation_is(name: str, *relkinds: str) -> str:
+    """Whether there is a relation of a name and of certain kinds; of any kind where none is named.
+
+    Args:
+        name: its name with its schema, quoted where it must be.
+        relkinds: the letters of `relkind`.
+    """
+    kinds = ", ".join(f"'{kind}'" for kind in relkinds)
+    of_kind = f" AND relkind IN ({kinds})" if relkinds else ""
+    return f"EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass({sql_literal(name)}){of_kind})"
+
+
+def type_missing(name: str) -> str:
+    """Whether there is no type of a name.
+
+    Args:
+        name: its name with its schema, quoted where it must be.
+    """
+    return f"pg_catalog.to_regtype({sql_literal(name)}) IS NULL"

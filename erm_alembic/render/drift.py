@@ -1,0 +1,156 @@
+"""What `erm drift` found, as text and as JSON."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from itertools import groupby
+from typing import Protocol
+
+from erm_alembic.config.redaction import redact
+from erm_alembic.planning.comparison import Comparison, LeftOut
+from erm_alembic.planning.model import Drift
+from erm_alembic.render.json import SCHEMA_VERSION, dump, plain_value
+from erm_alembic.render.safe import Paint, block, one_line, plain
+from erm_alembic.render.words import counted, revisions
+
+__all__ = ["DriftFacts", "drift_json", "drift_lines", "drift_text"]
+
+OF: Mapping[str, str] = {
+    "history": "The recorded history against the files",
+    "database": "The database against what its revisions make",
+    "models": "The models against what all revisions make",
+}
+
+
+class DriftFacts(Protocol):
+    """What `erm_alembic.comparing` returns; render/ stands below it and knows its shape."""
+
+    @property
+    def environment(self) -> str: ...
+    @property
+    def against(self) -> str | None: ...
+    @property
+    def database_url(self) -> str: ...
+    @property
+    def server_version(self) -> str: ...
+    @property
+    def current(self) -> tuple[str, ...]: ...
+    @property
+    def drift(self) -> tuple[Drift, ...]: ...
+    @property
+    def comparisons(self) -> tuple[Comparison, ...]: ...
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]: ...
+    @property
+    def unused(self) -> tuple[str, ...]: ...
+    @property
+    def agrees(self) -> bool: ...
+
+
+def drift_text(facts: DriftFacts, *, arguments: tuple[str, ...] = (), paint: Paint = plain) -> str:
+    """Each comparison with its differences, and both ways out.
+
+    Args:
+        facts: what was found.
+        arguments: what was typed and belongs into the next command too, such as `-x`.
+        paint: gives colour; none by default.
+    """
+    target = (
+        f"{one_line(facts.environment)}  {one_line(facts.database_url)}  (PostgreSQL {one_line(facts.server_version)})"
+    )
+    lines = [f"Target   {paint(target, 'strong')}"]
+    if facts.against is None:
+        lines.append(f"Current  {revisions(facts.current, 'none: no revision is recorded')}")
+    else:
+        lines.append(f"Against  {one_line(facts.against)}, whose schema is expected")
+    for comparison in facts.comparisons:
+        lines += ["", *_comparison(comparison, facts, paint)]
+    if facts.left_out:
+        lines += ["", "Left out by drift.ignore:"]
+        lines += [f"  {one_line(each.item)}: {counted(each.count, 'difference')}" for each in facts.left_out]
+    if facts.unused:
+        lines += ["", "Items of drift.ignore that left out nothing:"]
+        lines += [f"  {one_line(item)}" for item in facts.unused]
+    return "\n".join([*lines, "", *_verdict(facts, arguments, paint)]) + "\n"
+
+
+def _comparison(comparison: Comparison, facts: DriftFacts, paint: Paint) -> list[str]:
+    title = OF[comparison.source]
+    if comparison.source == "database" and facts.against is not None:
+        title = f"The database against that of {one_line(facts.against)}"
+    notes = [f"  note: {line}" for note in comparison.notes for line in block(redact(note))]
+    if comparison.verdict == "unknown":
+        first, *rest = block(redact(comparison.reason or ""))
+        return [f"{title}: {paint('not known', 'bad')}", f"  {first}", *(f"  {line}" for line in rest), *notes]
+    found = [each for each in facts.drift if each.source == comparison.source]
+    if not found:
+        said = "no difference" if comparison.verdict == "same" else "no difference but what drift.ignore leaves out"
+        return [f"{title}: {paint(said, 'good')}", *notes]
+    return [f"{title}: {paint(counted(len(found), 'difference'), 'bad')}", *notes, *drift_lines(found, paint)]
+
+
+def drift_lines(drift: list[Drift], paint: Paint = plain) -> list[str]:
+    """Differences, those of one object together.
+
+    Args:
+        drift: the differences.
+        paint: gives colour; none by default.
+    """
+    lines = []
+    for (kind, name, path), same in groupby(drift, key=lambda each: (each.kind, each.object, each.path)):
+        where = f"  {one_line(path)}" if path else ""
+        each_of = list(same)
+        mark = "  (a pending revision takes it over)" if all(each.adopted for each in each_of) else ""
+        lines.append(f"  {paint(one_line(kind), 'warn')} {one_line(name)}{mark}{where}")
+        for each in each_of:
+            lines += [*_said("expected", each.expected), *_said("found", each.found)]
+    return lines
+
+
+def _said(label: str, text: str) -> list[str]:
+    first, *rest = block(redact(text).strip())
+    return [f"    {f'{label}:':9} {first}", *(f"{'':14}{line}".rstrip() for line in rest)]
+
+
+def _verdict(facts: DriftFacts, arguments: tuple[str, ...], paint: Paint) -> list[str]:
+    if facts.agrees:
+        return [paint("No drift.", "good")]
+    if not facts.drift:
+        if any(each.verdict == "unknown" for each in facts.comparisons):
+            return [paint("Whether there is drift is not known.", "bad")]
+        return [paint("No drift but what drift.ignore leaves out.", "good")]
+    lines = [paint(f"Drift: {counted(len(facts.drift), 'difference')}.", "bad")]
+    if any(each.source == "database" for each in facts.drift):
+        command = ["erm", "drift", "--env", facts.environment, *arguments]
+        lines.append(f"To take it back:  {shlex.join([*map(one_line, command), '--fix', 'revert'])}   (writes SQL)")
+        if facts.against is None:
+            lines.append(
+                f"To take it over:  {shlex.join([*map(one_line, command), '--fix', 'adopt'])}   (writes a revision)"
+            )
+        lines.append("What is meant to differ belongs into drift.ignore of erm.yaml.")
+    if any(each.source == "models" for each in facts.drift):
+        lines.append("A revision for the models, on a database at its heads:  erm gen -m MESSAGE")
+    return lines
+
+
+def drift_json(facts: DriftFacts) -> str:
+    """One object: `drift` as in the plan, `comparisons`, `left_out`, and what was looked at.
+
+    Args:
+        facts: what was found.
+    """
+    return dump(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "environment": facts.environment,
+            "against": facts.against,
+            "database": {"url": facts.database_url, "server_version": facts.server_version},
+            "current": list(facts.current),
+            "drift": plain_value(facts.drift),
+            "comparisons": plain_value(facts.comparisons),
+            "left_out": plain_value(facts.left_out),
+            "unused": list(facts.unused),
+            "agrees": facts.agrees,
+        }
+    )
