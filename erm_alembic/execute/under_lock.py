@@ -39,7 +39,7 @@ def under_deploy_lock(
         project: the Alembic project.
         name: the application name of the connection.
         wait: how long to wait for the deploy lock, in seconds; None means `execution.deploy_lock_wait`.
-        tell: told where it goes, who holds the lock, and which limits of the role's do not hold.
+        tell: told who holds the lock, where what is done next is done, and which limits of the role's do not hold.
 
     Raises:
         Interrupted: a signal arrived, and the block did not make an outcome of it: then nothing was changed.
@@ -47,7 +47,6 @@ def under_deploy_lock(
         TargetError: the database cannot be reached.
     """
     execution = target.settings.execution
-    tell(f"Target   {target.settings.environment}  {target.redacted}  (PostgreSQL {target.server_version})")
     try:
         with cancel_on_signal() as watch, contextlib.closing(target.connect(name)) as raw:
             watch.remember(raw)
@@ -58,6 +57,7 @@ def under_deploy_lock(
                 acquire_deploy_lock(raw, execution.deploy_lock_wait.total_seconds() if wait is None else wait, tell)
             with open_ledger(target) as ledger, project.entered():
                 watch.at_last(ledger.cut_off)
+                tell(f"Target   {target.settings.environment}  {target.redacted}  (PostgreSQL {target.server_version})")
                 yield UnderLock(raw, ledger, watch)
     except Stopped as stopped:
         raise Interrupted(
