@@ -13,23 +13,29 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
+from psycopg2.extensions import cursor as PlainCursor
 
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.config.settings import Settings
 from erm_alembic.errors import ShadowUnavailable
+from erm_alembic.postgres.catalog import session_role
 from erm_alembic.postgres.embedded.private_place import short_digest
-from erm_alembic.postgres.extension_members import read_members
+from erm_alembic.postgres.intercept import GatedConnection
 from erm_alembic.postgres.shadow_facts import ShadowFacts, read_shadow_facts
-from erm_alembic.postgres.stand_ins import available_extensions
+from erm_alembic.postgres.snapshot import Snapshot, catalog_fingerprint, take_snapshot
 from erm_alembic.revisions.history import History, read_history
 from erm_alembic.revisions.project import AlembicProject
+from erm_alembic.shadow.catalogs import CatalogAt, keep_catalog, kept_catalog
 from erm_alembic.shadow.clean_environment import clean_environment
 from erm_alembic.shadow.job import Job
+from erm_alembic.shadow.known_extensions import known_extensions
+from erm_alembic.shadow.live import dump_schema, load_schema
+from erm_alembic.shadow.making import Maker, Wanted
 from erm_alembic.shadow.provision import Provision, provision
-from erm_alembic.shadow.recipe import Made, Recipe, basis_of, hashed_files, recipe
+from erm_alembic.shadow.recipe import Made, Recipe, basis_of, recipe, told_apart
 from erm_alembic.shadow.running import run_child
-from erm_alembic.shadow.server import ShadowServer, TemplateGone, connected
-from erm_alembic.shadow.templates import best_template, keep, making
+from erm_alembic.shadow.server import ShadowServer, connected
+from erm_alembic.shadow.shared_objects import SharedObjects
 from erm_alembic.target import Target
 
 if TYPE_CHECKING:
@@ -37,7 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Shadow", "ShadowDatabase", "open_shadow"]
 
-TRIES = 3
+LIVE = "live"
 
 
 @dataclass(frozen=True)
@@ -71,15 +77,22 @@ class Shadow:
         project: the Alembic project.
         target: the database whose shadow it is.
         scripts: the project's script directory where it is loaded already.
+        current: the revisions that the target records, where that is known; a shadow from the live schema needs it.
     """
 
     def __init__(
-        self, settings: Settings, project: AlembicProject, target: Target, scripts: ScriptDirectory | None = None
+        self,
+        settings: Settings,
+        project: AlembicProject,
+        target: Target,
+        scripts: ScriptDirectory | None = None,
+        current: Collection[str] | None = None,
     ) -> None:
         self._settings = settings
         self._project = project
         self._target = target
         self._scripts = scripts
+        self._current = current
         self._stack = contextlib.ExitStack()
 
     @property
@@ -112,6 +125,8 @@ class Shadow:
     def at(self, revisions: Collection[str]) -> Iterator[ShadowDatabase]:
         """A scratch database in which the history up to some revisions has been replayed.
 
+        Where `shadow.from` is `live`, it has the schema of the live database instead, and what is to come after that.
+
         Args:
             revisions: the revisions that the database records, as a database records them; none for the base.
 
@@ -119,9 +134,55 @@ class Shadow:
             ProjectError: no file declares one of the revisions.
             ShadowUnavailable: it cannot be had, with the reason.
         """
-        wanted = recipe(self._history, revisions, self._basis)
-        with self._copy(wanted, revisions) as (name, made):
+        wanted = self._wanted(revisions)
+        with self._maker.scratch(wanted) as (name, made):
             yield self._database(name, made.notes)
+
+    @contextlib.contextmanager
+    def from_live(self) -> Iterator[ShadowDatabase]:
+        """A scratch database with the schema of the live database, without its rows and without erm's ledger.
+
+        Raises:
+            ShadowUnavailable: it cannot be had: there is no `pg_dump`, or it may not read all tables.
+        """
+        with self._maker.scratch(self._wanted_live()) as (name, made):
+            yield self._database(name, made.notes)
+
+    def catalog_at(
+        self, revisions: Collection[str], leave_out: Collection[str] = (), leave_out_tables: Collection[str] = ()
+    ) -> CatalogAt:
+        """The catalog of the history up to some revisions; where it was looked at before, no server is started.
+
+        Args:
+            revisions: as for `at`.
+            leave_out: names of schemas that do not count, unquoted.
+            leave_out_tables: names of tables that do not count, with their schema and quoted where they must be.
+
+        Raises:
+            ProjectError: no file declares one of the revisions.
+            ShadowUnavailable: it cannot be had, with the reason.
+        """
+        return self._catalog(self._wanted(revisions), leave_out, leave_out_tables)
+
+    def snapshot_at(self, revisions: Collection[str], leave_out: Collection[str] = ()) -> Snapshot:
+        """The snapshot of `catalog_at`."""
+        return self.catalog_at(revisions, leave_out).snapshot
+
+    def fingerprint_at(self, revisions: Collection[str], leave_out: Collection[str] = ()) -> str:
+        """The fingerprint of `catalog_at`."""
+        return self.catalog_at(revisions, leave_out).fingerprint
+
+    def catalog_of_live(self, leave_out: Collection[str] = (), leave_out_tables: Collection[str] = ()) -> CatalogAt:
+        """The catalog of the live database as the shadow's server has it: for servers of two major versions.
+
+        Args:
+            leave_out: names of schemas that do not count, unquoted.
+            leave_out_tables: names of tables that do not count, with their schema and quoted where they must be.
+
+        Raises:
+            ShadowUnavailable: it cannot be had, with the reason.
+        """
+        return self._catalog(self._wanted_live(), leave_out, leave_out_tables)
 
     def run(
         self,
@@ -145,14 +206,9 @@ class Shadow:
             ShadowUnavailable: it failed, with its reason.
         """
         migrations = self._settings.migrations
+        extensions = self._extensions
         job = Job(
-            task,
-            database.url,
-            self._project,
-            migrations.metadata,
-            migrations.role,
-            arguments,
-            extensions=self._extensions,
+            task, database.url, self._project, migrations.metadata, migrations.role, arguments, extensions=extensions
         )
         environ = clean_environment(os.environ, self._target.url, DatabaseUrl.parse(database.url))
         return run_child(job, environ, on_event)
@@ -174,25 +230,30 @@ class Shadow:
         return server
 
     @cached_property
+    def _maker(self) -> Maker:
+        def replay(name: str, arguments: dict[str, Any]) -> list[dict[str, Any]]:
+            return self.run("replay", self._database(name, ()), arguments)
+
+        def is_current(made: Made) -> bool:
+            return made.server == self._server.identity.version and self._is_current(made)
+
+        project = short_digest(self._project.root.resolve())
+        return Maker(self._server, replay, is_current, project, self._project.root)
+
+    @cached_property
     def _facts(self) -> ShadowFacts:
-        with contextlib.closing(self._target.connect("erm shadow")) as connection:
-            connection.autocommit = True
-            with self._target.reported(), connection.cursor() as cursor:
-                return read_shadow_facts(cursor)
+        with self._reading_target() as cursor:
+            return read_shadow_facts(cursor)
+
+    @cached_property
+    def _live_fingerprint(self) -> str:
+        with self._reading_target() as cursor:
+            return catalog_fingerprint(cursor, (self._settings.ledger.schema,))
 
     @cached_property
     def _extensions(self) -> dict[str, Any]:
-        """What the target knows of its extensions, with stand-ins for those that the shadow's server lacks."""
-        known: dict[str, Any] = {name: {"version": each[0]} for name, each in self._facts.extensions.items()}
-        with self._server.cursor() as cursor:
-            missing = sorted(known.keys() - available_extensions(cursor))
-        if missing:
-            with contextlib.closing(self._target.connect("erm shadow")) as connection, self._target.reported():
-                connection.readonly = True
-                with connection.cursor() as cursor:
-                    for name, statements in read_members(cursor, missing).items():
-                        known[name]["statements"] = statements
-        return known
+        with self._server.cursor() as here:
+            return known_extensions(self._facts, here, self._reading_target)
 
     @cached_property
     def _history(self) -> History:
@@ -200,69 +261,87 @@ class Shadow:
 
     @cached_property
     def _basis(self) -> str:
-        url = self._settings.shadow.url
+        found, settings = self._provision, self._settings
         facts = {
-            "major": self._provision.binaries.major if self._provision.binaries else None,
-            "server": self._provision.url.redacted if self._provision.url else None,
-            "named": None if url is None else url.shown,
-            "role": [self._target.role, self._settings.migrations.role],
-            "metadata": self._settings.migrations.metadata,
+            "major": found.binaries.major if found.binaries else None,
+            "server": found.url.redacted if found.url else None,
+            "role": [self._target.role, settings.migrations.role],
+            "metadata": settings.migrations.metadata,
             "settings": dict(self._facts.settings),
             "encoding": self._facts.encoding,
         }
         return basis_of(self._project, self._history, facts)
 
-    @contextlib.contextmanager
-    def _copy(self, wanted: Recipe, revisions: Collection[str]) -> Iterator[tuple[str, Made]]:
-        """A copy of the template of a recipe, which is made where there is none."""
-        for _ in range(TRIES):
-            template, made = self._template(wanted, revisions)
-            with contextlib.ExitStack() as stack:
-                try:
-                    name = stack.enter_context(self._server.scratch(wanted.key[:12], template))
-                except TemplateGone:
-                    continue
-                yield name, made
-                return
-        raise ShadowUnavailable("The template of the shadow is dropped by somebody as soon as it is there.")
+    @property
+    def _live_basis(self) -> str:
+        return told_apart([LIVE, self._basis])
 
-    def _template(self, wanted: Recipe, revisions: Collection[str]) -> tuple[str, Made]:
-        with self._server.cursor() as cursor:
-            found = best_template(cursor, wanted, self._is_current)
-            if found is not None and found[1].revisions == wanted.revisions:
-                return found
-            with making(cursor, wanted):
-                found = best_template(cursor, wanted, self._is_current)
-                if found is not None and found[1].revisions == wanted.revisions:
-                    return found
-                return self._make(cursor, wanted, revisions, found)
-
-    def _make(
-        self, cursor: Any, wanted: Recipe, revisions: Collection[str], prefix: tuple[str, Made] | None
-    ) -> tuple[str, Made]:
-        """Replay what a template lacks, and keep that as a template of its own."""
-        template, before = prefix if prefix is not None else (None, None)
-        with self._server.scratch(wanted.key[:12], template) as name:
-            events = self.run("replay", self._database(name, ()), {"revisions": sorted(revisions)})
-            read = [path for event in events if event["event"] == "read" for path in event["paths"]]
-            notes = [event["note"] for event in events if event["event"] == "note"]
-            made = Made(
-                basis=wanted.basis,
-                revisions=dict(wanted.revisions),
-                project=short_digest(self._project.root.resolve()),
-                server=self._server.identity.version,
-                files={**(before.files if before else {}), **hashed_files(self._project.root, read)},
-                notes=tuple(dict.fromkeys((*(before.notes if before else ()), *notes))),
+    def _wanted(self, revisions: Collection[str]) -> Wanted:
+        found = recipe(self._history, revisions, self._basis)
+        if self._settings.shadow.source != "live":
+            return Wanted(found, revisions)
+        current = self._current if self._current is not None else revisions
+        before = recipe(self._history, current, self._basis)
+        if not before.revisions.items() <= found.revisions.items():
+            raise ShadowUnavailable(
+                "`shadow.from` is live: a shadow of an earlier revision than the target's cannot be made.",
+                cure="Only a history that can be replayed from empty has one: `shadow: {from: history}`.",
             )
-            kept = keep(cursor, name, wanted, made)
-        if kept is None:
-            raise ShadowUnavailable("The shadow's server does not let a scratch database become a template.")
-        return kept, made
+        stamped = {LIVE: self._live_fingerprint, "stamped": told_apart(sorted(current))}
+        later = {name: value for name, value in found.revisions.items() if name not in before.revisions}
+        return Wanted(Recipe(self._live_basis, {**stamped, **later}), revisions, current, self._load_live)
+
+    def _wanted_live(self) -> Wanted:
+        return Wanted(Recipe(self._live_basis, {LIVE: self._live_fingerprint}), None, load=self._load_live)
+
+    def _load_live(self, name: str) -> tuple[str, ...]:
+        """Bring the live schema into a scratch database; what was stood in for."""
+        notes: dict[str, None] = {}
+        url = self._server.address(name)
+
+        def connect() -> GatedConnection:
+            connection = connected(url)
+            connection.autocommit = True
+            return connection
+
+        def gated() -> GatedConnection:
+            connection = connect()
+            connection.gate = SharedObjects(connect, self._extensions, notes.setdefault)
+            return connection
+
+        load_schema(gated, dump_schema(self._target, self._settings.ledger.schema, self._server.major))
+        return tuple(notes)
+
+    def _catalog(self, wanted: Wanted, leave_out: Collection[str], leave_out_tables: Collection[str]) -> CatalogAt:
+        key = told_apart([wanted.recipe.key, sorted(leave_out), sorted(leave_out_tables)])[:24]
+        root = self._settings.project_dir
+        found = kept_catalog(root, key, self._is_current)
+        if found is not None:
+            return found
+        with (
+            self._maker.scratch(wanted) as (name, made),
+            contextlib.closing(connected(self._server.address(name))) as connection,
+            connection.cursor(cursor_factory=PlainCursor) as cursor,
+        ):
+            role = session_role(cursor)
+            connection.rollback()
+            fingerprint = catalog_fingerprint(cursor, leave_out, leave_out_tables)
+            connection.rollback()
+            snapshot = take_snapshot(cursor, leave_out, leave_out_tables)
+            notes = self._database(name, made.notes).notes
+        found = CatalogAt(fingerprint, role, made.server, notes, lambda: snapshot)
+        keep_catalog(root, key, found, made)
+        return found
 
     def _is_current(self, made: Made) -> bool:
-        return made.server == self._server.identity.version and made.is_current(
-            self._project.root, self._facts.extensions
-        )
+        return made.is_current(self._project.root, self._facts.extensions)
+
+    @contextlib.contextmanager
+    def _reading_target(self) -> Iterator[Any]:
+        with contextlib.closing(self._target.connect("erm shadow")) as connection, self._target.reported():
+            connection.set_session(readonly=True)
+            with connection.cursor(cursor_factory=PlainCursor) as cursor:
+                yield cursor
 
     def _database(self, name: str, notes: tuple[str, ...]) -> ShadowDatabase:
         found = (*self.notes, *self._server.notes, *notes)
@@ -271,7 +350,11 @@ class Shadow:
 
 @contextlib.contextmanager
 def open_shadow(
-    settings: Settings, project: AlembicProject, target: Target, scripts: ScriptDirectory | None = None
+    settings: Settings,
+    project: AlembicProject,
+    target: Target,
+    scripts: ScriptDirectory | None = None,
+    current: Collection[str] | None = None,
 ) -> Iterator[Shadow]:
     """The shadow of a target. Nothing is started before it is asked for something.
 
@@ -280,6 +363,7 @@ def open_shadow(
         project: the Alembic project.
         target: the database whose shadow it is.
         scripts: the project's script directory where it is loaded already.
+        current: the revisions that the target records, where that is known; a shadow from the live schema needs it.
 
     Raises:
         ShadowUnavailable: from what is asked of it: there is no server, or the history cannot be replayed.
@@ -290,7 +374,7 @@ def open_shadow(
                 with connection.cursor() as cursor:
                     expected = take_snapshot(cursor)
     """
-    shadow = Shadow(settings, project, target, scripts)
+    shadow = Shadow(settings, project, target, scripts, current)
     try:
         yield shadow
     finally:

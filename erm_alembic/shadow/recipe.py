@@ -18,7 +18,7 @@ from erm_alembic.revisions.history import History
 from erm_alembic.revisions.project import AlembicProject
 from erm_alembic.version import __version__
 
-__all__ = ["Made", "Recipe", "basis_of", "hashed_files", "recipe"]
+__all__ = ["Made", "Recipe", "basis_of", "hashed_files", "recipe", "told_apart"]
 
 # Changed with whatever changes what a replay makes of the same revisions.
 FORMAT = 1
@@ -39,7 +39,7 @@ class Recipe:
     @property
     def key(self) -> str:
         """The hash of it all, hexadecimal."""
-        return _hash([self.basis, sorted(self.revisions.items())])
+        return told_apart([self.basis, sorted(self.revisions.items())])
 
     def begins_with(self, made: Made) -> bool:
         """Whether what was made is this recipe's first part, or all of it."""
@@ -131,7 +131,7 @@ def basis_of(project: AlembicProject, history: History, facts: Mapping[str, Any]
         "files": [_hash_of(path) for path in (history.env_py, project.ini, project.toml) if path is not None],
         **facts,
     }
-    return _hash(told)
+    return told_apart(told)
 
 
 def hashed_files(root: Path, paths: Iterable[str]) -> dict[str, str]:
@@ -152,5 +152,6 @@ def _hash_of(path: Path) -> str | None:
         return None
 
 
-def _hash(told: Any) -> str:
+def told_apart(told: Any) -> str:
+    """The hash of values that JSON has, hexadecimal."""
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode("utf-8")).hexdigest()

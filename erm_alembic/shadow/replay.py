@@ -29,6 +29,8 @@ START_FROM_LIVE = (
 def replay(job: Job, emit: Callable[[dict[str, Any]], None]) -> None:
     """Bring the shadow to the revisions `arguments["revisions"]`; none of them leaves it at the base.
 
+    With `arguments["stamp"]`, a shadow that records nothing has the schema of these already, from elsewhere.
+
     Args:
         job: what is to be done.
         emit: told each `note` about what was stood in for, `read` with the `paths` of the files that the project's code
@@ -37,7 +39,7 @@ def replay(job: Job, emit: Callable[[dict[str, Any]], None]) -> None:
     Raises:
         ProjectError: a revision fails, with its place in its file.
     """
-    wanted = tuple(job.arguments["revisions"])
+    wanted, stamp = tuple(job.arguments["revisions"]), tuple(job.arguments.get("stamp", ()))
     count = 0
     files = FilesRead()
     files.start()
@@ -45,6 +47,9 @@ def replay(job: Job, emit: Callable[[dict[str, Any]], None]) -> None:
 
         def work(heads: tuple[str, ...], context: MigrationContext) -> Iterator[RevisionStep]:
             nonlocal count
+            if stamp and not heads:
+                context.stamp(session.scripts, stamp)  # type: ignore[arg-type]  # several, as stamp() takes them
+                heads = stamp
             for step in history_steps(session.scripts, heads, wanted):
                 step.migration_fn = _naming(job.project, step)
                 yield step

@@ -14,7 +14,7 @@ from typing import Literal
 
 from erm_alembic.postgres.text.lexer import Token, split_statements
 
-__all__ = ["Shared", "shared_statements"]
+__all__ = ["Shared", "shared_statements", "statement_texts"]
 
 Act = Literal["role", "tablespace", "extension", "server", "elsewhere", "names-role", "local"]
 
@@ -68,12 +68,24 @@ def shared_statements(sql: str) -> tuple[Shared, ...]:
     return found if any(each.act != "local" for each in found) else ()
 
 
+def statement_texts(sql: str) -> Iterator[str]:
+    """The statements of a text, each as its text.
+
+    Args:
+        sql: the text.
+
+    Example:
+        >>> list(statement_texts("SELECT ';' ; -- nothing\n SELECT 2"))
+        ["SELECT ';'", 'SELECT 2']
+    """
+    for _, text in _with_text(sql):
+        yield text
+
+
 def _with_text(sql: str) -> Iterator[tuple[list[Token], str]]:
-    statements = split_statements(sql)
-    for index, statement in enumerate(statements):
-        end = statements[index + 1][0].start if index + 1 < len(statements) else len(sql)
-        text = sql[statement[0].start : end]
-        yield statement, text.rstrip().removesuffix(";") if index + 1 < len(statements) else text
+    for statement in split_statements(sql):
+        last = statement[-1]
+        yield statement, sql[statement[0].start : last.start + len(last.text)]
 
 
 def _classified(statement: list[Token], text: str) -> Shared:

@@ -16,7 +16,7 @@ from pathlib import Path
 from erm_alembic.config.own_folder import erm_folder
 from erm_alembic.errors import ServerError
 
-__all__ = ["is_off", "read_private", "write_private"]
+__all__ = ["is_off", "prune_private", "read_private", "write_private"]
 
 OFF = "ERM_NO_CACHE"
 
@@ -55,6 +55,21 @@ def write_private(root: Path, name: str, content: bytes) -> bool:
                 _write(folder / name, content)
                 return True
     return False
+
+
+def prune_private(root: Path, prefix: str, most: int) -> None:
+    """Remove the oldest of the files whose names begin alike, but for some.
+
+    Args:
+        root: the project's folder.
+        prefix: how their names begin.
+        most: how many are left.
+    """
+    for folder in _folders(root):
+        with contextlib.suppress(OSError):
+            found = sorted(folder.glob(f"{prefix}*"), key=lambda path: path.stat().st_mtime, reverse=True)
+            for path in found[most:]:
+                path.unlink(missing_ok=True)
 
 
 def _folders(root: Path) -> tuple[Path, ...]:
