@@ -9,7 +9,7 @@ from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
 from erm_alembic.checks.context import Check, CheckContext
-from erm_alembic.checks.squawk_rules import BLOCKING, FAMILY, TASTE, TOLD_OTHERWISE, of_squawk
+from erm_alembic.checks.squawk_rules import BLOCKING, BREAKS_CLIENTS, FAMILY, TASTE, TOLD_OTHERWISE, of_squawk
 from erm_alembic.findings import Finding, Severity
 from erm_alembic.planning.surroundings import is_small
 from erm_alembic.postgres.text.lexer import statement_kinds
@@ -126,6 +126,8 @@ def _severity(rule: str, each: ReadStatement, wanted: frozenset[str]) -> Severit
     there_before = each.touched
     if each.names_tables and not there_before:
         return None  # the plan itself makes them
+    if rule in BREAKS_CLIENTS and each.around.mapped is not None:
+        return None  # drop-of-mapped-column
     if rule not in BLOCKING:
         return "warning"
     if there_before and all(is_small(table) for table in there_before):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["BLOCKING", "FAMILY", "OPT_IN", "RULES", "TASTE", "TOLD_OTHERWISE", "of_squawk"]
+__all__ = ["BLOCKING", "BREAKS_CLIENTS", "FAMILY", "OPT_IN", "RULES", "TASTE", "TOLD_OTHERWISE", "of_squawk"]
 
 FAMILY = "squawk"
 
@@ -23,6 +23,9 @@ BLOCKING = frozenset(
         "require-concurrent-reindex",
     ]
 )
+
+# They fear for an application that asks for what goes: what its models map settles that.
+BREAKS_CLIENTS = frozenset({"ban-drop-column", "ban-drop-table", "renaming-column", "renaming-table"})
 
 # How a team likes its schemas and statements: silent until safety.rules, or squawk's own file, asks for one by name.
 TASTE = frozenset(
@@ -85,6 +88,7 @@ RULES = tuple(
     sorted(
         [
             *BLOCKING,
+            *BREAKS_CLIENTS,
             *OPT_IN,
             *TASTE,
             *TOLD_OTHERWISE,
@@ -92,7 +96,6 @@ RULES = tuple(
             "ban-alter-identity",
             "ban-create-domain-with-constraint",
             "ban-duplicate-column-assignments",
-            "ban-drop-column",
             "ban-drop-constraint",
             "ban-drop-database",
             "ban-drop-default",
@@ -103,15 +106,12 @@ RULES = tuple(
             "ban-drop-not-null",
             "ban-drop-schema",
             "ban-drop-sequence",
-            "ban-drop-table",
             "ban-drop-type",
             "ban-drop-view",
             "ban-set-schema",
             "ban-truncate-cascade",
             "identifier-too-long",
-            "renaming-column",
             "renaming-object",
-            "renaming-table",
         ]
     )
 )

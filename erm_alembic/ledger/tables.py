@@ -80,8 +80,24 @@ PROGRESS = """
         at              timestamptz NOT NULL DEFAULT clock_timestamp()
     )"""
 
+# A row for each time that the models of a project map something else than before.
+MAPPING = """
+    CREATE TABLE IF NOT EXISTS {schema}.mapping (
+        id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        at           timestamptz NOT NULL DEFAULT clock_timestamp(),
+        digest       text NOT NULL,
+        tables       text NOT NULL
+    )"""
+
 # One entry a table, in the order in which they refer to each other.
-TABLES = {"run": RUN, "revision": REVISION, "progress": PROGRESS, "hook": HOOK, "approval": APPROVAL}
+TABLES = {
+    "run": RUN,
+    "revision": REVISION,
+    "progress": PROGRESS,
+    "hook": HOOK,
+    "approval": APPROVAL,
+    "mapping": MAPPING,
+}
 
 
 def present_tables(connection: Any, schema: str) -> frozenset[str]:

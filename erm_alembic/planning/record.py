@@ -57,6 +57,7 @@ class Recorded:
         data_loss: what the downgrades would lose.
         script_start: what a script begins with: it makes or verifies Alembic's version table.
         populated: whether a database that records no revision has tables all the same.
+        metadata: the models' metadata, as env.py gives it.
         scope: the version table, with its schema, where that was asked for.
         to_send: by revision, the statements of which it is known that there is nothing more to it.
         basis: what else the plan is made on; None where nothing is pending and it was not asked for.
@@ -69,6 +70,7 @@ class Recorded:
     script_start: str = ""
     populated: bool = False
     scope: str = ""
+    metadata: Any = None
     to_send: dict[str, tuple[RecordedStatement, ...]] = field(default_factory=dict)
     basis: Basis | None = None
 
@@ -114,6 +116,7 @@ def record_revisions(
 
     def work(heads: tuple[str, ...], context: MigrationContext) -> Iterable[RevisionStep]:
         recorded.current = heads
+        recorded.metadata = context.opts.get("target_metadata")
         recorded.script_start = script_start(context, heads)
         with _without_trace(first):
             if scoped:

@@ -13,6 +13,7 @@ from erm_alembic.postgres.text.lexer import tokens
 from erm_alembic.postgres.text.words import Words
 
 if TYPE_CHECKING:
+    from erm_alembic.ledger.mapping import Mapped
     from erm_alembic.planning.model import Plan, Statement
     from erm_alembic.postgres.activity import Held
     from erm_alembic.postgres.existing_tables import ExistingTable, TableName
@@ -22,6 +23,7 @@ __all__ = ["LONG", "Surroundings", "is_small", "look_around", "relation_parts"]
 
 # A transaction that has run for so long may run for long still.
 LONG = timedelta(seconds=30)
+TAKES_AWAY = frozenset({"drop-table", "rename-table", "drop-column", "rename-column"})
 # What is scanned, indexed or written anew within a moment.
 FEW_ROWS, LITTLE = 10_000, 16 * 1024 * 1024
 
@@ -33,10 +35,12 @@ class Surroundings:
     Args:
         tables: the tables that statements of the plan name, by the name that they use; new ones are missing.
         held: the relations that somebody else has had locked for long.
+        mapped: what the models of the last release map, where the plan takes away columns or tables, and that is known.
     """
 
     tables: Mapping[TableName, ExistingTable] = field(default_factory=lambda: MappingProxyType({}))
     held: tuple[Held, ...] = ()
+    mapped: Mapped | None = None
 
     def table(self, name: TableName) -> ExistingTable | None:
         """The table of the target behind a name; None for one that is not there (yet).
@@ -94,7 +98,18 @@ def look_around(target: Target, plan: Plan) -> Surroundings:
     ):
         tables = existing_tables(cursor, list(_names(statements)))
         held = held_for_long(cursor, LONG, [connection.info.backend_pid])
-    return Surroundings(MappingProxyType(tables), held)
+    return Surroundings(MappingProxyType(tables), held, _mapping(target, statements))
+
+
+def _mapping(target: Target, statements: Iterable[Statement]) -> Mapped | None:
+    from erm_alembic.postgres.text.changes import changes_in
+
+    kinds = {change.kind for statement in statements for change in changes_in(statement.sql)}
+    if kinds.isdisjoint(TAKES_AWAY):
+        return None
+    from erm_alembic.ledger.mapping import read_mapping
+
+    return read_mapping(target)
 
 
 def _names(statements: Iterable[Statement]) -> Iterator[TableName]:
