@@ -292,6 +292,7 @@ def run_plan(
         from erm_alembic.ledger.dead_runs import close_dead_runs
 
         close_dead_runs(opened.target)
+        _keep_mapping(opened, survey)
         return Result(survey.plan, Outcome("nothing-to-do", current=survey.plan.current))
     # A plan, which most runs of erm are, does without what runs one.
     from erm_alembic.execute.deploy import execute
@@ -303,4 +304,17 @@ def run_plan(
     hooks = TeamHooks(opened.settings, survey.plan)
     run = Run(opened.target, opened.project, survey, mode, progress or SilentProgress(), overrides, hooks)
     accepted = accept_environment or bool(survey.plan.deployed_as)  # which a rule or an override has let pass
-    return Result(survey.plan, execute(run, wait=wait, accept_environment=accepted))
+    outcome = execute(run, wait=wait, accept_environment=accepted)
+    if outcome.result == "done":
+        _keep_mapping(opened, survey)
+    return Result(survey.plan, outcome)
+
+
+def _keep_mapping(opened: Opened, survey: Survey) -> None:
+    """Keep in the ledger what the models map now: a later plan must not take that away from a running release."""
+    if survey.metadata is None or survey.plan.direction == "downgrade":
+        return
+    from erm_alembic.ledger.mapping import keep_mapping
+    from erm_alembic.revisions.mapping import mapped_tables
+
+    keep_mapping(opened.target, mapped_tables(survey.metadata))
