@@ -18,17 +18,19 @@ from erm_alembic.version import __version__
 if TYPE_CHECKING:
     from erm_alembic.inspection import history as history
     from erm_alembic.inspection import status as status
+    from erm_alembic.approvals import keep_plan as keep_plan
     from erm_alembic.migrate import apply as apply
     from erm_alembic.migrate import plan as plan
     from erm_alembic.migrate import plan_rollback as plan_rollback
     from erm_alembic.migrate import rollback as rollback
     from erm_alembic.repairs import repair as repair
 
-__all__ = ["__version__", "apply", "history", "plan", "plan_rollback", "repair", "rollback", "status"]
+__all__ = ["__version__", "apply", "history", "keep_plan", "plan", "plan_rollback", "repair", "rollback", "status"]
 
 _HOMES = {
     "apply": "migrate",
     "history": "inspection",
+    "keep_plan": "approvals",
     "plan": "migrate",
     "plan_rollback": "migrate",
     "repair": "repairs",

@@ -9,6 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from erm_alembic.approvals import (
+    approval_of,
+    checkpoints_of,
+    open_approved,
+    refuse_unsigned,
+    refuse_without_plan,
+    request_again,
+)
 from erm_alembic.checks import CheckContext, run_checks
 from erm_alembic.checks.ignores import without_ignored
 from erm_alembic.checks.missing_downgrade import exempted
@@ -19,6 +27,7 @@ from erm_alembic.drift.inserted import changed_history
 from erm_alembic.errors import Refused
 from erm_alembic.findings import blocking
 from erm_alembic.opening import Opened, interruptible, open_project
+from erm_alembic.planning.approval import ApprovedPlan
 from erm_alembic.planning.build import Survey, build_plan
 from erm_alembic.planning.model import Outcome, Plan, StepOutcome
 from erm_alembic.planning.request import Request
@@ -28,6 +37,7 @@ from erm_alembic.revisions.source.exemption import exempt_ids
 from erm_alembic.shadow.when import Wish
 
 if TYPE_CHECKING:
+    from erm_alembic.execute.approval import Approval
     from erm_alembic.execute.progress import Progress
     from erm_alembic.execute.run import Mode
 
@@ -55,7 +65,9 @@ def plan(
     *,
     config: Path | None = None,
     to: str = "heads",
+    overrides: tuple[Override, ...] = (),
     accept_environment: bool = False,
+    for_approval: bool = False,
     rehearse: bool | None = None,
     options: AlembicOptions | None = None,
 ) -> Plan:
@@ -65,6 +77,8 @@ def plan(
         env: the profile; None means ERM_ENV, else `dev`.
         config: the path of erm.yaml; None looks for it from the working directory up.
         to: the revision to reach: `heads`, `branch@head`, `+N` or an id.
+        overrides: rules that may pass once the plan is approved, each with its reason.
+        for_approval: whether the plan is to be kept (`erm_alembic.keep_plan`).
         accept_environment: whether a database that was deployed under another environment is accepted.
         rehearse: whether the plan is tried out in a shadow; None does, unless `shadow.rehearse` is false.
         options: Alembic's own options for env.py.
@@ -78,9 +92,11 @@ def plan(
         >>> [step.revision for step in plan.steps], plan.blocked
         (['3a1f5c0e7b21', '8c4d2e91f6a0'], False)
     """
-    opened = open_project(env, config, options)
-    wish = Wish("plan", rehearse)
-    return plan_request(opened, Request("upgrade", to), accept_environment=accept_environment, wish=wish).plan
+    overrides = verify_overrides(overrides)
+    opened, request, wish = open_project(env, config, options), Request("upgrade", to), Wish("plan", rehearse)
+    return plan_request(
+        opened, request, overrides, accept_environment=accept_environment, wish=wish, for_approval=for_approval
+    ).plan
 
 
 def plan_rollback(
@@ -89,7 +105,10 @@ def plan_rollback(
     config: Path | None = None,
     to: str | None = None,
     steps: int = 1,
+    allow_data_loss: bool = False,
+    overrides: tuple[Override, ...] = (),
     accept_environment: bool = False,
+    for_approval: bool = False,
     rehearse: bool | None = None,
     options: AlembicOptions | None = None,
 ) -> Plan:
@@ -100,6 +119,9 @@ def plan_rollback(
         config: the path of erm.yaml.
         to: what shall remain: `base` or a revision id; None takes back `steps` revisions.
         steps: how many of the most recent revisions to take back.
+        allow_data_loss: whether rows and values may be lost once the plan is approved.
+        overrides: rules that may pass then, each with its reason.
+        for_approval: whether the plan is to be kept (`erm_alembic.keep_plan`).
         accept_environment: whether a database that was deployed under another environment is accepted.
         rehearse: whether the plan is tried out in a shadow; None does, unless `shadow.rehearse` is false.
         options: Alembic's own options for env.py.
@@ -114,9 +136,12 @@ def plan_rollback(
         >>> [step.revision for step in erm_alembic.plan_rollback("staging", steps=1).steps]
         ['8c4d2e91f6a0']
     """
-    opened = open_project(env, config, options)
-    request, wish = Request("downgrade", to, steps), Wish("plan", rehearse)
-    return plan_request(opened, request, accept_environment=accept_environment, wish=wish).plan
+    overrides = _with_data_loss(overrides, allow_data_loss)
+    opened, request = open_project(env, config, options), Request("downgrade", to, steps)
+    wish = Wish("plan", rehearse)
+    return plan_request(
+        opened, request, overrides, accept_environment=accept_environment, wish=wish, for_approval=for_approval
+    ).plan
 
 
 def apply(
@@ -124,6 +149,7 @@ def apply(
     *,
     config: Path | None = None,
     to: str = "heads",
+    approved: Path | None = None,
     wait: float | None = None,
     overrides: tuple[Override, ...] = (),
     accept_environment: bool = False,
@@ -137,6 +163,7 @@ def apply(
         env: the profile.
         config: the path of erm.yaml.
         to: the revision to reach.
+        approved: the file of an approved plan, which alone is run; it says how far, and which rules may pass.
         wait: how long to wait for the deploy lock, in seconds; None means `execution.deploy_lock_wait`.
         overrides: rules that may pass this once, each with its reason.
         accept_environment: whether a database that was deployed under another environment is accepted.
@@ -155,8 +182,12 @@ def apply(
         ('done', ('8c4d2e91f6a0',))
     """
     overrides = verify_overrides(overrides)
+    plan_file = None if approved is None else open_approved(approved, "upgrade")
     opened = open_project(env, config, options, to_write=True)
     request, wish = Request("upgrade", to), Wish("run", rehearse)
+    if plan_file is not None:
+        return _run_approved(opened, plan_file, wait, accept_environment, progress, wish)
+    refuse_without_plan(opened.settings, "upgrade")
     planned = plan_request(opened, request, overrides, accept_environment=accept_environment, wish=wish)
     return run_plan(opened, planned, wait, accept_environment, progress, overrides)
 
@@ -167,6 +198,7 @@ def rollback(
     config: Path | None = None,
     to: str | None = None,
     steps: int = 1,
+    approved: Path | None = None,
     wait: float | None = None,
     allow_data_loss: bool = False,
     overrides: tuple[Override, ...] = (),
@@ -181,6 +213,7 @@ def rollback(
         env: the profile.
         config: the path of erm.yaml.
         to: what shall remain; None takes back `steps` revisions.
+        approved: the file of an approved plan, which alone is run; it says how far, and which rules may pass.
         steps: how many of the most recent revisions to take back.
         wait: how long to wait for the deploy lock, in seconds; None means `execution.deploy_lock_wait`.
         allow_data_loss: whether rows and values may be lost.
@@ -201,13 +234,35 @@ def rollback(
         >>> erm_alembic.rollback("staging", steps=1).outcome.current
         ('3a1f5c0e7b21',)
     """
-    if allow_data_loss and all(override.rule != "data-loss" for override in overrides):
-        overrides = (*overrides, Override("data-loss", "--allow-data-loss"))
-    overrides = verify_overrides(overrides)
+    overrides = _with_data_loss(overrides, allow_data_loss)
+    plan_file = None if approved is None else open_approved(approved, "downgrade")
     opened = open_project(env, config, options, to_write=True)
+    if plan_file is not None:
+        return _run_approved(opened, plan_file, wait, accept_environment, progress)
+    refuse_without_plan(opened.settings, "downgrade")
     request, wish = Request("downgrade", to, steps), Wish("run", rehearse)
     planned = plan_request(opened, request, overrides, accept_environment=accept_environment, wish=wish)
     return run_plan(opened, planned, wait, accept_environment, progress, overrides)
+
+
+def _with_data_loss(overrides: tuple[Override, ...], allowed: bool) -> tuple[Override, ...]:
+    if allowed and all(override.rule != "data-loss" for override in overrides):
+        overrides = (*overrides, Override("data-loss", "--allow-data-loss"))
+    return verify_overrides(overrides)
+
+
+def _run_approved(
+    opened: Opened, approved: ApprovedPlan, wait: float | None, accept: bool, progress: Progress | None, wish: Wish
+) -> Result:
+    """Plan again what was approved, and run it if it is still the same; the plan says which rules may pass."""
+    refuse_unsigned(opened.settings, approved)
+    # What its rehearsal showed was approved with it: it is repeated only where that is asked for.
+    repeated = wish if wish.asked else None
+    checkpoints = checkpoints_of(opened.target, approved)
+    request, overrides = request_again(approved, checkpoints), approved.overrides
+    planned = plan_request(opened, request, overrides, accept_environment=accept, wish=repeated, for_approval=True)
+    approval = approval_of(opened.settings, approved, planned.plan, checkpoints)
+    return run_plan(opened, planned, wait, accept, progress, overrides, approval=approval)
 
 
 def plan_request(
@@ -217,6 +272,7 @@ def plan_request(
     *,
     accept_environment: bool = False,
     wish: Wish | None = None,
+    for_approval: bool = False,
 ) -> Survey:
     """Plan, rehearse, look for drift, and let every check have its say.
 
@@ -226,8 +282,10 @@ def plan_request(
         overrides: rules that may pass this once.
         accept_environment: whether a database that was deployed under another environment is accepted.
         wish: what a rehearsal is wanted for; None for none.
+        for_approval: whether what an approval of the plan needs is read although nothing is pending.
     """
-    survey = interruptible(opened.target, lambda: build_plan(opened.target, opened.project, request))
+    target, project = opened.target, opened.project
+    survey = interruptible(target, lambda: build_plan(target, project, request, with_basis=for_approval))
     if survey.plan.steps and wish is not None:
         survey = _rehearsed(opened, survey, wish)
     drift = (
@@ -267,6 +325,7 @@ def run_plan(
     progress: Progress | None,
     overrides: tuple[Override, ...],
     mode: Mode | None = None,
+    approval: Approval | None = None,
 ) -> Result:
     """Run a plan, unless something objects to it.
 
@@ -278,6 +337,7 @@ def run_plan(
         progress: told what happens.
         overrides: what the ledger keeps of why it was run.
         mode: what the ledger calls the run; None for what its direction says.
+        approval: the approved plan that it must keep to.
     """
     not_run = tuple(StepOutcome(step.revision, "not-run") for step in survey.plan.steps)
     if blocking(survey.plan.findings):
@@ -301,8 +361,8 @@ def run_plan(
     from erm_alembic.hooks import TeamHooks
 
     mode = mode or ("apply" if survey.plan.direction == "upgrade" else "rollback")
-    hooks = TeamHooks(opened.settings, survey.plan)
-    run = Run(opened.target, opened.project, survey, mode, progress or SilentProgress(), overrides, hooks)
+    hooks, watched = TeamHooks(opened.settings, survey.plan), progress or SilentProgress()
+    run = Run(opened.target, opened.project, survey, mode, watched, overrides, hooks, approval=approval)
     accepted = accept_environment or bool(survey.plan.deployed_as)  # which a rule or an override has let pass
     outcome = execute(run, wait=wait, accept_environment=accepted)
     if outcome.result == "done":

@@ -29,6 +29,7 @@ from erm_alembic.cli.options import (
     typed_again,
     wait_seconds,
 )
+from erm_alembic.cli.plan_files import ApprovePartialOption, OutOption, PlanFiles, PlanOption, SignKeyOption
 from erm_alembic.errors import ErmError, UsageError
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ Examples:
   erm migrate --mode plan --check --env prod       exit 3 when revisions are pending
   erm migrate --mode plan --sql --env prod         the script that a DBA would run
   erm migrate --env prod --wait 5m                 do it; wait 5 minutes for the deploy lock
+  erm migrate --mode plan --env prod --out p.json  keep the plan, to have it approved
+  erm migrate --env prod --plan p.json             run it, if nothing has changed since
   erm migrate --mode rollback --check --env prod   what a rollback would do; writes nothing
   erm migrate --mode rollback --steps 2 --env prod
 """
@@ -78,22 +81,25 @@ class Request:
     name: str
     tag: str | None
     verbose: bool
+    files: PlanFiles
 
     @property
     def only_plans(self) -> bool:
-        """Whether nothing is to be run: `--mode plan`, or a rollback that is only looked at."""
-        return self.mode is Mode.plan or self.check or self.sql
+        """Whether nothing is to be run: `--mode plan`, or a rollback that is only looked at, or kept."""
+        return self.mode is Mode.plan or self.check or self.sql or self.files.out is not None
 
-    @property
-    def typed_again(self) -> tuple[str, ...]:
+    def typed_again(self, plan: Plan) -> tuple[str, ...]:
         """What the next command must repeat to be about the same plan; the profile is repeated anyway."""
+        file = self.files.with_plan(plan)
         options = {"--to": self.to, "--steps": self.steps, "--wait": self.wait}
+        if "--plan" in file:
+            options = {"--wait": self.wait}
         given = [(name, str(value)) for name, value in options.items() if value is not None]
         flags = ("--accept-environment",) if self.accept_environment else ()
         if self.rehearse is not None:
             flags = (*flags, "--rehearse" if self.rehearse else "--no-rehearse")
         reached = typed_again(self.config, self.x, self.name, self.tag)
-        return (*(word for pair in given for word in pair), *reached, *flags)
+        return (*(word for pair in given for word in pair), *file, *reached, *flags)
 
 
 def _refuse(what: str, cure: str) -> UsageError:
@@ -130,6 +136,13 @@ def _check_combination(request: Request) -> None:
         raise _refuse("--sql prints a script and --check only exits with a code.", "Give one of them.")
     if request.allow_data_loss and mode is not Mode.rollback:
         raise _refuse(f"--allow-data-loss is for a rollback, not for {mode.value}.", "Leave it out.")
+    told_by_plan = {
+        "--to": request.to is not None,
+        "--steps": request.steps is not None,
+        "--override": bool(request.override),
+        "--allow-data-loss": request.allow_data_loss,
+    }
+    request.files.check(mode.value, only_plans=request.only_plans, told_by_plan=told_by_plan)
     if request.only_plans:
         _check_unused(request)
     if request.reason and not request.override and not request.allow_data_loss:
@@ -148,10 +161,11 @@ def _check_combination(request: Request) -> None:
 
 def _check_unused(request: Request) -> None:
     """Refuse what has an effect on a run only, when nothing is to be run."""
+    kept = request.files.out is not None  # with what may pass once it is approved
     given = {
-        "--override": bool(request.override),
+        "--override": bool(request.override) and not kept,
         "--wait": request.wait is not None,
-        "--allow-data-loss": request.allow_data_loss,
+        "--allow-data-loss": request.allow_data_loss and not kept,
     }
     for option, is_given in given.items():
         if is_given:
@@ -180,7 +194,7 @@ def _overrides(request: Request) -> tuple[Override, ...]:
 def _plan(request: Request) -> Plan:
     from erm_alembic import migrate as pipeline
 
-    options = _options(request)
+    options, overrides = _options(request), _overrides(request)
     rehearse = False if request.sql else request.rehearse  # a script shows nothing of it
     with console.stdout_reserved():
         if request.mode is Mode.rollback:
@@ -189,6 +203,9 @@ def _plan(request: Request) -> Plan:
                 config=request.config,
                 to=request.to,
                 steps=request.steps or 1,
+                allow_data_loss=request.allow_data_loss,
+                overrides=overrides,
+                for_approval=request.files.out is not None,
                 accept_environment=request.accept_environment,
                 rehearse=rehearse,
                 options=options,
@@ -197,6 +214,8 @@ def _plan(request: Request) -> Plan:
             request.env,
             config=request.config,
             to=request.to or "heads",
+            overrides=overrides,
+            for_approval=request.files.out is not None,
             accept_environment=request.accept_environment,
             rehearse=rehearse,
             options=options,
@@ -216,6 +235,7 @@ def _execute(request: Request) -> Result:
                 config=request.config,
                 to=request.to,
                 steps=request.steps or 1,
+                approved=request.files.plan,
                 wait=wait,
                 allow_data_loss=request.allow_data_loss,
                 overrides=overrides,
@@ -228,6 +248,7 @@ def _execute(request: Request) -> Result:
             request.env,
             config=request.config,
             to=request.to or "heads",
+            approved=request.files.plan,
             wait=wait,
             overrides=overrides,
             accept_environment=request.accept_environment,
@@ -250,7 +271,7 @@ def _show(request: Request, plan: Plan, outcome: Outcome | None) -> None:
         from erm_alembic.render.text import render_text
 
         paint = console.painter(sys.stdout)
-        text = render_text(plan, outcome, verbose=request.verbose, arguments=request.typed_again, paint=paint)
+        text = render_text(plan, outcome, verbose=request.verbose, arguments=request.typed_again(plan), paint=paint)
         console.write(text)
 
 
@@ -264,8 +285,10 @@ def _run(request: Request) -> int:
     """Do what was asked, print the result, and return the exit code."""
     _check_combination(request)
     if request.only_plans:
+        key = request.files.opened_key()
         plan = _plan(request)
         _show(request, plan, None)
+        request.files.keep(plan, key)
         return _plan_exit_code(request, plan)
     result = _execute(request)
     interrupted = result.outcome.result == "interrupted"
@@ -299,6 +322,10 @@ def migrate(
         typer.Option("--override", metavar="RULE", help="Let this rule pass once; needs --reason."),
     ] = None,
     reason: ReasonOption = None,
+    out: OutOption = None,
+    plan: PlanOption = None,
+    approve_partial: ApprovePartialOption = None,
+    sign_key: SignKeyOption = None,
     accept_environment: AcceptEnvironmentOption = False,
     rehearse: RehearseOption = None,
     x: XOption = None,
@@ -330,6 +357,7 @@ def migrate(
         name=name,
         tag=tag,
         verbose=verbose,
+        files=PlanFiles(out, plan, tuple(approve_partial or ()), sign_key),
     )
     code = _run(request)
     raise typer.Exit(code)

@@ -166,6 +166,8 @@ def _way_out(plan: Plan, mode: str, arguments: tuple[str, ...]) -> list[str]:
     """What lets everything pass that objects, in one command; or why nothing does."""
     if plan.cannot_run is not None:
         return [f"No override lets it pass: {_why(plan)}."]
+    if "--plan" in arguments:
+        return [f"An approved plan lets nothing more pass ({objecting(plan)}): plan again, with --override."]
     command = next_command(plan, mode, (*arguments, *pass_once(plan)))
     return [f"Or let it pass this once ({objecting(plan)}), with your reason on record:", f"  {command}"]
 
@@ -187,7 +189,8 @@ def _verdict(plan: Plan, arguments: tuple[str, ...], paint: Paint) -> list[str]:
         return ["", *exempted, *_blocked(plan, mode, arguments, paint)]
     if plan.up_to_date:
         return ["", *exempted, paint("Nothing objects.", "good")]
-    flag = ("--allow-data-loss",) if any(loss.rows != 0 for loss in plan.data_loss) else ()
+    kept = "--plan" in arguments
+    flag = ("--allow-data-loss",) if not kept and any(loss.rows != 0 for loss in plan.data_loss) else ()
     return [
         "",
         *exempted,

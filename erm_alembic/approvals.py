@@ -1,0 +1,296 @@
+"""Approved plans: keep one in a file, and make sure, before anything runs, that it is still what would be run.
+
+plan -> file; file -> the same request planned again -> compared
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from erm_alembic.config.env_option import env_option
+from erm_alembic.config.settings import Settings
+from erm_alembic.errors import Refused, UsageError
+from erm_alembic.ledger.approvals import Checkpoint, read_checkpoints
+from erm_alembic.ledger.store import open_ledger
+from erm_alembic.planning.approval import ApprovedPlan, read_approved, verify_signed
+from erm_alembic.planning.divergence import Progress, divergences
+from erm_alembic.planning.model import Direction, Plan, Step
+from erm_alembic.planning.plan_file import check_place, read_plan_file, write_plan_file
+from erm_alembic.planning.request import Request
+from erm_alembic.planning.terms import Terms, plan_digest, terms_of
+from erm_alembic.target import Target
+
+if TYPE_CHECKING:
+    from erm_alembic.execute.approval import Approval
+
+__all__ = [
+    "approval_of",
+    "check_place",
+    "checkpoints_of",
+    "keep_plan",
+    "open_approved",
+    "refuse_unsigned",
+    "refuse_without_plan",
+    "request_again",
+]
+
+NOTHING_CHANGED = "Nothing was changed."
+NOT_KEPT = "No plan was kept."
+
+
+def keep_plan(plan: Plan, path: Path, *, approve_partial: Sequence[str] = (), sign_key: Any = None) -> str:
+    """Write a plan to a file, which `apply` and `rollback` then run as it is, or refuse.
+
+    Args:
+        plan: the plan, made with `for_approval=True`.
+        path: the file; an older plan in it is replaced, anything else is not.
+        approve_partial: the revisions whose statements depend on data, and that are approved all the same: their ids,
+            whole or the beginning of them.
+        sign_key: the path of an Ed25519 private key in PEM, or a reference to it (`file:`, `cmd:`, `${VAR}`); None for
+            a plan that is not signed.
+
+    Returns:
+        The plan's digest.
+
+    Raises:
+        UsageError: something else stands there, or a revision is not part of the plan.
+        Refused: something objects to the plan, or its statements depend on data and that was not approved.
+        ConfigurationError: the key cannot be had.
+
+    Example:
+        >>> import erm_alembic
+        >>> plan = erm_alembic.plan("staging", to="3a1f5c0e7b21", for_approval=True)
+        >>> digest = erm_alembic.keep_plan(plan, Path("plan.json"))
+        >>> erm_alembic.apply("staging", approved=Path("plan.json")).outcome.result
+        'done'
+    """
+    from erm_alembic.render.plan_file import render_plan_file
+
+    check_place(path)
+    key: Any = None
+    if sign_key is not None:
+        from erm_alembic.planning.signing import private_key
+
+        key = private_key(sign_key) if isinstance(sign_key, str) else sign_key
+    _refuse_what_cannot_be_approved(plan)
+    write_plan_file(path, render_plan_file(plan, _partial(plan, approve_partial), key))
+    return plan_digest(plan)
+
+
+def _refuse_what_cannot_be_approved(plan: Plan) -> None:
+    if plan.blocked:
+        raise Refused(
+            "Something objects to this plan, so that it cannot be approved.",
+            effect=NOT_KEPT,
+            cure="Do what the help lines say, or let a rule pass with the plan: --override RULE --reason TEXT",
+        )
+    if plan.basis is None:
+        raise UsageError(
+            "This plan was not made to be approved: what it was made on was not read.",
+            effect=NOT_KEPT,
+            cure="Make it with for_approval=True.",
+        )
+    if plan.basis.catalog is None:
+        raise Refused(
+            "The database's schema could not be read: somebody has locked a part of it.",
+            effect=NOT_KEPT,
+            cure="`SELECT * FROM pg_stat_activity` shows who; try again.",
+        )
+
+
+def _partial(plan: Plan, approve: Sequence[str]) -> dict[str, int]:
+    """By revision, how many of its statements are approved, where the rest depends on data."""
+    named = {_meant(plan, text) for text in approve}
+    missing = [step for step in plan.steps if step.rendered == "partial" and step.revision not in named]
+    if missing:
+        names = ", ".join(step.revision for step in missing)
+        reasons = "".join(f"\n  {step.path}: {step.reason}" for step in missing)
+        flags = " ".join(f"--approve-partial {step.revision}" for step in missing)
+        raise Refused(
+            f"Not every statement of {names} can be known before it runs:{reasons}",
+            effect=NOT_KEPT,
+            cure=f"Where the part that is shown is enough to approve it: {flags}",
+        )
+    found = ((step.revision, _certain(step)) for step in plan.steps if step.revision in named)
+    return {revision: certain for revision, certain in found if certain is not None}
+
+
+def _certain(step: Step) -> int | None:
+    """How many statements hold whatever the database answers; where all are known, those before the first read."""
+    if step.rendered == "partial":
+        return step.certain or 0
+    return next((at for at, statement in enumerate(step.statements) if statement.read), None)
+
+
+def _meant(plan: Plan, text: str) -> str:
+    ids = [step.revision for step in plan.steps]
+    meant = [each for each in ids if each == text] or [each for each in ids if text and each.startswith(text)]
+    if len(meant) != 1:
+        why = "is not part of this plan" if not meant else f"could be any of {', '.join(meant)}"
+        raise UsageError(
+            f"--approve-partial {text}: that revision {why}.",
+            effect=NOT_KEPT,
+            cure=f"Name one of its revisions: {', '.join(ids) or '(none)'}.",
+        )
+    return meant[0]
+
+
+def open_approved(path: Path, direction: Direction) -> ApprovedPlan:
+    """Read an approved plan, before anything is connected to.
+
+    Args:
+        path: its file.
+        direction: what it is to be used for.
+
+    Raises:
+        UsageError: it cannot be read, is no plan, or one of the other direction.
+        Refused: it was changed since it was written.
+    """
+    approved = read_approved(read_plan_file(path), str(path))
+    if approved.terms.direction != direction:
+        mode = "rollback" if direction == "upgrade" else "apply"
+        raise UsageError(
+            f"{path} is a plan for {mode}.",
+            effect=NOTHING_CHANGED,
+            cure=f"erm migrate --mode {mode} --plan {path}",
+        )
+    return approved
+
+
+def refuse_without_plan(settings: Settings, direction: Direction) -> None:
+    """Refuse a run that has no approved plan, where the profile asks for one.
+
+    Args:
+        settings: what is in force.
+        direction: what is to be run.
+
+    Raises:
+        Refused: it asks for one.
+    """
+    if not settings.safety.require_plan:
+        return
+    env = env_option(settings.environment)
+    plan, mode = ("--mode plan", "") if direction == "upgrade" else ("--mode rollback", " --mode rollback")
+    raise Refused(
+        f"The environment {settings.environment} runs approved plans only (safety.require_plan).",
+        effect=NOTHING_CHANGED,
+        cure=f"Keep a plan, have it approved, then run it:\n  erm migrate {plan}{env} --out plan.json\n"
+        f"  erm migrate{mode}{env} --plan plan.json",
+    )
+
+
+def refuse_unsigned(settings: Settings, approved: ApprovedPlan) -> str | None:
+    """Refuse a plan that none of the keys has signed, where the profile names keys.
+
+    Args:
+        settings: what is in force.
+        approved: the plan.
+
+    Returns:
+        The short name of the key that signed it; None where none is named.
+
+    Raises:
+        Refused: none of them has.
+    """
+    if not settings.safety.plan_keys:
+        return None
+    from erm_alembic.planning.signing import plan_keys
+
+    return verify_signed(approved, plan_keys(settings))
+
+
+def checkpoints_of(target: Target, approved: ApprovedPlan) -> tuple[Checkpoint, ...]:
+    """What earlier runs of a plan have left in the ledger, oldest first.
+
+    Args:
+        target: the database.
+        approved: the plan.
+    """
+    with target.reported(), open_ledger(target) as ledger:
+        return read_checkpoints(ledger.connection, target.settings.ledger.schema, approved.digest)
+
+
+def request_again(approved: ApprovedPlan, checkpoints: Sequence[Checkpoint]) -> Request:
+    """What is to be planned again: what was asked for, or the rest of it where a run of the plan was cut off.
+
+    Only a request that counts from where the database stands is another one then.
+
+    Args:
+        approved: the plan.
+        checkpoints: what its runs have left.
+    """
+    terms, request = approved.terms, approved.terms.request
+    revisions = [step.revision for step in terms.steps]
+    finished = [each.revision for each in checkpoints if each.finished]
+    done = revisions.index(finished[-1]) + 1 if finished and finished[-1] in revisions else 0
+    if not done:
+        return request
+    if terms.direction == "downgrade" and (terms.to is None or terms.to.startswith("-")):
+        return Request("downgrade", None, len(revisions) - done)
+    if terms.direction == "upgrade" and terms.to is not None and "+" in terms.to:
+        return Request("upgrade", revisions[-1])
+    return request
+
+
+def approval_of(settings: Settings, approved: ApprovedPlan, plan: Plan, checkpoints: Sequence[Checkpoint]) -> Approval:
+    """Make sure that what would be run now is what was approved.
+
+    Args:
+        settings: what is in force.
+        approved: the approved plan.
+        plan: what was planned now, for the same request.
+        checkpoints: what the runs of the approved plan have left.
+
+    Returns:
+        What the run must keep to.
+
+    Raises:
+        Refused: something differs; every difference is told.
+    """
+    found = terms_of(plan)
+    progress = _progress(approved, found, plan, checkpoints)
+    differences = divergences(approved, found, progress)
+    mode = "--mode plan" if plan.direction == "upgrade" else "--mode rollback"
+    again = f"erm migrate {mode}{env_option(plan.environment)} --out {approved.name}"
+    if differences:
+        told = "\n".join(map(str, differences))
+        more = (
+            " `erm drift` shows what of the schema." if any("schema was changed" in d.what for d in differences) else ""
+        )
+        raise Refused(
+            f"{approved.name} does not fit:\n{told}",
+            effect=NOTHING_CHANGED,
+            cure=f"Find out why.{more} Then plan again, and have that approved: {again}",
+        )
+    # A plan that was looked at before it was asked to be run is loaded without what runs one.
+    from erm_alembic.execute.approval import Approval
+
+    return Approval(approved, progress, refuse_unsigned(settings, approved), again)
+
+
+def _progress(approved: ApprovedPlan, found: Terms, plan: Plan, checkpoints: Sequence[Checkpoint]) -> Progress | None:
+    """How far runs of this plan have come, as far as the ledger and what is pending now agree."""
+    revisions = [step.revision for step in approved.terms.steps]
+    done = len(revisions) - len(found.steps)
+    if done < 0 or revisions[done:] != [step.revision for step in found.steps]:
+        return None
+    at = _last(checkpoints, revisions[done - 1], finished=True) if done else None
+    if done and at is None:
+        return None
+    half_done = {each.revision for each in plan.half_done if each.direction == plan.direction}
+    rest = checkpoints[checkpoints.index(at) + 1 :] if at is not None else checkpoints
+    within = _last(rest, revisions[done], finished=False) if found.steps and revisions[done] in half_done else None
+    latest = within or at
+    if latest is None:
+        return None
+    progress = Progress(done, within is not None, latest.catalog, latest.without)
+    return replace(progress, catalog=None, without=()) if not found.steps else progress
+
+
+def _last(checkpoints: Sequence[Checkpoint], revision: str, *, finished: bool) -> Checkpoint | None:
+    return next(
+        (each for each in reversed(checkpoints) if (each.revision, each.finished) == (revision, finished)), None
+    )
