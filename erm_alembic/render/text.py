@@ -9,6 +9,7 @@ from erm_alembic.planning.model import DataLoss, Drift, Outcome, Plan, Statement
 from erm_alembic.render.break_glass import DATA_LOSS, objecting, override_section, pass_once
 from erm_alembic.render.findings import finding_lines, ignored_lines
 from erm_alembic.render.outcome import outcome_lines
+from erm_alembic.render.rehearsal import effect_of, proof_words, rehearsal_lines
 from erm_alembic.render.safe import Paint, block, clip, one_line, plain
 from erm_alembic.render.words import counted, revisions
 
@@ -43,6 +44,7 @@ def _header(plan: Plan, paint: Paint) -> list[str]:
         *_target(plan, paint),
         f"Current  {revisions(plan.current, 'none: no revision is recorded')}",
         f"Heads    {revisions(plan.heads, 'none: the project has no revisions')}",
+        *rehearsal_lines(plan),
     ]
 
 
@@ -67,7 +69,12 @@ def _statement(statement: Statement, verbose: bool, paint: Paint) -> list[str]:
 def _downgrade(step: Step) -> str:
     if step.downgrade == "irreversible":
         return f"irreversible: {one_line(step.irreversible_reason or 'no reason given')}"
-    return f"downgrade {step.downgrade}"
+    return proof_words(step) or f"downgrade {step.downgrade}"
+
+
+def _alarm(statement: Statement) -> str:
+    """The colour of what a statement blocks."""
+    return "warn" if statement.estimate is not None and statement.estimate.blocks != "nothing" else "dim"
 
 
 def _file(step: Step) -> str:
@@ -78,7 +85,8 @@ def _file(step: Step) -> str:
 
 def _step(step: Step, number: int, width: int, statements: bool, verbose: bool, paint: Paint) -> list[str]:
     transaction = "one transaction" if step.transactional else "not in one transaction"
-    downgrade = paint(_downgrade(step), "dim" if step.downgrade == "ok" else "warn")
+    proven = step.proof is None or (step.proof.round_trip == "same" and step.proof.data != "lossy")
+    downgrade = paint(_downgrade(step), "dim" if step.downgrade == "ok" and proven else "warn")
     facts = f"{downgrade}, {transaction}, {counted(len(step.statements), 'statement')}"
     lines = [
         f"{number:>{width}}. {paint(one_line(step.revision), 'strong')}  {one_line(step.message)}".rstrip(),
@@ -88,6 +96,8 @@ def _step(step: Step, number: int, width: int, statements: bool, verbose: bool, 
         first, *rest = _statement(statement, verbose, paint)
         times = len(list(same))  # a loop sends one text again and again
         lines += [first if times == 1 else f"{first}  ({times:,} times)", *rest]
+        effect = effect_of(statement, verbose=verbose)
+        lines += [] if effect is None else [f"{'':>11}{paint(effect, _alarm(statement))}"]
     if step.rendered == "partial":
         reason = one_line(step.reason or "not every statement could be recorded")
         lines.append(f"{'':>{width}}  {paint('not complete:', 'warn')} {reason}")

@@ -1,0 +1,107 @@
+"""What a rehearsal showed, whom a statement blocks and for how long, and whether there is a way back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from erm_alembic.planning.model import Plan, Statement, Step
+from erm_alembic.planning.rehearsal import Estimate, Proof
+from erm_alembic.render.safe import clip, one_line
+from erm_alembic.render.words import duration
+
+__all__ = ["effect_of", "proof_words", "rehearsal_lines"]
+
+# Nobody minds what is over within a second: how that was reckoned is left out.
+A_MOMENT_MS = 1000
+MOST_NAMES = 3
+SHORT = 160
+
+
+def effect_of(statement: Statement, *, verbose: bool = False) -> str | None:
+    """Whom a statement blocks on the target, and for how long; None where that is not worth a line.
+
+    Args:
+        statement: the statement, with its estimate where it has one.
+        verbose: say it of every statement, in full.
+
+    Example:
+        >>> from erm_alembic.planning.rehearsal import Observed, ObservedLock
+        >>> seen = Observed((ObservedLock("public.users", "AccessExclusiveLock", "public.users"),))
+        >>> effect_of(Statement("", observed=seen, estimate=Estimate("reads", ("public.users",), 1, 50)))
+        'blocks reads and writes of public.users for 1 ms to 50 ms'
+    """
+    estimate, observed = statement.estimate, statement.observed
+    if estimate is None or observed is None:
+        return None
+    long = estimate.high_ms is None or estimate.high_ms >= A_MOMENT_MS
+    blocks = estimate.blocks != "nothing"
+    # What the transaction has locked before was told at the statement that did.
+    if not (verbose or long or (blocks and observed.locks)):
+        return None
+    what = _blocked(estimate) if blocks else "blocks nothing, takes"
+    text = f"{what} {_range(estimate)}"
+    if (verbose or long) and estimate.basis:
+        text += f": {estimate.basis}"
+    text = one_line(text)
+    return text if verbose else clip(text, SHORT)
+
+
+def _blocked(estimate: Estimate) -> str:
+    what = "reads and writes" if estimate.blocks == "reads" else "writes"
+    return f"blocks {what} of {_named(estimate.relations)} for"
+
+
+def _named(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:MOST_NAMES])
+    more = len(names) - MOST_NAMES
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _range(estimate: Estimate) -> str:
+    low = duration(round(estimate.low_ms))
+    if estimate.high_ms is None:
+        return f"{low} or any longer"
+    return f"{low} to {duration(round(estimate.high_ms))}"
+
+
+def proof_words(step: Step) -> str | None:
+    """Whether a revision was seen to come back; None where nothing was proven.
+
+    Args:
+        step: the revision.
+
+    Example:
+        >>> step = Step("a", (), "", "a.py", "upgrade", "ok", proof=Proof("same", "lossless"))
+        >>> proof_words(step)
+        'downgrade proven'
+    """
+    proof = step.proof
+    if proof is None:
+        return None
+    if proof.round_trip != "same":
+        return "downgrade fails" if proof.round_trip == "failed" else "downgrade leaves differences"
+    return _kept(proof)
+
+
+def _kept(proof: Proof) -> str:
+    if proof.data == "lossy":
+        return f"downgrade proven, loses {one_line(_named(proof.lost))}" if proof.lost else "downgrade loses values"
+    if proof.data == "lossless":
+        return "downgrade proven"
+    return "downgrade proven without rows"
+
+
+def rehearsal_lines(plan: Plan) -> list[str]:
+    """Whether the plan was rehearsed, for the head of the plan; nothing where that was not the question."""
+    rehearsal = plan.rehearsal
+    if rehearsal is None:
+        return []
+    if rehearsal.status == "skipped":
+        return [f"Shadow   not rehearsed: {one_line(rehearsal.reason or 'nobody wanted it')}"]
+    if rehearsal.status == "unknown":
+        return ["Shadow   not rehearsed: there is no shadow (see below)"]
+    ended = f", up to revision {one_line(rehearsal.failed.revision)}, which fails" if rehearsal.failed else ""
+    return [
+        f"Shadow   rehearsed on PostgreSQL {one_line(rehearsal.server_version)}{ended}",
+        *(f"         {one_line(note)}" for note in rehearsal.notes),
+    ]
