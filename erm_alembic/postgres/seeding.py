@@ -6,7 +6,14 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["ForeignKey", "Rule", "SqlType", "TableColumn", "TableFacts", "enum_labels", "table_facts", "type_of"]
+__all__ = [
+    "ForeignKey",
+    "Rule",
+    "SqlType",
+    "TableColumn",
+    "TableFacts",
+    "table_facts",
+]
 
 # Roots of the named tables, and what their foreign keys refer to, however far away.
 TABLES = """
@@ -37,7 +44,8 @@ TABLES = """
 """
 
 COLUMNS = """
-    SELECT a.attrelid, a.attnum, a.attname, pg_catalog.quote_ident(a.attname), a.atttypid, a.atttypmod, a.attnotnull, a.attgenerated::text,
+    SELECT a.attrelid, a.attnum, a.attname, pg_catalog.quote_ident(a.attname), a.atttypid, a.atttypmod, a.attnotnull,
+           a.attgenerated::text,
            a.attidentity::text, d.oid IS NOT NULL,
            coalesce(pg_catalog.strpos(pg_catalog.pg_get_expr(d.adbin, d.adrelid), 'nextval(') > 0, false)
       FROM pg_catalog.pg_attribute a
@@ -103,16 +111,6 @@ TYPES = """
       FROM wanted w
       JOIN pg_catalog.pg_type t ON t.oid = w.oid
       JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
-"""
-
-LABELS = """
-    SELECT pg_catalog.format('%%I.%%I', n.nspname, t.typname),
-           pg_catalog.array_agg(e.enumlabel::text ORDER BY e.enumsortorder)
-      FROM pg_catalog.pg_enum e
-      JOIN pg_catalog.pg_type t ON t.oid = e.enumtypid
-      JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
-     WHERE n.nspname <> ALL(%s::name[])
-     GROUP BY 1
 """
 
 TypeKind = Literal["b", "c", "d", "e", "r", "m", "a", "p"]
@@ -365,27 +363,3 @@ def _with_modifier(types: dict[int, _TypeRow], oid: int, modifier: int) -> SqlTy
         checks=row.checks,
         not_null=row.not_null,
     )
-
-
-def type_of(cursor: Any, name: str, modifier: int = -1) -> SqlType:
-    """One type by its name.
-
-    Args:
-        cursor: a plain cursor.
-        name: its name as a cast is written, without a modifier.
-        modifier: the modifier, as in pg_attribute.atttypmod.
-    """
-    cursor.execute("SELECT %s::pg_catalog.regtype::oid", [name])
-    oid = int(cursor.fetchone()[0])
-    return _with_modifier(_types(cursor, {oid}), oid, modifier)
-
-
-def enum_labels(cursor: Any, leave_out: Collection[str] = ()) -> dict[str, tuple[str, ...]]:
-    """The values of all enums, by the name of their types with their schemas.
-
-    Args:
-        cursor: a plain cursor.
-        leave_out: schemas whose types do not count.
-    """
-    cursor.execute(LABELS, [list(leave_out)])
-    return {name: tuple(labels) for name, labels in cursor.fetchall()}

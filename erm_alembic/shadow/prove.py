@@ -8,11 +8,15 @@ and up.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg2
+
 from erm_alembic.planning.rehearsal import Proof
+from erm_alembic.postgres.proving import filled_tables
 from erm_alembic.postgres.seeding import TableFacts, table_facts
 from erm_alembic.shadow.prove_values import Judgement, Values, asked, of_new_tables
 from erm_alembic.shadow.round_trip import (
@@ -29,7 +33,7 @@ from erm_alembic.shadow.round_trip import (
 from erm_alembic.shadow.seed import has_rows
 from erm_alembic.shadow.server_words import failure_words
 
-__all__ = ["LeftOut", "Place", "Run", "prove"]
+__all__ = ["LeftOut", "Place", "Prover", "Run", "prove"]
 
 
 def prove(
@@ -53,20 +57,92 @@ def prove(
     Raises:
         Exception: whatever the way up raises on the database as it is.
     """
-    return _Prover(database, Revision(up, down, keeps, left_out or LeftOut())).proof()
+    with Prover(database, left_out) as prover:
+        return prover.prove(up, down, keeps=keeps)
+
+
+class Prover:
+    """Proves the revisions of a plan one after the other, in one copy of the database as long as that is possible.
+
+    Args:
+        database: the scratch database. Whoever has had a revision proven runs its way up there, before the next one
+            is proven; nobody stays connected to it but the session that copies it.
+        left_out: the ledger's schema and Alembic's version table, which do not count.
+    """
+
+    def __init__(self, database: Place, left_out: LeftOut | None = None) -> None:
+        self._database = database
+        self._left_out = left_out or LeftOut()
+        self._copy = contextlib.ExitStack()
+        self._at: tuple[Place, Any] | None = None
+
+    def __enter__(self) -> Prover:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin again with a copy of the database as it is now: it did not go the way of what was proven."""
+        self._at = None
+        self._copy.close()
+
+    def prove(self, up: Run, down: Run, *, keeps: Collection[str] = ()) -> Proof:
+        """Prove one revision that has a way down.
+
+        Args:
+            up: its way up.
+            down: its way down.
+            keeps: the enum values that it declares to stay, such as `public.mood.'happy'`.
+
+        Raises:
+            Exception: whatever the way up raises on the database as it is.
+        """
+        if self._at is None:
+            place = self._copy.enter_context(self._database.copy())
+            self._at = place, self._copy.enter_context(cursor_in(place))
+        trial, cursor = self._at
+        filled = filled_tables(cursor, self._left_out.tables)
+        proving = _Proving(self._database, Revision(up, down, keeps, self._left_out), trial, cursor)
+        reusable = False
+        try:
+            proof = proving.proof()
+            reusable = proving.on_top and _emptied(cursor, proving.tables, filled, self._left_out.tables)
+        finally:
+            if not reusable:
+                self.restart()
+        return proof
+
+
+def _emptied(cursor: Any, tables: Collection[str], filled: frozenset[int], left_out: Collection[str]) -> bool:
+    """Whether a copy can be made as if no row had ever been written into it."""
+    try:
+        if tables:
+            cursor.execute(f"TRUNCATE {', '.join(sorted(tables))} RESTART IDENTITY CASCADE")
+        return filled_tables(cursor, left_out) == filled
+    except psycopg2.Error:
+        return False
 
 
 @dataclass
-class _Prover:
-    """Proves one revision.
+class _Proving:
+    """The proof of one revision.
 
     Args:
         database: the database before it, which is left as it is.
         revision: the revision.
+        trial: a copy of the database, which is used up.
+        cursor: of the copy.
+        on_top: whether the copy is, in the end, as the way up leaves it, but for rows.
+        tables: the tables of the copy that were given rows.
     """
 
     database: Place
     revision: Revision
+    trial: Place
+    cursor: Any
+    on_top: bool = False
+    tables: frozenset[str] = frozenset()
     differences: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     second_up_fails: str | None = None
@@ -75,17 +151,16 @@ class _Prover:
     def proof(self) -> Proof:
         """Both passes."""
         later: list[TableFacts] = []
-        with self.database.copy() as trial, cursor_in(trial) as cursor:
 
-            def look(locked: Collection[str]) -> None:
-                later.extend(table_facts(cursor, self._counted(locked)))
+        def look(locked: Collection[str]) -> None:
+            later.extend(table_facts(self.cursor, self._counted(locked)))
 
-            try:
-                returned = return_trip(self.revision, self.database, trial, cursor, look)
-            except WayDownFails as error:
-                return Proof("failed", "impossible", reason=f"The way down fails: {error}")
-            self.differences, self.notes = returned.differences, returned.notes
-            values = self._second_pass(returned, tuple(later), trial, cursor)
+        try:
+            returned = return_trip(self.revision, self.database, self.trial, self.cursor, look)
+        except WayDownFails as error:
+            return Proof("failed", "impossible", reason=f"The way down fails: {error}")
+        self.differences, self.notes = returned.differences, returned.notes
+        values = self._second_pass(returned, tuple(later))
         if not self.second_up_seen and not self.differences:
             with self.database.copy() as another, cursor_in(another) as cursor:
                 self.revision.up(another)
@@ -104,23 +179,24 @@ class _Prover:
     def _counted(self, names: Collection[str]) -> frozenset[str]:
         return frozenset(names) - set(self.revision.left_out.tables)
 
-    def _second_pass(self, returned: Returned, later: tuple[TableFacts, ...], trial: Place, cursor: Any) -> Judgement:
-        """The pass with rows; in the first copy where that is as before, and nothing stands in its tables."""
+    def _second_pass(self, returned: Returned, later: tuple[TableFacts, ...]) -> Judgement:
+        """The pass with rows; in the same copy where that is as before, and nothing stands in its tables."""
         names = self._counted(returned.locked)
         known = [table.oid for table in later]
         if self.differences:
             with cursor_in(self.database) as before:
                 tables = asked(table_facts(before, names, known))
             return Values(self.database, self.revision, names, tables, later).judged()
-        tables = asked(table_facts(cursor, names, known))
-        if not tables:
-            self._second_up(trial, cursor, returned.top)
-            return of_new_tables(later)
+        tables = asked(table_facts(self.cursor, names, known))
         values = Values(self.database, self.revision, names, tables, later)
-        if any(has_rows(cursor, table) for table in tables):
-            self._second_up(trial, cursor, returned.top)
-            return values.judged()
-        return values.judged((trial, cursor), lambda: self._on_top(cursor, returned.top))
+        if tables and not any(has_rows(self.cursor, table) for table in tables):
+            judged = values.judged((self.trial, self.cursor), lambda: self._compare_top(self.cursor, returned.top))
+            self.on_top = judged.on_top and not self.differences
+            self.tables = judged.tables
+            return judged
+        self._second_up(self.trial, self.cursor, returned.top)
+        self.on_top = not self.second_up_fails and not self.differences
+        return values.judged() if tables else of_new_tables(later)
 
     def _second_up(self, trial: Place, cursor: Any, top: str) -> None:
         try:
@@ -128,10 +204,10 @@ class _Prover:
         except Exception as error:
             self.second_up_fails = failure_words(error)
         else:
-            self._on_top(cursor, top)
+            self._compare_top(cursor, top)
         self.second_up_seen = True
 
-    def _on_top(self, cursor: Any, top: str) -> None:
+    def _compare_top(self, cursor: Any, top: str) -> None:
         self.differences, notes = differs_on_top(self.revision, self.database, cursor, top)
         self.notes = tuple(dict.fromkeys((*self.notes, *notes)))
         self.second_up_seen = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from erm_alembic.planning.rehearsal import DataProof
@@ -36,12 +36,16 @@ class Judgement:
         lost: the tables and columns whose values are lost.
         notes: under which limits this was found.
         reason: why the way down fails on rows, or why rows could not be made.
+        on_top: whether the spare copy is, in the end, as the way up leaves it, but for rows.
+        tables: the tables of it that were given rows.
     """
 
     verdict: DataProof
     lost: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     reason: str | None = None
+    on_top: bool = False
+    tables: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -52,11 +56,15 @@ class _Pass:
         lost: the tables and columns that lost values.
         refused: why tables could not be given rows.
         down_error: why the way down fails on them.
+        on_top: whether it ended with a second way up.
+        tables: the tables that were given rows.
     """
 
     lost: tuple[str, ...] = ()
     refused: Mapping[str, str] = field(default_factory=dict)
     down_error: str | None = None
+    on_top: bool = False
+    tables: frozenset[str] = frozenset()
 
 
 class _UpFails(Exception):
@@ -111,7 +119,8 @@ class Values:
                 notes = (UP_FAILS[earlier].format(reason=error),)
             else:
                 if tried.down_error is None:
-                    return _judged(tried, notes)
+                    judged = _judged(tried, notes)
+                    return replace(judged, on_top=tried.on_top, tables=tried.tables) if spare is not None else judged
                 reason = f"The way down fails on rows that can be written after the way up: {tried.down_error}"
                 return Judgement("impossible", self._pass(earlier, "plain").lost, notes, reason)
             spare = None
@@ -136,7 +145,8 @@ class Values:
                 raise _UpFails(failure_words(error)) from error
             if spare is not None:
                 on_top()
-            tables = asked(table_facts(cursor, self.names, [table.oid for table in self.before]))
+            top = table_facts(cursor, self.names, [table.oid for table in self.before])
+            tables = asked(top)
             own = read_rows(cursor, tables)
             refused |= seed_rows(cursor, [table.name for table in tables], likeness=after, start=AFTER).refused
             written = written_since(read_rows(cursor, tables), own)
@@ -144,10 +154,16 @@ class Values:
                 self.revision.down(place)
             except Exception as error:
                 return _Pass(down_error=failure_words(error))
-            lost = (*lost_between(was, _read(cursor, was)), *self._lost_of(place, cursor, written))
+            lost = lost_between(was, _read(cursor, was))
+            more, on_top_again = self._lost_of(place, cursor, written)
             # A table that is gone after the way down has lost what could not be written, too.
             known = {each for each in refused if each in was}
-            return _Pass(tuple(dict.fromkeys(lost)), {name: refused[name] for name in known})
+            return _Pass(
+                tuple(dict.fromkeys((*lost, *more))),
+                {name: refused[name] for name in known},
+                on_top=on_top_again,
+                tables=frozenset(table.name for table in top),
+            )
 
     @contextlib.contextmanager
     def _somewhere(self, spare: tuple[Place, Any] | None) -> Iterator[tuple[Place, Any]]:
@@ -157,16 +173,16 @@ class Values:
         with self.database.copy() as place, cursor_in(place) as cursor:
             yield place, cursor
 
-    def _lost_of(self, place: Place, cursor: Any, written: Mapping[str, HeldRows]) -> tuple[str, ...]:
-        """What of the rows that were written after the way up does not survive the way down."""
+    def _lost_of(self, place: Place, cursor: Any, written: Mapping[str, HeldRows]) -> tuple[tuple[str, ...], bool]:
+        """What of the rows that were written after the way up does not survive the way down; whether up works again."""
         down = read_rows(cursor, table_facts(cursor, list(written), [held.table.oid for held in written.values()]))
         under_names = seen_as(cursor, down, written)
         try:
             # Up again, they stand under the same names, in the same types: nothing has to be understood.
             self.revision.up(place)
         except Exception:
-            return lost_between(written, under_names)
-        return lost_between(written, _read(cursor, written))
+            return lost_between(written, under_names), False
+        return lost_between(written, _read(cursor, written)), True
 
 
 def _judged(tried: _Pass, notes: Sequence[str]) -> Judgement:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from psycopg2.extensions import cursor as PlainCursor
 
-from erm_alembic.postgres.seeding import enum_labels
+from erm_alembic.postgres.proving import enum_labels
 from erm_alembic.postgres.snapshot import Difference, catalog_fingerprint, differences, take_snapshot
 from erm_alembic.shadow.server_words import failure_words
 
