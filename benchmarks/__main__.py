@@ -1,6 +1,7 @@
 """Take the figures, print them as one table, and write them into docs/performance.md when asked to.
 
 python -m benchmarks [--rounds N] [--only NAME]... [--growth] [--write]
+python -m benchmarks --snapshot TABLES [TABLES...]
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from benchmarks.figures import FIGURES, Bench, Figure, Result
 from benchmarks.growth import Line, measure_growth, plot
 from benchmarks.server import running_server
+from benchmarks.snapshot import measure_snapshots, snapshot_table
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 NUMBERS = (100, 1000, 2500, 5000, 10_000)
@@ -71,6 +73,7 @@ def main() -> None:
     parser.add_argument("--only", action="append", choices=names, help="only this figure; may be repeated")
     parser.add_argument("--growth", action="store_true", help="also plot time and memory up to 10,000 revisions")
     parser.add_argument("--write", action="store_true", help="write docs/performance.md and, with --growth, the plot")
+    parser.add_argument("--snapshot", nargs="+", type=int, metavar="TABLES", help="only snapshots of so many tables")
     asked = parser.parse_args()
     if asked.write and asked.only:
         parser.error("--write writes the whole table: leave --only out")
@@ -79,6 +82,9 @@ def main() -> None:
         folder = Path(scratch)
         folder.chmod(0o755)
         with running_server(folder) as server:
+            if asked.snapshot:
+                print(snapshot_table(measure_snapshots(server, asked.snapshot)), end="")
+                return
             bench = Bench(folder / "projects", server, asked.rounds)
             text = conditions(f"PostgreSQL {server.binaries.major}", asked.rounds) + HEAD
             print(text, end="", flush=True)
