@@ -15,6 +15,7 @@ from psycopg2 import errors as pg
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import cursor as PlainCursor
 
+from erm_alembic.config.env_option import env_option
 from erm_alembic.errors import ErmError, Refused
 from erm_alembic.execute.fingerprint import digest, new_salt, shape
 from erm_alembic.execute.generated_keys import refuse_keys
@@ -49,6 +50,7 @@ class Resume:
         raw: the migration's own connection.
         sending: what stands around a statement while the server works on it.
         tell: told that a revision is gone on with.
+        environment: the profile, for the commands that a refusal tells to type.
     """
 
     def __init__(
@@ -60,8 +62,10 @@ class Resume:
         raw: GatedConnection,
         sending: Sending,
         tell: Callable[[str], None],
+        environment: str = "dev",
     ) -> None:
         self._ledger, self._run_id, self._step, self._raw = ledger, run_id, step, raw
+        self._env = env_option(environment)
         self._half_done, self._sending, self._tell = half_done, sending, tell
         self._earlier_run = half_done is not None
         self._recorded = Recorded()
@@ -153,7 +157,7 @@ class Resume:
         return Refused(
             f"{place}: revision {step.revision} is half done and cannot be gone on with: {why}.",
             effect=effect,
-            cure=f"`erm repair {step.revision}` shows what is committed, and takes it back or marks it done.",
+            cure=f"`erm repair {step.revision}{self._env}` shows what is committed, and takes it back or marks it done.",
         )
 
     def check(self) -> None:

@@ -245,7 +245,8 @@ class Course:
         if planned is not None and half_done is None:
             return as_planned(self.connection, under_way, planned)
         tell, sending = self.run.progress.note, self.locks.sending
-        resume = Resume(self.ledger, self.run_id, under_way, half_done, self.raw, sending, tell)
+        environment = self.run.target.settings.environment
+        resume = Resume(self.ledger, self.run_id, under_way, half_done, self.raw, sending, tell, environment)
         return Going(function, resume if self.approved is None else self.approved.passage(under_way, resume, half_done))
 
     def recorded(self, function: Callable[..., Any], under_way: StepUnderWay) -> Callable[..., None]:
