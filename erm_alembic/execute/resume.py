@@ -157,7 +157,8 @@ class Resume:
         return Refused(
             f"{place}: revision {step.revision} is half done and cannot be gone on with: {why}.",
             effect=effect,
-            cure=f"`erm repair {step.revision}{self._env}` shows what is committed, and takes it back or marks it done.",
+            cure=f"`erm repair {step.revision}{self._env}` shows what is committed, and takes it back or marks it "
+            "done.",
         )
 
     def check(self) -> None:
