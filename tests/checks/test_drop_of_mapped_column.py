@@ -96,7 +96,7 @@ def test_each_apply_keeps_what_the_models_map(one_database: Database, tmp_path: 
         about = ("drop-of-mapped-column", "squawk/ban-drop-column")
         return [each["rule"] for each in planned["findings"] if each["rule"] in about]
 
-    project.config("database: {environments: {prod: {}}}\nsafety: {rules: {models-drift: off}}\n")
+    project.config("database: {environments: {prod: {}}}\nshadow: {rehearse: false}\n")
     models(', Column("mail", Text)')
     project.revision("a1", 'op.create_table("users", sa.Column("id", sa.Integer), sa.Column("mail", sa.Text))')
     assert project.erm("migrate", "--env", "prod").returncode == 0

@@ -39,6 +39,7 @@ def _findings(project: Project) -> list[tuple[str, str]]:
 def test_a_history_that_was_changed_below_what_is_applied_is_seen(one_database: Database, tmp_path: Path) -> None:
     """Each inserted one is told, once; the revision that was only moved is not told as edited besides."""
     project = Project(tmp_path, one_database)
+    project.config("shadow: {rehearse: false}")
     project.table("a1", "first")
     project.table("b2", "second", down="a1")
     assert project.erm("migrate").returncode == 0

@@ -27,7 +27,9 @@ def project(one_database: Database, tmp_path: Path) -> Project:
         one_database.execute(f"CREATE TABLE {name} (id bigint PRIMARY KEY, a int)")
     one_database.execute(FILL.format("large"))
     one_database.execute("INSERT INTO small SELECT g FROM generate_series(1, 40) g; ANALYZE small")
-    return Project(tmp_path, one_database)
+    project = Project(tmp_path, one_database)
+    project.config("shadow: {rehearse: false}")
+    return project
 
 
 def _planned(project: Project) -> dict[str, Any]:
