@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-__all__ = ["enum_labels", "filled_tables"]
+__all__ = ["enum_labels", "filled_tables", "own_schema"]
 
 LABELS = """
     SELECT pg_catalog.format('%%I.%%I', n.nspname, t.typname),
@@ -47,3 +47,9 @@ def filled_tables(cursor: Any, leave_out: Collection[str] = ()) -> frozenset[int
     """
     cursor.execute(FILLED, [list(leave_out)])
     return frozenset(row[0] for row in cursor.fetchall())
+
+
+def own_schema(cursor: Any) -> str:
+    """The schema that a new table without a schema of its own goes to, quoted where it must be."""
+    cursor.execute("SELECT pg_catalog.quote_ident(pg_catalog.current_schema())")
+    return str(cursor.fetchone()[0])

@@ -14,6 +14,7 @@ from psycopg2.extensions import cursor as PlainCursor
 from erm_alembic.planning.rehearsal import FailedRevision, Proof
 from erm_alembic.postgres.catalog import whole_name
 from erm_alembic.postgres.intercept import connect_gated
+from erm_alembic.postgres.proving import own_schema
 from erm_alembic.postgres.text.lexer import READS, statement_kinds
 from erm_alembic.revisions.forked import ends_forked_children
 from erm_alembic.revisions.graph import script_of
@@ -24,7 +25,7 @@ from erm_alembic.revisions.version_table import version_table
 from erm_alembic.shadow.job import Job
 from erm_alembic.shadow.observe import ObservingGate
 from erm_alembic.shadow.places import ScratchPlace
-from erm_alembic.shadow.prove import LeftOut, Place, prove
+from erm_alembic.shadow.prove import LeftOut, Place, Prover
 from erm_alembic.shadow.server_words import failure_words
 from erm_alembic.shadow.session import APPLICATION, LoadedProject, loaded_project, session_in
 from erm_alembic.shadow.told import Rehearsed, SeenStatement, to_json
@@ -57,15 +58,16 @@ def rehearse(job: Job, emit: Callable[[dict[str, Any]], None]) -> None:
         rehearsal = _Rehearsal(loaded, ScratchPlace(job.url, keeper, _connect), job.arguments["ledger_schema"])
         rehearsal.prepare()
         emit({"event": "server", "version": keeper.info.parameter_status("server_version")})
-        for each in job.arguments["steps"]:
-            try:
-                rehearsed = rehearsal.step(
-                    each["revision"], each["direction"], prove=each["prove"], keeps=each["keeps"]
-                )
-            except _Failed as failed:
-                emit({"event": "failed", **to_json(failed.failure)})
-                return
-            emit({"event": "step", **to_json(rehearsed)})
+        with rehearsal.prover:
+            for each in job.arguments["steps"]:
+                try:
+                    rehearsed = rehearsal.step(
+                        each["revision"], each["direction"], prove=each["prove"], keeps=each["keeps"]
+                    )
+                except _Failed as failed:
+                    emit({"event": "failed", **to_json(failed.failure)})
+                    return
+                emit({"event": "step", **to_json(rehearsed)})
 
 
 class _Failed(Exception):
@@ -101,12 +103,16 @@ class _Rehearsal:
 
         def look(heads: tuple[str, ...], context: MigrationContext) -> Iterator[RevisionStep]:
             with session.raw.cursor(cursor_factory=PlainCursor) as cursor:
-                self.version_table = whole_name(cursor, version_table(context))
+                table = version_table(context)
+                # Before the first revision there is none: it will be made in the schema that new tables go to.
+                to_be = table if context.version_table_schema else f"{own_schema(cursor)}.{table}"
+                self.version_table = whole_name(cursor, table) or to_be
             return iter(())
 
         with session_in(self.loaded, self.place.url) as session:
             session.run(look)
         self.gate.know_origins(self.place.keeper)
+        self.prover = Prover(self.place, LeftOut((self.ledger_schema,), (self.version_table,)))
 
     def step(self, revision: str, direction: str, *, prove: bool, keeps: list[str]) -> Rehearsed:
         """Prove one revision, and run it in the shadow itself.
@@ -115,6 +121,8 @@ class _Rehearsal:
             _Failed: it fails.
         """
         proof = self._proven(revision, keeps) if prove else None
+        if proof is None:
+            self.prover.restart()  # the copy in which the last one was proven does not go this step
         try:
             self._run(self.place.url, revision, direction, self.gate)
         except Exception as error:
@@ -124,10 +132,9 @@ class _Rehearsal:
         return Rehearsed(revision, self.seen, proof)
 
     def _proven(self, revision: str, keeps: list[str]) -> Proof | None:
-        left_out = LeftOut((self.ledger_schema,), (self.version_table,))
         up, down = self._way(revision, "upgrade"), self._way(revision, "downgrade")
         try:
-            return prove(self.place, up, down, keeps=keeps, left_out=left_out)
+            return self.prover.prove(up, down, keeps=keeps)
         except (psycopg2.InterfaceError, psycopg2.OperationalError):
             raise  # the server is gone
         except Exception as error:
