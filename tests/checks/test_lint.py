@@ -15,7 +15,7 @@ from erm_alembic.planning.surroundings import is_small
 from erm_alembic.postgres.existing_tables import ExistingTable, TableName, existing_tables
 from tests.cli.pipeline import erm
 from tests.faults.deploying import Project
-from tests.support.databases import Database
+from tests.support.databases import Database, RunningServer, fresh_database
 
 FILL = "INSERT INTO {0} SELECT g, g FROM generate_series(1, 20000) g; ANALYZE {0}"
 
@@ -180,3 +180,22 @@ def test_who_holds_a_table_is_found_on_the_live_database(
     found = json.loads(out)["findings"]
     (finding,) = (each for each in found if each["rule"] == "long-transaction")
     assert "(forgotten, " in finding["message"] and finding["line"] == 12
+
+
+def test_what_was_rehearsed_settles_what_squawk_fears(one_database: Database, tmp_path: Path) -> None:
+    """An index that is built within a moment is no alarm, although the table is not small."""
+    assert isinstance(one_database.server, RunningServer)
+    with fresh_database(one_database.server) as shadow:
+        project = Project(tmp_path, one_database, env={"SHADOW": shadow.url, "ERM_NO_SHADOW": None})
+        project.config("shadow: {url: '${SHADOW}'}")
+        columns = 'sa.Column("id", sa.BigInteger, primary_key=True), sa.Column("a", sa.Integer)'
+        project.revision("a1", f'op.create_table("large", {columns})', 'op.drop_table("large")')
+        assert project.erm("migrate").returncode == 0
+        one_database.execute(FILL.format("large"))
+        index = 'op.create_index("large_a", "large", ["a"])'
+        project.revision("b2", index, 'op.drop_index("large_a")', down="a1")
+        planned = _planned(project)
+        assert planned["rehearsal"]["status"] == "done", planned["rehearsal"]
+        (statement,) = planned["pending"][0]["statements"]
+        assert statement["builds"] and statement["estimate"]["high_ms"] is not None
+        assert _said(planned) == set()
