@@ -260,9 +260,11 @@ def _execute(request: Request) -> Result:
 
 def _show(request: Request, plan: Plan, outcome: Outcome | None) -> None:
     if request.sql:
+        from erm_alembic.config.loader import load_settings
         from erm_alembic.render.sql import render_sql
 
-        console.write_file(render_sql(plan))
+        execution = load_settings(request.env, request.config, require_url=False).execution
+        console.write_file(render_sql(plan, execution.lock_timeout))
     elif request.format is Format.json:
         from erm_alembic.render.json import render_json
 

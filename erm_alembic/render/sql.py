@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import zip_longest
 
 from erm_alembic.planning.model import Plan, Statement, Step
@@ -43,7 +44,13 @@ def _statement(statement: Statement) -> list[str]:
     return [*lines, _text(statement)]
 
 
-def _body(step: Step, version_statements: tuple[str, ...]) -> list[str]:
+def _begin(lock_timeout: timedelta) -> list[str]:
+    """The start of a transaction; psql has nothing of what apply sets to keep others from waiting behind it."""
+    milliseconds = round(lock_timeout.total_seconds() * 1000)
+    return ["BEGIN;", *([f"SET LOCAL lock_timeout = '{milliseconds}ms';"] if milliseconds else [])]
+
+
+def _body(step: Step, version_statements: tuple[str, ...], begin: list[str]) -> list[str]:
     """The step's statements in order, inside BEGIN/COMMIT except for those that run outside a transaction."""
     lines: list[str] = []
     open_transaction = False
@@ -57,12 +64,12 @@ def _body(step: Step, version_statements: tuple[str, ...]) -> list[str]:
         if statement.autocommit and open_transaction:
             lines.append("COMMIT;")
         if not statement.autocommit and not open_transaction:
-            lines.append("BEGIN;")
+            lines += begin
         open_transaction = not statement.autocommit
         lines += _statement(statement)
     complete = step.rendered == "full"
     if not open_transaction and version_statements:
-        lines.append("BEGIN;")
+        lines += begin
         open_transaction = True
     lines += [] if complete else [STOP]
     lines += [_terminated(sql) for sql in version_statements]
@@ -71,7 +78,7 @@ def _body(step: Step, version_statements: tuple[str, ...]) -> list[str]:
     return lines
 
 
-def _step(step: Step, version_statements: tuple[str, ...]) -> list[str]:
+def _step(step: Step, version_statements: tuple[str, ...], begin: list[str]) -> list[str]:
     lines = [
         _comment(f"{step.direction} {step.revision}: {step.message}"),
         _comment(step.path),
@@ -79,15 +86,16 @@ def _step(step: Step, version_statements: tuple[str, ...]) -> list[str]:
     if step.rendered == "partial":
         lines.append(_comment(f"NOT COMPLETE: {step.reason or 'not every statement could be recorded'}"))
         lines.append(STOP)
-    return [*lines, *_body(step, version_statements)]
+    return [*lines, *_body(step, version_statements, begin)]
 
 
-def render_sql(plan: Plan) -> str:
+def render_sql(plan: Plan, lock_timeout: timedelta = timedelta(0)) -> str:
     """The plan as a SQL script, with the statements on Alembic's version table after each revision.
 
     Args:
         plan: the plan. A statement with parameters and without its literal form keeps its placeholders, and a
             comment says so.
+        lock_timeout: how long a statement in a transaction may wait for a lock; zero leaves that to the session.
 
     Example:
         >>> plan = Plan("dev", "postgresql://localhost/app", "15.18", "upgrade", (), (), ())
@@ -110,5 +118,5 @@ def render_sql(plan: Plan) -> str:
         blocks.append([_terminated(plan.script_start)])
     for step, version_statements in zip_longest(plan.steps, plan.version_statements):
         if step is not None:
-            blocks.append(_step(step, version_statements or ()))
+            blocks.append(_step(step, version_statements or (), _begin(lock_timeout)))
     return "\n\n".join("\n".join(lines) for lines in blocks) + "\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import psycopg2
@@ -121,3 +122,11 @@ def test_nothing_to_run_is_a_comment() -> None:
     """An empty plan is a script that does nothing and says so."""
     assert render_sql(EMPTY).endswith("\n\n-- Nothing to run.\n")
     assert INDEX.revision in render_sql(EMPTY)
+
+
+def test_each_transaction_limits_how_long_it_waits_for_a_lock() -> None:
+    """As apply would; a concurrent statement, which is in none, waits as long as it takes."""
+    text = render_sql(PLAN, timedelta(seconds=3))
+    assert text.count("BEGIN;") == text.count("BEGIN;\nSET LOCAL lock_timeout = '3000ms';") == 2
+    assert "\nCREATE INDEX CONCURRENTLY" in text
+    assert "lock_timeout" not in render_sql(PLAN)
