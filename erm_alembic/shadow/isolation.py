@@ -1,8 +1,8 @@
 """Within the child: connections to anything but the shadow are refused.
 
-Three nets, because none is enough. What goes through Python's sockets is seen by an audit hook, which nothing can take
-away again. Drivers that leave the connecting to a library in C are asked where they go (`drivers`). And where the
-system lets it, the process has no network at all (`network`).
+Three nets, because none is enough. What goes through Python's sockets, and the clients of databases that a revision
+starts, is seen by an audit hook, which nothing can take away again. Drivers that leave the connecting to a library in C
+are asked where they go (`drivers`). And where the system lets it, the process has no network at all (`network`).
 """
 
 from __future__ import annotations
@@ -104,11 +104,9 @@ class Guard:
         """See what Python is about to do; installed for the rest of the process's life."""
         if event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
             self._check_socket(arguments[0], arguments[1] if len(arguments) > 1 else None)
-
-    def audit_programs(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """The same for programs, which take neither a hook nor a driver along."""
-        if event in ("subprocess.Popen", "os.posix_spawn", "os.exec", "os.spawn", "os.system"):
-            for program in sorted(CLIENTS & set(_programs(arguments))):
+        # Programs take neither a hook nor a driver along; and to a socket on this machine there is always a way.
+        elif event in ("subprocess.Popen", "os.posix_spawn", "os.exec", "os.spawn", "os.system"):
+            for program in sorted(CLIENTS & set(_programs(arguments[:3] if event == "os.spawn" else arguments[:2]))):
                 raise self.refusal(f"whatever {program} connects to")
 
     def refusal(self, place: str) -> ConnectionElsewhere:
@@ -141,11 +139,10 @@ def isolate(url: str, tell: Callable[[str], None]) -> None:
     port = parameters.get("port", DEFAULT_PORT).partition(",")[0]
     addresses = () if on_socket else tuple(_resolved(hosts, port))
     guard = Guard(frozenset((*hosts, *addresses)), port, parameters.get("dbname", ""), tell)
-    apart = on_socket and leave_network()
+    if on_socket:
+        leave_network()
     guard_drivers(guard)
     sys.addaudithook(guard.audit)
-    if not apart:
-        sys.addaudithook(guard.audit_programs)
 
 
 def _resolved(hosts: Iterable[str], port: str) -> Iterable[str]:
