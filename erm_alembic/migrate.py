@@ -237,10 +237,10 @@ def rollback(
     overrides = _with_data_loss(overrides, allow_data_loss)
     plan_file = None if approved is None else open_approved(approved, "downgrade")
     opened = open_project(env, config, options, to_write=True)
-    if plan_file is not None:
-        return _run_approved(opened, plan_file, wait, accept_environment, progress)
-    refuse_without_plan(opened.settings, "downgrade")
     request, wish = Request("downgrade", to, steps), Wish("run", rehearse)
+    if plan_file is not None:
+        return _run_approved(opened, plan_file, wait, accept_environment, progress, wish)
+    refuse_without_plan(opened.settings, "downgrade")
     planned = plan_request(opened, request, overrides, accept_environment=accept_environment, wish=wish)
     return run_plan(opened, planned, wait, accept_environment, progress, overrides)
 
@@ -287,7 +287,7 @@ def plan_request(
     target, project = opened.target, opened.project
     survey = interruptible(target, lambda: build_plan(target, project, request, with_basis=for_approval))
     if survey.plan.steps and wish is not None:
-        survey = _rehearsed(opened, survey, wish)
+        survey = interruptible(target, lambda: _in_shadow(opened, survey, wish))
     drift = (
         *missing_revisions(survey.unknown, survey.ledger),
         *lost_versions(survey.lost, survey.parents() if survey.lost else {}),
@@ -310,11 +310,15 @@ def plan_request(
     return replace(survey, plan=judged)
 
 
-def _rehearsed(opened: Opened, survey: Survey, wish: Wish) -> Survey:
+def _in_shadow(opened: Opened, survey: Survey, wish: Wish) -> Survey:
+    """The plan rehearsed, in the shadow of its target."""
     # Most plans find nothing pending, and do without what rehearses.
+    from erm_alembic.shadow.opened import open_shadow
     from erm_alembic.shadow.rehearsed_plan import with_rehearsal
 
-    return interruptible(opened.target, lambda: with_rehearsal(opened.target, opened.project, survey, wish))
+    target, current = opened.target, survey.plan.current
+    with open_shadow(opened.settings, opened.project, target, survey.scripts, current) as shadow:
+        return with_rehearsal(target, shadow, survey, wish)
 
 
 def run_plan(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg2
 
@@ -16,15 +16,11 @@ from erm_alembic.planning.estimate import estimated, tables_of_interest
 from erm_alembic.planning.model import Plan, Step
 from erm_alembic.planning.rehearsal import FailedRevision, Rehearsal
 from erm_alembic.postgres.live_facts import LiveFacts, read_live_facts
-from erm_alembic.revisions.project import AlembicProject
 from erm_alembic.shadow.matching import with_observed
-from erm_alembic.shadow.opened import Shadow, open_shadow
+from erm_alembic.shadow.opened import Shadow
 from erm_alembic.shadow.told import Rehearsed, failure_from_json, rehearsed_from_json
 from erm_alembic.shadow.when import Wish, why_not_rehearsed
 from erm_alembic.target import Target
-
-if TYPE_CHECKING:
-    from erm_alembic.revisions.graph import ScriptDirectory
 
 __all__ = ["rehearse_plan", "with_rehearsal"]
 
@@ -42,12 +38,12 @@ class _Heard:
     rehearsal: Rehearsal
 
 
-def with_rehearsal(target: Target, project: AlembicProject, survey: Survey, wish: Wish) -> Survey:
+def with_rehearsal(target: Target, shadow: Shadow, survey: Survey, wish: Wish) -> Survey:
     """The survey with its plan rehearsed, where there is something to rehearse and reason to.
 
     Args:
         target: the database, which is only read.
-        project: the Alembic project.
+        shadow: its shadow.
         survey: the plan and what it was made from.
         wish: what the rehearsal is wanted for.
     """
@@ -57,20 +53,19 @@ def with_rehearsal(target: Target, project: AlembicProject, survey: Survey, wish
     why_not = why_not_rehearsed(target.settings, wish, empty=survey.empty)
     if why_not is not None:
         return replace(survey, plan=replace(plan, rehearsal=Rehearsal("skipped", why_not)))
-    return replace(survey, plan=rehearse_plan(target, project, plan, survey.scripts))
+    return replace(survey, plan=rehearse_plan(target, shadow, plan))
 
 
-def rehearse_plan(target: Target, project: AlembicProject, plan: Plan, scripts: ScriptDirectory | None = None) -> Plan:
+def rehearse_plan(target: Target, shadow: Shadow, plan: Plan) -> Plan:
     """The plan with what a rehearsal of it shows, or why there was none.
 
     Args:
         target: the database, which is only read.
-        project: the Alembic project.
+        shadow: its shadow.
         plan: what is to be rehearsed; it has steps that can run.
-        scripts: the project's revision graph, where it is loaded already.
     """
     try:
-        heard = _rehearsed(target, project, plan, scripts)
+        heard = _rehearsed(target, shadow, plan)
     except ShadowUnavailable as error:
         return replace(plan, rehearsal=_unknown(" ".join(filter(None, (error.reason, error.cure)))))
     except psycopg2.Error as error:
@@ -87,11 +82,8 @@ def _unknown(reason: str) -> Rehearsal:
     return Rehearsal("unknown", redact(reason))
 
 
-def _rehearsed(target: Target, project: AlembicProject, plan: Plan, scripts: ScriptDirectory | None) -> _Heard:
-    with (
-        open_shadow(target.settings, project, target, scripts) as shadow,
-        shadow.at(plan.current) as database,
-    ):
+def _rehearsed(target: Target, shadow: Shadow, plan: Plan) -> _Heard:
+    with shadow.at(plan.current) as database:
         arguments = {
             "ledger_schema": target.settings.ledger.schema,
             "steps": [_order(step) for step in plan.steps],
