@@ -6,14 +6,16 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from erm_alembic.drift.database import DatabaseDrift, Live, Position, compare_database, compare_live, tips
+from erm_alembic.drift.database import DatabaseDrift, Live, compare_database, compare_live
 from erm_alembic.drift.fix.change import Sides
 from erm_alembic.drift.fix.scripts import as_code, as_script, imports_of
 from erm_alembic.drift.fix.statements import statements
-from erm_alembic.drift.history import edited_revisions, lost_versions, missing_revisions
+from erm_alembic.drift.in_plan import history_drift
 from erm_alembic.drift.left_out import leave_out, unused_items, verify_kinds
 from erm_alembic.drift.models import NO_MODELS, compare_models
+from erm_alembic.drift.position import position_of
 from erm_alembic.drift.severity import known_kinds, severity_of
+from erm_alembic.drift.standing import known_standing, remember_standing
 from erm_alembic.errors import Refused
 from erm_alembic.opening import Opened, configured, interruptible, open_project
 from erm_alembic.planning.build import Survey, build_plan
@@ -21,9 +23,10 @@ from erm_alembic.planning.comparison import Comparison, LeftOut
 from erm_alembic.planning.model import Drift, DriftSource
 from erm_alembic.planning.request import Request
 from erm_alembic.postgres.snapshot import Difference, Snapshot, belongs_to_environment, differences
+from erm_alembic.revisions.cache.inputs import Inputs, watched
 from erm_alembic.revisions.new_revision import create_revision
 from erm_alembic.revisions.project import AlembicOptions, find_project
-from erm_alembic.shadow.opened import Shadow, open_shadow
+from erm_alembic.shadow.opened import open_shadow
 
 __all__ = [
     "SOURCES",
@@ -31,7 +34,6 @@ __all__ = [
     "AlembicOptions",
     "DriftReport",
     "adopt",
-    "database_drift",
     "drift",
     "drift_against",
     "revert_sql",
@@ -95,6 +97,7 @@ def drift(
     config: Path | None = None,
     sources: Collection[DriftSource] = SOURCES,
     options: AlembicOptions | None = None,
+    whole: bool = False,
 ) -> DriftReport:
     """Look for drift. Nothing is written to the database.
 
@@ -103,6 +106,7 @@ def drift(
         config: the path of erm.yaml; None looks for it from the working directory up.
         sources: `history`, `database`, `models`: what to compare.
         options: Alembic's own options for env.py.
+        whole: whether a way out is to be written, for which both schemas are read whole, whatever is remembered.
 
     Raises:
         ErmError: a subclass of it, when it cannot be looked for at all; a comparison that cannot be made is `unknown`.
@@ -117,7 +121,7 @@ def drift(
     """
     opened = open_project(env, config, options)
     verify_kinds(opened.settings.drift, known_kinds(), opened.settings.origins)
-    return _compare(opened, sources)
+    return _compare(opened, sources, whole)
 
 
 def drift_against(
@@ -147,11 +151,11 @@ def drift_against(
     """
     ours, theirs = open_project(env, config, options), open_project(against, config, options)
     verify_kinds(ours.settings.drift, known_kinds(), ours.settings.origins)
-    here, there = (_survey(opened) for opened in (ours, theirs))
+    here, there = (_survey(opened)[0] for opened in (ours, theirs))
     found = interruptible(
         ours.target,
         lambda: compare_live(
-            Live(ours.target, position_of(ours, here)), Live(theirs.target, position_of(theirs, there))
+            Live(ours.target, position_of(ours.target, here)), Live(theirs.target, position_of(theirs.target, there))
         ),
     )
     kept, left_out = leave_out(found.drift, ours.settings.drift.ignore)
@@ -257,111 +261,90 @@ def _kept(report: DriftReport) -> list[Difference]:
     return [each for each in told if (each.kind, each.object) in kept]
 
 
-def _survey(opened: Opened) -> Survey:
-    """Where a database stands, without running a revision."""
+def _survey(opened: Opened) -> tuple[Survey, Inputs | None]:
+    """Where a database stands, without running a revision; and everything that env.py was read from."""
     request = Request("upgrade", "heads")
-    return interruptible(
-        opened.target,
-        lambda: build_plan(opened.target, opened.project, request, with_basis=True, recording=False),
-    )
+    with watched() as watch:
+        survey = interruptible(
+            opened.target,
+            lambda: build_plan(opened.target, opened.project, request, with_basis=True, recording=False),
+        )
+    inputs = watch.inputs()
+    if inputs is not None:
+        remember_standing(opened.target, opened.project, survey, inputs)
+    return survey, inputs
 
 
-def _compare(opened: Opened, sources: Collection[DriftSource]) -> DriftReport:
-    survey = _survey(opened)
-    found: list[Drift] = []
-    comparisons: list[Comparison] = []
-    notes: list[str] = []
+@dataclass
+class _Looking:
+    """What is looked at, and what was found so far."""
+
+    opened: Opened
+    drift: list[Drift] = field(default_factory=list)
+    comparisons: list[Comparison] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     database: DatabaseDrift | None = None
+
+    def add(self, drift: Collection[Drift], comparison: Comparison) -> None:
+        """Keep what one comparison found."""
+        self.drift += drift
+        self.comparisons.append(comparison)
+
+
+def _compare(opened: Opened, sources: Collection[DriftSource], whole: bool) -> DriftReport:
+    looking, target, project = _Looking(opened), opened.target, opened.project
+    standing = None if whole else interruptible(target, lambda: known_standing(target, project))
+    if standing is not None:
+        current = heads = standing.position.current
+        history: tuple[Drift, ...] = ()
+        scripts, position, live, has_models = None, standing.position, standing.live, standing.has_models
+        inputs: str | None = standing.inputs
+    else:
+        survey, read = _survey(opened)
+        current, heads, history = survey.plan.current, survey.plan.heads, history_drift(survey)
+        scripts, inputs = survey.scripts, None if read is None else read.digest
+        position, has_models = position_of(target, survey), survey.metadata is not None
+        assert survey.plan.basis is not None
+        live = survey.plan.basis.catalog or ""
     if "history" in sources:
-        found += history_drift(survey)
-        comparisons.append(Comparison("history", "differs" if found else "same"))
-    with open_shadow(opened.settings, opened.project, opened.target) as shadow:
+        looking.add(history, Comparison("history", "differs" if history else "same"))
+    with open_shadow(opened.settings, project, target, scripts, current) as shadow:
         if "database" in sources:
-            database = compare_database(opened.target, shadow, position_of(opened, survey))
-            found += database.drift
-            comparisons.append(database.comparison)
-        if "models" in sources:
-            drifted, comparison = _models(shadow, survey)
-            if comparison.reason == NO_MODELS and len(sources) > 1:
-                notes.append(f"Models were not compared: {NO_MODELS}.")
-            else:
-                found += drifted
-                comparisons.append(comparison)
+            found = interruptible(
+                target, lambda: compare_database(target, shadow, position, live=live or None, whole=whole)
+            )
+            looking.database = found
+            looking.add(found.drift, found.comparison)
+        if "models" in sources and has_models:
+            root = opened.settings.project_dir
+            looking.add(*interruptible(target, lambda: compare_models(shadow, heads, root, inputs)))
+    if "models" in sources and not has_models:
+        _without_models(looking, alone=len(sources) == 1)
+    return _report(looking, sources, current)
+
+
+def _without_models(looking: _Looking, *, alone: bool) -> None:
+    """A project without models has no drift of them; whoever asks for that alone is told so."""
+    if alone:
+        looking.add((), Comparison("models", "unknown", f"{NO_MODELS}."))
+    else:
+        looking.notes.append(f"Models were not compared: {NO_MODELS}.")
+
+
+def _report(looking: _Looking, sources: Collection[DriftSource], current: tuple[str, ...]) -> DriftReport:
+    opened = looking.opened
     ignore = opened.settings.drift.ignore
-    kept, left_out = leave_out(found, ignore)
-    whole = set(sources) >= set(SOURCES) and all(each.verdict != "unknown" for each in comparisons)
+    kept, left_out = leave_out(looking.drift, ignore)
+    complete = set(sources) >= set(SOURCES) and all(each.verdict != "unknown" for each in looking.comparisons)
     return DriftReport(
         environment=opened.settings.environment,
         database_url=opened.target.redacted,
         server_version=opened.target.server_version,
-        current=survey.plan.current,
+        current=current,
         drift=kept,
-        comparisons=tuple(comparisons),
+        comparisons=tuple(looking.comparisons),
         left_out=left_out,
-        unused=unused_items(left_out, ignore) if whole else (),
-        notes=tuple(notes),
-        database=database,
+        unused=unused_items(left_out, ignore) if complete else (),
+        notes=tuple(looking.notes),
+        database=looking.database,
     )
-
-
-def history_drift(survey: Survey) -> tuple[Drift, ...]:
-    """The recorded revisions against the files.
-
-    Args:
-        survey: what was read of both.
-    """
-    return (
-        *missing_revisions(survey.unknown, survey.ledger),
-        *lost_versions(survey.lost, survey.parents() if survey.lost else {}),
-        *edited_revisions(survey.applied, survey.ledger),
-    )
-
-
-def _models(shadow: Shadow, survey: Survey) -> tuple[tuple[Drift, ...], Comparison]:
-    return compare_models(shadow, survey.plan.heads)
-
-
-def position_of(opened: Opened, survey: Survey) -> Position:
-    """Where a database stands in its history.
-
-    Args:
-        opened: what the command works on.
-        survey: what was read of it, with its basis.
-    """
-    plan = survey.plan
-    assert plan.basis is not None
-    parents = survey.parents()
-    steps = {step.revision for step in plan.steps}
-    afterwards = tips({*plan.current, *steps}, parents) if plan.direction == "upgrade" else plan.current
-    return Position(
-        current=plan.current,
-        afterwards=afterwards,
-        version_table=plan.basis.version_table,
-        ledger_schema=opened.settings.ledger.schema,
-        half_done=plan.half_done,
-        parents=parents,
-    )
-
-
-def database_drift(
-    opened: Opened, survey: Survey
-) -> tuple[tuple[Drift, ...], tuple[LeftOut, ...], tuple[Comparison, ...]]:
-    """Drift of the database, for a plan.
-
-    It costs one query for the catalog's fingerprint (which `survey.plan.basis` has already) where nothing has changed
-    since the last comparison; else the history is replayed up to the recorded revisions, or cloned from a template.
-
-    Args:
-        opened: what the command works on.
-        survey: the plan, made `with_basis`.
-
-    Returns:
-        The differences; what `drift.ignore` left out of them; how the comparison ended.
-    """
-    if survey.unknown:
-        reason = "a recorded revision has no file, so its history cannot be replayed."
-        return (), (), (Comparison("database", "unknown", reason),)
-    with open_shadow(opened.settings, opened.project, opened.target) as shadow:
-        found = compare_database(opened.target, shadow, position_of(opened, survey))
-    kept, left_out = leave_out(found.drift, opened.settings.drift.ignore)
-    return kept, left_out, (found.comparison,)

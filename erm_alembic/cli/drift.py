@@ -105,7 +105,7 @@ def drift(
         if against is not None:
             report = comparing.drift_against(env, against, config=config, options=options)
         else:
-            report = comparing.drift(env, config=config, sources=sources, options=options)
+            report = comparing.drift(env, config=config, sources=sources, options=options, whole=fix is not None)
     for note in report.notes:
         console.note(note)
     for comparison in report.comparisons:

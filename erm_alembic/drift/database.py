@@ -3,68 +3,33 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from psycopg2.extensions import cursor as PlainCursor
 
+from erm_alembic.drift.memory import Memory
+from erm_alembic.drift.position import Position, tips
 from erm_alembic.drift.roles import as_if_migrated_by, most_common_owner
 from erm_alembic.drift.scope import others_left_out
-from erm_alembic.errors import ShadowUnavailable
+from erm_alembic.errors import ProjectError, ShadowUnavailable
 from erm_alembic.planning.comparison import Comparison
 from erm_alembic.planning.model import Drift, HalfDoneRevision
-from erm_alembic.postgres.catalog import session_role
-from erm_alembic.postgres.snapshot import Difference, ObjectKey, Snapshot, differences, take_snapshot
+from erm_alembic.postgres.snapshot import (
+    Difference,
+    ObjectKey,
+    Snapshot,
+    catalog_fingerprint,
+    differences,
+    take_snapshot,
+)
+from erm_alembic.shadow.catalogs import CatalogAt
 from erm_alembic.shadow.opened import Shadow
 from erm_alembic.target import Target
 
-__all__ = ["DatabaseDrift", "Live", "Position", "as_drift", "compare_database", "compare_live", "made_at", "tips"]
+__all__ = ["DatabaseDrift", "Live", "as_drift", "compare_database", "compare_live", "read_fingerprint"]
 
 ABSENT = "absent"
-
-
-@dataclass(frozen=True)
-class Position:
-    """Where a database stands in its history, and what does not count in it.
-
-    Args:
-        current: the revisions that it records.
-        afterwards: those that it would record once what is pending has run; the same where nothing is.
-        version_table: Alembic's version table, with its schema.
-        ledger_schema: the schema of erm's ledger.
-        half_done: the revisions of which only a part is committed.
-        parents: what each revision of the project builds or depends on.
-    """
-
-    current: tuple[str, ...]
-    afterwards: tuple[str, ...]
-    version_table: str
-    ledger_schema: str
-    half_done: tuple[HalfDoneRevision, ...] = ()
-    parents: Mapping[str, Sequence[str]] | None = None
-
-
-@dataclass(frozen=True)
-class Made:
-    """What a history makes.
-
-    Args:
-        snapshot: the catalog of the shadow.
-        replayer: the role that replayed the history, quoted where it must be.
-        notes: what is not as on the target.
-    """
-
-    snapshot: Snapshot
-    replayer: str
-    notes: tuple[str, ...] = ()
-
-    def beside(self, found: Snapshot) -> Snapshot:
-        """The snapshot as if whoever migrates a live database had replayed the history.
-
-        Args:
-            found: the live database.
-        """
-        return as_if_migrated_by(self.replayer, self.snapshot, found)
 
 
 @dataclass(frozen=True)
@@ -86,13 +51,17 @@ class DatabaseDrift:
     found: Snapshot | None = None
 
 
-def compare_database(target: Target, shadow: Shadow, position: Position) -> DatabaseDrift:
+def compare_database(
+    target: Target, shadow: Shadow, position: Position, *, live: str | None = None, whole: bool = False
+) -> DatabaseDrift:
     """Compare a database with what its recorded revisions make.
 
     Args:
         target: the database.
         shadow: its shadow.
         position: where it stands in its history.
+        live: the fingerprint of its catalog, where that is known already.
+        whole: whether the snapshots are wanted, for a way out, although the fingerprints may settle it.
 
     Returns:
         The differences; an `unknown` comparison with its reason where there is no shadow.
@@ -103,17 +72,24 @@ def compare_database(target: Target, shadow: Shadow, position: Position) -> Data
     if target.settings.shadow.source == "live":
         return _unknown("shadow.from is live: there is no history that the database could be compared with.")
     try:
-        made = made_at(shadow, position.current, position)
-        found = others_left_out(_snapshot_of(target, shadow, position), made.snapshot, position.version_table)
-        expected = made.beside(found)
+        made = _made_at(shadow, position.current, position)
+        memory = Memory.of(target, shadow, position, made, live or read_fingerprint(Live(target, position)))
+        if not whole and (known := memory.recall()) is not None:
+            return DatabaseDrift(known, _comparison(known, made))
+        found = others_left_out(_found(target, shadow, position), made.snapshot, position.version_table)
+        expected = as_if_migrated_by(made.role, made.snapshot, found)
         told = differences(expected, found)
         told = _without_half_done(told, made, shadow, position)
         adopted = _adopted(told, found, shadow, position)
-    except ShadowUnavailable as error:
-        return _unknown(error.reason if not error.cure else f"{error.reason} {error.cure}")
+    except (ShadowUnavailable, ProjectError) as error:
+        return _unknown(error.what if not error.cure else f"{error.what} {error.cure}")
     drift = tuple(as_drift(each, adopted=each in adopted) for each in told)
-    verdict = Comparison("database", "differs" if drift else "same", notes=made.notes)
-    return DatabaseDrift(drift, verdict, told, expected, found)
+    memory.keep(drift)
+    return DatabaseDrift(drift, _comparison(drift, made), told, expected, found)
+
+
+def _comparison(drift: tuple[Drift, ...], made: CatalogAt) -> Comparison:
+    return Comparison("database", "differs" if drift else "same", notes=made.notes)
 
 
 @dataclass(frozen=True)
@@ -127,6 +103,16 @@ class Live:
 
     target: Target
     position: Position
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[PlainCursor]:
+        """A cursor of a session that only reads it."""
+        with (
+            self.target.reported(),
+            contextlib.closing(self.target.connect_read_only("erm drift")) as connection,
+            connection.cursor(cursor_factory=PlainCursor) as cursor,
+        ):
+            yield cursor
 
 
 def compare_live(one: Live, other: Live) -> DatabaseDrift:
@@ -151,56 +137,46 @@ def compare_live(one: Live, other: Live) -> DatabaseDrift:
     return DatabaseDrift(drift, Comparison("database", "differs" if drift else "same"), told, expected, found)
 
 
-def made_at(shadow: Shadow, revisions: Collection[str], position: Position) -> Made:
-    """Replay a history in the shadow, and look at what it makes.
+def read_fingerprint(live: Live) -> str:
+    """The fingerprint of a live database's catalog: one query.
 
     Args:
-        shadow: the shadow.
-        revisions: how far the history goes.
-        position: what does not count.
+        live: the database.
 
     Raises:
-        ShadowUnavailable: it cannot be had.
+        TargetError: it cannot be read.
     """
-    left_out = (position.ledger_schema,), (position.version_table,)
-    with (
-        shadow.at(revisions) as database,
-        contextlib.closing(database.connect()) as connection,
-        connection.cursor(cursor_factory=PlainCursor) as cursor,
-    ):
-        replayer = session_role(cursor)
-        connection.rollback()
-        return Made(take_snapshot(cursor, *left_out), replayer, database.notes)
+    with live.reading() as cursor:
+        return catalog_fingerprint(cursor, (live.position.ledger_schema,), (live.position.version_table,))
 
 
-def _snapshot_of(target: Target, shadow: Shadow, position: Position) -> Snapshot:
-    if not shadow.exact_major:
-        raise ShadowUnavailable(
-            f"The shadow is PostgreSQL {shadow.major} and the target is PostgreSQL {target.server_version}.",
-            cure="Install PostgreSQL of the target's major version, or name such a server in `shadow.url`.",
-        )
-    return _read(Live(target, position))
+def _made_at(shadow: Shadow, revisions: Collection[str], position: Position) -> CatalogAt:
+    """What a history makes."""
+    return shadow.catalog_at(revisions, (position.ledger_schema,), (position.version_table,))
+
+
+def _found(target: Target, shadow: Shadow, position: Position) -> Snapshot:
+    """What the database has; as the shadow's server has it, where that is of another major version."""
+    if shadow.exact_major:
+        return _read(Live(target, position))
+    return shadow.catalog_of_live((position.ledger_schema,), (position.version_table,)).snapshot
 
 
 def _read(live: Live) -> Snapshot:
     """The catalog of a live database."""
-    with (
-        live.target.reported(),
-        contextlib.closing(live.target.connect_read_only("erm drift")) as connection,
-        connection.cursor(cursor_factory=PlainCursor) as cursor,
-    ):
+    with live.reading() as cursor:
         return take_snapshot(cursor, (live.position.ledger_schema,), (live.position.version_table,))
 
 
 def _without_half_done(
-    told: tuple[Difference, ...], made: Made, shadow: Shadow, position: Position
+    told: tuple[Difference, ...], made: CatalogAt, shadow: Shadow, position: Position
 ) -> tuple[Difference, ...]:
     """Without what a half-done revision has begun to change: the ledger records that, it is no drift."""
     for half in position.half_done if told else ():
         there = _beyond(half, position)
         if there is None:
             continue
-        further = made_at(shadow, there, position).snapshot
+        further = _made_at(shadow, there, position).snapshot
         touched = {(each.kind, each.object) for each in differences(made.snapshot, further)}
         parents = {**further.parents, **made.snapshot.parents}
         told = tuple(each for each in told if not _belongs(each, touched, parents))
@@ -214,27 +190,6 @@ def _beyond(half: HalfDoneRevision, position: Position) -> tuple[str, ...] | Non
     if half.direction == "upgrade":
         return tips({*position.current, half.revision}, position.parents)
     return tips({*position.current, *position.parents.get(half.revision, ())} - {half.revision}, position.parents)
-
-
-def tips(revisions: Collection[str], parents: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    """Those of some revisions that none of the others builds on, directly or not.
-
-    Args:
-        revisions: the revisions.
-        parents: what each revision builds or depends on.
-
-    Example:
-        >>> tips(["a", "b", "d"], {"b": ["a"], "c": ["b"], "d": ["c"]})
-        ('d',)
-    """
-    below: set[str] = set()
-    ahead = [parent for revision in revisions for parent in parents.get(revision, ())]
-    while ahead:
-        revision = ahead.pop()
-        if revision not in below:
-            below.add(revision)
-            ahead.extend(parents.get(revision, ()))
-    return tuple(sorted(set(revisions) - below))
 
 
 def _belongs(difference: Difference, touched: Collection[ObjectKey], parents: Mapping[ObjectKey, ObjectKey]) -> bool:
@@ -252,7 +207,8 @@ def _adopted(
     """The differences that are none any more once what is pending has run: a revision carries the hot fix already."""
     if not told or set(position.afterwards) == set(position.current):
         return frozenset()
-    afterwards = made_at(shadow, position.afterwards, position).beside(found)
+    made = _made_at(shadow, position.afterwards, position)
+    afterwards = as_if_migrated_by(made.role, made.snapshot, found)
     still = differences(afterwards, found)
     parents = {**afterwards.parents, **found.parents}
     return frozenset(

@@ -3,40 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 from erm_alembic.drift.database import ABSENT
-from erm_alembic.errors import ShadowUnavailable
+from erm_alembic.drift.memory import Memory
+from erm_alembic.errors import ProjectError, ShadowUnavailable
 from erm_alembic.planning.comparison import Comparison
 from erm_alembic.planning.model import Drift
 from erm_alembic.shadow.opened import Shadow
 
 __all__ = ["NO_MODELS", "compare_models"]
 
-NO_MODELS = "the project names no models (target_metadata in env.py)"
+NO_MODELS = "the project names none (target_metadata in env.py)"
 
 
-def compare_models(shadow: Shadow, heads: Collection[str]) -> tuple[tuple[Drift, ...], Comparison]:
+def compare_models(
+    shadow: Shadow, heads: Collection[str], root: Path, inputs: str | None = None
+) -> tuple[tuple[Drift, ...], Comparison]:
     """Compare the project's models with what all of its revisions make.
 
     Args:
         shadow: the shadow of the target.
         heads: the heads of the revision files.
+        root: the folder of erm.yaml.
+        inputs: the hash of everything that env.py was read from, by which a verdict is known again; None where that is
+            not known.
 
     Returns:
         The differences; an `unknown` comparison with its reason where there is no shadow, no models, or where they
         cannot be loaded.
     """
     try:
+        made = shadow.catalog_at(heads)
+        memory = Memory.of_models(root, made, inputs)
+        if (known := memory.recall()) is not None:
+            return known, _comparison(known, made.notes)
         with shadow.at(heads) as database:
             events = shadow.run("models", database, {})
             notes = database.notes
-    except ShadowUnavailable as error:
-        return (), Comparison("models", "unknown", error.reason if not error.cure else f"{error.reason} {error.cure}")
+    except (ShadowUnavailable, ProjectError) as error:
+        return (), Comparison("models", "unknown", error.what if not error.cure else f"{error.what} {error.cure}")
     if any(event["event"] == "no-models" for event in events):
         return (), Comparison("models", "unknown", NO_MODELS)
     drift = tuple(_drift(event) for event in events if event["event"] == "differs")
-    return drift, Comparison("models", "differs" if drift else "same", notes=notes)
+    memory.keep(drift)
+    return drift, _comparison(drift, notes)
+
+
+def _comparison(drift: tuple[Drift, ...], notes: tuple[str, ...]) -> Comparison:
+    return Comparison("models", "differs" if drift else "same", notes=notes)
 
 
 def _drift(event: dict[str, Any]) -> Drift:

@@ -19,6 +19,7 @@ __all__ = [
     "relation_names",
     "reserved_words",
     "schema_names",
+    "session_basis",
     "session_role",
     "spreading_relations",
     "tables_of",
@@ -199,6 +200,12 @@ def has_tables(cursor: Any, schema: str | None, beside: str) -> bool:
     """
     cursor.execute(TABLES_BESIDE, [schema, beside])
     return bool(cursor.fetchone()[0])
+
+
+def session_basis(cursor: Any) -> list[str]:
+    """What decides which table a name without a schema means: the search path, and the role that it may name."""
+    cursor.execute("SELECT pg_catalog.current_setting('search_path'), current_user::text, session_user::text")
+    return list(cursor.fetchone())
 
 
 def session_role(cursor: Any) -> str:
