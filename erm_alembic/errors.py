@@ -99,6 +99,7 @@ class ShadowUnavailable(ErmError):
     def __init__(self, reason: str, *, effect: str = "What only a shadow can show is unknown.", cure: str = "") -> None:
         super().__init__(reason, effect=effect, cure=cure)
         self.reason = reason
+        self.sqlstate: str | None = None  # where a statement of the history was refused
 
 
 class LockNotHad(ErmError):

@@ -21,15 +21,21 @@ from erm_alembic.errors import ErmError
 __all__ = ["main"]
 
 PARENT_GONE = 3
+DEEPEST = 20
 
 
 def main() -> int:
     """Do the job that stands on the standard input, and tell its events on the standard output."""
     orders, results = _private_streams()
+    # Before the job is there: the parent is busy meanwhile.
+    from erm_alembic.shadow import session as _loaded  # noqa: F401
     from erm_alembic.shadow.job import Job
     from erm_alembic.shadow.tasks import task_named
 
-    job = Job.from_json(orders.readline().decode("utf-8"))
+    line = orders.readline()
+    if not line:
+        return 0  # nobody has anything to do after all
+    job = Job.from_json(line.decode("utf-8"))
     register_address(job.url)
     emit = _emitter(results)
     _settle(job, emit)
@@ -37,7 +43,7 @@ def main() -> int:
     try:
         task_named(job.task)(job, emit)
     except ErmError as error:
-        emit(_failure(redact(error.what), redact(error.effect), redact(error.cure)))
+        emit({**_failure(redact(error.what), redact(error.effect), redact(error.cure)), "sqlstate": _sqlstate(error)})
         return 1
     except BaseException as error:
         emit(_failure(f"{type(error).__name__}: {first_line(error)}"))
@@ -70,11 +76,8 @@ def _settle(job: Any, emit: Callable[[dict[str, Any]], None]) -> None:
     from erm_alembic.shadow.isolation import isolate
 
     sys.path[:] = job.path
-    for name, value in job.variables.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
+    os.environ.clear()
+    os.environ.update(job.environ)
     isolate(job.url, lambda place: emit({"event": "refused", "place": place}))
 
 
@@ -90,6 +93,18 @@ def _emitter(results: IO[bytes]) -> Callable[[dict[str, Any]], None]:
             results.flush()
 
     return emit
+
+
+def _sqlstate(error: BaseException | None) -> str | None:
+    """What the server said of a statement that it refused, somewhere beneath an error."""
+    for _ in range(DEEPEST):
+        if error is None:
+            return None
+        state = getattr(getattr(error, "orig", error), "pgcode", None)
+        if isinstance(state, str):
+            return state
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _failure(what: str, effect: str = "", cure: str = "") -> dict[str, Any]:

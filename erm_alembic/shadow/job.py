@@ -31,7 +31,7 @@ class Job:
         extensions: what the target knows of its extensions: `version`, and `statements` where the shadow's server lacks
             their files; by name.
         path: the import path of the parent.
-        variables: variables of the environment that the start of the child needed otherwise: their own values.
+        environ: the variables that the project's code sees.
 
     Example:
         >>> project = AlembicProject(Path("/srv/shop"), None, None, Path("/srv/shop/migrations"))
@@ -48,7 +48,7 @@ class Job:
     arguments: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     extensions: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     path: tuple[str, ...] = ()
-    variables: Mapping[str, str | None] = field(default_factory=lambda: MappingProxyType({}))
+    environ: Mapping[str, str] = field(repr=False, default_factory=lambda: MappingProxyType({}))
 
     def to_json(self) -> str:
         """The job as one line."""
@@ -69,7 +69,7 @@ class Job:
                 "arguments": dict(self.arguments),
                 "extensions": dict(self.extensions),
                 "path": list(self.path),
-                "variables": dict(self.variables),
+                "environ": dict(self.environ),
             }
         )
 
@@ -89,7 +89,7 @@ class Job:
             arguments=told["arguments"],
             extensions=told["extensions"],
             path=tuple(told["path"]),
-            variables=told["variables"],
+            environ=told["environ"],
         )
 
 

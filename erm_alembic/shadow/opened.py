@@ -33,7 +33,7 @@ from erm_alembic.shadow.live import dump_schema, load_schema
 from erm_alembic.shadow.making import Maker, Wanted
 from erm_alembic.shadow.provision import Provision, provision
 from erm_alembic.shadow.recipe import Made, Recipe, basis_of, recipe, told_apart
-from erm_alembic.shadow.running import run_child
+from erm_alembic.shadow.running import Child
 from erm_alembic.shadow.server import ShadowServer, connected
 from erm_alembic.shadow.shared_objects import SharedObjects
 from erm_alembic.target import Target
@@ -94,6 +94,7 @@ class Shadow:
         self._scripts = scripts
         self._current = current
         self._stack = contextlib.ExitStack()
+        self._waiting: Child | None = None
 
     @property
     def exact_major(self) -> bool:
@@ -135,6 +136,8 @@ class Shadow:
             ShadowUnavailable: it cannot be had, with the reason.
         """
         wanted = self._wanted(revisions)
+        if self._waiting is None:
+            self._waiting = Child()  # whoever asks for a database has a task for it
         with self._maker.scratch(wanted) as (name, made):
             yield self._database(name, made.notes)
 
@@ -211,10 +214,14 @@ class Shadow:
             task, database.url, self._project, migrations.metadata, migrations.role, arguments, extensions=extensions
         )
         environ = clean_environment(os.environ, self._target.url, DatabaseUrl.parse(database.url))
-        return run_child(job, environ, on_event)
+        child, self._waiting = self._waiting or Child(), None
+        with child:
+            return child.run(job, environ, on_event)
 
     def close(self) -> None:
         """Drop what is left, and stop a server that nobody else uses."""
+        if self._waiting is not None:
+            self._waiting.end()
         self._stack.close()
 
     @cached_property

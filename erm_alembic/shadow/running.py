@@ -1,4 +1,7 @@
-"""The parent's side of the child process: start it, hand it its job, hear its events, and never outlive it."""
+"""The parent's side of the child process: start it, hand it its job, hear its events, and never outlive it.
+
+It may be started before its job is known: most of its time goes into loading, which needs no job.
+"""
 
 from __future__ import annotations
 
@@ -11,97 +14,119 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from types import TracebackType
+from typing import IO, Any, Self
 
 from erm_alembic.config.redaction import redact
 from erm_alembic.errors import ShadowUnavailable
 from erm_alembic.shadow.job import Job
 
-__all__ = ["run_child"]
+__all__ = ["Child"]
 
 LAST_WORDS = 400
 ENDING_SECONDS = 5.0
+# What Python itself needs to start; the project's code sees the job's variables instead.
+NEEDED = frozenset({"PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "VIRTUAL_ENV"})
 
 
-def run_child(
-    job: Job, environ: Mapping[str, str], on_event: Callable[[dict[str, Any]], None] | None = None
-) -> list[dict[str, Any]]:
-    """Run a task in a process of its own, and wait for its end.
+class Child:
+    """A process for one task, which waits until it is told which; it is ended with the block.
 
-    Args:
-        job: what is to be done; its `path` and `variables` are filled in here.
-        environ: the environment that the project's code sees.
-        on_event: told each event as it comes.
-
-    Returns:
-        The events, in order, without the last one that says that it ended well.
-
-    Raises:
-        ShadowUnavailable: the task failed, with its reason; or the process ended without a word.
+    Example:
+        with Child() as child:
+            events = child.run(job, environ)
     """
-    started = dict(environ)
-    packages = str(Path(__file__).parents[2])
-    started["PYTHONPATH"] = os.pathsep.join(filter(None, (packages, environ.get("PYTHONPATH"))))
-    job = replace(
-        job,
-        path=tuple(os.path.abspath(entry) for entry in sys.path),  # noqa: PTH100 - zip files and missing folders too
-        variables={"PYTHONPATH": environ.get("PYTHONPATH")},
-    )
-    with tempfile.TemporaryFile() as said:
+
+    def __init__(self) -> None:
+        packages = str(Path(__file__).parents[2])
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if name in NEEDED or name.startswith(("LC_", "PYTHON", "COVERAGE"))
+        }
+        kept["PYTHONPATH"] = os.pathsep.join(filter(None, (packages, os.environ.get("PYTHONPATH"))))
+        self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         # A session of its own: Ctrl-C is the parent's, which ends the child.
-        child = subprocess.Popen(
+        self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "erm_alembic.shadow.child"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=said,
-            env=started,
+            stderr=self._said,
+            env=kept,
             start_new_session=True,
         )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()
+
+    def run(
+        self, job: Job, environ: Mapping[str, str], on_event: Callable[[dict[str, Any]], None] | None = None
+    ) -> list[dict[str, Any]]:
+        """Run a task, and wait for its end.
+
+        Args:
+            job: what is to be done; its `path` and `environ` are filled in here.
+            environ: the variables that the project's code sees.
+            on_event: told each event as it comes.
+
+        Returns:
+            The events, in order, without the last one that says that it ended well.
+
+        Raises:
+            ShadowUnavailable: the task failed, with its reason; or the process ended without a word.
+        """
+        path = tuple(os.path.abspath(entry) for entry in sys.path)  # noqa: PTH100 - zip files and missing folders too
+        job = replace(job, path=path, environ=environ)
+        orders, results = self._process.stdin, self._process.stdout
+        assert orders is not None and results is not None
+        with contextlib.suppress(BrokenPipeError):
+            orders.write(job.to_json().encode("utf-8") + b"\n")
+            orders.flush()
+        events = []
+        for line in results:
+            event = json.loads(line)
+            events.append(event)
+            if event["event"] in ("end", "error"):
+                break
+            if on_event is not None:
+                on_event(event)
+        self._wait(ENDING_SECONDS)
+        return self._well_ended(events)
+
+    def end(self) -> None:
+        """End the process, whatever it does."""
+        self._wait(0.0)
+        self._said.close()
+
+    def _wait(self, patience: float) -> None:
+        """Wait for its end; one that goes on (a thread of the project's, a signal here) is ended."""
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
         try:
-            assert child.stdin is not None and child.stdout is not None
-            with contextlib.suppress(BrokenPipeError):
-                child.stdin.write(job.to_json().encode("utf-8") + b"\n")
-                child.stdin.flush()
-            events = _events(child.stdout, on_event)
-        finally:
-            _end(child)
-        return _well_ended(events, child.returncode, said)
+            self._process.wait(patience)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
-
-def _events(results: IO[bytes], on_event: Callable[[dict[str, Any]], None] | None) -> list[dict[str, Any]]:
-    events = []
-    for line in results:
-        event = json.loads(line)
-        events.append(event)
-        if event["event"] in ("end", "error"):
-            break
-        if on_event is not None:
-            on_event(event)
-    return events
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """Wait for the child; one that goes on (a thread of the project's, a signal here) is ended."""
-    for stream in (child.stdin, child.stdout):
-        if stream is not None:
-            with contextlib.suppress(OSError):
-                stream.close()
-    try:
-        child.wait(ENDING_SECONDS if child.poll() is None and sys.exc_info()[0] is None else 0.2)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
-
-
-def _well_ended(events: list[dict[str, Any]], code: int, said: IO[bytes]) -> list[dict[str, Any]]:
-    last = events[-1] if events else {"event": "nothing"}
-    if last["event"] == "end":
-        return events[:-1]
-    if last["event"] == "error":
-        raise ShadowUnavailable(redact(last["what"]), cure=last["cure"])
-    said.seek(0)
-    words = " ".join(said.read()[-LAST_WORDS:].decode("utf-8", "replace").split())
-    raise ShadowUnavailable(
-        f"The process that runs revisions in the shadow ended with code {code}: {redact(words) or 'it said nothing'}",
-        cure="Run env.py and the revisions by themselves: `alembic upgrade head` on an empty database says more.",
-    )
+    def _well_ended(self, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        last = events[-1] if events else {"event": "nothing"}
+        if last["event"] == "end":
+            return events[:-1]
+        if last["event"] == "error":
+            error = ShadowUnavailable(redact(last["what"]), cure=last["cure"])
+            error.sqlstate = last.get("sqlstate")
+            raise error
+        self._said.seek(0)
+        words = " ".join(self._said.read()[-LAST_WORDS:].decode("utf-8", "replace").split())
+        raise ShadowUnavailable(
+            f"The process that runs revisions in the shadow ended with code {self._process.returncode}: "
+            f"{redact(words) or 'it said nothing'}",
+            cure="Run env.py and the revisions by themselves: `alembic upgrade head` on an empty database says more.",
+        )

@@ -9,7 +9,7 @@ import pytest
 
 from erm_alembic.postgres.embedded.private_place import short_digest
 from erm_alembic.postgres.snapshot import differences
-from erm_alembic.shadow import opened as module
+from erm_alembic.shadow.running import Child
 from tests.faults.deploying import Project
 from tests.shadow.projects import TABLES, asked, named_like_a_shadow, shadow_of
 
@@ -18,14 +18,14 @@ from tests.shadow.projects import TABLES, asked, named_like_a_shadow, shadow_of
 def replays(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many revisions each replay has run."""
     found: list[int] = []
-    real = module.run_child
+    real = Child.run
 
-    def counting(*args: Any, **kw: Any) -> list[dict[str, Any]]:
-        events = real(*args, **kw)
+    def counting(child: Child, *args: Any) -> list[dict[str, Any]]:
+        events = real(child, *args)
         found.extend(event["steps"] for event in events if event["event"] == "replayed")
         return events
 
-    monkeypatch.setattr(module, "run_child", counting)
+    monkeypatch.setattr(Child, "run", counting)
     return found
 
 
