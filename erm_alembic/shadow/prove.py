@@ -75,6 +75,7 @@ class Prover:
         self._left_out = left_out or LeftOut()
         self._copy = contextlib.ExitStack()
         self._at: tuple[Place, Any] | None = None
+        self._fingerprint = ""
 
     def __enter__(self) -> Prover:
         return self
@@ -84,7 +85,7 @@ class Prover:
 
     def restart(self) -> None:
         """Begin again with a copy of the database as it is now: it did not go the way of what was proven."""
-        self._at = None
+        self._at, self._fingerprint = None, ""
         self._copy.close()
 
     def prove(self, up: Run, down: Run, *, keeps: Collection[str] = ()) -> Proof:
@@ -103,13 +104,16 @@ class Prover:
             self._at = place, self._copy.enter_context(cursor_in(place))
         trial, cursor = self._at
         filled = filled_tables(cursor, self._left_out.tables)
-        proving = _Proving(self._database, Revision(up, down, keeps, self._left_out), trial, cursor)
+        revision = Revision(up, down, keeps, self._left_out)
+        proving = _Proving(self._database, revision, trial, cursor, self._fingerprint)
         reusable = False
         try:
             proof = proving.proof()
             reusable = proving.on_top and _emptied(cursor, proving.tables, filled, self._left_out.tables)
         finally:
-            if not reusable:
+            if reusable:
+                self._fingerprint = proving.top
+            else:
                 self.restart()
         return proof
 
@@ -133,6 +137,8 @@ class _Proving:
         revision: the revision.
         trial: a copy of the database, which is used up.
         cursor: of the copy.
+        start: the fingerprint before the revision, where that is known.
+        top: the fingerprint after its way up.
         on_top: whether the copy is, in the end, as the way up leaves it, but for rows.
         tables: the tables of the copy that were given rows.
     """
@@ -141,6 +147,8 @@ class _Proving:
     revision: Revision
     trial: Place
     cursor: Any
+    start: str = ""
+    top: str = ""
     on_top: bool = False
     tables: frozenset[str] = frozenset()
     differences: tuple[str, ...] = ()
@@ -156,16 +164,16 @@ class _Proving:
             later.extend(table_facts(self.cursor, self._counted(locked)))
 
         try:
-            returned = return_trip(self.revision, self.database, self.trial, self.cursor, look)
+            returned = return_trip(self.revision, self.database, self.trial, self.cursor, look, self.start)
         except WayDownFails as error:
             return Proof("failed", "impossible", reason=f"The way down fails: {error}")
-        self.differences, self.notes = returned.differences, returned.notes
+        self.top, self.differences, self.notes = returned.top, returned.differences, returned.notes
         values = self._second_pass(returned, tuple(later))
         if not self.second_up_seen and not self.differences:
             with self.database.copy() as another, cursor_in(another) as cursor:
                 self.revision.up(another)
                 self.revision.down(another)
-                self._second_up(another, cursor, returned.top)
+                self._second_up(another, cursor)
         failed = self.second_up_fails
         return Proof(
             "failed" if failed else "differs" if self.differences else "same",
@@ -185,29 +193,30 @@ class _Proving:
         known = [table.oid for table in later]
         if self.differences:
             with cursor_in(self.database) as before:
-                tables = asked(table_facts(before, names, known))
+                tables = table_facts(before, names, known)
             return Values(self.database, self.revision, names, tables, later).judged()
-        tables = asked(table_facts(self.cursor, names, known))
-        values = Values(self.database, self.revision, names, tables, later)
+        found = table_facts(self.cursor, names, known)
+        tables = asked(found)
+        values = Values(self.database, self.revision, names, found, later)
         if tables and not any(has_rows(self.cursor, table) for table in tables):
-            judged = values.judged((self.trial, self.cursor), lambda: self._compare_top(self.cursor, returned.top))
+            judged = values.judged((self.trial, self.cursor), lambda: self._compare_top(self.cursor))
             self.on_top = judged.on_top and not self.differences
             self.tables = judged.tables
             return judged
-        self._second_up(self.trial, self.cursor, returned.top)
+        self._second_up(self.trial, self.cursor)
         self.on_top = not self.second_up_fails and not self.differences
         return values.judged() if tables else of_new_tables(later)
 
-    def _second_up(self, trial: Place, cursor: Any, top: str) -> None:
+    def _second_up(self, trial: Place, cursor: Any) -> None:
         try:
             self.revision.up(trial)
         except Exception as error:
             self.second_up_fails = failure_words(error)
         else:
-            self._compare_top(cursor, top)
+            self._compare_top(cursor)
         self.second_up_seen = True
 
-    def _compare_top(self, cursor: Any, top: str) -> None:
-        self.differences, notes = differs_on_top(self.revision, self.database, cursor, top)
+    def _compare_top(self, cursor: Any) -> None:
+        self.differences, notes = differs_on_top(self.revision, self.database, cursor, self.top)
         self.notes = tuple(dict.fromkeys((*self.notes, *notes)))
         self.second_up_seen = True

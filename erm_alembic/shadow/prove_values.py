@@ -94,7 +94,7 @@ class Values:
         database: the database before the revision, which is left as it is.
         revision: the revision.
         names: the relations that it locks for more than reading.
-        before: the tables among them that are there before it.
+        before: the tables among them that are there before it, and those that these refer to.
         later: the tables as its way up leaves them.
     """
 
@@ -133,35 +133,34 @@ class Values:
         spare: tuple[Place, Any] | None = None,
         on_top: Callable[[], None] = lambda: None,
     ) -> _Pass:
-        names = [table.name for table in self.before]
         refused: dict[str, str] = {}
+        before = asked(self.before)
         with self._somewhere(spare) as (place, cursor):
             if earlier is not None:
-                refused |= seed_rows(cursor, names, likeness=earlier, later=self.later).refused
-            was = _read(cursor, names)
+                refused |= seed_rows(cursor, self.before, likeness=earlier, later=self.later).refused
+            was = read_rows(cursor, before)
             try:
                 self.revision.up(place)
             except Exception as error:
                 raise _UpFails(failure_words(error)) from error
             if spare is not None:
                 on_top()
-            top = table_facts(cursor, self.names, [table.oid for table in self.before])
-            tables = asked(top)
-            own = read_rows(cursor, tables)
-            refused |= seed_rows(cursor, [table.name for table in tables], likeness=after, start=AFTER).refused
-            written = written_since(read_rows(cursor, tables), own)
+            top = table_facts(cursor, self.names, [table.oid for table in before])
+            own = read_rows(cursor, asked(top))
+            refused |= seed_rows(cursor, top, likeness=after, start=AFTER).refused
+            written = written_since(read_rows(cursor, asked(top)), own)
             try:
                 self.revision.down(place)
             except Exception as error:
                 return _Pass(down_error=failure_words(error))
             lost = lost_between(was, _read(cursor, was))
-            more, on_top_again = self._lost_of(place, cursor, written)
+            more, up_again = self._lost_of(place, cursor, written)
             # A table that is gone after the way down has lost what could not be written, too.
             known = {each for each in refused if each in was}
             return _Pass(
                 tuple(dict.fromkeys((*lost, *more))),
                 {name: refused[name] for name in known},
-                on_top=on_top_again,
+                on_top=up_again,
                 tables=frozenset(table.name for table in top),
             )
 
@@ -175,13 +174,13 @@ class Values:
 
     def _lost_of(self, place: Place, cursor: Any, written: Mapping[str, HeldRows]) -> tuple[tuple[str, ...], bool]:
         """What of the rows that were written after the way up does not survive the way down; whether up works again."""
-        down = read_rows(cursor, table_facts(cursor, list(written), [held.table.oid for held in written.values()]))
-        under_names = seen_as(cursor, down, written)
         try:
             # Up again, they stand under the same names, in the same types: nothing has to be understood.
             self.revision.up(place)
         except Exception:
-            return lost_between(written, under_names), False
+            oids = [held.table.oid for held in written.values()]
+            down = read_rows(cursor, table_facts(cursor, list(written), oids))
+            return lost_between(written, seen_as(cursor, down, written)), False
         return lost_between(written, _read(cursor, written)), True
 
 
@@ -193,5 +192,6 @@ def _judged(tried: _Pass, notes: Sequence[str]) -> Judgement:
     return Judgement("unproven" if why else "lossless", (), tuple(notes), reason)
 
 
-def _read(cursor: Any, names: Iterable[str]) -> dict[str, HeldRows]:
-    return read_rows(cursor, asked(table_facts(cursor, list(names))))
+def _read(cursor: Any, former: Mapping[str, HeldRows]) -> dict[str, HeldRows]:
+    """The rows that stand now where others stood: of the tables of the same names, as they are now."""
+    return read_rows(cursor, table_facts(cursor, list(former)))

@@ -25,7 +25,7 @@ from erm_alembic.revisions.version_table import version_table
 from erm_alembic.shadow.job import Job
 from erm_alembic.shadow.observe import ObservingGate
 from erm_alembic.shadow.places import ScratchPlace
-from erm_alembic.shadow.prove import LeftOut, Place, Prover
+from erm_alembic.shadow.prove import LeftOut, Place, Prover, Run
 from erm_alembic.shadow.server_words import failure_words
 from erm_alembic.shadow.session import APPLICATION, LoadedProject, loaded_project, session_in
 from erm_alembic.shadow.told import Rehearsed, SeenStatement, to_json
@@ -141,11 +141,14 @@ class _Rehearsal:
             # Where the way up fails, it fails again outside of the proof, which ends the rehearsal.
             return Proof("failed", "unproven", reason=failure_words(error))
 
-    def _way(self, revision: str, direction: str) -> Callable[[Place], frozenset[str]]:
+    def _way(self, revision: str, direction: str) -> Run:
         """One direction of a revision, as a proof runs it."""
 
-        def run(place: Place) -> frozenset[str]:
+        def run(place: Place, *, watched: bool = False) -> frozenset[str]:
             assert isinstance(place, ScratchPlace)
+            if not watched:
+                self._run(place.url, revision, direction, None)
+                return frozenset()
             gate = ObservingGate(place.connect)
             with contextlib.closing(place.connect()) as connection:
                 gate.know_origins(connection)
@@ -160,8 +163,8 @@ class _Rehearsal:
 
         return run
 
-    def _run(self, url: str, revision: str, direction: str, gate: ObservingGate) -> None:
-        """Run one direction of a revision, and record it as Alembic does; `seen` has what it sent.
+    def _run(self, url: str, revision: str, direction: str, gate: ObservingGate | None) -> None:
+        """Run one direction of a revision, and record it as Alembic does; `seen` has what a gate saw of it.
 
         Raises:
             Exception: whatever the revision raises.
@@ -178,18 +181,20 @@ class _Rehearsal:
         with session_in(self.loaded, url, gate) as session:
             session.run(work)
 
-    def _seeing(self, run: Callable[..., Any], file: str, gate: ObservingGate) -> Callable[..., None]:
-        """A revision's function, whose statements are seen."""
+    def _seeing(self, run: Callable[..., Any], file: str, gate: ObservingGate | None) -> Callable[..., None]:
+        """A revision's function, whose statements are seen where there is a gate."""
 
         def migration_fn(**kw: Any) -> None:
-            gate.begin(file)
+            if gate is not None:
+                gate.begin(file)
             try:
                 with ends_forked_children(), kept_open():
                     run(**kw)
             except SystemExit as error:
                 raise RuntimeError(f"the revision calls sys.exit({error.code!r})") from error
             finally:
-                self.seen = gate.end()
+                if gate is not None:
+                    self.seen = gate.end()
 
         migration_fn.__name__ = run.__name__
         return migration_fn

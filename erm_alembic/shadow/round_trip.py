@@ -37,10 +37,22 @@ class Place(Protocol):
         """A copy of it as it is, dropped at the end. Nobody is connected to it meanwhile."""
 
 
-Run = Callable[[Place], Collection[str]]
-"""Runs one direction of a revision in a scratch database, records it there as Alembic does, and leaves no connection
-behind; the relations that it locked for more than reading, by their names in the shadow, with their schemas. Raises
-whatever the revision raises."""
+class Run(Protocol):
+    """Runs one direction of a revision in a scratch database."""
+
+    def __call__(self, place: Place, *, watched: bool = False) -> Collection[str]:
+        """Run it, record it there as Alembic does, and leave no connection behind.
+
+        Args:
+            place: the scratch database.
+            watched: whether its locks are asked for.
+
+        Returns:
+            The relations that it locked for more than reading, by their names in the shadow, with their schemas.
+
+        Raises:
+            Exception: whatever the revision raises.
+        """
 
 
 @dataclass(frozen=True)
@@ -118,6 +130,7 @@ def return_trip(
     trial: Place,
     cursor: Any,
     look: Callable[[Collection[str]], None],
+    start: str = "",
 ) -> Returned:
     """Go up and down.
 
@@ -127,24 +140,26 @@ def return_trip(
         trial: a copy of it, in which the revision runs.
         cursor: of the copy.
         look: called when the way up is over, with what it locked.
+        start: the fingerprint before it, where that is known.
 
     Raises:
         WayDownFails: with the reason.
         Exception: whatever the way up raises.
     """
-    start, labels = revision.fingerprint(cursor), enum_labels(cursor, revision.left_out.schemas)
-    locked = frozenset(revision.up(trial))
+    start = start or revision.fingerprint(cursor)
+    locked = frozenset(revision.up(trial, watched=True))
     look(locked)
     top = revision.fingerprint(cursor)
     try:
-        locked |= frozenset(revision.down(trial))
+        locked |= frozenset(revision.down(trial, watched=True))
     except Exception as error:
         raise WayDownFails(failure_words(error)) from error
     if revision.fingerprint(cursor) == start:
         return Returned(top, locked=locked)
+    schemas = revision.left_out.schemas
     with cursor_in(database) as before:
         found = revision.differences(before, cursor)
-    kept = _kept(labels, enum_labels(cursor, revision.left_out.schemas), revision.keeps)
+        kept = _kept(enum_labels(before, schemas), enum_labels(cursor, schemas), revision.keeps)
     told, notes = _told(found, "After the way down", kept)
     return Returned(top, told, notes, locked)
 

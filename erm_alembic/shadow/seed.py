@@ -7,13 +7,13 @@ a table that takes none is told with the reason.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import psycopg2
 
-from erm_alembic.postgres.seeding import ForeignKey, TableFacts, table_facts
+from erm_alembic.postgres.seeding import ForeignKey, TableFacts
 from erm_alembic.shadow.candidates import Later, TablePlan, plan_table
 from erm_alembic.shadow.rows import RowWriter
 from erm_alembic.shadow.server_words import server_words
@@ -38,7 +38,7 @@ class Seeded:
 
 def seed_rows(
     cursor: Any,
-    names: Collection[str],
+    tables: Sequence[TableFacts],
     *,
     likeness: Likeness = "edges",
     start: int = 1,
@@ -48,7 +48,7 @@ def seed_rows(
 
     Args:
         cursor: a plain cursor in a scratch database, its connection in autocommit mode.
-        names: the tables, with their schemas and quoted where they must be.
+        tables: the tables, and those that their foreign keys refer to, as `table_facts` gives them.
         likeness: `edges` writes rows with values at the edges of their types, NULLs and one that repeats another;
             `plain` only ordinary ones.
         start: the number of the first ordinary value: those of another seeding are to be others.
@@ -58,7 +58,7 @@ def seed_rows(
         psycopg2.Error: the connection is lost.
     """
     cursor.execute("BEGIN")
-    seeder = _Seeder(cursor, table_facts(cursor, names), likeness, start, Later(later))
+    seeder = _Seeder(cursor, tables, likeness, start, Later(later))
     seeder.seed()
     try:
         cursor.execute("COMMIT")
@@ -83,9 +83,7 @@ def has_rows(cursor: Any, table: TableFacts) -> bool:
 class _Seeder:
     """Fills the tables, those first that others refer to."""
 
-    def __init__(
-        self, cursor: Any, tables: tuple[TableFacts, ...], likeness: Likeness, start: int, later: Later
-    ) -> None:
+    def __init__(self, cursor: Any, tables: Sequence[TableFacts], likeness: Likeness, start: int, later: Later) -> None:
         self.cursor = cursor
         self.tables = tables
         self.rows: dict[str, int] = {}

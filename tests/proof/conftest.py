@@ -58,10 +58,10 @@ class Revision:
     ran: list[str] = field(default_factory=list)
 
     def prove(self, place: ScratchPlace, **kw: Any) -> Proof:
-        def up(place: Any) -> Collection[str]:
+        def up(place: Any, *, watched: bool = False) -> Collection[str]:
             return self._run(place, "up", self.up)
 
-        def down(place: Any) -> Collection[str]:
+        def down(place: Any, *, watched: bool = False) -> Collection[str]:
             return self._run(place, "down", self.down)
 
         return prove(place, up, down, **kw)
