@@ -27,12 +27,12 @@ NAMED = """
       LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = found.oid
 """
 
-# Of a partitioned table, all of its leaves together. The size is missing where one may not be looked at now.
+# Of a partitioned table, all of its leaves together.
 TABLES = """
     SELECT t.oid::bigint, n.nspname, t.relname,
            coalesce(sum(greatest(l.reltuples, pg_catalog.pg_stat_get_live_tuples(l.oid), 0)), 0)::bigint,
            coalesce(bool_and(l.reltuples >= 0 OR pg_catalog.pg_stat_get_live_tuples(l.oid) > 0), true),
-           {size}
+           coalesce(sum(pg_catalog.pg_relation_size(l.oid)), 0)::bigint
       FROM pg_catalog.pg_class t
       JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
       LEFT JOIN LATERAL pg_catalog.pg_partition_tree(t.oid) p ON t.relkind = 'p' AND p.isleaf
@@ -40,8 +40,13 @@ TABLES = """
      WHERE t.oid = ANY(%(oids)s::oid[])
      GROUP BY 1, 2, 3
 """
-SIZE = "coalesce(sum(pg_catalog.pg_relation_size(l.oid)), 0)::bigint"
-NO_SIZE = "NULL::bigint"
+# What is known of a table that somebody holds: its size, and which its parts are, takes a lock to ask.
+HELD_TABLES = """
+    SELECT t.oid::bigint, n.nspname, t.relname, t.reltuples::bigint, t.reltuples >= 0, NULL::bigint
+      FROM pg_catalog.pg_class t
+      JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
+     WHERE t.oid = ANY(%(oids)s::oid[])
+"""
 
 INDEXES = """
     SELECT i.indrelid::bigint, pg_catalog.array_agg(a.attname::text ORDER BY k.place)
@@ -129,21 +134,17 @@ def existing_tables(cursor: Any, names: Collection[TableName]) -> dict[TableName
 
 
 def _facts(cursor: Any, oids: dict[str, list[int]]) -> dict[int, ExistingTable]:
-    cursor.execute("SAVEPOINT erm_sizes")
-    try:
-        cursor.execute(TABLES.format(size=SIZE), oids)
-    except (pg.LockNotAvailable, pg.QueryCanceled):  # somebody holds one of them: its size is not worth the wait
-        cursor.execute("ROLLBACK TO SAVEPOINT erm_sizes")
-        cursor.execute(TABLES.format(size=NO_SIZE), oids)
-    rows = cursor.fetchall()
+    rows = _unless_held(cursor, TABLES, oids)
+    if rows is None:
+        cursor.execute(HELD_TABLES, oids)
+        rows = cursor.fetchall()
     cursor.execute(INDEXES, oids)
     indexes: dict[int, list[tuple[str, ...]]] = {}
     for oid, columns in cursor.fetchall():
         indexes.setdefault(oid, []).append(tuple(columns))
-    cursor.execute(NEVER_NULL, oids)
     never: dict[int, set[str]] = {}
     unproven: dict[int, list[tuple[str, str]]] = {}
-    for oid, column, check, proven in cursor.fetchall():
+    for oid, column, check, proven in _unless_held(cursor, NEVER_NULL, oids) or ():
         if proven:
             never.setdefault(oid, set()).add(column)
         else:
@@ -160,3 +161,15 @@ def _facts(cursor: Any, oids: dict[str, list[int]]) -> dict[int, ExistingTable]:
         )
         for oid, schema, name, count, counted, size in rows
     }
+
+
+def _unless_held(cursor: Any, query: str, oids: dict[str, list[int]]) -> list[Any] | None:
+    """The rows of a query that looks into the tables themselves; None where somebody holds one of them."""
+    cursor.execute("SAVEPOINT erm_looks")
+    try:
+        cursor.execute(query, oids)
+    except (pg.LockNotAvailable, pg.QueryCanceled):
+        cursor.execute("ROLLBACK TO SAVEPOINT erm_looks")
+        return None
+    rows: list[Any] = cursor.fetchall()
+    return rows
