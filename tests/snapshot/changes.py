@@ -462,10 +462,10 @@ CHANGES = (
     _one("view's comment", "COMMENT ON VIEW app.active IS 'w'", "view", "app.active", "comment"),
     _one("materialised view made", "CREATE MATERIALIZED VIEW app.m AS SELECT 1 AS a", "materialized-view", "app.m"),
     _one(
-        "materialised view filled",
-        "REFRESH MATERIALIZED VIEW app.summary",
+        "materialised view emptied",
+        "REFRESH MATERIALIZED VIEW app.filled WITH NO DATA",
         "materialized-view",
-        "app.summary",
+        "app.filled",
         "populated",
     ),
     _one(

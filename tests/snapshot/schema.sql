@@ -107,3 +107,4 @@ ALTER TYPE app.mood OWNER TO snapshot_owner;
 CREATE FUNCTION app.evt() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
 CREATE EVENT TRIGGER evt ON sql_drop EXECUTE FUNCTION app.evt();
 CREATE TABLE app.plain (a integer, b text, c date);
+CREATE MATERIALIZED VIEW app.filled AS SELECT 1 AS a;

@@ -60,7 +60,7 @@ def test_a_change_by_hand_is_told_as_what_it_is(rich: Rich, batch: tuple[Change,
     assert fingerprint != rich.fingerprint
     assert all((one.expected is None or one.found is None) == (not one.property) for one in told)
     assert all(one.expected != one.found for one in told)
-    # Told the other way round, it is the same.
+    # Told the other way round, it is the same; but a view that was filled since is none.
     assert {(one.object, one.found, one.expected) for one in differences(found, rich.snapshot)} == {
-        (one.object, one.expected, one.found) for one in told
+        (one.object, one.expected, one.found) for one in told if one.property != "populated"
     }

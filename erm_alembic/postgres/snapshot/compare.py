@@ -13,6 +13,34 @@ __all__ = ["differences"]
 RELATIONS = ("table", "partition", "foreign-table", "view", "materialized-view", "sequence")
 # Of the column; compared for the table as a whole, since one column that is gone moves all that follow.
 POSITION = "position"
+# A materialised view that somebody has filled since has other data, not another schema.
+FILLED = ("populated", "yes")
+# What needs no telling of an object that is absent, or not expected, as a whole.
+USUAL = {
+    "persistence": "logged",
+    "access method": "heap",
+    "replica identity": "default",
+    "row security": "disabled",
+    "valid": "yes",
+    "clustered": "no",
+    "cycle": "no",
+    "populated": "yes",
+}
+# These say what they are by themselves.
+PLAIN = frozenset({"definition", "not null", "privileges", "type"})
+# How it is put that a property is not set, where "no ..." would not do.
+UNSET = {
+    "not null": "nullable",
+    "collation": "collation: that of its type",
+    "storage": "storage: that of its type",
+    "compression": "compression: the default",
+    "statistics target": "statistics target: the default",
+    "target": "target: the default",
+    "tablespace": "tablespace: the default",
+    "triggers": "triggers: on",
+    "filter": "all rows",
+    "columns": "all columns",
+}
 ORDER = {kind.name: number for number, kind in enumerate(KINDS)}
 
 
@@ -96,7 +124,11 @@ def _absent(key: ObjectKey, expected: Snapshot, found: Snapshot) -> Difference:
 
 def _whole(kind: str, properties: Mapping[str, str]) -> str:
     """An object in words."""
-    told = [value if name == "definition" else f"{name}: {value}" for name, value in properties.items()]
+    told = [
+        value if name in PLAIN else f"{name}: {value}"
+        for name, value in properties.items()
+        if name != POSITION and USUAL.get(name) != value
+    ]
     return "; ".join(told) or _words(kind)
 
 
@@ -107,13 +139,16 @@ def _words(kind: str) -> str:
 def _of_properties(key: ObjectKey, expected: Mapping[str, str], found: Mapping[str, str]) -> Iterator[Difference]:
     kind, name = key
     for property in {**expected, **found}:
-        if property != POSITION and expected.get(property) != found.get(property):
+        value = found.get(property)
+        if property != POSITION and (property, value) != FILLED and expected.get(property) != value:
             yield Difference(kind, name, _told(property, expected), _told(property, found), property)
 
 
 def _told(property: str, properties: Mapping[str, str]) -> str:
     value = properties.get(property)
-    return f"no {property}" if value is None else f"{property}: {value}"
+    if value is None:
+        return UNSET.get(property, f"no {property}")
+    return value if property in PLAIN else f"{property}: {value}"
 
 
 def _of_order(expected: Snapshot, found: Snapshot) -> Iterator[Difference]:

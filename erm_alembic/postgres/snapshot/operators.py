@@ -26,7 +26,8 @@ COLLATIONS = Family(
            CASE WHEN c.collisdeterministic THEN 'yes' ELSE 'no' END AS deterministic,
            d.description AS comment
       FROM pg_collation c
-      JOIN spaces s ON s.oid = c.collnamespace
+      JOIN spaces s ON s.oid = c.collnamespace AND c.collencoding IN (-1, (
+           SELECT encoding FROM pg_database WHERE datname = current_database()))
       LEFT JOIN pg_description d ON d.objoid = c.oid AND d.classoid = 'pg_collation'::regclass
      WHERE NOT EXISTS (SELECT FROM members e WHERE e.classid = 'pg_collation'::regclass AND e.objid = c.oid)
     """,
