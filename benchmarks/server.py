@@ -43,9 +43,9 @@ class BenchmarkServer:
 
 
 @contextmanager
-def running_server(folder: Path) -> Iterator[BenchmarkServer]:
+def running_server(folder: Path, binaries: PostgresBinaries | None = None) -> Iterator[BenchmarkServer]:
     """A server in a folder, gone at the end of the block."""
-    binaries = find_binaries()
+    binaries = binaries or find_binaries()
     embedded = EmbeddedServer(folder, binaries=binaries)
     embedded.ensure_running()
     try:
