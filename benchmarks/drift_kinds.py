@@ -162,10 +162,11 @@ def table(found: dict[int, dict[Change | None, Seen]]) -> str:
     quiet = all(seen[None] == NONE for seen in found.values())
     head = (
         f"`python -m benchmarks.drift_kinds` makes each change by hand on PostgreSQL {majors}, and asks both: "
-        f"the autogenerate of Alembic {version('alembic')} with `compare_type`, `compare_server_default`, its comparison of check constraints by "
-        f"name, alembic-utils {version('alembic-utils')} and alembic-postgresql-enum "
-        f"{version('alembic-postgresql-enum')}, and erm's snapshot of the catalog. Of {len(CHANGES)} changes "
-        f"autogenerate sees {by_alembic}, erm {'all' if by_erm == len(CHANGES) else by_erm}. Of the unchanged database "
+        f"the autogenerate of Alembic {version('alembic')} with `compare_type`, `compare_server_default`, its "
+        f"comparison of check constraints by name, alembic-utils {version('alembic-utils')} and "
+        f"alembic-postgresql-enum {version('alembic-postgresql-enum')}; and erm's snapshot of the catalog. "
+        f"Of {len(CHANGES)} changes autogenerate sees {by_alembic}, erm "
+        f"{'all' if by_erm == len(CHANGES) else by_erm}. Of the unchanged database "
         f"{'neither says anything' if quiet else 'there is a false alarm'}.\n\n"
     )
     return head + "".join(rows)
