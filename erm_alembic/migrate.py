@@ -34,7 +34,7 @@ from erm_alembic.planning.request import Request
 from erm_alembic.planning.surroundings import look_around
 from erm_alembic.revisions.project import AlembicOptions
 from erm_alembic.revisions.source.exemption import exempt_ids
-from erm_alembic.shadow.when import Wish
+from erm_alembic.shadow.when import Wish, is_compared
 
 if TYPE_CHECKING:
     from erm_alembic.execute.approval import Approval
@@ -285,10 +285,12 @@ def plan_request(
         for_approval: whether what an approval of the plan needs is read although nothing is pending.
     """
     target, project = opened.target, opened.project
-    survey = interruptible(target, lambda: build_plan(target, project, request, with_basis=for_approval))
-    if survey.plan.steps and wish is not None:
+    with_basis = for_approval or (wish is not None and is_compared(opened.settings, wish))
+    survey = interruptible(target, lambda: build_plan(target, project, request, with_basis=with_basis))
+    if wish is not None:
         survey = interruptible(target, lambda: _in_shadow(opened, survey, wish))
     drift = (
+        *survey.plan.drift,
         *missing_revisions(survey.unknown, survey.ledger),
         *lost_versions(survey.lost, survey.parents() if survey.lost else {}),
         *foreign_histories(opened.target, survey.plan, survey.pending),
@@ -311,13 +313,20 @@ def plan_request(
 
 
 def _in_shadow(opened: Opened, survey: Survey, wish: Wish) -> Survey:
-    """The plan rehearsed, in the shadow of its target."""
-    # Most plans find nothing pending, and do without what rehearses.
+    """The plan rehearsed, and the database compared with its history, in a shadow of it."""
+    if not (survey.plan.steps or is_compared(opened.settings, wish)):
+        return survey
+    # A plan that finds nothing to do, and looks no further, does without these.
+    from erm_alembic.drift.in_plan import database_drift
     from erm_alembic.shadow.opened import open_shadow
     from erm_alembic.shadow.rehearsed_plan import with_rehearsal
 
     target, current = opened.target, survey.plan.current
     with open_shadow(opened.settings, opened.project, target, survey.scripts, current) as shadow:
+        if is_compared(opened.settings, wish):
+            drift, left_out, comparisons = database_drift(target, shadow, survey)
+            plan = replace(survey.plan, drift=drift, left_out=left_out, comparisons=comparisons)
+            survey = replace(survey, plan=plan)
         return with_rehearsal(target, shadow, survey, wish)
 
 

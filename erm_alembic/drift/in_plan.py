@@ -11,11 +11,10 @@ from erm_alembic.drift.position import position_of
 from erm_alembic.drift.severity import known_kinds
 from erm_alembic.planning.comparison import Comparison, LeftOut
 from erm_alembic.planning.model import Drift
-from erm_alembic.shadow.opened import open_shadow
 
 if TYPE_CHECKING:
     from erm_alembic.planning.build import Survey
-    from erm_alembic.revisions.project import AlembicProject
+    from erm_alembic.shadow.opened import Shadow
     from erm_alembic.target import Target
 
 __all__ = ["UNREPLAYABLE", "database_drift", "history_drift"]
@@ -37,7 +36,7 @@ def history_drift(survey: Survey) -> tuple[Drift, ...]:
 
 
 def database_drift(
-    target: Target, project: AlembicProject, survey: Survey
+    target: Target, shadow: Shadow, survey: Survey
 ) -> tuple[tuple[Drift, ...], tuple[LeftOut, ...], tuple[Comparison, ...]]:
     """Drift of the database, for a plan that was made `with_basis`.
 
@@ -47,7 +46,7 @@ def database_drift(
 
     Args:
         target: the database.
-        project: the Alembic project.
+        shadow: its shadow.
         survey: the plan and what it was made from.
 
     Returns:
@@ -65,7 +64,6 @@ def database_drift(
     if survey.unknown or survey.plan.basis is None:
         return (), (), (Comparison("database", "unknown", UNREPLAYABLE),)
     position, live = position_of(target, survey), survey.plan.basis.catalog
-    with open_shadow(target.settings, project, target, survey.scripts, survey.plan.current) as shadow:
-        found = compare_database(target, shadow, position, live=live)
+    found = compare_database(target, shadow, position, live=live)
     kept, left_out = leave_out(found.drift, settings.ignore)
     return kept, left_out, (found.comparison,)

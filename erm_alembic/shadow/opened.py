@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -54,11 +54,13 @@ class ShadowDatabase:
         name: its name.
         url: its address as a libpq URI, with the role that revisions run as; never shown.
         notes: what is not as on the target, for a human: another major version, what stands in for what.
+        made: what it was made of; None where that is not known.
     """
 
     name: str
     url: str = field(repr=False)
     notes: tuple[str, ...] = ()
+    made: Made | None = field(default=None, repr=False)
 
     def connect(self) -> psycopg2.extensions.connection:
         """Open a connection; whoever opened it closes it.
@@ -139,7 +141,15 @@ class Shadow:
         if self._waiting is None:
             self._waiting = Child()  # whoever asks for a database has a task for it
         with self._maker.scratch(wanted) as (name, made):
-            yield self._database(name, made.notes)
+            yield replace(self._database(name, made.notes), made=made)
+
+    def key_at(self, revisions: Collection[str]) -> str:
+        """The hash of what decides, as far as it is known beforehand, what `at` gives; raises what that does."""
+        return self._wanted(revisions).recipe.key
+
+    def is_current(self, made: Made) -> bool:
+        """Whether what something was made of, and is not in its key, is still the same."""
+        return made.is_current(self._project.root, self._facts.extensions)
 
     @contextlib.contextmanager
     def from_live(self) -> Iterator[ShadowDatabase]:
@@ -242,7 +252,7 @@ class Shadow:
             return self.run("replay", self._database(name, ()), arguments)
 
         def is_current(made: Made) -> bool:
-            return made.server == self._server.identity.version and self._is_current(made)
+            return made.server == self._server.identity.version and self.is_current(made)
 
         project = short_digest(self._project.root.resolve())
         return Maker(self._server, replay, is_current, project, self._project.root)
@@ -322,7 +332,7 @@ class Shadow:
     def _catalog(self, wanted: Wanted, leave_out: Collection[str], leave_out_tables: Collection[str]) -> CatalogAt:
         key = told_apart([wanted.recipe.key, sorted(leave_out), sorted(leave_out_tables)])[:24]
         root = self._settings.project_dir
-        found = kept_catalog(root, key, self._is_current)
+        found = kept_catalog(root, key, self.is_current)
         if found is not None:
             return found
         with (
@@ -339,9 +349,6 @@ class Shadow:
         found = CatalogAt(fingerprint, role, made.server, notes, lambda: snapshot)
         keep_catalog(root, key, found, made)
         return found
-
-    def _is_current(self, made: Made) -> bool:
-        return made.is_current(self._project.root, self._facts.extensions)
 
     @contextlib.contextmanager
     def _reading_target(self) -> Iterator[Any]:

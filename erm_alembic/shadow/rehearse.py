@@ -22,6 +22,7 @@ from erm_alembic.revisions.kept_open import kept_open
 from erm_alembic.revisions.recording.call_stack import failed_at
 from erm_alembic.revisions.steps import pending_alone
 from erm_alembic.revisions.version_table import version_table
+from erm_alembic.shadow.files_read import FilesRead
 from erm_alembic.shadow.job import Job
 from erm_alembic.shadow.observe import ObservingGate
 from erm_alembic.shadow.places import ScratchPlace
@@ -48,26 +49,32 @@ def rehearse(job: Job, emit: Callable[[dict[str, Any]], None]) -> None:
 
     Args:
         job: what is to be done; its shadow is at the revisions before the first step, and nobody is connected to it.
-        emit: told `server` with its version, `step` for each step, with what was seen, or `failed`.
+        emit: told `server` with its version, `step` for each step, with what was seen, or `failed`; at last `read` with
+            the `paths` of the files that the project's code has read.
 
     Raises:
         ProjectError: the project cannot be read.
     """
+    files = FilesRead()
+    files.start()
     with loaded_project(job) as loaded, contextlib.closing(connect_gated(job.url, APPLICATION)) as keeper:
         keeper.autocommit = True
         rehearsal = _Rehearsal(loaded, ScratchPlace(job.url, keeper, _connect), job.arguments["ledger_schema"])
         rehearsal.prepare()
         emit({"event": "server", "version": keeper.info.parameter_status("server_version")})
         with rehearsal.prover:
-            for each in job.arguments["steps"]:
-                try:
-                    rehearsed = rehearsal.step(
-                        each["revision"], each["direction"], prove=each["prove"], keeps=each["keeps"]
-                    )
-                except _Failed as failed:
-                    emit({"event": "failed", **to_json(failed.failure)})
-                    return
-                emit({"event": "step", **to_json(rehearsed)})
+            _rehearse_steps(job, rehearsal, emit)
+    emit({"event": "read", "paths": files.paths()})
+
+
+def _rehearse_steps(job: Job, rehearsal: _Rehearsal, emit: Callable[[dict[str, Any]], None]) -> None:
+    for each in job.arguments["steps"]:
+        try:
+            rehearsed = rehearsal.step(each["revision"], each["direction"], prove=each["prove"], keeps=each["keeps"])
+        except _Failed as failed:
+            emit({"event": "failed", **to_json(failed.failure)})
+            return
+        emit({"event": "step", **to_json(rehearsed)})
 
 
 class _Failed(Exception):

@@ -16,8 +16,10 @@ from erm_alembic.planning.estimate import estimated, tables_of_interest
 from erm_alembic.planning.model import Plan, Step
 from erm_alembic.planning.rehearsal import FailedRevision, Rehearsal
 from erm_alembic.postgres.live_facts import LiveFacts, read_live_facts
+from erm_alembic.shadow.kept_rehearsals import KeptRehearsal, keep_rehearsal, kept_rehearsal
 from erm_alembic.shadow.matching import with_observed
 from erm_alembic.shadow.opened import Shadow
+from erm_alembic.shadow.recipe import told_apart
 from erm_alembic.shadow.told import Rehearsed, failure_from_json, rehearsed_from_json
 from erm_alembic.shadow.when import Wish, why_not_rehearsed
 from erm_alembic.target import Target
@@ -83,13 +85,17 @@ def _unknown(reason: str) -> Rehearsal:
 
 
 def _rehearsed(target: Target, shadow: Shadow, plan: Plan) -> _Heard:
-    with shadow.at(plan.current) as database:
-        arguments = {
-            "ledger_schema": target.settings.ledger.schema,
-            "steps": [_order(step) for step in plan.steps],
-        }
-        events = shadow.run("rehearse", database, arguments)
-        return _heard(events, shadow, database.notes)
+    """What the child tells of the plan, now or when the same was rehearsed before."""
+    root = target.settings.project_dir
+    arguments = {"ledger_schema": target.settings.ledger.schema, "steps": [_order(step) for step in plan.steps]}
+    key = told_apart([shadow.key_at(plan.current), arguments, [step.source_hash for step in plan.steps]])
+    kept = kept_rehearsal(root, key, shadow.is_current)
+    if kept is None:
+        with shadow.at(plan.current) as database:
+            kept = KeptRehearsal(tuple(shadow.run("rehearse", database, arguments)), database.notes)
+        if database.made is not None:
+            keep_rehearsal(root, key, kept, database.made)
+    return _heard(kept.events, shadow, kept.notes)
 
 
 def _order(step: Step) -> dict[str, Any]:

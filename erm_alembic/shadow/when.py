@@ -8,11 +8,12 @@ from typing import Literal
 
 from erm_alembic.config.settings import Settings
 
-__all__ = ["OFF", "Wish", "shadow_is_off", "why_not_rehearsed"]
+__all__ = ["OFF", "Wish", "is_compared", "shadow_is_off", "why_not_rehearsed"]
 
 OFF = "ERM_NO_SHADOW"
 # Where things are tried out anyway.
 DEVELOPMENT = "dev"
+DRIFT_RULE = "schema-drift"
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,17 @@ class Wish:
 def shadow_is_off() -> bool:
     """Whether the variable ERM_NO_SHADOW says that no scratch database is to be made unless it is asked for."""
     return os.environ.get(OFF, "").strip().lower() not in ("", "0", "false", "no")
+
+
+def is_compared(settings: Settings, wish: Wish) -> bool:
+    """Whether the database is compared with what its history makes, which needs a shadow when either has changed.
+
+    Args:
+        settings: what is in force.
+        wish: what the plan is for.
+    """
+    tries_out = wish.purpose == "run" and settings.environment == DEVELOPMENT
+    return not (shadow_is_off() or tries_out or settings.safety.rules.get(DRIFT_RULE) == "off")
 
 
 def why_not_rehearsed(settings: Settings, wish: Wish, *, empty: bool) -> str | None:
