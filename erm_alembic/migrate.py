@@ -32,6 +32,7 @@ from erm_alembic.planning.build import Survey, build_plan
 from erm_alembic.planning.model import Outcome, Plan, StepOutcome
 from erm_alembic.planning.request import Request
 from erm_alembic.planning.surroundings import look_around
+from erm_alembic.planning.undisturbed import undisturbed
 from erm_alembic.revisions.project import AlembicOptions
 from erm_alembic.revisions.source.exemption import exempt_ids
 from erm_alembic.shadow.when import Wish, is_compared
@@ -188,7 +189,7 @@ def apply(
     if plan_file is not None:
         return _run_approved(opened, plan_file, wait, accept_environment, progress, wish)
     refuse_without_plan(opened.settings, "upgrade")
-    planned = plan_request(opened, request, overrides, accept_environment=accept_environment, wish=wish)
+    planned = plan_request(opened, request, overrides, wait, accept_environment=accept_environment, wish=wish)
     return run_plan(opened, planned, wait, accept_environment, progress, overrides)
 
 
@@ -241,7 +242,7 @@ def rollback(
     if plan_file is not None:
         return _run_approved(opened, plan_file, wait, accept_environment, progress, wish)
     refuse_without_plan(opened.settings, "downgrade")
-    planned = plan_request(opened, request, overrides, accept_environment=accept_environment, wish=wish)
+    planned = plan_request(opened, request, overrides, wait, accept_environment=accept_environment, wish=wish)
     return run_plan(opened, planned, wait, accept_environment, progress, overrides)
 
 
@@ -260,7 +261,9 @@ def _run_approved(
     repeated = wish if wish.asked else None
     checkpoints = checkpoints_of(opened.target, approved)
     request, overrides = request_again(approved, checkpoints), approved.overrides
-    planned = plan_request(opened, request, overrides, accept_environment=accept, wish=repeated, for_approval=True)
+    planned = plan_request(
+        opened, request, overrides, wait, accept_environment=accept, wish=repeated, for_approval=True
+    )
     approval = approval_of(opened.settings, approved, planned.plan, checkpoints)
     return run_plan(opened, planned, wait, accept, progress, overrides, approval=approval)
 
@@ -269,26 +272,40 @@ def plan_request(
     opened: Opened,
     request: Request,
     overrides: tuple[Override, ...] = (),
+    wait: float | None = None,
     *,
     accept_environment: bool = False,
     wish: Wish | None = None,
     for_approval: bool = False,
 ) -> Survey:
-    """Plan, rehearse, look for drift, and let every check have its say.
+    """Plan, rehearse, look for drift, and let every check have its say; while nobody else deploys.
 
     Args:
         opened: what the command works on.
         request: what is asked for.
         overrides: rules that may pass this once.
+        wait: how long to wait for another deployment that is found under way, in seconds; None means
+            `execution.deploy_lock_wait`.
         accept_environment: whether a database that was deployed under another environment is accepted.
         wish: what a rehearsal is wanted for; None for none.
         for_approval: whether what an approval of the plan needs is read although nothing is pending.
     """
     target, project = opened.target, opened.project
-    with_basis = for_approval or (wish is not None and is_compared(opened.settings, wish))
-    survey = interruptible(target, lambda: build_plan(target, project, request, with_basis=with_basis))
-    if wish is not None:
-        survey = interruptible(target, lambda: _in_shadow(opened, survey, wish))
+
+    def plan() -> Survey:
+        with_basis = for_approval or (wish is not None and is_compared(opened.settings, wish))
+        survey = build_plan(target, project, request, with_basis=with_basis)
+        if wish is not None:
+            survey = _in_shadow(opened, survey, wish)
+        return _judged(opened, request, survey, overrides, accept_environment)
+
+    return interruptible(target, lambda: undisturbed(target, project, plan, wait))
+
+
+def _judged(
+    opened: Opened, request: Request, survey: Survey, overrides: tuple[Override, ...], accept_environment: bool
+) -> Survey:
+    """Look for drift, and let every check have its say."""
     drift = (
         *survey.plan.drift,
         *missing_revisions(survey.unknown, survey.ledger),

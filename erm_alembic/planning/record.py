@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from erm_alembic.revisions.graph import ScriptDirectory
     from erm_alembic.revisions.project import AlembicProject
 
-__all__ = ["Recorded", "record_revisions", "without_statements"]
+__all__ = ["Recorded", "RevisionFailed", "record_revisions", "without_statements"]
 
 # The classes of SQLSTATE of data that does not fit.
 QUOTES_VALUES = ("22", "23")
@@ -44,6 +44,20 @@ BLOCKED = "not recorded: the way is blocked"
 NEEDS = "needs the result of a statement that a plan does not run"
 Choose = Callable[[tuple[str, ...]], Sequence[PendingRevision]]
 """Given the recorded revisions: what is pending, in order."""
+
+
+class RevisionFailed(ProjectError):
+    """A revision fails while it is planned, by itself or because of what the database has.
+
+    Args:
+        what: what happened.
+        cure: what to do.
+        current: the revisions that the database recorded when its planning began.
+    """
+
+    def __init__(self, what: str, *, cure: str, current: tuple[str, ...]) -> None:
+        super().__init__(what, effect="Nothing was changed.", cure=cure)
+        self.current = current
 
 
 @dataclass
@@ -135,7 +149,7 @@ def record_revisions(
             recorder.recording = recording
             recordings.append(recording)
             recorder.half_done = pending.facts.revision in half_done
-            step.migration_fn = _recorded(step.migration_fn, recorder, recording, pending.facts, first)
+            step.migration_fn = _recorded(step.migration_fn, recorder, recording, pending.facts, first, heads)
             if apart:
                 run_apart(context, step)
             else:
@@ -188,7 +202,12 @@ def _is_populated(raw: GatedConnection, context: MigrationContext) -> bool:
 
 
 def _recorded(
-    run: Callable[..., Any], recorder: Recorder, recording: Recording, facts: RevisionFacts, raw: GatedConnection
+    run: Callable[..., Any],
+    recorder: Recorder,
+    recording: Recording,
+    facts: RevisionFacts,
+    raw: GatedConnection,
+    current: tuple[str, ...],
 ) -> Callable[..., None]:
     """Run a revision's function; a failure after a held-back write ends its recording, another is its own."""
 
@@ -209,7 +228,11 @@ def _recorded(
             if not explained or is_own_fault(error):
                 place = failed_at(error, recording.path, facts.path)
                 when = "" if explained else " before it writes anything"
-                raise _fails_by_itself(error, facts, place, when) from error
+                raise RevisionFailed(
+                    f"{place}: revision {facts.revision} fails{when}: {_said(error)}",
+                    cure="Correct the revision and plan again.",
+                    current=current,
+                ) from error
             where = "the revision" if line is None else f"line {line}"
             needs = "does not find what its own committed part has changed" if not recorder.wrote_before else NEEDS
             recording.becomes_partial(f"{where} {needs} ({_said(error)})")
@@ -235,14 +258,6 @@ def _closes_connection(error: ConnectionNeeded, facts: RevisionFacts, line: int 
         f"{facts.path}{'' if line is None else f':{line}'}: revision {facts.revision} {done}.",
         effect="Nothing was changed.",
         cure=f"{cure[0].upper()}{cure[1:]}.",
-    )
-
-
-def _fails_by_itself(error: BaseException, facts: RevisionFacts, place: str, when: str) -> ProjectError:
-    return ProjectError(
-        f"{place}: revision {facts.revision} fails{when}: {_said(error)}",
-        effect="Nothing was changed.",
-        cure="Correct the revision and plan again.",
     )
 
 

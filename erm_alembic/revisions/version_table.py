@@ -83,7 +83,7 @@ def written_without_compiling(note: Callable[[str], None] | None) -> Iterator[No
     """
     theirs = migration.HeadMaintainer
     heads = type("_TextHeads", (_TextHeads,), {"note": staticmethod(note) if note is not None else None})
-    migration.HeadMaintainer = heads  # type: ignore[misc]  # what run_migrations() makes its heads with
+    migration.HeadMaintainer = heads  # type: ignore[misc, assignment]  # what run_migrations() makes its heads with
     try:
         yield
     finally:
