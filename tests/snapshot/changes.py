@@ -38,6 +38,7 @@ def _one(
 CHANGES = (
     # Schemas and extensions
     _one("schema made", "CREATE SCHEMA extra", "schema", "extra"),
+    _one("extension's comment", "COMMENT ON EXTENSION plpgsql IS 'x'", "extension", "plpgsql", "comment"),
     _one("schema's comment", "COMMENT ON SCHEMA app IS NULL", "schema", "app", "comment"),
     # Tables
     Change(
@@ -620,6 +621,55 @@ CHANGES = (
         "app.conf",
         "mappings",
     ),
+    _one(
+        "access method made",
+        "CREATE ACCESS METHOD again TYPE TABLE HANDLER heap_tableam_handler",
+        "access-method",
+        "again",
+    ),
+    _one("language made", "CREATE LANGUAGE again HANDLER plpgsql_call_handler", "language", "again"),
+    _one(
+        "conversion made",
+        "CREATE CONVERSION app.conv FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8",
+        "conversion",
+        "app.conv",
+    ),
+    _one(
+        "transform made",
+        "CREATE TRANSFORM FOR app.mood LANGUAGE sql (FROM SQL WITH FUNCTION prsd_lextype(internal))",
+        "transform",
+        "app.mood in sql",
+    ),
+    _one(
+        "parser made",
+        "CREATE TEXT SEARCH PARSER app.parse (START = prsd_start, GETTOKEN = prsd_nexttoken,"
+        " END = prsd_end, LEXTYPES = prsd_lextype)",
+        "text-search-parser",
+        "app.parse",
+    ),
+    _one(
+        "template made",
+        "CREATE TEXT SEARCH TEMPLATE app.simple (INIT = dsimple_init, LEXIZE = dsimple_lexize)",
+        "text-search-template",
+        "app.simple",
+    ),
+    _one(
+        "configuration made",
+        "CREATE TEXT SEARCH CONFIGURATION app.more (COPY = app.conf)",
+        "text-search-configuration",
+        "app.more",
+    ),
+    Change(
+        "base type made",
+        "CREATE TYPE app.raw; CREATE FUNCTION app.raw_in(cstring) RETURNS app.raw LANGUAGE internal"
+        " IMMUTABLE STRICT AS 'textin'; CREATE FUNCTION app.raw_out(app.raw) RETURNS cstring LANGUAGE internal"
+        " IMMUTABLE STRICT AS 'textout'; CREATE TYPE app.raw (INPUT = app.raw_in, OUTPUT = app.raw_out, LIKE = text)",
+        (
+            ("base-type", "app.raw", ""),
+            ("function", "app.raw_in(cstring)", ""),
+            ("function", "app.raw_out(app.raw)", ""),
+        ),
+    ),
     # Foreign data
     _one("wrapper made", "CREATE FOREIGN DATA WRAPPER w", "foreign-data-wrapper", "w"),
     _one("server's option", "ALTER SERVER srv OPTIONS (SET host 'other')", "foreign-server", "srv", "options"),
@@ -673,6 +723,13 @@ CHANGES = (
         "publication-schema",
         "pub: app",
         since=15,
+    ),
+    _one(
+        "subscription made",
+        "CREATE SUBSCRIPTION sub CONNECTION 'host=h password=hunter2' PUBLICATION p"
+        " WITH (connect = false, slot_name = NONE, enabled = false)",
+        "subscription",
+        "sub",
     ),
     _one("table's owner", "ALTER TABLE app.cache OWNER TO snapshot_owner", "owner", "table app.cache", "owner"),
     _one("schema's owner", "ALTER SCHEMA app OWNER TO snapshot_owner", "owner", "schema app", "owner"),

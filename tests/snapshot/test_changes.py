@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -9,12 +10,9 @@ from dataclasses import dataclass
 import psycopg2
 import pytest
 
-from erm_alembic.postgres.snapshot import Snapshot, catalog_fingerprint, differences, take_snapshot
-from tests.snapshot.changes import BATCHES, Change
+from erm_alembic.postgres.snapshot import KINDS, Snapshot, catalog_fingerprint, differences, take_snapshot
+from tests.snapshot.changes import BATCHES, CHANGES, Change
 from tests.support.databases import Database
-
-# What the server gives no transaction for, or what has a test of its own.
-ELSEWHERE = {"extension", "base-type", "conversion", "language", "transform", "access-method", "text-search-parser"}
 
 
 @dataclass(frozen=True)
@@ -64,3 +62,29 @@ def test_a_change_by_hand_is_told_as_what_it_is(rich: Rich, batch: tuple[Change,
     assert {(one.object, one.found, one.expected) for one in differences(found, rich.snapshot)} == {
         (one.object, one.expected, one.found) for one in told if one.property != "populated"
     }
+
+
+def test_there_is_a_change_of_each_kind() -> None:
+    """No kind goes untried; a kind without its own name in the registry does not either."""
+    assert {kind for change in CHANGES for kind, _, _ in change.told} == {kind.name for kind in KINDS}
+
+
+def test_another_tablespace_is_told(rich: Rich) -> None:
+    """Of a table, of a materialised view and of an index."""
+    with rich.connection.cursor() as cursor:
+        name = f"space_{uuid.uuid4().hex}"
+        cursor.execute("SET allow_in_place_tablespaces = on")
+        cursor.execute(f"CREATE TABLESPACE {name} LOCATION ''")
+        try:
+            cursor.execute("BEGIN")
+            cursor.execute(f"ALTER TABLE app.plain SET TABLESPACE {name}")
+            cursor.execute(f"ALTER INDEX app.users_moods SET TABLESPACE {name}")
+            cursor.execute(f"ALTER MATERIALIZED VIEW app.filled SET TABLESPACE {name}")
+            told = differences(rich.snapshot, take_snapshot(cursor))
+        finally:
+            cursor.execute("ROLLBACK")
+            cursor.execute(f"DROP TABLESPACE {name}")
+    assert [(one.kind, one.object, one.expected, one.found) for one in told] == [
+        (kind, name_of, "tablespace: the default", f"tablespace: {name}")
+        for kind, name_of in (("table", "app.plain"), ("materialized-view", "app.filled"), ("index", "app.users_moods"))
+    ]
