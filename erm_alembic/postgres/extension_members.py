@@ -16,6 +16,11 @@ __all__ = ["read_members"]
 OF = "JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_extension'::regclass AND d.deptype = 'e'"
 EXTENSION = "JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid"
 
+COMMENTS = """
+    SELECT extname, pg_catalog.obj_description(oid, 'pg_extension') FROM pg_catalog.pg_extension
+     WHERE extname = ANY(%(names)s) AND pg_catalog.obj_description(oid, 'pg_extension') IS NOT NULL
+"""
+
 TYPES = f"""
     SELECT e.extname, n.nspname, t.typname, t.typtype, t.typmodin <> 0,
            CASE t.typtype WHEN 'd' THEN pg_catalog.format_type(t.typbasetype, t.typtypmod) END,
@@ -70,6 +75,10 @@ def read_members(cursor: Any, names: Sequence[str]) -> dict[str, list[tuple[str,
     """
     cursor.execute("SELECT pg_catalog.set_config('search_path', '', true)")
     found: dict[str, list[tuple[str, str]]] = {name: [] for name in names}
+    cursor.execute(COMMENTS, {"names": list(names)})
+    for extension, comment in cursor.fetchall():
+        told = sql.SQL("COMMENT ON EXTENSION {} IS {}").format(sql.Identifier(extension), sql.Literal(comment))
+        found[extension].append((told.as_string(cursor), ""))
     for query, made in ((TYPES, _of_type), (FUNCTIONS, _of_function), (TABLES, _of_table)):
         cursor.execute(query, {"names": list(names)})
         for extension, *told in cursor.fetchall():

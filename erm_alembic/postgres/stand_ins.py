@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 from psycopg2 import Error, errors, sql
+from psycopg2.extensions import TRANSACTION_STATUS_INTRANS
 
 __all__ = [
     "available_extensions",
@@ -133,23 +134,27 @@ def make_extension(
         name: the extension.
         version: its version.
         schema: where it is to be; None for the first schema of the search path.
-        members: what makes each member, and what the member is, as ALTER EXTENSION names it; what cannot be made is
-            left out.
+        members: what makes each member, and what the member is, as ALTER EXTENSION names it; empty for what is none.
+            What cannot be made is left out.
 
     Raises:
         psycopg2.Error: the session may not do so.
     """
     cursor.execute(ENTER, {"name": name, "version": version or "0", "schema": schema})
+    within = cursor.connection.info.transaction_status == TRANSACTION_STATUS_INTRANS
+    add = sql.SQL("ALTER EXTENSION {} ADD ").format(sql.Identifier(name)).as_string(cursor)
     for statement, member in members:
-        cursor.execute("SAVEPOINT erm_member")
+        if within:
+            cursor.execute("SAVEPOINT erm_member")
         try:
             cursor.execute(statement)
             if member:
-                add = sql.SQL("ALTER EXTENSION {} ADD ").format(sql.Identifier(name)).as_string(cursor)
                 cursor.execute(add + member)
         except Error:
-            cursor.execute("ROLLBACK TO SAVEPOINT erm_member")
-        cursor.execute("RELEASE SAVEPOINT erm_member")
+            if within:
+                cursor.execute("ROLLBACK TO SAVEPOINT erm_member")
+        if within:
+            cursor.execute("RELEASE SAVEPOINT erm_member")
 
 
 def take_version(cursor: Any, name: str, version: str) -> str | None:

@@ -30,6 +30,7 @@ class Job:
         arguments: what this task is told besides; values that JSON has.
         extensions: what the target knows of its extensions: `version`, and `statements` where the shadow's server lacks
             their files; by name.
+        given: whether the target's schemas and extensions are there already, as an administrator may have made them.
         path: the import path of the parent.
         environ: the variables that the project's code sees.
 
@@ -47,6 +48,7 @@ class Job:
     role: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     extensions: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    given: bool = False
     path: tuple[str, ...] = ()
     environ: Mapping[str, str] = field(repr=False, default_factory=lambda: MappingProxyType({}))
 
@@ -68,6 +70,7 @@ class Job:
                 "role": self.role,
                 "arguments": dict(self.arguments),
                 "extensions": dict(self.extensions),
+                "given": self.given,
                 "path": list(self.path),
                 "environ": dict(self.environ),
             }
@@ -88,6 +91,7 @@ class Job:
             role=told["role"],
             arguments=told["arguments"],
             extensions=told["extensions"],
+            given=told["given"],
             path=tuple(told["path"]),
             environ=told["environ"],
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,14 @@ __all__ = ["Maker", "Wanted"]
 
 TRIES = 3
 
-Replay = Callable[[str, dict[str, Any]], list[dict[str, Any]]]
-"""Run the child's task `replay` in a scratch database, with these arguments; its events."""
+# What a statement says that needs what an administrator has made: a schema, a type, a function, an operator class.
+NEEDS_MORE = frozenset({"3F000", "42704", "42883", "0A000", "58P01"})
+GIVEN = (
+    "The history needs what it does not make: the target's schemas and extensions are there beforehand in the shadow."
+)
+
+Replay = Callable[[str, Made, dict[str, Any]], list[dict[str, Any]]]
+"""Run the child's task `replay` in a scratch database, which is made of this so far, with arguments; its events."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,7 @@ class Maker:
     Args:
         server: the server.
         replay: runs revisions in one.
+        give: makes the target's schemas and extensions in a scratch database.
         is_current: whether what a template was made of is still the same.
         project: which project it is made for.
         root: the project's folder.
@@ -52,6 +59,7 @@ class Maker:
 
     server: ShadowServer
     replay: Replay
+    give: Callable[[str], None]
     is_current: Callable[[Made], bool]
     project: str
     root: Path
@@ -83,34 +91,51 @@ class Maker:
                 found = best_template(cursor, wanted.recipe, self.is_current)
                 if found is not None and found[1].revisions == wanted.recipe.revisions:
                     return found
-                return self._make(cursor, wanted, found)
+                try:
+                    return self._make(cursor, wanted, found)
+                except ShadowUnavailable as error:
+                    if error.sqlstate not in NEEDS_MORE or wanted.load is not None:
+                        raise
+                    if found is not None and found[1].given:
+                        raise
+                    return self._make(cursor, wanted, None, given=True)
 
-    def _make(self, cursor: Any, wanted: Wanted, prefix: tuple[str, Made] | None) -> tuple[str, Made]:
+    def _make(
+        self, cursor: Any, wanted: Wanted, prefix: tuple[str, Made] | None, *, given: bool = False
+    ) -> tuple[str, Made]:
         """Make what a template lacks, and keep that as a template of its own."""
-        template, before = prefix if prefix is not None else (None, None)
+        template, made = prefix if prefix is not None else (None, self._nothing(wanted))
         with self.server.scratch(wanted.recipe.key[:12], template) as name:
-            notes = list(before.notes if before is not None else ())
-            if wanted.load is not None and before is None:
-                notes += wanted.load(name)
-            events = self._replayed(name, wanted) if wanted.revisions is not None else []
-            notes += [event["note"] for event in events if event["event"] == "note"]
-            read = [path for event in events if event["event"] == "read" for path in event["paths"]]
-            made = Made(
-                basis=wanted.recipe.basis,
-                revisions=dict(wanted.recipe.revisions),
-                project=self.project,
-                server=self.server.identity.version,
-                files={**(before.files if before is not None else {}), **hashed_files(self.root, read)},
-                extensions={
-                    **(before.extensions if before is not None else {}),
-                    **{event["name"]: event["version"] for event in events if event["event"] == "extension"},
-                },
-                notes=tuple(dict.fromkeys(notes)),
-            )
+            if wanted.load is not None and template is None:
+                made = replace(made, notes=wanted.load(name))
+            if given:
+                self.give(name)
+                made = replace(made, notes=(GIVEN,), given=True)
+            if wanted.revisions is not None:
+                arguments = {"revisions": sorted(wanted.revisions), "stamp": sorted(wanted.stamp)}
+                made = self._found_out(made, self.replay(name, made, arguments))
+            made = replace(made, revisions=dict(wanted.recipe.revisions), server=self.server.identity.version)
             kept = keep(cursor, name, wanted.recipe, made)
         if kept is None:
             raise ShadowUnavailable("The shadow's server does not let a scratch database become a template.")
         return kept, made
 
-    def _replayed(self, name: str, wanted: Wanted) -> list[dict[str, Any]]:
-        return self.replay(name, {"revisions": sorted(wanted.revisions or ()), "stamp": sorted(wanted.stamp)})
+    def _nothing(self, wanted: Wanted) -> Made:
+        return Made(wanted.recipe.basis, {}, self.project, self.server.identity.version)
+
+    def _found_out(self, before: Made, events: list[dict[str, Any]]) -> Made:
+        """What was made so far, with what a replay has read and what was stood in for."""
+        read = [path for event in events if event["event"] == "read" for path in event["paths"]]
+        refused = (event["place"] for event in events if event["event"] == "refused")
+        notes = [
+            *before.notes,
+            *(event["note"] for event in events if event["event"] == "note"),
+            *(f"A connection to {place} was refused in the shadow." for place in refused),
+        ]
+        versions = {event["name"]: event["version"] for event in events if event["event"] == "extension"}
+        return replace(
+            before,
+            files={**before.files, **hashed_files(self.root, read)},
+            extensions={**before.extensions, **versions},
+            notes=tuple(dict.fromkeys(notes)),
+        )

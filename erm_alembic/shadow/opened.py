@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -20,22 +20,20 @@ from erm_alembic.config.settings import Settings
 from erm_alembic.errors import ShadowUnavailable
 from erm_alembic.postgres.catalog import session_role
 from erm_alembic.postgres.embedded.private_place import short_digest
-from erm_alembic.postgres.intercept import GatedConnection
 from erm_alembic.postgres.shadow_facts import ShadowFacts, read_shadow_facts
 from erm_alembic.postgres.snapshot import Snapshot, catalog_fingerprint, take_snapshot
 from erm_alembic.revisions.history import History, read_history
 from erm_alembic.revisions.project import AlembicProject
 from erm_alembic.shadow.catalogs import CatalogAt, keep_catalog, kept_catalog
 from erm_alembic.shadow.clean_environment import clean_environment
+from erm_alembic.shadow.filling import Filling
 from erm_alembic.shadow.job import Job
 from erm_alembic.shadow.known_extensions import known_extensions
-from erm_alembic.shadow.live import dump_schema, load_schema
 from erm_alembic.shadow.making import Maker, Wanted
 from erm_alembic.shadow.provision import Provision, provision
 from erm_alembic.shadow.recipe import Made, Recipe, basis_of, recipe, told_apart
 from erm_alembic.shadow.running import Child
 from erm_alembic.shadow.server import ShadowServer, connected
-from erm_alembic.shadow.shared_objects import SharedObjects
 from erm_alembic.target import Target
 
 if TYPE_CHECKING:
@@ -141,7 +139,7 @@ class Shadow:
         if self._waiting is None:
             self._waiting = Child()  # whoever asks for a database has a task for it
         with self._maker.scratch(wanted) as (name, made):
-            yield replace(self._database(name, made.notes), made=made)
+            yield self._database(name, made)
 
     def key_at(self, revisions: Collection[str]) -> str:
         """The hash of what decides, as far as it is known beforehand, what `at` gives; raises what that does."""
@@ -159,7 +157,7 @@ class Shadow:
             ShadowUnavailable: it cannot be had: there is no `pg_dump`, or it may not read all tables.
         """
         with self._maker.scratch(self._wanted_live()) as (name, made):
-            yield self._database(name, made.notes)
+            yield self._database(name, made)
 
     def catalog_at(
         self, revisions: Collection[str], leave_out: Collection[str] = (), leave_out_tables: Collection[str] = ()
@@ -219,9 +217,15 @@ class Shadow:
             ShadowUnavailable: it failed, with its reason.
         """
         migrations = self._settings.migrations
-        extensions = self._extensions
         job = Job(
-            task, database.url, self._project, migrations.metadata, migrations.role, arguments, extensions=extensions
+            task,
+            database.url,
+            self._project,
+            migrations.metadata,
+            migrations.role,
+            arguments,
+            self._extensions,
+            given=database.made is not None and database.made.given,
         )
         environ = clean_environment(os.environ, self._target.url, DatabaseUrl.parse(database.url))
         child, self._waiting = self._waiting or Child(), None
@@ -248,14 +252,18 @@ class Shadow:
 
     @cached_property
     def _maker(self) -> Maker:
-        def replay(name: str, arguments: dict[str, Any]) -> list[dict[str, Any]]:
-            return self.run("replay", self._database(name, ()), arguments)
+        def replay(name: str, before: Made, arguments: dict[str, Any]) -> list[dict[str, Any]]:
+            return self.run("replay", self._database(name, before), arguments)
 
         def is_current(made: Made) -> bool:
             return made.server == self._server.identity.version and self.is_current(made)
 
         project = short_digest(self._project.root.resolve())
-        return Maker(self._server, replay, is_current, project, self._project.root)
+        return Maker(self._server, replay, self._filling.give, is_current, project, self._project.root)
+
+    @cached_property
+    def _filling(self) -> Filling:
+        return Filling(self._server, self._target, self._facts, lambda: self._extensions)
 
     @cached_property
     def _facts(self) -> ShadowFacts:
@@ -306,28 +314,13 @@ class Shadow:
             )
         stamped = {LIVE: self._live_fingerprint, "stamped": told_apart(sorted(current))}
         later = {name: value for name, value in found.revisions.items() if name not in before.revisions}
-        return Wanted(Recipe(self._live_basis, {**stamped, **later}), revisions, current, self._load_live)
+        return Wanted(Recipe(self._live_basis, {**stamped, **later}), revisions, current, self._load)
 
     def _wanted_live(self) -> Wanted:
-        return Wanted(Recipe(self._live_basis, {LIVE: self._live_fingerprint}), None, load=self._load_live)
+        return Wanted(Recipe(self._live_basis, {LIVE: self._live_fingerprint}), None, load=self._load)
 
-    def _load_live(self, name: str) -> tuple[str, ...]:
-        """Bring the live schema into a scratch database; what was stood in for."""
-        notes: dict[str, None] = {}
-        url = self._server.address(name)
-
-        def connect() -> GatedConnection:
-            connection = connected(url)
-            connection.autocommit = True
-            return connection
-
-        def gated() -> GatedConnection:
-            connection = connect()
-            connection.gate = SharedObjects(connect, self._extensions, notes.setdefault)
-            return connection
-
-        load_schema(gated, dump_schema(self._target, self._settings.ledger.schema, self._server.major))
-        return tuple(notes)
+    def _load(self, name: str) -> tuple[str, ...]:
+        return self._filling.load(name)  # which starts the server, when it comes to that
 
     def _catalog(self, wanted: Wanted, leave_out: Collection[str], leave_out_tables: Collection[str]) -> CatalogAt:
         key = told_apart([wanted.recipe.key, sorted(leave_out), sorted(leave_out_tables)])[:24]
@@ -345,7 +338,7 @@ class Shadow:
             fingerprint = catalog_fingerprint(cursor, leave_out, leave_out_tables)
             connection.rollback()
             snapshot = take_snapshot(cursor, leave_out, leave_out_tables)
-            notes = self._database(name, made.notes).notes
+            notes = self._database(name, made).notes
         found = CatalogAt(fingerprint, role, made.server, notes, lambda: snapshot)
         keep_catalog(root, key, found, made)
         return found
@@ -357,9 +350,9 @@ class Shadow:
             with connection.cursor(cursor_factory=PlainCursor) as cursor:
                 yield cursor
 
-    def _database(self, name: str, notes: tuple[str, ...]) -> ShadowDatabase:
-        found = (*self.notes, *self._server.notes, *notes)
-        return ShadowDatabase(name, self._server.address(name), tuple(dict.fromkeys(found)))
+    def _database(self, name: str, made: Made) -> ShadowDatabase:
+        found = (*self.notes, *self._server.notes, *made.notes)
+        return ShadowDatabase(name, self._server.address(name), tuple(dict.fromkeys(found)), made)
 
 
 @contextlib.contextmanager

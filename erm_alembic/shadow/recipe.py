@@ -58,6 +58,7 @@ class Made:
         files: the hash of each file of the project that was read, by its path.
         extensions: the version of each extension that was made, by name, as the target had it; None where it had none.
         notes: what is not as on the target.
+        given: whether the target's schemas and extensions were made beforehand.
         used: when it was used last, in seconds since the epoch.
     """
 
@@ -68,6 +69,7 @@ class Made:
     files: Mapping[str, str] = field(default_factory=dict)
     extensions: Mapping[str, str | None] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    given: bool = False
     used: int = 0
 
     def is_current(self, root: Path, extensions: Mapping[str, tuple[str, str]]) -> bool:

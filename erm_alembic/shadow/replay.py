@@ -56,8 +56,10 @@ def replay(job: Job, emit: Callable[[dict[str, Any]], None]) -> None:
                 count += 1
 
         session.run(work)
-        for note in session.notes:
+        for note in session.loaded.notes:
             emit({"event": "note", "note": note})
+        for name in session.loaded.extensions:
+            emit({"event": "extension", "name": name, "version": job.extensions.get(name, {}).get("version")})
     emit({"event": "read", "paths": files.paths()})
     emit({"event": "replayed", "steps": count})
 

@@ -36,7 +36,7 @@ class ChildSession:
         scripts: the revision graph.
         raw: the connection that revisions run on.
         connection: the same one, for SQLAlchemy.
-        notes: what was stood in for so far, for a human; as keys, in order.
+        loaded: the project, which knows what was stood in for.
     """
 
     job: Job
@@ -44,7 +44,7 @@ class ChildSession:
     scripts: ScriptDirectory
     raw: GatedConnection
     connection: Connection
-    notes: dict[str, None]
+    loaded: LoadedProject
 
     def run(self, work: Work, *, destination: str = "heads", context_options: dict[str, Any] | None = None) -> None:
         """Run env.py once, doing `work` where Alembic would run its migrations; everything is written.
@@ -80,12 +80,14 @@ class LoadedProject:
         config: Alembic's configuration.
         scripts: the revision graph.
         notes: what was stood in for so far, for a human; as keys, in order.
+        extensions: the extensions that were made so far; as keys.
     """
 
     job: Job
     config: Config
     scripts: ScriptDirectory
     notes: dict[str, None] = field(default_factory=dict)
+    extensions: dict[str, None] = field(default_factory=dict)
 
 
 @contextlib.contextmanager
@@ -139,7 +141,14 @@ def session_in(loaded: LoadedProject, url: str, gate: Gate | None = None) -> Ite
             if job.role is not None:
                 cursor.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(job.role)))
         raw.autocommit = False
-        raw.gate = SharedObjects(connect_apart, job.extensions, loaded.notes.setdefault, gate)
+        raw.gate = SharedObjects(
+            connect_apart,
+            job.extensions,
+            loaded.notes.setdefault,
+            gate,
+            used=loaded.extensions.setdefault,
+            given=job.given,
+        )
         return raw
 
     def connect_apart() -> GatedConnection:
@@ -151,4 +160,4 @@ def session_in(loaded: LoadedProject, url: str, gate: Gate | None = None) -> Ite
         engine = gated_engine(raw, DatabaseUrl.parse(url).sqlalchemy_url("postgresql+psycopg2"), connect)
         with engine.connect() as connection:
             connection.rollback()
-            yield ChildSession(job, loaded.config, loaded.scripts, raw, connection, loaded.notes)
+            yield ChildSession(job, loaded.config, loaded.scripts, raw, connection, loaded)

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from psycopg2 import errors
+from psycopg2 import Error, errors
 from psycopg2.extensions import cursor as PlainCursor
 
 from erm_alembic.errors import ProjectError
@@ -31,6 +31,7 @@ __all__ = ["SharedObjects"]
 MISSING_ROLE = re.compile(r'role "(.*)" does not exist', re.DOTALL)
 MOST_MISSING = 50
 SAVEPOINT = "erm_shared"
+MAKES_SCHEMA = re.compile(r"(?i)\bcreate\s+schema\b")
 
 
 class SharedObjects:
@@ -42,6 +43,8 @@ class SharedObjects:
             members where the shadow's server lacks their files; by name.
         note: told what was stood in, once.
         inner: what sees the other statements before the server does.
+        used: told the name of each extension that is made.
+        given: whether the target's schemas and extensions are there already: making one again is no error.
     """
 
     def __init__(
@@ -50,18 +53,23 @@ class SharedObjects:
         extensions: Mapping[str, Mapping[str, Any]],
         note: Callable[[str], None],
         inner: Gate | None = None,
+        *,
+        used: Callable[[str], None] = lambda name: None,
+        given: bool = False,
     ) -> None:
         self._connect = connect
         self._extensions = extensions
         self._note = note
         self._inner = inner
+        self._given = given
+        self._used = used
         self._said: set[str] = set()
 
     def pass_through(self, cursor: GatedCursor, sql: str, parameters: Sequence[Any], send: Send) -> None:
         """Send a statement, or do for it what can be done in one database."""
         found = shared_statements(sql)
         if not found or (parameters and len(found) > 1):
-            self._pass_on(cursor, sql, parameters, send)
+            self._pass_on_given(cursor, sql, parameters, send)
             return
         for each in found:
             alone = send if len(found) == 1 else self._sender(cursor, each.text)
@@ -77,6 +85,13 @@ class SharedObjects:
         else:
             self._inner.pass_through(cursor, sql, parameters, send)
 
+    def _pass_on_given(self, cursor: GatedCursor, sql: str, parameters: Sequence[Any], send: Send) -> None:
+        """The same, but for a schema that was made beforehand."""
+        if not self._given or MAKES_SCHEMA.search(sql) is None:
+            self._pass_on(cursor, sql, parameters, send)
+            return
+        self._kept(cursor, lambda: self._pass_on(cursor, sql, parameters, send), errors.DuplicateSchema)
+
     @staticmethod
     def _sender(cursor: GatedCursor, text: str) -> Send:
         def send() -> None:
@@ -87,7 +102,7 @@ class SharedObjects:
 
     def _one(self, cursor: GatedCursor, each: Shared, parameters: Sequence[Any], send: Send) -> None:
         if each.act == "local":
-            self._pass_on(cursor, each.text, parameters, send)
+            self._pass_on_given(cursor, each.text, parameters, send)
         elif each.act == "names-role":
             self._with_roles(cursor, lambda: self._pass_on(cursor, each.text, parameters, send))
         elif each.act == "extension":
@@ -115,32 +130,41 @@ class SharedObjects:
     def _with_roles(self, cursor: GatedCursor, send: Send) -> None:
         """Send a statement; a role that it names and that is missing is made, and it is sent again."""
         for _ in range(MOST_MISSING):
-            within = not cursor.connection.autocommit
-            if within:
-                PlainCursor.execute(cursor, f"SAVEPOINT {SAVEPOINT}")
-            try:
-                send()
-            except errors.UndefinedObject as error:
-                missing = MISSING_ROLE.search(error.diag.message_primary or "")
-                if missing is None:
-                    raise
-                if within:
-                    PlainCursor.execute(cursor, f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
-                with self._apart() as apart:
-                    make_roles(apart, [missing[1]])
-                self._tell(f"Role {missing[1]} is stood in for in the shadow: the target's server has it no more.")
-            else:
-                if within:
-                    PlainCursor.execute(cursor, f"RELEASE SAVEPOINT {SAVEPOINT}")
+            error = self._kept(cursor, send, errors.UndefinedObject)
+            if error is None:
                 return
+            missing = MISSING_ROLE.search(error.diag.message_primary or "")
+            if missing is None:
+                raise error
+            with self._apart() as apart:
+                make_roles(apart, [missing[1]])
+            self._tell(f"Role {missing[1]} is stood in for in the shadow: the target's server has it no more.")
+
+    @staticmethod
+    def _kept(cursor: GatedCursor, send: Send, expected: type[Error]) -> Error | None:
+        """Send a statement; where the server refuses it in an expected way, its transaction goes on."""
+        within = not cursor.connection.autocommit
+        if within:
+            PlainCursor.execute(cursor, f"SAVEPOINT {SAVEPOINT}")
+        try:
+            send()
+        except expected as error:
+            if within:
+                PlainCursor.execute(cursor, f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
+            cursor.held_back = True
+            return error
+        if within:
+            PlainCursor.execute(cursor, f"RELEASE SAVEPOINT {SAVEPOINT}")
+        return None
 
     def _extension(self, cursor: GatedCursor, each: Shared, send: Send) -> None:
         name = each.names[0]
         known = self._extensions.get(name, {})
+        self._used(name)
         with self._plain(cursor) as plain:
             state = extension_state(plain, name)
-            if state == "made" and known.get("given"):
-                return  # made beforehand, as the target has it from somebody else
+            if state == "made" and self._given:
+                return
             if state != "missing":
                 send()
                 if each.version is None and known.get("version") and state == "available":
