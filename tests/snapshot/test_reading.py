@@ -146,6 +146,16 @@ def test_a_lock_that_somebody_holds_is_told(
         assert cursor.connection.info.transaction_status == TRANSACTION_STATUS_IDLE
 
 
+def test_a_catalog_that_may_not_be_read_is_told(
+    cursor: psycopg2.extensions.cursor,
+) -> None:
+    """Where an administrator took it from everybody, the message names the catalog."""
+    cursor.execute("BEGIN; REVOKE SELECT ON pg_catalog.pg_opfamily FROM PUBLIC; SET LOCAL ROLE pg_monitor")
+    with pytest.raises(TargetError, match="may not be read: permission denied for table pg_opfamily"):
+        take_snapshot(cursor)
+    cursor.execute("ROLLBACK")
+
+
 def test_the_definition_of_a_plain_index_is_the_servers_own(cursor: psycopg2.extensions.cursor) -> None:
     """What is put together without the server's function is letter by letter what the function says."""
     cursor.execute(

@@ -58,7 +58,8 @@ def read_steadily(cursor: Any, read: Callable[[], T]) -> T:
         read: reads through that cursor; it may be called several times.
 
     Raises:
-        TargetError: the catalog changes all the time, or somebody locks what a definition is about.
+        TargetError: the catalog changes all the time, somebody locks what a definition is about, or the role may not
+            read it.
     """
     for _ in range(ATTEMPTS):
         try:
@@ -72,6 +73,12 @@ def read_steadily(cursor: Any, read: Callable[[], T]) -> T:
                 "that a view, a default or a function is about.",
                 effect="Nothing was changed; nothing was compared.",
                 cure="Try again when that transaction has ended (pg_stat_activity shows it).",
+            ) from error
+        except pg.InsufficientPrivilege as error:
+            raise TargetError(
+                f"The catalog may not be read: {error.diag.message_primary}.",
+                effect="Nothing was changed; nothing was compared.",
+                cure="Connect as a role that may read pg_catalog; PostgreSQL lets everybody by default.",
             ) from error
     raise TargetError(
         "The catalog could not be read: somebody creates and drops objects all the time.",
