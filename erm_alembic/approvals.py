@@ -5,6 +5,7 @@ plan -> file; file -> the same request planned again -> compared
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -254,7 +255,8 @@ def approval_of(settings: Settings, approved: ApprovedPlan, plan: Plan, checkpoi
     progress = _progress(approved, found, plan, checkpoints)
     differences = divergences(approved, found, progress)
     mode = "--mode plan" if plan.direction == "upgrade" else "--mode rollback"
-    again = f"erm migrate {mode}{env_option(plan.environment)} --out {approved.name}"
+    env = env_option(plan.environment)
+    again = f"erm migrate {mode}{env} --out {shlex.quote(approved.name)}"
     if differences:
         told = "\n".join(map(str, differences))
         more = (
@@ -268,7 +270,7 @@ def approval_of(settings: Settings, approved: ApprovedPlan, plan: Plan, checkpoi
     # A plan that was looked at before it was asked to be run is loaded without what runs one.
     from erm_alembic.execute.approval import Approval
 
-    return Approval(approved, progress, refuse_unsigned(settings, approved), again)
+    return Approval(approved, progress, refuse_unsigned(settings, approved), again, f"erm drift{env}")
 
 
 def _progress(approved: ApprovedPlan, found: Terms, plan: Plan, checkpoints: Sequence[Checkpoint]) -> Progress | None:

@@ -40,12 +40,14 @@ class Approval:
         progress: how far earlier runs of it have come; None where this is the first one.
         signed_by: the short name of the key that signed it, where one was asked for.
         again: the command that makes a new plan, for messages.
+        drift: the command that shows what is otherwise in the schema, for messages.
     """
 
     plan: ApprovedPlan
     progress: Progress | None = None
     signed_by: str | None = None
     again: str = "erm migrate --mode plan --out FILE"
+    drift: str = "erm drift"
 
     @property
     def catalog(self) -> str | None:
@@ -102,7 +104,8 @@ class ApprovedCourse:
                 f"{approval.plan.name} does not fit: the database's schema was changed by something else since "
                 f"{since}.",
                 effect="Nothing was changed.",
-                cure=f"`erm drift` shows what is otherwise. Plan again, and have that approved: {approval.again}",
+                cure=f"`{approval.drift}` shows what is otherwise. Plan again, and have that approved: "
+                f"{approval.again}",
             )
 
     def finished(self, raw: GatedConnection, revision: str) -> None:

@@ -6,7 +6,7 @@ import json
 import stat
 
 from tests.approval.conftest import document
-from tests.faults.deploying import Project, tables, told
+from tests.faults.deploying import Project, tables
 from tests.support.databases import Database
 
 
@@ -51,3 +51,54 @@ def test_the_next_command_runs_the_plan_that_was_kept(project: Project) -> None:
     done = project.apply("--mode", "plan", "--to", "a1", "--out", "plan.json")
     assert done.stdout.splitlines()[-1] == "To run it: erm migrate --env dev --plan plan.json"
     assert f"digest {document(project.root / 'plan.json')['digest']}" in done.stderr
+
+
+PARTIAL = """
+    op.execute("CREATE TABLE third (id int)")
+    count = op.get_bind().execute(sa.text("INSERT INTO third VALUES (1) RETURNING id")).scalar()
+    op.execute(f"CREATE TABLE row_{count} (id int)")
+"""
+
+
+def test_what_depends_on_data_is_approved_explicitly(project: Project, one_database: Database) -> None:
+    """A revision that cannot be known whole is kept only when it is named."""
+    project.revision("c3", PARTIAL, "op.drop_table('third')", down="b2")
+    refused = project.apply("--mode", "plan", "--out", "plan.json")
+    assert refused.returncode == 1
+    assert "Not every statement of c3 can be known before it runs:" in refused.stderr
+    assert "--approve-partial c3" in refused.stderr
+    assert not (project.root / "plan.json").exists()
+    unknown = project.apply("--mode", "plan", "--out", "plan.json", "--approve-partial", "zz")
+    assert (unknown.returncode, "that revision is not part of this plan" in unknown.stderr) == (2, True)
+    assert project.apply("--mode", "plan", "--out", "plan.json", "--approve-partial", "c3").returncode == 0
+    assert document(project.root / "plan.json")["approval"]["partial"] == [{"revision": "c3", "certain": 2}]
+    done = project.apply("--plan", "plan.json")
+    assert done.returncode == 0, done.stderr
+    assert {"third", "row_1"} <= tables(one_database)
+
+
+def test_a_divergence_within_the_run_is_not_sent(project: Project, one_database: Database) -> None:
+    """A revision that sends something else when it really runs is stopped before that statement, and undone."""
+    body = """
+        op.execute("CREATE TABLE third (id int)")
+        import pathlib
+        seen = pathlib.Path("seen")
+        seen.write_text(seen.read_text() + "x" if seen.exists() else "x")
+        if len(seen.read_text()) > 2:
+            op.execute("DROP TABLE first")
+        op.execute("CREATE TABLE fourth (id int)")
+    """
+    project.revision("c3", body, "op.drop_table('third')", down="b2")
+    assert project.apply("--mode", "plan", "--out", "plan.json").returncode == 0
+    done = project.apply("--plan", "plan.json")
+    assert done.returncode == 1
+    said = done.stderr[done.stderr.index("error: ") :].splitlines()
+    assert said[:3] == [
+        "error:  migrations/versions/c3.py:17: revision c3 sends another statement than plan.json has.",
+        "          approved: CREATE TABLE fourth (id int)",
+        "          found:    DROP TABLE first",
+    ]
+    assert said[3] == (
+        "effect: It was not sent. The transaction under way of revision c3 was undone; what stands before it stays."
+    )
+    assert tables(one_database) == {"first", "second", "alembic_version"}
