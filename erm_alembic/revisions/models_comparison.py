@@ -216,10 +216,12 @@ class _Words:
             what, about = type(operation).__name__, []
         target = getattr(operation, "target", operation)
         schema = getattr(target, "schema", None)
-        name = getattr(target, "signature", None) or getattr(target, "name", None)
+        signature, name = getattr(target, "signature", None), getattr(target, "name", None)
         kind = getattr(getattr(target, "type_", None), "value", None) or _entity_kind(target, str(what))
         told = "; ".join(str(each) for each in about) or str(what)
         where = self.name(str(schema) if schema else None, str(name)) if name else told
+        if signature:  # with its parameters, as the plugin writes it
+            where = f"{self.name(str(schema) if schema else None)}.{signature}"
         if str(what).startswith("drop"):
             return ModelDifference(kind, where, None, told)
         found = None if str(what).startswith("create") else "otherwise"
