@@ -25,6 +25,7 @@ def with_observed(statements: Sequence[Statement], seen: Sequence[SeenStatement]
         seen: as they were sent in the shadow.
 
     Example:
+        >>> from erm_alembic.planning.rehearsal import Observed
         >>> planned = [Statement("SELECT 1", 1), Statement("DROP TABLE a", 2)]
         >>> seen = [SeenStatement("DROP TABLE a", 2, None, False, Observed(rows=0))]
         >>> [each.observed is None for each in with_observed(planned, seen)]
