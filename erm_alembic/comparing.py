@@ -301,7 +301,8 @@ def _compare(opened: Opened, sources: Collection[DriftSource], whole: bool) -> D
         inputs: str | None = standing.inputs
     else:
         survey, read = _survey(opened)
-        current, heads, history = survey.plan.current, survey.plan.heads, history_drift(survey)
+        current, heads = survey.plan.current, survey.plan.heads
+        history = interruptible(target, lambda: history_drift(target, survey))
         scripts, inputs = survey.scripts, None if read is None else read.digest
         position, has_models = position_of(target, survey), survey.metadata is not None
         assert survey.plan.basis is not None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from erm_alembic.drift.database import compare_database
-from erm_alembic.drift.history import edited_revisions, lost_versions, missing_revisions
+from erm_alembic.drift.history import lost_versions, missing_revisions
+from erm_alembic.drift.inserted import changed_history
 from erm_alembic.drift.left_out import leave_out, verify_kinds
 from erm_alembic.drift.position import position_of
 from erm_alembic.drift.severity import known_kinds
@@ -22,16 +23,17 @@ __all__ = ["UNREPLAYABLE", "database_drift", "history_drift"]
 UNREPLAYABLE = "a recorded revision has no file, so its history cannot be replayed."
 
 
-def history_drift(survey: Survey) -> tuple[Drift, ...]:
+def history_drift(target: Target, survey: Survey) -> tuple[Drift, ...]:
     """The recorded revisions against the files.
 
     Args:
+        target: the database; its ledger is asked where a revision was moved.
         survey: what was read of both.
     """
     return (
         *missing_revisions(survey.unknown, survey.ledger),
         *lost_versions(survey.lost, survey.parents() if survey.lost else {}),
-        *edited_revisions(survey.applied, survey.ledger),
+        *changed_history(target, survey.applied, survey.ledger, survey.parents),
     )
 
 
