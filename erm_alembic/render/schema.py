@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from erm_alembic.findings import Finding, Ignored, Override
+from erm_alembic.planning.approval import FILE_VERSION
 from erm_alembic.planning.comparison import Comparison, LeftOut
 from erm_alembic.planning.model import DataLoss, Drift, HalfDoneRevision, Outcome, Statement, Step, StepOutcome
 from erm_alembic.planning.rehearsal import Estimate, FailedRevision, Observed, ObservedLock, Proof, Rehearsal
@@ -137,6 +138,36 @@ def _error() -> Schema:
     }
 
 
+def _approval() -> Schema:
+    """What the file of an approved plan has beside the plan."""
+    text, optional, number = {"type": "string"}, {"type": ["string", "null"]}, {"type": "integer"}
+    target = {"system_identifier": optional, "database_oid": number, "database": text}
+    partial = {"revision": text, "certain": number}
+    signature = {"algorithm": {"const": "ed25519"}, "key": text, "value": text}
+    members: Schema = {
+        "version": {"const": FILE_VERSION},
+        "target": {"type": "object", "properties": target, "required": sorted(target)},
+        "version_table": text,
+        "schema": optional,
+        "to": optional,
+        "steps": number,
+        "catalog": text,
+        "partial": {
+            "type": "array",
+            "items": {"type": "object", "properties": partial, "required": sorted(partial)},
+        },
+        "created_at": {"type": "string", "format": "date-time"},
+        "erm_version": text,
+        "checksum": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+    }
+    return {
+        "type": "object",
+        "description": "What was approved with the plan; only in a file of --out.",
+        "properties": {**members, "signature": {"type": "object", "properties": signature}},
+        "required": sorted(members),
+    }
+
+
 def plan_schema() -> Schema:
     """The schema of what `erm migrate --format json` prints, as a dictionary.
 
@@ -196,6 +227,7 @@ def plan_schema() -> Schema:
         **_reference(Outcome),
         "description": "How it ended; only for apply and rollback.",
     }
+    properties["approval"] = _approval()
     properties["error"] = _error()
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import stat
 
+import jsonschema
+
+from erm_alembic.render.schema import plan_schema
 from tests.approval.conftest import document
 from tests.faults.deploying import Project, tables
 from tests.support.databases import Database
@@ -102,3 +105,12 @@ def test_a_divergence_within_the_run_is_not_sent(project: Project, one_database:
         "effect: It was not sent. The transaction under way of revision c3 was undone; what stands before it stays."
     )
     assert tables(one_database) == {"first", "second", "alembic_version"}
+
+
+def test_the_file_conforms_to_the_schema(project: Project) -> None:
+    """What is kept conforms to the schema of the plan, approval included."""
+    assert project.apply("--mode", "plan", "--out", "plan.json").returncode == 0
+    found, schema = document(project.root / "plan.json"), plan_schema()
+    jsonschema.Draft202012Validator(schema).validate(found)
+    del found["approval"]["checksum"]
+    assert not jsonschema.Draft202012Validator(schema).is_valid(found)
