@@ -63,7 +63,10 @@ def main() -> int:
 def walk_through(erm: str, project: Path) -> None:
     """The story, one command after the other."""
     say(f"A small shop on Alembic, copied to {project}. Its erm.yaml says: dev is embedded://shop.")
-    say("1. What would run? The first plan starts a private PostgreSQL; it writes nothing to the database.")
+    say(
+        "1. What would run? The first plan starts a private PostgreSQL; it writes nothing to the database. "
+        "Every revision is tried out in a scratch database first: up, down and up again."
+    )
     run(erm, project, "migrate", "--mode", "plan", "--env", "dev")
     say("2. Apply it: one transaction a revision, each recorded in the ledger.")
     run(erm, project, "migrate", "--mode", "apply", "--env", "dev")
@@ -72,7 +75,10 @@ def walk_through(erm: str, project: Path) -> None:
     change = project / "migrations" / "versions" / CHANGE
     shutil.copy(SHOP / "next" / CHANGE, change)
     print(indented(change.read_text(encoding="utf-8")))
-    say("4. Plan again: only the change is pending, so --check ends with exit code 3.")
+    say(
+        "4. Plan again: only the change is pending, so --check ends with exit code 3. "
+        "The plan says what it locks, and that it can be taken back."
+    )
     run(erm, project, "migrate", "--mode", "plan", "--env", "dev", "--check", exit_code=3)
     say("5. Apply the change.")
     run(erm, project, "migrate", "--mode", "apply", "--env", "dev")
