@@ -75,7 +75,7 @@ def statement_texts(sql: str) -> Iterator[str]:
         sql: the text.
 
     Example:
-        >>> list(statement_texts("SELECT ';' ; -- nothing\n SELECT 2"))
+        >>> list(statement_texts("SELECT ';' ; SELECT 2"))
         ["SELECT ';'", 'SELECT 2']
     """
     for _, text in _with_text(sql):
