@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-__all__ = ["enum_labels", "filled_tables", "own_schema"]
+__all__ = ["enum_labels", "filled_tables", "own_schema", "table_oids"]
 
 LABELS = """
     SELECT pg_catalog.format('%%I.%%I', n.nspname, t.typname),
@@ -24,6 +24,13 @@ FILLED = """
      WHERE c.relkind IN ('r', 'm') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
        AND pg_catalog.pg_relation_size(c.oid) > 0
        AND c.oid <> ALL (SELECT pg_catalog.to_regclass(t) FROM pg_catalog.unnest(%s::text[]) t WHERE t <> '')
+"""
+
+TABLES = """
+    SELECT c.oid
+      FROM pg_catalog.pg_class c
+      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 """
 
 
@@ -53,3 +60,9 @@ def own_schema(cursor: Any) -> str:
     """The schema that a new table without a schema of its own goes to, quoted where it must be."""
     cursor.execute("SELECT pg_catalog.quote_ident(pg_catalog.current_schema())")
     return str(cursor.fetchone()[0])
+
+
+def table_oids(cursor: Any) -> frozenset[int]:
+    """The object ids of all tables."""
+    cursor.execute(TABLES)
+    return frozenset(row[0] for row in cursor.fetchall())

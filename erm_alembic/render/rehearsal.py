@@ -88,6 +88,8 @@ def _kept(proof: Proof) -> str:
         return f"downgrade proven, loses {one_line(_named(proof.lost))}" if proof.lost else "downgrade loses values"
     if proof.data == "lossless":
         return "downgrade proven"
+    if proof.data == "impossible":
+        return "downgrade proven, fails on some rows"
     return "downgrade proven without rows"
 
 

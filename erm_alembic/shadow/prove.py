@@ -16,7 +16,7 @@ from typing import Any
 import psycopg2
 
 from erm_alembic.planning.rehearsal import Proof
-from erm_alembic.postgres.proving import filled_tables
+from erm_alembic.postgres.proving import filled_tables, table_oids
 from erm_alembic.postgres.seeding import TableFacts, table_facts
 from erm_alembic.shadow.prove_values import Judgement, Values, asked, of_new_tables
 from erm_alembic.shadow.round_trip import (
@@ -159,9 +159,12 @@ class _Proving:
     def proof(self) -> Proof:
         """Both passes."""
         later: list[TableFacts] = []
+        former = table_oids(self.cursor)
 
         def look(locked: Collection[str]) -> None:
-            later.extend(table_facts(self.cursor, self._counted(locked)))
+            made = table_oids(self.cursor) - former
+            found = table_facts(self.cursor, self._counted(locked), made)
+            later.extend(table for table in found if table.name not in self.revision.left_out.tables)
 
         try:
             returned = return_trip(self.revision, self.database, self.trial, self.cursor, look, self.start)
@@ -189,7 +192,7 @@ class _Proving:
 
     def _second_pass(self, returned: Returned, later: tuple[TableFacts, ...]) -> Judgement:
         """The pass with rows; in the same copy where that is as before, and nothing stands in its tables."""
-        names = self._counted(returned.locked)
+        names = self._counted(returned.locked) | {table.name for table in asked(later)}
         known = [table.oid for table in later]
         if self.differences:
             with cursor_in(self.database) as before:

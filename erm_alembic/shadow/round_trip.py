@@ -159,8 +159,8 @@ def return_trip(
     schemas = revision.left_out.schemas
     with cursor_in(database) as before:
         found = revision.differences(before, cursor)
-        kept = _kept(enum_labels(before, schemas), enum_labels(cursor, schemas), revision.keeps)
-    told, notes = _told(found, "After the way down", kept)
+        values = _added_values(enum_labels(before, schemas), enum_labels(cursor, schemas), revision.keeps)
+    told, notes = _told(found, "After the way down", values)
     return Returned(top, told, notes, locked)
 
 
@@ -181,37 +181,52 @@ def differs_on_top(
         revision.up(fresh)
         with cursor_in(fresh) as once:
             found = revision.differences(once, cursor)
-    return _told(found, "After the second way up", {})
+    return _told(found, "After the second way up")
 
 
-def _kept(
-    before: Mapping[str, tuple[str, ...]], after: Mapping[str, tuple[str, ...]], declared: Collection[str]
-) -> dict[str, list[str]]:
-    """The enum values that stay, by the name of their type, where all that stay are declared."""
-    kept = {}
+@dataclass(frozen=True)
+class _EnumValues:
+    """The enum values that were not there before, by the name of their type; the order of the others is as it was.
+
+    Args:
+        declared: those that the revision declares to stay.
+        left: the others.
+    """
+
+    declared: Mapping[str, tuple[str, ...]]
+    left: Mapping[str, tuple[str, ...]]
+
+
+def _added_values(
+    before: Mapping[str, tuple[str, ...]], after: Mapping[str, tuple[str, ...]], keeps: Collection[str]
+) -> _EnumValues:
+    declared, left = {}, {}
     for name, labels in after.items():
         former = before.get(name, ())
-        more = [_label(name, label) for label in labels if label not in former]
-        if more and tuple(label for label in labels if label in former) == former and set(more) <= set(declared):
-            kept[name] = more
-    return kept
+        more = [_value(name, label) for label in labels if label not in former]
+        if more and tuple(label for label in labels if label in former) == former:
+            declared[name] = tuple(value for value in more if value in keeps)
+            left[name] = tuple(value for value in more if value not in keeps)
+    return _EnumValues(declared, left)
 
 
-def _label(name: str, label: str) -> str:
+def _value(name: str, label: str) -> str:
     quoted = label.replace("'", "''")
     return f"{name}.'{quoted}'"
 
 
 def _told(
-    found: Collection[Difference], when: str, kept: Mapping[str, list[str]]
+    found: Collection[Difference], when: str, values: _EnumValues | None = None
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The differences that count, and those that are only to know, in words."""
-    told, notes = [], []
+    told: list[str] = []
+    notes: list[str] = []
     for each in found:
         if each.kind == "column-order":
             notes.append(f"The columns of {each.object} stand in another order: {each.found}, not {each.expected}.")
-        elif each.kind == "enum" and each.property == "labels" and each.object in kept:
-            notes += [f"{value} stays, as the revision declares." for value in kept[each.object]]
+        elif values and each.kind == "enum" and each.property == "labels" and each.object in values.declared:
+            told += [f"{when}, {value} is left in its enum." for value in values.left[each.object]]
+            notes += [f"{value} stays, as the revision declares." for value in values.declared[each.object]]
         else:
             told.append(f"{when}, {_in_words(each)}")
     return tuple(told), tuple(notes)

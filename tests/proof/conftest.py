@@ -42,10 +42,13 @@ HISTORY = """
     CREATE TABLE events (id int, day date NOT NULL, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
     CREATE TABLE events_2024 PARTITION OF events FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
 """
+RELATIONS = """
+    SELECT c.oid, format('%%I.%%I', n.nspname, c.relname)
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname !~ '^pg_'
+"""
 LOCKED = """
-    SELECT DISTINCT format('%I.%I', n.nspname, c.relname)
-      FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace
-     WHERE l.pid = pg_backend_pid() AND l.mode NOT IN ('AccessShareLock', 'RowShareLock') AND n.nspname !~ '^pg_'
+    SELECT relation FROM pg_locks
+     WHERE pid = pg_backend_pid() AND relation IS NOT NULL AND mode NOT IN ('AccessShareLock', 'RowShareLock')
 """
 
 
@@ -70,13 +73,17 @@ class Revision:
         self.ran.append(name)
         engine = create_engine("postgresql+psycopg2://", creator=place.connect, poolclass=NullPool)
         with engine.connect() as connection:
+            # As in a rehearsal: what the transaction itself makes is locked for nobody.
+            known = dict(tuple(row) for row in connection.exec_driver_sql(RELATIONS))
+            connection.rollback()
             context = MigrationContext.configure(connection, opts={"transaction_per_migration": True})
             with context.begin_transaction(_per_migration=True):
                 if isinstance(half, str):
                     connection.exec_driver_sql(half.replace("%", "%%"))
                 else:
                     half(Operations(context))
-                return [row[0] for row in connection.exec_driver_sql(LOCKED.replace("%", "%%"))]
+                locked = [row[0] for row in connection.exec_driver_sql(LOCKED)]
+                return {known[oid] for oid in locked if oid in known}
 
 
 @dataclass(frozen=True)
@@ -104,6 +111,13 @@ def scratch_in(server: RunningServer, history: str) -> Iterator[Scratch]:
 def scratch(postgres_server: RunningServer) -> Iterator[Scratch]:
     """A scratch database at the end of the history, on a server of every major."""
     with scratch_in(postgres_server, HISTORY) as scratch:
+        yield scratch
+
+
+@pytest.fixture(scope="package")
+def new_scratch(newest_server: RunningServer) -> Iterator[Scratch]:
+    """The same on the newest major only, for what does not depend on the catalog."""
+    with scratch_in(newest_server, HISTORY) as scratch:
         yield scratch
 
 
