@@ -10,6 +10,7 @@ import os
 import re
 import sys
 import tempfile
+import textwrap
 import warnings
 from collections.abc import Sequence
 from contextlib import closing
@@ -167,9 +168,9 @@ def table(found: dict[int, dict[Change | None, Seen]]) -> str:
         f"alembic-postgresql-enum {version('alembic-postgresql-enum')}; and erm's snapshot of the catalog. "
         f"Of {len(CHANGES)} changes autogenerate sees {by_alembic}, erm "
         f"{'all' if by_erm == len(CHANGES) else by_erm}. Of the unchanged database "
-        f"{'neither says anything' if quiet else 'there is a false alarm'}.\n\n"
+        f"{'neither says anything' if quiet else 'there is a false alarm'}."
     )
-    return head + "".join(rows)
+    return textwrap.fill(head, 120) + "\n\n" + "".join(rows)
 
 
 def _answer(seen: dict[int, str]) -> str:
