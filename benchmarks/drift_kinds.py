@@ -170,7 +170,7 @@ def table(found: dict[int, dict[Change | None, Seen]]) -> str:
         f"{'all' if by_erm == len(CHANGES) else by_erm}. Of the unchanged database "
         f"{'neither says anything' if quiet else 'there is a false alarm'}."
     )
-    return textwrap.fill(head, 120) + "\n\n" + "".join(rows)
+    return textwrap.fill(head, 120, break_on_hyphens=False) + "\n\n" + "".join(rows)
 
 
 def _answer(seen: dict[int, str]) -> str:
