@@ -17,6 +17,7 @@ from psycopg2 import sql
 from erm_alembic.postgres.seeding import SqlType
 from erm_alembic.postgres.text.lexer import Token, tokens
 from erm_alembic.postgres.text.literals import string_value
+from erm_alembic.shadow.sample_values import array_of
 
 __all__ = ["accepted", "holding", "literals_for"]
 
@@ -62,6 +63,8 @@ def literals_for(type: SqlType, conditions: Sequence[str], number: int = 1) -> l
     """
     inner = _bare(type)
     found: dict[str, None] = {}
+    if inner.kind == "a" and inner.part is not None:
+        found.update(dict.fromkeys(array_of(value) for value in literals_for(inner.part, conditions, number)))
     for condition in conditions:
         for token in tokens(condition):
             for value in _from_literal(token, inner):

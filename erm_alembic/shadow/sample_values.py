@@ -13,7 +13,7 @@ from itertools import islice
 
 from erm_alembic.postgres.seeding import SqlType
 
-__all__ = ["Samples", "samples_of"]
+__all__ = ["Samples", "array_of", "samples_of"]
 
 LONG_TEXT = 600  # characters: an index row takes them, and no varchar that is usual does
 ARRAY = 4  # the header that a modifier of a character type counts in
@@ -132,10 +132,20 @@ def _quoted(value: str) -> str:
     return f'"{escaped}"'
 
 
+def array_of(value: str) -> str:
+    """An array with one element.
+
+    Example:
+        >>> print(array_of('a "b"'))
+        {"a \\"b\\""}
+    """
+    return "{" + _quoted(value) + "}"
+
+
 def _array(of: Samples) -> Samples:
     edges = list(islice(of.edges, 3))
     together = "{" + ",".join([_quoted(edge) for edge in edges] + ["NULL"]) + "}"
-    return Samples(lambda n: "{" + _quoted(of.plain(n)) + "}", (together, "{}"), of.sure)
+    return Samples(lambda n: array_of(of.plain(n)), (together, "{}"), of.sure)
 
 
 def _range(of: Samples) -> Samples:
