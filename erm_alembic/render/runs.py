@@ -62,6 +62,14 @@ def override_lines(run: RunRecord, paint: Paint) -> list[str]:
     return [f"  {paint(word, 'warn')}  {one_line(redact(override))}" for override in run.overrides]
 
 
+def _plan_lines(run: RunRecord) -> list[str]:
+    """The approved plan that a run carried out."""
+    if run.approved is None:
+        return []
+    signed = f", signed by {one_line(run.approved.signed_by)}" if run.approved.signed_by else ""
+    return [f"  plan  {one_line(run.approved.digest)}{signed}"]
+
+
 def _hook_lines(hook: HookRecord) -> list[str]:
     about = f" {one_line(hook.revision)}" if hook.revision else ""
     status = "" if hook.exit_status in (None, 0) else f" {hook.exit_status}"
@@ -73,7 +81,7 @@ def _hook_lines(hook: HookRecord) -> list[str]:
 
 
 def _run_lines(run: RunRecord, verbose: bool, paint: Paint) -> list[str]:
-    lines = [run_headline(run, paint), *override_lines(run, paint)]
+    lines = [run_headline(run, paint), *_plan_lines(run), *override_lines(run, paint)]
     for record in run.revisions:
         lines.append(_revision_line(record))
         if record.error:
