@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from erm_alembic.config.redaction import first_line
 from erm_alembic.errors import ErmError, ProjectError
 from erm_alembic.revisions.forked import ends_forked_children
-from erm_alembic.revisions.graph import history_steps
+from erm_alembic.revisions.graph import applied_revisions, history_steps, script_of
 from erm_alembic.revisions.kept_open import kept_open
 from erm_alembic.revisions.recording.call_stack import failed_at
 from erm_alembic.shadow.files_read import FilesRead
@@ -51,26 +52,29 @@ def replay(job: Job, emit: Callable[[dict[str, Any]], None]) -> None:
                 context.stamp(session.scripts, stamp)  # type: ignore[arg-type]  # several, as stamp() takes them
                 heads = stamp
             for step in history_steps(session.scripts, heads, wanted):
-                step.migration_fn = _naming(job.project, step)
+                step.migration_fn = _naming(job.project, step, files)
                 yield step
                 count += 1
 
-        session.run(work)
+        with files.env_py(within=True):
+            session.run(work)
         for note in session.loaded.notes:
             emit({"event": "note", "note": note})
         for name in session.loaded.extensions:
             emit({"event": "extension", "name": name, "version": job.extensions.get(name, {}).get("version")})
-    emit({"event": "read", "paths": files.paths()})
+        scripts = session.scripts
+        revisions = [Path(script_of(scripts, each).path) for each in applied_revisions(scripts, wanted)]
+        emit({"event": "read", "paths": files.paths(Path(scripts.env_py_location), revisions)})
     emit({"event": "replayed", "steps": count})
 
 
-def _naming(project: AlembicProject, step: RevisionStep) -> Callable[..., None]:
+def _naming(project: AlembicProject, step: RevisionStep, files: FilesRead) -> Callable[..., None]:
     """A revision's function, which names its place in the file when it fails."""
     run, script = step.migration_fn, step.revision
 
     def migration_fn(**kw: Any) -> None:
         try:
-            with ends_forked_children(), kept_open():
+            with files.env_py(within=False), ends_forked_children(), kept_open():
                 run(**kw)
         except (ErmError, KeyboardInterrupt):
             raise

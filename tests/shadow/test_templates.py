@@ -92,6 +92,27 @@ def test_a_file_that_a_revision_reads_counts(
     assert replays == [1, 1, 1]
 
 
+def test_a_model_that_no_revision_reaches_does_not_count(
+    project: Project, replays: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What env.py loads for autogenerate alone may change; what it loads for anything else may not."""
+    models, env_py = project.root / "erm_test_models.py", project.root / "migrations" / "env.py"
+    monkeypatch.syspath_prepend(str(project.root))
+    models.write_text("from sqlalchemy import MetaData\nmetadata = MetaData()\n")
+    plain = env_py.read_text()
+    env_py.write_text(f"import erm_test_models\ntarget_metadata = erm_test_models.metadata\n{plain}")
+    project.table("a1", "first")
+    look(project, monkeypatch, "a1")
+    models.write_text(models.read_text() + "MORE = 1\n")
+    look(project, monkeypatch, "a1")
+    assert replays == [1]
+    env_py.write_text(f"import erm_test_models\nprint(erm_test_models.MORE)\n{plain}")
+    look(project, monkeypatch, "a1")
+    models.write_text(models.read_text() + "MOST = 1\n")
+    look(project, monkeypatch, "a1")
+    assert replays == [1, 1, 1]
+
+
 def test_templates_are_few_and_closed(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """The least recently used go, and nobody can connect to one."""
     monkeypatch.setattr("erm_alembic.shadow.templates.MOST_TEMPLATES", 2)
