@@ -10,6 +10,7 @@ from erm_alembic.findings import Finding
 
 if TYPE_CHECKING:
     from erm_alembic.checks.reading import ReadStatement
+    from erm_alembic.postgres.existing_tables import ExistingTable
     from erm_alembic.postgres.text.change import Change
 
 __all__ = ["CHECK"]
@@ -22,25 +23,32 @@ def _check(context: CheckContext) -> Iterator[Finding]:
         return
     statements = context.statements
     gone = {change.table[-1] for each in statements for change in each.changes if change.kind == "drop-table"}
+    made = _made_indexes(statements)
     told: set[tuple[tuple[str, ...], tuple[str, ...]]] = set()
     for each in statements:
         for change in each.changes:
             if change.kind != "foreign-key" or not change.columns or change.table[-1] in gone:
                 continue
             key = (change.table, change.columns)
-            if key not in told and not _is_indexed(change, each, statements):
+            if key not in told and not _is_indexed(change, each.table(change), made):
                 told.add(key)
                 yield _finding(each, change)
 
 
-def _is_indexed(key: Change, each: ReadStatement, statements: tuple[ReadStatement, ...]) -> bool:
+def _made_indexes(statements: tuple[ReadStatement, ...]) -> dict[str, list[Change]]:
+    """What the plan makes that finds rows by columns, by the table's own name."""
+    found: dict[str, list[Change]] = {}
+    for each in statements:
+        for change in each.changes:
+            if change.kind in ("index", "key") and not change.partial:
+                found.setdefault(change.table[-1], []).append(change)
+    return found
+
+
+def _is_indexed(key: Change, table: ExistingTable | None, made: dict[str, list[Change]]) -> bool:
     """Whether the columns lead an index, in any order, once the plan has run."""
-    table = each.table(key)
     indexes = list(table.indexes) if table is not None else []
-    for other in statements:
-        for change in other.changes:
-            if change.kind in ("index", "key") and not change.partial and _same(key.table, change.table):
-                indexes.append(change.columns)
+    indexes += [change.columns for change in made.get(key.table[-1], ()) if _same(key.table, change.table)]
     wanted = set(key.columns)
     return any(set(columns[: len(wanted)]) == wanted for columns in indexes)
 
