@@ -61,8 +61,8 @@ class FilesRead:
         """The files of the project that were read, absolute, each once; compiled modules by their source.
 
         Args:
-            env_py: the file that Alembic runs. Where it is told, modules that env.py loads for the models alone are left
-                out, unless a revision can reach them.
+            env_py: the file that Alembic runs. Where it is told, modules that env.py loads for the models alone are
+                left out, unless a revision can reach them.
             revisions: the revision files, which are not told then.
         """
         self.stop()
