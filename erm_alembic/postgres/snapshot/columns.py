@@ -7,10 +7,12 @@ from erm_alembic.postgres.snapshot.options import open_options
 
 __all__ = ["COLUMNS", "VIEW_COLUMNS"]
 
-# A constraint of its own since PostgreSQL 18, with a name.
+# A constraint of its own since PostgreSQL 18, with a name. One that PostgreSQL made up does not count: a database
+# that was upgraded from an older version has those of its tables' present names, a replayed history the first ones.
 NAMED_NOT_NULL = """
     CASE WHEN a.attnotnull THEN coalesce(
-        (SELECT 'CONSTRAINT ' || quote_ident(k.conname) || ' NOT NULL'
+        (SELECT CASE WHEN k.conname ~ '_not_null[0-9]*$' THEN ''
+                     ELSE 'CONSTRAINT ' || quote_ident(k.conname) || ' ' END || 'NOT NULL'
                 || CASE WHEN k.connoinherit THEN ' NO INHERIT' ELSE '' END
                 || CASE WHEN k.convalidated THEN '' ELSE ' NOT VALID' END
            FROM pg_constraint k

@@ -16,10 +16,11 @@ ENUMS = Family("""
      WHERE t.kind = 'enum'
 """)
 
-# Its not-null constraint has a name since PostgreSQL 17.
+# Its not-null constraint has a name since PostgreSQL 17, which counts like that of a column.
 NAMED_NOT_NULL = """
     CASE WHEN t.typnotnull THEN coalesce(
-        (SELECT 'CONSTRAINT ' || quote_ident(k.conname) || ' NOT NULL' FROM pg_constraint k
+        (SELECT CASE WHEN k.conname ~ '_not_null[0-9]*$' THEN ''
+                     ELSE 'CONSTRAINT ' || quote_ident(k.conname) || ' ' END || 'NOT NULL' FROM pg_constraint k
           WHERE k.contypid = t.oid AND k.contype = 'n'), 'NOT NULL') END
 """
 
