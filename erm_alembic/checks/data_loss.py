@@ -40,6 +40,10 @@ def _message(loss: DataLoss) -> str:
             return f"Dropping column {loss.object} loses its values; how many could not be counted."
         case DataLoss(kind="column"):
             return f"Dropping column {loss.object} loses {loss.rows} value{_s(loss)}."
+        case DataLoss(kind="proven", rows=None):
+            return f"Its downgrade loses values of {loss.object}, as its proof shows; how many could not be counted."
+        case DataLoss(kind="proven"):
+            return f"Its downgrade loses values of {loss.object}, as its proof shows: {loss.rows} at most."
         case DataLoss(rows=None):
             return f"Deleting from {loss.object} loses rows; how many could not be counted."
         case _:

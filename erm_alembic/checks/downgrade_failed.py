@@ -15,7 +15,7 @@ RULE = "downgrade-failed"
 
 def _check(context: CheckContext) -> Iterator[Finding]:
     for step, proof, line in proven_steps(context):
-        if proof.round_trip == "failed":
+        if proof.round_trip == "failed" and step.direction == "upgrade":
             yield Finding(
                 RULE,
                 "error",

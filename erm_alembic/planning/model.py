@@ -59,14 +59,15 @@ class DataLoss:
     """What one recorded drop would lose on the live database.
 
     Args:
-        kind: `table`, `column`, `rows` (DELETE, TRUNCATE) or `statement` (raw SQL that cannot be read).
+        kind: `table`, `column`, `rows` (DELETE, TRUNCATE), `statement` (raw SQL that cannot be read), or `proven`
+            (what no statement shows, and the proof of the downgrade saw).
         object: the schema-qualified name, or the statement's first words.
-        rows: rows (table) or non-null values (column) that would be lost; None when unknown.
+        rows: rows (table) or non-null values (column) that would be lost, at most; None when unknown.
         revision: the revision whose downgrade drops it.
         line: the line in that revision's file.
     """
 
-    kind: Literal["table", "column", "rows", "statement"]
+    kind: Literal["table", "column", "rows", "statement", "proven"]
     object: str
     rows: int | None
     revision: str

@@ -8,7 +8,7 @@ from typing import Any
 
 from erm_alembic.postgres.seeding import ForeignKey, Rule, SqlType, TableColumn, TableFacts
 from erm_alembic.postgres.text.lexer import tokens
-from erm_alembic.shadow.check_values import accepted, holding, literals_for
+from erm_alembic.shadow.check_values import TEXTS, accepted, holding, literals_for
 from erm_alembic.shadow.sample_values import Samples, samples_of
 
 __all__ = ["Choices", "Later", "TablePlan", "plan_table"]
@@ -80,12 +80,20 @@ class Choices:
         plain: the n-th ordinary value; None where a column that may be NULL can be given nothing else.
         edges: values at the edges, those that the conditions let pass.
         nullable: whether NULL is let in.
+        free: whether it is a text that no condition is on.
     """
 
     column: TableColumn
     plain: Callable[[int], str | None]
     edges: tuple[str, ...]
     nullable: bool
+    free: bool = False
+
+    def another(self, value: object, number: int) -> str | None:
+        """Another value than one that stands somewhere else already: as much at the edge as that, where it can be."""
+        if self.free and isinstance(value, str) and value in self.edges and len(value) > len(str(number)) + 1:
+            return value[: -len(str(number))] + str(number)
+        return self.plain(number)
 
     def some(self, number: int) -> list[str | None]:
         """Candidates for a condition on several columns, the n-th ordinary value first."""
@@ -192,7 +200,8 @@ def _choices(
                 return Choices(column, lambda _: None, (), True)
             plain = held or plain
         edges = fits.all_of([*edges, *_literals_as_edges(column.type, conditions)])
-    return Choices(column, plain, tuple(edges), not not_null)
+    free = column.type.internal in TEXTS and not conditions
+    return Choices(column, plain, tuple(edges), not not_null, free)
 
 
 def _literals_as_edges(type: SqlType, conditions: Sequence[str]) -> list[str]:

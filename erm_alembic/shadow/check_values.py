@@ -19,7 +19,7 @@ from erm_alembic.postgres.text.lexer import Token, tokens
 from erm_alembic.postgres.text.literals import string_value
 from erm_alembic.shadow.sample_values import array_of
 
-__all__ = ["accepted", "holding", "literals_for"]
+__all__ = ["TEXTS", "accepted", "holding", "literals_for"]
 
 # How many combinations of values a condition on several columns is asked about.
 MOST = 3_000

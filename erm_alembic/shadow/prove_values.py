@@ -153,7 +153,7 @@ class Values:
                 self.revision.down(place)
             except Exception as error:
                 return _Pass(down_error=failure_words(error))
-            lost = lost_between(was, _read(cursor, was))
+            lost = _as_on_top(lost_between(was, _read(cursor, was)), before, top)
             more, up_again = self._lost_of(place, cursor, written)
             # A table that is gone after the way down has lost what could not be written, too.
             known = {each for each in refused if each in was}
@@ -182,6 +182,21 @@ class Values:
             down = read_rows(cursor, table_facts(cursor, list(written), oids))
             return lost_between(written, seen_as(cursor, down, written)), False
         return lost_between(written, _read(cursor, written)), True
+
+
+def _as_on_top(lost: Iterable[str], before: Iterable[TableFacts], top: Iterable[TableFacts]) -> list[str]:
+    """Tables and columns under the names that they have after the way up: there a rollback finds them."""
+    later = {table.oid: table for table in top}
+    names = {}
+    for table in before:
+        if there := later.get(table.oid):
+            columns = {column.number: column for column in there.columns}
+            names[table.name] = there.name
+            for column in table.columns:
+                if column.number in columns:
+                    now = columns[column.number].quoted
+                    names[f"{table.name}.{column.quoted}"] = f"{there.name}.{now}"
+    return [names.get(name, name) for name in lost]
 
 
 def _judged(tried: _Pass, notes: Sequence[str]) -> Judgement:

@@ -26,7 +26,7 @@ from erm_alembic.shadow.files_read import FilesRead
 from erm_alembic.shadow.job import Job
 from erm_alembic.shadow.observe import ObservingGate
 from erm_alembic.shadow.places import ScratchPlace
-from erm_alembic.shadow.prove import LeftOut, Place, Prover, Run
+from erm_alembic.shadow.prove import LeftOut, Place, Prover, Run, prove
 from erm_alembic.shadow.server_words import failure_words
 from erm_alembic.shadow.session import APPLICATION, LoadedProject, loaded_project, session_in
 from erm_alembic.shadow.told import Rehearsed, SeenStatement, to_json
@@ -119,7 +119,8 @@ class _Rehearsal:
         with session_in(self.loaded, self.place.url) as session:
             session.run(look)
         self.gate.know_origins(self.place.keeper)
-        self.prover = Prover(self.place, LeftOut((self.ledger_schema,), (self.version_table,)))
+        self.left_out = LeftOut((self.ledger_schema,), (self.version_table,))
+        self.prover = Prover(self.place, self.left_out)
 
     def step(self, revision: str, direction: str, *, prove: bool, keeps: list[str]) -> Rehearsed:
         """Prove one revision, and run it in the shadow itself.
@@ -127,8 +128,8 @@ class _Rehearsal:
         Raises:
             _Failed: it fails.
         """
-        proof = self._proven(revision, keeps) if prove else None
-        if proof is None:
+        proof = self._proven(revision, direction, keeps) if prove else None
+        if proof is None or direction == "downgrade":
             self.prover.restart()  # the copy in which the last one was proven does not go this step
         try:
             self._run(self.place.url, revision, direction, self.gate)
@@ -138,13 +139,20 @@ class _Rehearsal:
             raise _Failed(_failure(revision, place, error, self.seen)) from error
         return Rehearsed(revision, self.seen, proof)
 
-    def _proven(self, revision: str, keeps: list[str]) -> Proof | None:
+    def _proven(self, revision: str, direction: str, keeps: list[str]) -> Proof | None:
         up, down = self._way(revision, "upgrade"), self._way(revision, "downgrade")
         try:
-            return self.prover.prove(up, down, keeps=keeps)
+            if direction == "upgrade":
+                return self.prover.prove(up, down, keeps=keeps)
+            # What the way down loses is seen by what the way up brings back: from below, where it leads.
+            with self.place.copy() as below:
+                down(below)
+                return prove(below, up, down, keeps=keeps, left_out=self.left_out)
         except (psycopg2.InterfaceError, psycopg2.OperationalError):
             raise  # the server is gone
         except Exception as error:
+            if direction == "downgrade":
+                return None  # the way down itself fails when it is run next; the way up is not asked for
             # Where the way up fails, it fails again outside of the proof, which ends the rehearsal.
             return Proof("failed", "unproven", reason=failure_words(error))
 

@@ -13,7 +13,8 @@ from erm_alembic.config.redaction import first_line, redact
 from erm_alembic.errors import ShadowUnavailable
 from erm_alembic.planning.build import Survey
 from erm_alembic.planning.estimate import estimated, tables_of_interest
-from erm_alembic.planning.model import Plan, Step
+from erm_alembic.planning.model import DataLoss, Plan, Step
+from erm_alembic.planning.proven_losses import proven_losses
 from erm_alembic.planning.rehearsal import FailedRevision, Rehearsal
 from erm_alembic.postgres.live_facts import LiveFacts, read_live_facts
 from erm_alembic.shadow.kept_rehearsals import KeptRehearsal, keep_rehearsal, kept_rehearsal
@@ -77,7 +78,16 @@ def rehearse_plan(target: Target, shadow: Shadow, plan: Plan) -> Plan:
     facts = _live_facts(target, steps)
     timeout = target.settings.execution.lock_timeout.total_seconds() * 1000
     told = tuple(replace(step, statements=estimated(step.statements, facts, timeout)) for step in steps)
-    return replace(plan, steps=told, rehearsal=heard.rehearsal)
+    losses = _proven_losses(target, plan, steps)
+    return replace(plan, steps=told, rehearsal=heard.rehearsal, data_loss=(*plan.data_loss, *losses))
+
+
+def _proven_losses(target: Target, plan: Plan, steps: tuple[Step, ...]) -> tuple[DataLoss, ...]:
+    """What a rollback loses beyond the drops that its statements show."""
+    if plan.direction == "upgrade" or not any(step.proof is not None and step.proof.lost for step in steps):
+        return ()
+    with contextlib.closing(target.connect_read_only("erm plan")) as connection:
+        return proven_losses(connection, steps, plan.data_loss)
 
 
 def _unknown(reason: str) -> Rehearsal:
@@ -99,7 +109,7 @@ def _rehearsed(target: Target, shadow: Shadow, plan: Plan) -> _Heard:
 
 
 def _order(step: Step) -> dict[str, Any]:
-    prove = step.direction == "upgrade" and step.downgrade == "ok"
+    prove = step.downgrade == "ok"
     return {"revision": step.revision, "direction": step.direction, "prove": prove, "keeps": list(step.keeps)}
 
 

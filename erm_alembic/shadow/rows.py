@@ -237,7 +237,7 @@ class RowWriter:
         referring = {column for key in references for column in key.columns}
         for column in columns:
             if column not in referring:
-                values[column] = self._plan.choices[column].plain(at)
+                values[column] = self._plan.choices[column].another(values[column], at)
         for key in references:
             self._refer(key, values, number)
 

@@ -31,6 +31,14 @@ def _context(*losses: DataLoss) -> CheckContext:
         (DataLoss("rows", "orders", 2, "a"), "Deleting from orders loses 2 rows."),
         (DataLoss("rows", "orders", None, "a"), "Deleting from orders loses rows; how many could not be counted."),
         (
+            DataLoss("proven", "public.users.email", 7, "a"),
+            "Its downgrade loses values of public.users.email, as its proof shows: 7 at most.",
+        ),
+        (
+            DataLoss("proven", "public.users.email", None, "a"),
+            "Its downgrade loses values of public.users.email, as its proof shows; how many could not be counted.",
+        ),
+        (
             DataLoss("statement", "DO $$...$$", None, "a"),
             "What `DO $$...$$ ...` removes cannot be read from its text: rows may be lost.",
         ),

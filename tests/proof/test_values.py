@@ -97,6 +97,11 @@ LOSSY: dict[str, tuple[str | Half, str | Half, tuple[str, ...]]] = {
         ("public.orders",),
     ),
     "values that are written over": ("UPDATE users SET email = lower(email)", "SELECT 1", ("public.users.email",)),
+    "values that are written over on the way down": (
+        "ALTER TABLE users RENAME email TO mail",
+        "UPDATE users SET mail = lower(mail); ALTER TABLE users RENAME mail TO email",
+        ("public.users.mail",),
+    ),
     "rows that are removed": ("DELETE FROM countries WHERE code = 'fr'", "SELECT 1", ("public.countries",)),
     "what a narrower type does not hold": (
         "ALTER TABLE users ALTER seen TYPE date",
