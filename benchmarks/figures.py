@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+import shutil
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmarks.measure import Command, Timing, environment, measured, median_ratio, side_by_side
 from benchmarks.projects import write_project
 from benchmarks.server import BenchmarkServer
+from benchmarks.wide import write_wide_project
 
 __all__ = ["FIGURES", "Bench", "Figure", "Result"]
 
@@ -61,6 +64,16 @@ class Bench:
         """The same, applied by erm: its database is up to date, and its ledger full."""
         folder = self.project(number, body=body)
         measured(Command((*ERM, "migrate"), folder))
+        return folder
+
+    def wide(self, number: int) -> Path:
+        """A project of so many tables and their models, with a database at its heads; the same one each time."""
+        name = f"wide{number}"
+        folder = self.folder / name
+        if not folder.exists():
+            self.server.renew(name)
+            write_wide_project(folder, number, self.server.sqlalchemy_url(name))
+            measured(Command((*ALEMBIC, "upgrade", "head"), folder))
         return folder
 
     def compare(self, erm: Command, alembic: Command, floor: Command, rounds: int | None = None) -> Result:
@@ -141,6 +154,21 @@ def _one_transaction_a_revision(folder: Path) -> str:
     return re.sub(r"^-- Running upgrade", "COMMIT;\nBEGIN;\n-- Running upgrade", done.stdout, flags=re.MULTILINE)
 
 
+def drift(bench: Bench, number: int, options: Sequence[str] = (), *, cold: bool = False) -> Result:
+    """`erm drift` of an unchanged database beside `alembic check`; the floor is the interpreter with the models."""
+    folder = bench.wide(number)
+
+    def forget() -> None:
+        shutil.rmtree(folder / ".erm", ignore_errors=True)
+
+    return bench.compare(
+        Command((*ERM, "drift", *options), folder, before=forget if cold else None),
+        Command((*ALEMBIC, "check"), folder),
+        Command((PYTHON, "-c", "import models"), folder),
+        rounds=max(1, bench.rounds // 3),
+    )
+
+
 @dataclass(frozen=True)
 class Figure:
     """One row of the table.
@@ -195,5 +223,21 @@ FIGURES = (
         "`psql -f`, the same SQL",
         1.0,
         lambda bench: apply(bench, 1000),
+    ),
+    *(
+        Figure(
+            f"drift-{number}{name}",
+            f"`erm drift{shown}`, {number:,} tables",
+            "`alembic check`",
+            "`import models`",
+            at_most,
+            partial(drift, number=number, options=options, cold=name == "-cold"),
+        )
+        for number, all_three, database in ((500, 0.45, 0.2), (2000, 0.3, 0.1))
+        for name, shown, options, at_most in (
+            ("", "", (), all_three),
+            ("-database", " --source database", ("--source", "database"), database),
+            ("-cold", " (the first, cold)", (), 1.2),
+        )
     ),
 )

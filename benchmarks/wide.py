@@ -1,4 +1,4 @@
-"""A project of many tables, as its models and one revision in ten tables: what drift detection has to read."""
+"""A project of many tables: its models, and revisions of fifty tables each."""
 
 from __future__ import annotations
 
