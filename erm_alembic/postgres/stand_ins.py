@@ -20,6 +20,7 @@ __all__ = [
     "make_extension",
     "make_login_role",
     "make_roles",
+    "make_tablespace_at",
     "make_tablespaces",
     "take_version",
 ]
@@ -104,6 +105,30 @@ def make_tablespaces(cursor: Any, names: Iterable[str], major: int) -> None:
     for name in missing:
         with contextlib.suppress(errors.DuplicateObject, errors.UniqueViolation):
             cursor.execute(sql.SQL("CREATE TABLESPACE {} LOCATION ''").format(sql.Identifier(name)))
+
+
+def make_tablespace_at(cursor: Any, name: str, folder: str) -> None:
+    """Have a tablespace in a folder, which may have been emptied since the tablespace was made.
+
+    Args:
+        cursor: of a superuser's session in autocommit mode.
+        name: the tablespace.
+        folder: the folder, which the server's user owns.
+
+    Raises:
+        psycopg2.Error: another session uses the tablespace, or the server cannot use the folder.
+    """
+    cursor.execute(
+        "SELECT pg_catalog.pg_tablespace_location(oid) = %s"
+        " AND EXISTS (SELECT FROM pg_catalog.pg_ls_dir(%s)) FROM pg_catalog.pg_tablespace WHERE spcname = %s",
+        [folder, folder, name],
+    )
+    row = cursor.fetchone()
+    if row is not None and row[0]:
+        return
+    if row is not None:
+        cursor.execute(sql.SQL("DROP TABLESPACE {}").format(sql.Identifier(name)))
+    cursor.execute(sql.SQL("CREATE TABLESPACE {} LOCATION {}").format(sql.Identifier(name), sql.Literal(folder)))
 
 
 def available_extensions(cursor: Any) -> frozenset[str]:

@@ -105,7 +105,7 @@ class Maker:
     ) -> tuple[str, Made]:
         """Make what a template lacks, and keep that as a template of its own."""
         template, made = prefix if prefix is not None else (None, self._nothing(wanted))
-        with self.server.scratch(wanted.recipe.key[:12], template) as name:
+        with self.server.scratch(wanted.recipe.key[:12], template, to_keep=True) as name:
             if wanted.load is not None and template is None:
                 made = replace(made, notes=wanted.load(name))
             if given:

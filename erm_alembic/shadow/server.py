@@ -26,13 +26,15 @@ from erm_alembic.postgres.scratch import (
     let_go,
 )
 from erm_alembic.postgres.shadow_facts import ServerIdentity, ShadowFacts, read_identity, settings_that_differ
-from erm_alembic.postgres.stand_ins import make_login_role, make_roles, make_tablespaces
+from erm_alembic.postgres.stand_ins import make_login_role, make_roles, make_tablespace_at, make_tablespaces
+from erm_alembic.shadow.memory import memory_folder, room_in_memory
 from erm_alembic.shadow.provision import Provision
 from erm_alembic.target import Target
 
 __all__ = ["ShadowServer", "connected", "refused"]
 
 APPLICATION = "erm shadow"
+IN_MEMORY = "erm_memory"
 # In libpq's `options` a space ends a word unless a backslash stands before it.
 SPECIAL = re.compile(r"([\s\\])")
 
@@ -52,6 +54,7 @@ class ShadowServer:
     def __init__(self, provision: Provision, target: Target, facts: ShadowFacts) -> None:
         self._embedded = provision.embedded is not None
         self._url = provision.start()
+        self._data_dir = provision.embedded.status().data_dir if provision.embedded is not None else None
         self._target = target
         self._facts = facts
         self._admin: GatedConnection = connected(self._url.dsn())
@@ -87,12 +90,13 @@ class ShadowServer:
             yield cursor
 
     @contextlib.contextmanager
-    def scratch(self, key: str, template: str | None = None) -> Iterator[str]:
+    def scratch(self, key: str, template: str | None = None, *, to_keep: bool = False) -> Iterator[str]:
         """A scratch database, dropped when the block ends unless it has become something else; its name.
 
         Args:
             key: twelve hexadecimal digits: what it is made of.
             template: the template database that it is a copy of; None for an empty one.
+            to_keep: whether it is to become a template, which is kept on the disk.
 
         Raises:
             ShadowUnavailable: the server refuses.
@@ -102,7 +106,8 @@ class ShadowServer:
             name = held_name(cursor, key)
             try:
                 try:
-                    create_database(cursor, name, template=template or "template0", options=self._options(template))
+                    options = self._options(template, to_keep)
+                    create_database(cursor, name, template=template or "template0", options=options)
                 except errors.InvalidCatalogName as error:
                     raise TemplateGone from error
                 except psycopg2.Error as error:
@@ -151,7 +156,19 @@ class ShadowServer:
             make_roles(cursor, self._facts.roles)
         if self._embedded or self.identity.superuser:
             make_tablespaces(cursor, self._facts.tablespaces, self.major)
+        self._in_memory = self._embedded and self._memory(cursor)
         self._session: Mapping[str, str] = dict(self._settings(cursor))
+
+    def _memory(self, cursor: Any) -> bool:
+        """Have a place in memory for copies, where this machine has one."""
+        folder = memory_folder(self._data_dir) if self._data_dir is not None else None
+        if folder is None:
+            return False
+        try:
+            make_tablespace_at(cursor, IN_MEMORY, str(folder))
+        except psycopg2.Error:
+            return False  # another run has a copy in a folder that is gone, or the server may not go there
+        return True
 
     def _settings(self, cursor: Any) -> Iterable[tuple[str, str]]:
         for name, value in settings_that_differ(cursor, self._facts.settings).items():
@@ -162,7 +179,7 @@ class ShadowServer:
             else:
                 yield name, value
 
-    def _options(self, template: str | None) -> dict[str, str]:
+    def _options(self, template: str | None, to_keep: bool) -> dict[str, str]:
         found = {}
         if template is None and self._facts.encoding != "UTF8":
             found = {"ENCODING": self._facts.encoding, "LC_COLLATE": "C", "LC_CTYPE": "C"}
@@ -170,6 +187,8 @@ class ShadowServer:
         # checkpoint of the whole server.
         if self._embedded and self.major >= CLONE_STRATEGY_SINCE:
             found["STRATEGY"] = "file_copy"
+        if not to_keep and self._in_memory and room_in_memory():
+            found["TABLESPACE"] = IN_MEMORY
         return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from erm_alembic.config.settings import Settings, ShadowSettings
 from erm_alembic.errors import ShadowUnavailable
 from erm_alembic.postgres.embedded.binaries import PostgresBinaries
 from erm_alembic.postgres.embedded.server import EmbeddedServer
+from erm_alembic.shadow.memory import room_in_memory
 from erm_alembic.shadow.provision import provision
 from erm_alembic.shadow.usage import ServerUse
 from tests.faults.deploying import Project
@@ -104,3 +106,30 @@ def test_a_project_that_takes_no_files_has_a_shadow_elsewhere(tmp_path: Path, mo
     assert server is not None and not server.project_dir.is_relative_to(tmp_path)
     assert server.project_dir.stat().st_mode & 0o077 == 0
     server.project_dir.rmdir()
+
+
+def test_copies_are_in_memory_and_templates_are_not(alone: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the machine has room in memory a scratch database is there; what is kept is on the disk."""
+    if not room_in_memory():
+        pytest.skip("this machine has no room in /dev/shm")
+    alone.table("a1", "first")
+    alone.table("b2", "second", down="a1")
+    where = (
+        "SELECT s.spcname FROM pg_database d JOIN pg_tablespace s ON s.oid = d.dattablespace"
+        " WHERE datname {} 'erm%template%' AND datname LIKE 'erm%'"
+    )
+    location = "SELECT pg_tablespace_location(oid) FROM pg_tablespace WHERE spcname = 'erm_memory'"
+    with shadow_of(alone, monkeypatch) as shadow:
+        for revision in ("a1", "b2"):
+            with shadow.at([revision]) as database:
+                assert asked(database.url, where.format("NOT LIKE")) == ["erm_memory"]
+                assert set(asked(database.url, where.format("LIKE"))) == {"pg_default"}
+                place = asked(database.url, location)
+    folder = Path(place[0])
+    assert folder.stat().st_mode & 0o077 == 0
+    # Emptied by a cleaner: the next run has a place again.
+    for path in sorted(folder.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    with shadow_of(alone, monkeypatch) as shadow, shadow.at(["b2"]) as database:
+        assert asked(database.url, where.format("NOT LIKE")) == ["erm_memory"]
+    shutil.rmtree(folder)
