@@ -318,7 +318,7 @@ def _compare(opened: Opened, sources: Collection[DriftSource], whole: bool) -> D
             looking.add(found.drift, found.comparison)
         if "models" in sources and has_models:
             root = opened.settings.project_dir
-            looking.add(*interruptible(target, lambda: compare_models(shadow, heads, root, inputs)))
+            looking.add(*interruptible(target, lambda: compare_models(shadow, heads, position, root, inputs)))
     if "models" in sources and not has_models:
         _without_models(looking, alone=len(sources) == 1)
     return _report(looking, sources, current)

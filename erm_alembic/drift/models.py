@@ -8,6 +8,7 @@ from typing import Any
 
 from erm_alembic.drift.database import ABSENT
 from erm_alembic.drift.memory import Memory
+from erm_alembic.drift.position import Position
 from erm_alembic.errors import ProjectError, ShadowUnavailable
 from erm_alembic.planning.comparison import Comparison
 from erm_alembic.planning.model import Drift
@@ -19,13 +20,14 @@ NO_MODELS = "the project names none (target_metadata in env.py)"
 
 
 def compare_models(
-    shadow: Shadow, heads: Collection[str], root: Path, inputs: str | None = None
+    shadow: Shadow, heads: Collection[str], position: Position, root: Path, inputs: str | None = None
 ) -> tuple[tuple[Drift, ...], Comparison]:
     """Compare the project's models with what all of its revisions make.
 
     Args:
         shadow: the shadow of the target.
         heads: the heads of the revision files.
+        position: where the database stands: at the heads, what was looked at for it is looked at again.
         root: the folder of erm.yaml.
         inputs: the hash of everything that env.py was read from, by which a verdict is known again; None where that is
             not known.
@@ -35,7 +37,7 @@ def compare_models(
         cannot be loaded.
     """
     try:
-        made = shadow.catalog_at(heads)
+        made = shadow.catalog_at(heads, (position.ledger_schema,), (position.version_table,))
         memory = Memory.of_models(root, made, inputs)
         if (known := memory.recall()) is not None:
             return known, _comparison(known, made.notes)
