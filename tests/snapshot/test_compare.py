@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from contextlib import closing
 
+import pytest
+
 from erm_alembic.postgres.snapshot import KINDS, Snapshot, belongs_to_environment, differences, take_snapshot
 from tests.support.databases import Database
 
@@ -61,6 +63,17 @@ def test_the_name_that_a_not_null_constraint_was_given_by_the_server_does_not_co
     by_history = _taken(database, "CREATE TABLE old (a integer NOT NULL); ALTER TABLE old RENAME TO new")
     upgraded = _taken(database, "DROP TABLE new; CREATE TABLE new (a integer NOT NULL)")
     assert differences(by_history, upgraded) == ()
+
+
+def test_the_name_that_somebody_gave_a_not_null_constraint_counts(database: Database) -> None:
+    """Where the server knows such names; the text is what ALTER TABLE ADD takes."""
+    if database.server.binaries.major < 18:
+        pytest.skip("its not-null constraints have no names")
+    before = _taken(database, 'CREATE TABLE t ("A b" integer)')
+    after = _taken(database, 'ALTER TABLE t ADD CONSTRAINT filled NOT NULL "A b" NO INHERIT NOT VALID')
+    assert [(one.object, one.expected, one.found) for one in differences(before, after)] == [
+        ('public.t."A b"', "nullable", 'CONSTRAINT filled NOT NULL "A b" NO INHERIT NOT VALID')
+    ]
 
 
 def test_the_order_of_columns_may_be_left_out(database: Database) -> None:

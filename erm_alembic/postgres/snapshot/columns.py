@@ -11,10 +11,10 @@ __all__ = ["COLUMNS", "VIEW_COLUMNS"]
 # that was upgraded from an older version has those of its tables' present names, a replayed history the first ones.
 NAMED_NOT_NULL = """
     CASE WHEN a.attnotnull THEN coalesce(
-        (SELECT CASE WHEN k.conname ~ '_not_null[0-9]*$' THEN ''
-                     ELSE 'CONSTRAINT ' || quote_ident(k.conname) || ' ' END || 'NOT NULL'
-                || CASE WHEN k.connoinherit THEN ' NO INHERIT' ELSE '' END
-                || CASE WHEN k.convalidated THEN '' ELSE ' NOT VALID' END
+        (SELECT CASE WHEN k.conname ~ '_not_null[0-9]*$' AND k.convalidated AND NOT k.connoinherit THEN 'NOT NULL'
+                     ELSE 'CONSTRAINT ' || quote_ident(k.conname) || ' NOT NULL ' || quote_ident(a.attname)
+                          || CASE WHEN k.connoinherit THEN ' NO INHERIT' ELSE '' END
+                          || CASE WHEN k.convalidated THEN '' ELSE ' NOT VALID' END END
            FROM pg_constraint k
           WHERE k.conrelid = a.attrelid AND k.contype = 'n' AND k.conkey[1] = a.attnum), 'NOT NULL') END
 """
