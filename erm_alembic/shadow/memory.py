@@ -7,12 +7,13 @@ a tablespace, so that nothing of it shows in a database's catalog.
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 from erm_alembic.errors import ServerError
 from erm_alembic.postgres.embedded.private_place import private_folder, short_digest
 
-__all__ = ["memory_folder", "room_in_memory"]
+__all__ = ["leave_memory", "memory_folder", "room_in_memory"]
 
 MEMORY = Path("/dev/shm")
 # In bytes. With less, a large schema, or another program, could run out of it.
@@ -40,8 +41,21 @@ def memory_folder(data_dir: Path) -> Path | None:
         return None
     owner = data_dir.stat()
     try:
-        return private_folder(
-            MEMORY / f"erm-{os.geteuid()}-{short_digest(data_dir)}", uid=owner.st_uid, gid=owner.st_gid
-        )
+        return private_folder(_folder(data_dir), uid=owner.st_uid, gid=owner.st_gid)
     except (OSError, ServerError):
         return None
+
+
+def leave_memory(data_dir: Path) -> None:
+    """Take everything of a stopped server out of memory.
+
+    Args:
+        data_dir: the server's data directory.
+    """
+    folder = _folder(data_dir)
+    if folder.is_dir() and not folder.is_symlink():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _folder(data_dir: Path) -> Path:
+    return MEMORY / f"erm-{os.geteuid()}-{short_digest(data_dir)}"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from erm_alembic.config.own_folder import cannot_write, erm_folder
 from erm_alembic.postgres.embedded.server import EmbeddedServer
+from erm_alembic.shadow.memory import leave_memory
 
 __all__ = ["ServerUse", "boot_id"]
 
@@ -63,7 +64,10 @@ class ServerUse:
             return
         try:
             if self._alone():
+                data_dir = self._server.status().data_dir
                 self._server.stop()
+                if data_dir is not None:
+                    leave_memory(data_dir)
         finally:
             os.close(self._handle)
             self._handle = None
