@@ -23,6 +23,7 @@ SHOP = REPOSITORY / "examples" / "shop"
 # Their examples deploy: each docstring runs in a copy of the sample shop, on a new and empty database.
 ON_THE_SHOP = (
     "erm_alembic",
+    "erm_alembic.approvals",
     "erm_alembic.generate",
     "erm_alembic.inspection",
     "erm_alembic.migrate",
