@@ -63,7 +63,8 @@ class ShadowServer:
         try:
             with self.cursor() as cursor:
                 self.identity: ServerIdentity = read_identity(cursor)
-                self._refuse_target()
+                if not self._embedded:
+                    self._refuse_target()
                 drop_left_behind(cursor)
                 self._prepare(cursor)
         except psycopg2.Error as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.config.settings import Settings, ShadowSettings
 from erm_alembic.errors import ShadowUnavailable
 from erm_alembic.postgres.embedded.binaries import PostgresBinaries
@@ -129,3 +130,26 @@ def test_copies_are_in_memory_and_templates_are_not(alone: Project, monkeypatch:
     assert not folder.exists()
     with shadow_of(alone, monkeypatch) as shadow, shadow.at(["b2"]) as database:
         assert asked(database.url, where.format("NOT LIKE")) == ["erm_memory"]
+
+
+def test_a_session_is_like_one_of_the_target(alone: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The role's name, odd as it may be, and the settings of its database decide where a revision's tables go."""
+    assert alone.database is not None and alone.url is not None
+    schema, role = 'Od"d, sche\\ma %', f"ro\"le 'o %s {alone.database.name}"
+    quoted = {name: '"' + name.replace('"', '""') + '"' for name in (schema, role)}
+    alone.database.execute(f"CREATE ROLE {quoted[role]} SUPERUSER LOGIN")
+    try:
+        alone.database.execute(f"CREATE SCHEMA {quoted[schema]}")
+        alone.database.execute(f"ALTER DATABASE {alone.database.name} SET search_path = {quoted[schema]}, public")
+        alone.database.execute(f"ALTER ROLE {quoted[role]} SET TimeZone = 'Asia/Tokyo'")
+        alone.url = DatabaseUrl.parse(alone.url).with_parameters(user=role).dsn()
+        alone.revision("a1", f"op.execute({f'CREATE SCHEMA {quoted[schema]}'!r})")
+        alone.revision("b2", "op.execute(\"CREATE TABLE t (a timestamptz DEFAULT '2024-01-01')\")", down="a1")
+        with shadow_of(alone, monkeypatch) as shadow, shadow.at(["b2"]) as database:
+            found = "SELECT relnamespace::regnamespace::text || relowner::regrole FROM pg_class WHERE relname = 't'"
+            assert asked(database.url, found) == [quoted[schema] + quoted[role]]
+            assert "+09" in asked(database.url, "SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef")[0]
+            assert asked(database.url, "SELECT session_user::text") == [role]
+    finally:
+        alone.database.execute(f"REASSIGN OWNED BY {quoted[role]} TO postgres")
+        alone.database.execute(f"DROP ROLE {quoted[role]}")

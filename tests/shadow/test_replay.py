@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.errors import ShadowUnavailable
 from tests.faults.deploying import Project
 from tests.shadow.projects import TABLES, asked, named_like_a_shadow, opened, shadow_of
@@ -81,3 +82,25 @@ def test_nothing_starts_before_it_is_needed(project: Project, monkeypatch: pytes
     assert found.settings.shadow.url is not None
     with shadow_of(project, monkeypatch):
         pass
+
+
+def test_a_role_that_may_make_databases_is_enough(project_of_major: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shadow on a server where erm's role has CREATEDB alone works, as often as it is wanted."""
+    project = project_of_major
+    assert project.database is not None
+    role = f"ci_{project.database.name}"
+    project.database.execute(f"CREATE ROLE {role} LOGIN CREATEDB")
+    try:
+        url = DatabaseUrl.parse(project.env["ERM_SHADOW_URL"] or "").with_parameters(user=role)
+        project.env["ERM_SHADOW_URL"] = url.dsn()
+        project.table("a1", "first")
+        for _ in range(2):
+            with shadow_of(project, monkeypatch) as shadow, shadow.at(["a1"]) as database:
+                assert asked(database.url, TABLES) == ["alembic_version", "first"]
+                assert asked(database.url, "SELECT session_user::text") == [role]
+    finally:
+        for name in named_like_a_shadow(project.url or ""):
+            owner = f"SELECT pg_get_userbyid(datdba)::text FROM pg_database WHERE datname = '{name}'"
+            if asked(project.url or "", owner) == [role]:
+                project.database.execute(f"DROP DATABASE {name}")
+        project.database.execute(f"DROP ROLE {role}")
