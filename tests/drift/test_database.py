@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from pathlib import Path
 
 import psycopg2
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from tests.drift.looking import looked, told, users
 from tests.faults.deploying import Project
 from tests.support.cli import REPOSITORY
-from tests.support.databases import Database
+from tests.support.databases import Database, ServerPool, fresh_database, one_per_major
 
 DATABASE = {"sources": ("database",)}
 TEMPLATE = (REPOSITORY / "examples" / "shop" / "migrations" / "script.py.mako").read_text(encoding="utf-8")
@@ -232,3 +233,20 @@ def test_options_that_contradict_each_other_are_refused(
     """Before anything is connected to."""
     done = project.erm("drift", *arguments)
     assert done.returncode == 2 and words in done.stderr
+
+
+def test_a_shadow_of_another_major_version_shows_no_versions_as_drift(
+    tmp_path: Path, server_pool: ServerPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The live schema is loaded into the shadow's server; a note says so, and a change by hand still shows."""
+    majors = one_per_major()
+    if len(majors) < 2:
+        pytest.skip("only one major version of PostgreSQL is here")
+    old, new = server_pool.server(majors[0]), server_pool.server(majors[-1])
+    with fresh_database(old) as live, fresh_database(new) as beside:
+        project = users(Project(tmp_path, live, env={"ERM_SHADOW_URL": beside.url}))
+        report = looked(project, monkeypatch, **DATABASE)
+        assert told(report) == [] and report.comparisons[0].verdict == "same"
+        assert f"PostgreSQL {majors[-1].major}" in report.comparisons[0].notes[0]
+        live.execute(HOT_FIX)
+        assert told(looked(project, monkeypatch, **DATABASE)) == [("index", "public.hot_idx")]
