@@ -1,0 +1,72 @@
+"""Proofs as a plan carries them: from the revision files to findings, and to what a rollback counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from erm_alembic import migrate
+from erm_alembic.planning.model import Plan
+from tests.faults.deploying import Project
+from tests.rehearsal.conftest import rehearsing
+from tests.support.databases import Database
+
+
+@pytest.fixture
+def project(one_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project whose first revision is not applied; the suite does without shadows, these tests do not."""
+    monkeypatch.delenv("ERM_NO_SHADOW", raising=False)
+    project = rehearsing(tmp_path, one_database)
+    makes = """
+        op.execute("CREATE TYPE mood AS ENUM ('sad')")
+        op.create_table("users", sa.Column("id", sa.Integer), sa.Column("email", sa.Text))
+    """
+    project.revision("a1", makes, 'op.drop_table("users"); op.execute("DROP TYPE mood")')
+    return project
+
+
+def _planned(project: Project) -> Plan:
+    return migrate.plan("prod", config=project.root / "erm.yaml", rehearse=True)
+
+
+def _rules(plan: Plan) -> list[tuple[str, str | None]]:
+    return [(finding.rule, finding.revision) for finding in plan.findings if finding.rule.startswith("downgrade-")]
+
+
+def test_each_revision_of_a_plan_is_proven_from_where_the_one_before_it_leads(project: Project) -> None:
+    """Alembic's version table is no difference; what is forgotten blocks; what is declared to stay does not."""
+    adds = "op.execute(\"ALTER TYPE mood ADD VALUE IF NOT EXISTS 'ok'\")"
+    file = project.revision("b2", adds, 'op.execute("SELECT 1")', down="a1")
+    project.revision("c3", 'op.create_index("i", "users", ["email"])', 'op.execute("SELECT 1")', down="b2")
+    plan = _planned(project)
+    assert [step.proof.round_trip for step in plan.steps if step.proof] == ["same", "differs", "differs"]
+    assert _rules(plan) == [("downgrade-differs", "b2"), ("downgrade-differs", "c3"), ("downgrade-lossy", "a1")]
+    assert plan.blocked
+    with file.open("a") as source:
+        source.write("\nkeeps = (\"public.mood.'ok'\",)\n")
+    project.revision("c3", 'op.create_index("i", "users", ["email"])', 'op.drop_index("i")', down="b2")
+    plan = _planned(project)
+    assert [(step.proof.round_trip, step.proof.data) for step in plan.steps if step.proof] == [
+        ("same", "lossy"),
+        ("same", "lossless"),
+        ("same", "lossless"),
+    ]
+    assert (_rules(plan), plan.blocked) == ([("downgrade-lossy", "a1")], False)
+
+
+def test_a_rollback_counts_what_its_proof_shows_to_be_lost(project: Project) -> None:
+    """No statement drops anything; the values that the way down writes over are counted where they are now."""
+    project.revision(
+        "b2",
+        'op.alter_column("users", "email", new_column_name="mail")',
+        'op.execute("UPDATE users SET mail = lower(mail)"); op.alter_column("users", "mail", new_column_name="email")',
+        down="a1",
+    )
+    migrate.apply("prod", config=project.root / "erm.yaml", rehearse=False)
+    assert project.database is not None
+    project.database.execute("INSERT INTO users VALUES (1, 'A@example.com'), (2, 'B@example.com'), (3, NULL)")
+    plan = migrate.plan_rollback("prod", config=project.root / "erm.yaml", rehearse=True)
+    (loss,) = plan.data_loss
+    assert (loss.kind, loss.object, loss.rows, loss.revision) == ("proven", "public.users.mail", 2, "b2")
+    assert "data-loss" in [finding.rule for finding in plan.findings]
