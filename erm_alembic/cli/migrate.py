@@ -96,7 +96,7 @@ class Request:
             options = {"--wait": self.wait}
         given = [(name, str(value)) for name, value in options.items() if value is not None]
         flags = ("--accept-environment",) if self.accept_environment else ()
-        if self.rehearse is not None:
+        if self.rehearse is not None and self.files.out is None:
             flags = (*flags, "--rehearse" if self.rehearse else "--no-rehearse")
         reached = typed_again(self.config, self.x, self.name, self.tag)
         return (*(word for pair in given for word in pair), *file, *reached, *flags)
