@@ -98,7 +98,7 @@ def _refuse_what_cannot_be_approved(plan: Plan) -> None:
         raise Refused(
             "The database's schema could not be read: somebody has locked a part of it.",
             effect=NOT_KEPT,
-            cure="`SELECT * FROM pg_stat_activity` shows who; try again.",
+            cure="Let whoever holds the lock finish, then try again.",
         )
 
 

@@ -160,7 +160,8 @@ class ApprovedCourse:
         """The fingerprint of the schema; None where it cannot be read, because somebody has locked a view."""
         with connection.cursor(cursor_factory=PlainCursor) as cursor:
             try:
-                return catalog_fingerprint(cursor, (self._ledger_schema,), (self._version_table, *without))
+                tables = (self._version_table, *without)
+                return catalog_fingerprint(cursor, (self._ledger_schema,), tables, prepared=True)
             except psycopg2.Error:
                 if connection.closed:
                     raise

@@ -10,6 +10,7 @@ from psycopg2 import sql
 
 from erm_alembic.postgres.embedded.binaries import PostgresBinaries
 from erm_alembic.postgres.identity import Identity, read_identity
+from erm_alembic.postgres.snapshot import catalog_fingerprint
 from tests.approval.conftest import document
 from tests.faults.deploying import Project, tables
 from tests.support.databases import Database
@@ -106,3 +107,15 @@ def test_no_password_of_the_address_is_kept(project: Project, secret: str) -> No
     project.url = project.url.replace("postgres@", f"postgres:{secret}@")
     assert project.apply("--mode", "plan", "--out", "plan.json").returncode == 0
     assert secret not in (project.root / "plan.json").read_text()
+
+
+def test_a_fingerprint_that_is_prepared_is_the_same(database: Database) -> None:
+    """Read again and again in one session, also after that session was emptied, the fingerprint sees each change."""
+    connection = database.connect()
+    with connection.cursor() as cursor:
+        for statement in ("CREATE TABLE t (id int)", 'CREATE TABLE "100%s" (id int)', "DISCARD ALL"):
+            cursor.execute(statement)
+            left_out = ("no such schema", "per%cent"), ('public."100%s"',)
+            assert catalog_fingerprint(cursor, *left_out, prepared=True) == catalog_fingerprint(cursor, *left_out)
+            assert catalog_fingerprint(cursor, prepared=True) == catalog_fingerprint(cursor)
+    connection.close()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection
 from typing import Any
+
+from psycopg2.extensions import encodings
 
 from erm_alembic.postgres.snapshot.families import FAMILIES
 from erm_alembic.postgres.snapshot.family import common_tables, parameters
@@ -18,7 +21,9 @@ FINGERPRINT = """
 """
 
 
-def catalog_fingerprint(cursor: Any, leave_out: Collection[str] = (), leave_out_tables: Collection[str] = ()) -> str:
+def catalog_fingerprint(
+    cursor: Any, leave_out: Collection[str] = (), leave_out_tables: Collection[str] = (), *, prepared: bool = False
+) -> str:
     """A text that changes whenever `take_snapshot` would, computed by one query in the server.
 
     Equal for databases with equal schemas on servers of one major version, whatever their OIDs.
@@ -27,6 +32,7 @@ def catalog_fingerprint(cursor: Any, leave_out: Collection[str] = (), leave_out_
         cursor: a psycopg2 cursor that gives tuples.
         leave_out: names of schemas that do not count, unquoted.
         leave_out_tables: names of tables that do not count, with their schema and quoted where they must be.
+        prepared: whether this connection is asked again and again: then the server makes its plan only once.
 
     Raises:
         TargetError: the catalog changes all the time, or somebody locks what a definition is about.
@@ -37,7 +43,20 @@ def catalog_fingerprint(cursor: Any, leave_out: Collection[str] = (), leave_out_
     values = parameters(leave_out, leave_out_tables)
 
     def read() -> str:
-        cursor.execute(text, values)
+        if prepared:
+            _execute_prepared(cursor, text, values)
+        else:
+            cursor.execute(text, values)
         return str(cursor.fetchone()[0])
 
     return read_steadily(cursor, read)
+
+
+def _execute_prepared(cursor: Any, text: str, values: Any) -> None:
+    """Have the query prepared in the session, unless it is: whoever works there may have discarded it."""
+    query = cursor.mogrify(text, values).decode(encodings[cursor.connection.encoding])
+    name = f"erm_fingerprint_{hashlib.sha256(query.encode()).hexdigest()[:24]}"
+    cursor.execute("SELECT FROM pg_catalog.pg_prepared_statements WHERE name = %s", [name])
+    if not cursor.rowcount:
+        cursor.execute(f"PREPARE {name} AS {query}")
+    cursor.execute(f"EXECUTE {name}")
