@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.faults.deploying import Project
-from tests.support.databases import Database, RunningServer, fresh_database
+from tests.faults.deploying import ENV_PY, Project
+from tests.support.databases import Database
 
 
 @pytest.fixture
-def project(tmp_path: Path, one_database: Database) -> Iterator[Project]:
+def project(tmp_path: Path, one_database: Database) -> Project:
     """An Alembic project with a target; its shadow is on the same server, beside it."""
-    with fresh_database(_server(one_database)) as maintenance:
-        yield Project(tmp_path, one_database, env={"ERM_SHADOW_URL": maintenance.url})
+    return _with_shadow(tmp_path, one_database)
 
 
 @pytest.fixture
-def project_of_major(tmp_path: Path, database: Database) -> Iterator[Project]:
+def project_of_major(tmp_path: Path, database: Database) -> Project:
     """The same on a server of every major."""
-    with fresh_database(_server(database)) as maintenance:
-        yield Project(tmp_path, database, env={"ERM_SHADOW_URL": maintenance.url})
+    return _with_shadow(tmp_path, database)
 
 
-def _server(database: Database) -> RunningServer:
-    assert isinstance(database.server, RunningServer)
-    return database.server
+def _with_shadow(root: Path, database: Database) -> Project:
+    project = Project(root, database, env={"ERM_SHADOW_URL": database.server.url("postgres")})
+    # Templates are known by the content of the files: those of another test are none of this one's.
+    project.env_py(f"{ENV_PY}\n# {database.name}\n")
+    return project

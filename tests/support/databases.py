@@ -19,6 +19,9 @@ from erm_alembic.postgres.embedded.binaries import PostgresBinaries, find_binari
 from erm_alembic.postgres.embedded.server import EmbeddedServer
 from tests.support.servers import PrivateServer
 
+# In bytes.
+ROOM = 4 * 1024**3
+
 
 @dataclass(frozen=True)
 class RunningServer:
@@ -81,8 +84,9 @@ class ServerPool:
 
     def __init__(self) -> None:
         self._running: dict[int, RunningServer] = {}
-        # Short, and open for the user that root's server runs as.
-        self._home = Path(tempfile.mkdtemp(prefix="erm-tests-"))
+        # Short, and open for the user that root's server runs as. A database is made of hundreds of files, which a
+        # file system in memory makes at once.
+        self._home = Path(tempfile.mkdtemp(prefix="erm-tests-", dir=_in_memory()))
         self._home.chmod(0o755)
 
     def server(self, binaries: PostgresBinaries) -> RunningServer:
@@ -98,6 +102,15 @@ class ServerPool:
         for running in self._running.values():
             running.embedded.reset()
         shutil.rmtree(self._home, ignore_errors=True)
+
+
+def _in_memory() -> str | None:
+    """The file system in memory, where it has room for the servers of several test processes."""
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or not os.access(memory, os.W_OK | os.X_OK):
+        return None
+    found = os.statvfs(memory)
+    return str(memory) if found.f_bavail * found.f_frsize > ROOM else None
 
 
 def one_per_major() -> tuple[PostgresBinaries, ...]:
