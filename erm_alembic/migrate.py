@@ -6,6 +6,7 @@ settings -> target -> project -> plan (recorded) -> rehearsal -> drift -> checks
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -290,16 +291,11 @@ def plan_request(
         wish: what a rehearsal is wanted for; None for none.
         for_approval: whether what an approval of the plan needs is read although nothing is pending.
     """
-    target, project = opened.target, opened.project
 
     def plan() -> Survey:
-        with_basis = for_approval or (wish is not None and is_compared(opened.settings, wish))
-        survey = build_plan(target, project, request, with_basis=with_basis)
-        if wish is not None:
-            survey = _in_shadow(opened, survey, wish)
-        return _judged(opened, request, survey, overrides, accept_environment)
+        return _judged(opened, request, _read(opened, request, wish, for_approval), overrides, accept_environment)
 
-    return interruptible(target, lambda: undisturbed(target, project, plan, wait))
+    return interruptible(opened.target, lambda: undisturbed(opened.target, opened.project, plan, wait))
 
 
 def _judged(
@@ -329,22 +325,17 @@ def _judged(
     return replace(survey, plan=judged)
 
 
-def _in_shadow(opened: Opened, survey: Survey, wish: Wish) -> Survey:
-    """The plan rehearsed, and the database compared with its history, in a shadow of it."""
-    if not (survey.plan.steps or is_compared(opened.settings, wish)):
-        return survey
-    # A plan that finds nothing to do, and looks no further, does without these.
-    from erm_alembic.drift.in_plan import database_drift
-    from erm_alembic.shadow.opened import open_shadow
-    from erm_alembic.shadow.rehearsed_plan import with_rehearsal
+def _read(opened: Opened, request: Request, wish: Wish | None, for_approval: bool) -> Survey:
+    """The plan, and what a shadow of the database shows of it, where that is wished for."""
+    compared = wish is not None and is_compared(opened.settings, wish)
+    read = partial(build_plan, opened.target, opened.project, request, with_basis=for_approval or compared)
+    survey = None if compared else read()
+    if wish is None or (survey is not None and not survey.plan.steps):
+        return survey or read()  # without what looks further
+    from erm_alembic.drift.in_plan import looked_at
 
-    target, current = opened.target, survey.plan.current
-    with open_shadow(opened.settings, opened.project, target, survey.scripts, current) as shadow:
-        if is_compared(opened.settings, wish):
-            drift, left_out, comparisons = database_drift(target, shadow, survey)
-            plan = replace(survey.plan, drift=drift, left_out=left_out, comparisons=comparisons)
-            survey = replace(survey, plan=plan)
-        return with_rehearsal(target, shadow, survey, wish)
+    read = read if survey is None else partial(replace, survey)
+    return looked_at(opened.target, opened.project, read, wish, compared=compared)
 
 
 def run_plan(

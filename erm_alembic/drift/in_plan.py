@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from erm_alembic.drift.database import compare_database
 from erm_alembic.drift.history import lost_versions, missing_revisions
 from erm_alembic.drift.inserted import changed_history
 from erm_alembic.drift.left_out import leave_out, verify_kinds
+from erm_alembic.drift.models import compare_models
 from erm_alembic.drift.position import position_of
 from erm_alembic.drift.severity import known_kinds
 from erm_alembic.planning.comparison import Comparison, LeftOut
 from erm_alembic.planning.model import Drift
+from erm_alembic.revisions.cache.inputs import watched
+from erm_alembic.shadow.opened import open_shadow
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from erm_alembic.planning.build import Survey
+    from erm_alembic.revisions.project import AlembicProject
     from erm_alembic.shadow.opened import Shadow
+    from erm_alembic.shadow.when import Wish
     from erm_alembic.target import Target
 
-__all__ = ["UNREPLAYABLE", "database_drift", "history_drift"]
+__all__ = ["UNREPLAYABLE", "database_drift", "history_drift", "looked_at", "models_drift"]
 
 UNREPLAYABLE = "a recorded revision has no file, so its history cannot be replayed."
 
@@ -69,3 +78,65 @@ def database_drift(
     found = compare_database(target, shadow, position, live=live)
     kept, left_out = leave_out(found.drift, settings.ignore)
     return kept, left_out, (found.comparison,)
+
+
+def looked_at(
+    target: Target, project: AlembicProject, read: Callable[[], Survey], wish: Wish, *, compared: bool
+) -> Survey:
+    """A plan, rehearsed, with what drift a shadow of the database shows.
+
+    Args:
+        target: the database.
+        project: the Alembic project.
+        read: makes the plan, `with_basis` where anything is to be compared.
+        wish: what the plan is for; one that is run at once does not look at the models, which it makes no worse.
+        compared: whether drift is looked for.
+    """
+    # Only here: `erm drift` does without what rehearses.
+    from erm_alembic.shadow.rehearsed_plan import with_rehearsal
+
+    with_models = compared and wish.purpose == "plan"
+    survey, inputs = _noting_inputs(read) if with_models else (read(), None)
+    with open_shadow(target.settings, project, target, survey.scripts, survey.plan.current) as shadow:
+        if compared:
+            found = [database_drift(target, shadow, survey)]
+            if with_models:
+                found.append(models_drift(target, shadow, survey, inputs))
+            drift, left_out, comparisons = ((*chain(*parts),) for parts in zip(*found, strict=True))
+            plan = replace(survey.plan, drift=drift, left_out=left_out, comparisons=comparisons)
+            survey = replace(survey, plan=plan)
+        return with_rehearsal(target, shadow, survey, wish)
+
+
+def _noting_inputs(read: Callable[[], Survey]) -> tuple[Survey, str | None]:
+    """The plan, and a hash of everything that env.py was read from; None where there are no models, or in doubt."""
+    with watched() as watch:
+        survey = read()
+    found = watch.inputs() if survey.metadata is not None else None
+    return survey, None if found is None else found.digest
+
+
+def models_drift(
+    target: Target, shadow: Shadow, survey: Survey, inputs: str | None
+) -> tuple[tuple[Drift, ...], tuple[LeftOut, ...], tuple[Comparison, ...]]:
+    """Drift of the models, for a plan that was made `with_basis`.
+
+    Where these models were compared with these revisions before, it costs the look at a file; otherwise the history is
+    replayed up to the heads, or cloned from a template, and the child process compares, as `alembic check` does.
+
+    Args:
+        target: the database.
+        shadow: its shadow.
+        survey: the plan and what it was made from.
+        inputs: a hash of everything that env.py was read from; None where that is not known.
+
+    Returns:
+        The differences; what `drift.ignore` left out of them; how the comparison ended. Nothing of these where the
+        project has no models.
+    """
+    if survey.metadata is None or survey.unknown or survey.plan.basis is None:
+        return (), (), ()
+    root, position = target.settings.project_dir, position_of(target, survey)
+    found, comparison = compare_models(shadow, survey.plan.heads, position, root, inputs)
+    kept, left_out = leave_out(found, target.settings.drift.ignore)
+    return kept, left_out, (comparison,)

@@ -1,0 +1,47 @@
+"""Drift in a plan: it blocks what a change by hand endangers, and warns of models that no revision carries."""
+
+from __future__ import annotations
+
+import json
+
+from tests.drift.looking import with_models
+from tests.faults.deploying import Project
+from tests.support.databases import Database
+
+ON = {"ERM_NO_SHADOW": None}
+
+
+def test_a_change_by_hand_blocks_plan_and_apply_until_it_is_overridden(project: Project) -> None:
+    """The plan has each difference under `drift`; an override lets it pass once, and is kept."""
+    with_models(project)
+    project.env.update(ON)
+    assert isinstance(project.database, Database)
+    project.config("database: {environments: {prod: {}}}")
+    project.env["ERM_ENV"] = "prod"
+    project.database.execute("CREATE INDEX hot_idx ON users (email)")
+    project.table("a2", "orders", down="a1")
+    accepted = ("--accept-environment", "--no-rehearse")
+    done = project.erm("migrate", "--mode", "plan", "--format", "json", *accepted)
+    plan = json.loads(done.stdout)
+    assert done.returncode == 1 and plan["blocked"]
+    assert [(each["source"], each["kind"], each["object"]) for each in plan["drift"]] == [
+        ("database", "index", "public.hot_idx"),
+        ("models", "table", "public.orders"),
+    ]
+    assert [(each["rule"], each["severity"]) for each in plan["findings"]] == [
+        ("schema-drift", "error"),
+        ("models-drift", "warning"),
+    ]
+    assert [each["source"] for each in plan["comparisons"]] == ["database", "models"]
+    assert project.apply(*accepted).returncode == 1
+    passed = project.apply(*accepted, "--override", "schema-drift", "--reason", "a hot fix, taken over tomorrow")
+    assert passed.returncode == 0, passed.stdout + passed.stderr
+
+
+def test_an_unchanged_database_and_models_that_agree_say_nothing(project: Project) -> None:
+    """Neither differs, and both were compared."""
+    with_models(project)
+    project.env.update(ON)
+    plan = json.loads(project.erm("migrate", "--mode", "plan", "--format", "json").stdout)
+    assert plan["drift"] == [] and plan["findings"] == []
+    assert {each["source"]: each["verdict"] for each in plan["comparisons"]} == {"database": "same", "models": "same"}
