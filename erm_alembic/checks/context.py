@@ -54,6 +54,11 @@ class CheckContext:
         return read_plan(self.plan, self.around)
 
     @property
+    def going_down(self) -> bool:
+        """Whether the plan takes revisions back: how they could have been written better is no help then."""
+        return self.plan is not None and self.plan.direction == "downgrade"
+
+    @property
     def drift(self) -> tuple[Drift, ...]:
         """Differences between the recorded history and the files."""
         return self.plan.drift if self.plan is not None else ()

@@ -20,7 +20,7 @@ RULE = "data-and-schema-change"
 
 
 def _check(context: CheckContext) -> Iterator[Finding]:
-    if context.plan is None or context.plan.direction == "downgrade":
+    if context.going_down:
         return
     inside = (each for each in context.statements if not each.statement.autocommit)
     for _, group in groupby(inside, key=lambda each: (id(each.step), each.transaction)):

@@ -20,6 +20,8 @@ RULE = "enum-value-used-at-once"
 
 
 def _check(context: CheckContext) -> Iterator[Finding]:
+    if context.going_down:
+        return
     for _, group in groupby(context.statements, key=lambda each: (id(each.step), each.transaction)):
         added: dict[str, tuple[ReadStatement, Change]] = {}
         made: set[str] = set()

@@ -19,7 +19,7 @@ RULE = "foreign-key-without-index"
 
 
 def _check(context: CheckContext) -> Iterator[Finding]:
-    if context.plan is None or context.plan.direction == "downgrade":
+    if context.going_down:
         return
     statements = context.statements
     gone = {change.table[-1] for each in statements for change in each.changes if change.kind == "drop-table"}

@@ -14,7 +14,7 @@ RULE = "ignore-without-reason"
 
 
 def _check(context: CheckContext) -> Iterator[Finding]:
-    for revision in context.revisions:
+    for revision in () if context.going_down else context.revisions:
         for ignore in ignores_of(revision):
             if ignore.rules and not ignore.reason:
                 named = ", ".join(ignore.rules)

@@ -15,6 +15,8 @@ RULE = "mixed-autocommit-block"
 
 
 def _check(context: CheckContext) -> Iterator[Finding]:
+    if context.going_down:
+        return
     for _, group in groupby(context.statements, key=lambda each: id(each.step)):
         working = [each for each in group if not nature(each.statement.sql).again]
         outside = [each for each in working if each.statement.autocommit]

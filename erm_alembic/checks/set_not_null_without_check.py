@@ -19,7 +19,7 @@ RULE = "set-not-null-without-check"
 
 
 def _check(context: CheckContext) -> Iterator[Finding]:
-    if context.plan is None or context.plan.direction == "downgrade":
+    if context.going_down:
         return
     proven: set[tuple[tuple[str, str], str]] = set()
     unproven: dict[tuple[tuple[str, str], str], str] = {}

@@ -15,7 +15,7 @@ RULE = "unknown-ignore"
 
 
 def _check(context: CheckContext) -> Iterator[Finding]:
-    for revision in context.revisions:
+    for revision in () if context.going_down else context.revisions:
         for ignore in ignores_of(revision):
             for message, help_ in _wrong(ignore):
                 yield Finding(RULE, "warning", message, help_, revision=revision.id, path=ignore.path, line=ignore.line)

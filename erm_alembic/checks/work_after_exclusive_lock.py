@@ -26,7 +26,7 @@ LONG_MS = 1_000
 
 
 def _check(context: CheckContext) -> Iterator[Finding]:
-    if context.plan is None or context.plan.direction == "downgrade":
+    if context.going_down:
         return
     held: dict[tuple[int, int], list[tuple[ReadStatement, ExistingTable]]] = {}
     told: set[tuple[int, int]] = set()

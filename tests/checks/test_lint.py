@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from erm_alembic.checks import CheckContext, run_checks
 from erm_alembic.planning import surroundings
 from erm_alembic.planning.surroundings import is_small
 from erm_alembic.postgres.existing_tables import ExistingTable, TableName, existing_tables
+from tests.checks.building import WORKS, around, outside, plan, revision, step, table
 from tests.cli.pipeline import erm
 from tests.faults.deploying import Project
 from tests.support.databases import Database, RunningServer, fresh_database
@@ -202,3 +205,12 @@ def test_what_was_rehearsed_settles_what_squawk_fears(one_database: Database, tm
         (statement,) = planned["pending"][0]["statements"]
         assert statement["builds"] and statement["estimate"]["high_ms"] is not None
         assert _said(planned) == set()
+
+
+def test_a_rollback_hears_nothing_of_how_its_revisions_could_be_written_better() -> None:
+    """It is too late then; who holds a table, and what waits without end, it does hear."""
+    outside_too = (outside("CREATE INDEX CONCURRENTLY i ON orders (a)"), "SET lock_timeout = 0", "DROP TABLE orders")
+    down = replace(plan(step(*outside_too)), direction="downgrade")
+    source = f"{WORKS}x = 1  # erm: ignore[nonsense]\n"
+    context = CheckContext(plan=down, revisions=(revision("b2", source=source),), around=around(table("orders")))
+    assert {each.rule for each in run_checks(context, {})} == {"no-lock-timeout"}

@@ -35,6 +35,14 @@ def test_every_page_shows_its_rule_and_an_unsafe_and_a_safe_example() -> None:
         assert "## Unsafe\n" in page and "## Safe\n" in page
 
 
+def test_the_index_says_how_loud_each_rule_is() -> None:
+    """The table of docs/checks/README.md has the severity of the registry, and when it is another one."""
+    index = (ROOT / "docs" / "checks" / "README.md").read_text(encoding="utf-8")
+    rows = (row.split("|")[1:3] for row in index.splitlines() if row.startswith("| ["))
+    told = {rule.split("]")[0].strip(" ["): severity.split(",")[0].strip() for rule, severity in rows}
+    assert told == {check.rule: check.severity for check in CHECKS}
+
+
 BAD = CheckContext(revisions=(revision("a", source=EMPTY), revision("b", source=EMPTY)))
 
 
