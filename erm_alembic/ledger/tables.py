@@ -89,6 +89,16 @@ MAPPING = """
         tables       text NOT NULL
     )"""
 
+# How long a revision was to take, as the plan said that a run carried out.
+PREDICTION = """
+    CREATE TABLE IF NOT EXISTS {schema}.prediction (
+        id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        run_id       bigint NOT NULL REFERENCES {schema}.run (id),
+        revision     text NOT NULL,
+        low_ms       double precision NOT NULL,
+        high_ms      double precision
+    )"""
+
 # One entry a table, in the order in which they refer to each other.
 TABLES = {
     "run": RUN,
@@ -97,6 +107,7 @@ TABLES = {
     "hook": HOOK,
     "approval": APPROVAL,
     "mapping": MAPPING,
+    "prediction": PREDICTION,
 }
 
 

@@ -11,12 +11,12 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from erm_alembic.planning.model import Statement
-from erm_alembic.planning.rehearsal import Blocks, Estimate, Observed, ObservedLock
+from erm_alembic.planning.rehearsal import Blocks, Estimate, Observed, ObservedLock, Prediction
 from erm_alembic.postgres.live_facts import LiveFacts, TableFacts
 from erm_alembic.postgres.lock_modes import blocks_reads, blocks_writes
 from erm_alembic.postgres.text.nature import nature
 
-__all__ = ["estimated", "tables_of_interest"]
+__all__ = ["estimated", "predicted", "tables_of_interest"]
 
 MEGABYTE = 1_000_000
 # Slow and fast, in megabytes a second.
@@ -80,6 +80,20 @@ def estimated(statements: Sequence[Statement], facts: LiveFacts, lock_timeout_ms
         estimate = _estimate(statement, statement.observed, blocked, _Course(work, rest), facts, lock_timeout_ms)
         found.append(replace(statement, estimate=estimate))
     return tuple(found)
+
+
+def predicted(statements: Sequence[Statement], facts: LiveFacts) -> Prediction | None:
+    """How long the statements of a revision take together, waiting left out; None where one was not observed.
+
+    Args:
+        statements: with what was observed of them.
+        facts: what the live database says.
+    """
+    works = list(_works(statements, facts))
+    known = [work for work in works if work is not None]
+    if len(known) < len(works):
+        return None
+    return Prediction(round(sum(work.low_ms for work in known)), _ended(sum(work.high_ms for work in known)))
 
 
 def _works(statements: Sequence[Statement], facts: LiveFacts) -> Iterator[_Work | None]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from erm_alembic.findings import Finding, Ignored, Override, blocking
 from erm_alembic.planning.comparison import Comparison, LeftOut
-from erm_alembic.planning.rehearsal import Estimate, Observed, Proof, Rehearsal
+from erm_alembic.planning.rehearsal import Estimate, Observed, Prediction, Proof, Rehearsal
 from erm_alembic.postgres.identity import Identity
 from erm_alembic.revisions.source.downgrade import DowngradeState
 
@@ -93,6 +93,7 @@ class Step:
         source_hash: SHA-256 of the revision file's bytes, hexadecimal.
         certain: how many of the statements hold whatever the database answers; None where `rendered` is full.
         proof: whether it can be taken back, as the rehearsal saw it; None when nothing was proven.
+        predicted: how long it is to take on the target; None when that is not known.
         keeps: the enum values that the revision declares to stay when it is taken back.
     """
 
@@ -110,6 +111,7 @@ class Step:
     source_hash: str = ""
     certain: int | None = None
     proof: Proof | None = field(default=None, compare=False)
+    predicted: Prediction | None = field(default=None, compare=False)
     keeps: tuple[str, ...] = ()
 
 

@@ -5,7 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Blocks", "DataProof", "Estimate", "Observed", "ObservedLock", "Proof", "Rehearsal", "RoundTrip"]
+__all__ = [
+    "Blocks",
+    "DataProof",
+    "EarlierPredictions",
+    "Estimate",
+    "FailedRevision",
+    "Observed",
+    "ObservedLock",
+    "Prediction",
+    "Proof",
+    "Rehearsal",
+    "RoundTrip",
+]
 
 Blocks = Literal["reads", "writes", "nothing"]
 RoundTrip = Literal["same", "differs", "failed"]
@@ -103,6 +115,7 @@ class Rehearsal:
         server_version: the version of the shadow's server; empty when there was none.
         exact_major: whether that is the target's major version.
         failed: the revision that fails, of which (and of those after it) nothing was proven.
+        earlier: how far the predictions of earlier runs were off; None where the ledger has none yet.
     """
 
     status: Literal["done", "skipped", "unknown"]
@@ -111,6 +124,35 @@ class Rehearsal:
     server_version: str = ""
     exact_major: bool = False
     failed: FailedRevision | None = None
+    earlier: EarlierPredictions | None = None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """How long a revision is to take on the target.
+
+    Args:
+        low_ms: at least, in milliseconds.
+        high_ms: at most; None where nothing bounds it.
+    """
+
+    low_ms: float
+    high_ms: float | None
+
+
+@dataclass(frozen=True)
+class EarlierPredictions:
+    """How far the predictions of earlier runs were off.
+
+    Args:
+        count: how many revisions there is a prediction and a time of; the latest hundred count.
+        kept: how many of them took no longer than was said.
+        worst: how many times as long as said the one took that was furthest off; 1 where all were kept.
+    """
+
+    count: int
+    kept: int
+    worst: float
 
 
 @dataclass(frozen=True)

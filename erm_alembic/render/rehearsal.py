@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from erm_alembic.planning.model import Plan, Statement, Step
-from erm_alembic.planning.rehearsal import Estimate, Proof
+from erm_alembic.planning.rehearsal import EarlierPredictions, Estimate, Proof
 from erm_alembic.render.safe import clip, one_line
-from erm_alembic.render.words import duration
+from erm_alembic.render.words import counted, duration
 
 __all__ = ["effect_of", "proof_words", "rehearsal_lines"]
 
@@ -102,8 +102,21 @@ def rehearsal_lines(plan: Plan) -> list[str]:
         return [f"Shadow   not rehearsed: {one_line(rehearsal.reason or 'nobody wanted it')}"]
     if rehearsal.status == "unknown":
         return ["Shadow   not rehearsed: there is no shadow (see below)"]
+    earlier = "" if rehearsal.earlier is None else f"; {_earlier(rehearsal.earlier)}"
     ended = f", up to revision {one_line(rehearsal.failed.revision)}, which fails" if rehearsal.failed else ""
     return [
-        f"Shadow   rehearsed on PostgreSQL {one_line(rehearsal.server_version)}{ended}",
+        f"Shadow   rehearsed on PostgreSQL {one_line(rehearsal.server_version)}{ended}{earlier}",
         *(f"         {one_line(note)}" for note in rehearsal.notes),
     ]
+
+
+def _earlier(earlier: EarlierPredictions) -> str:
+    """How far one may trust the numbers.
+
+    Example:
+        >>> _earlier(EarlierPredictions(14, 13, 2.5))
+        'of 14 predicted revisions 13 took no longer than said, the worst 2.5 times as long'
+    """
+    kept = "all" if earlier.kept == earlier.count else str(earlier.kept)
+    said = f"of {counted(earlier.count, 'predicted revision')} {kept} took no longer than said"
+    return said if earlier.kept == earlier.count else f"{said}, the worst {earlier.worst:.1f} times as long"

@@ -16,7 +16,16 @@ from erm_alembic.findings import Finding, Ignored, Override
 from erm_alembic.planning.approval import FILE_VERSION
 from erm_alembic.planning.comparison import Comparison, LeftOut
 from erm_alembic.planning.model import DataLoss, Drift, HalfDoneRevision, Outcome, Statement, Step, StepOutcome
-from erm_alembic.planning.rehearsal import Estimate, FailedRevision, Observed, ObservedLock, Proof, Rehearsal
+from erm_alembic.planning.rehearsal import (
+    EarlierPredictions,
+    Estimate,
+    FailedRevision,
+    Observed,
+    ObservedLock,
+    Prediction,
+    Proof,
+    Rehearsal,
+)
 from erm_alembic.render.json import NEVER_SERIALISED, SCHEMA_VERSION, dump
 
 __all__ = ["plan_schema", "render_schema"]
@@ -31,6 +40,8 @@ DEFINITIONS: tuple[type[Any], ...] = (
     Proof,
     Rehearsal,
     FailedRevision,
+    Prediction,
+    EarlierPredictions,
     HalfDoneRevision,
     Drift,
     Comparison,

@@ -11,8 +11,10 @@ import psycopg2
 
 from erm_alembic.config.redaction import first_line, redact
 from erm_alembic.errors import ShadowUnavailable
+from erm_alembic.ledger.predictions import read_times
+from erm_alembic.planning.accuracy import earlier_predictions
 from erm_alembic.planning.build import Survey
-from erm_alembic.planning.estimate import estimated, tables_of_interest
+from erm_alembic.planning.estimate import estimated, predicted, tables_of_interest
 from erm_alembic.planning.model import DataLoss, Plan, Step
 from erm_alembic.planning.proven_losses import proven_losses
 from erm_alembic.planning.rehearsal import FailedRevision, Rehearsal
@@ -77,9 +79,17 @@ def rehearse_plan(target: Target, shadow: Shadow, plan: Plan) -> Plan:
     steps = tuple(_seen(step, by_revision.get(step.revision)) for step in plan.steps)
     facts = _live_facts(target, steps)
     timeout = target.settings.execution.lock_timeout.total_seconds() * 1000
-    told = tuple(replace(step, statements=estimated(step.statements, facts, timeout)) for step in steps)
+    told = tuple(
+        replace(
+            step,
+            statements=estimated(step.statements, facts, timeout),
+            predicted=predicted(step.statements, facts) if step.revision in by_revision else None,
+        )
+        for step in steps
+    )
     losses = _proven_losses(target, plan, steps)
-    return replace(plan, steps=told, rehearsal=heard.rehearsal, data_loss=(*plan.data_loss, *losses))
+    rehearsal = replace(heard.rehearsal, earlier=earlier_predictions(read_times(target)))
+    return replace(plan, steps=told, rehearsal=rehearsal, data_loss=(*plan.data_loss, *losses))
 
 
 def _proven_losses(target: Target, plan: Plan, steps: tuple[Step, ...]) -> tuple[DataLoss, ...]:

@@ -57,6 +57,7 @@ def test_the_contract_of_the_plan() -> None:
         "source_hash": "cd" * 32,
         "certain": None,
         "proof": None,
+        "predicted": None,
         "keeps": [],
         "statements": [
             {
