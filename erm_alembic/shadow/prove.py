@@ -31,7 +31,7 @@ from erm_alembic.shadow.round_trip import (
     return_trip,
 )
 from erm_alembic.shadow.seed import has_rows
-from erm_alembic.shadow.server_words import failure_words
+from erm_alembic.shadow.server_words import failure_words, server_words
 
 __all__ = ["LeftOut", "Place", "Prover", "Run", "prove"]
 
@@ -171,7 +171,13 @@ class _Proving:
         except WayDownFails as error:
             return Proof("failed", "impossible", reason=f"The way down fails: {error}")
         self.top, self.differences, self.notes = returned.top, returned.differences, returned.notes
-        values = self._second_pass(returned, tuple(later))
+        try:
+            values = self._second_pass(returned, tuple(later))
+        except psycopg2.Error as error:
+            if self.cursor.connection.closed:
+                raise
+            # The revision's own failures are judged; this is one of asking or writing, such as a right that is missing.
+            values = Judgement("unproven", reason=f"Rows could not be tried: {server_words(error)}")
         if not self.second_up_seen and not self.differences:
             with self.database.copy() as another, cursor_in(another) as cursor:
                 self.revision.up(another)
