@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from itertools import groupby
 
-from erm_alembic.planning.model import DataLoss, Drift, Outcome, Plan, Statement, Step
+from erm_alembic.planning.model import DataLoss, Outcome, Plan, Statement, Step
 from erm_alembic.render.break_glass import DATA_LOSS, objecting, override_section, pass_once
 from erm_alembic.render.findings import finding_lines, ignored_lines
 from erm_alembic.render.outcome import outcome_lines
@@ -131,15 +131,20 @@ def _findings(plan: Plan, paint: Paint) -> list[str]:
     return [*lines, *(["", *ignored_lines(plan.ignored)] if plan.ignored else [])]
 
 
-def _drift(drift: tuple[Drift, ...], paint: Paint) -> list[str]:
-    lines = ["", "Drift:"] if drift else []
-    for item in drift:
+def _drift(plan: Plan, paint: Paint) -> list[str]:
+    lines = ["", "Drift:"] if plan.drift else []
+    for item in plan.drift:
         path = f"  {one_line(item.path)}" if item.path else ""
+        path += "  (a pending revision takes it over)" if item.adopted else ""
         lines += [
             f"  {paint(one_line(item.kind), 'warn')} {one_line(item.object)}  (seen in {item.source}){path}",
             f"    expected: {one_line(item.expected)}",
             f"    found:    {one_line(item.found)}",
         ]
+    if plan.left_out:
+        left = counted(sum(each.count for each in plan.left_out), "difference")
+        items = ", ".join(f"{one_line(each.item)} ({each.count})" for each in plan.left_out)
+        lines += ["", f"drift.ignore leaves out {left}: {items}."]
     return lines
 
 
@@ -245,7 +250,7 @@ def render_text(
     lines = [
         *_header(plan, paint),
         *_pending(plan, outcome is None or verbose, verbose, paint),
-        *_drift(plan.drift, paint),
+        *_drift(plan, paint),
         *_findings(plan, paint),
         *override_section(plan, paint),
         *_data_loss(plan),

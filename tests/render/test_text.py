@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from erm_alembic.config.redaction import register_secret
 from erm_alembic.findings import Finding
+from erm_alembic.planning.comparison import LeftOut
 from erm_alembic.planning.model import DataLoss, Drift, Outcome
 from erm_alembic.render.text import next_command, render_text
 from tests.render.plans import BLOCKED, DONE, EMPTY, FAILED, HOSTILE, INDEX, ORDERS, PLAN, ROLLBACK
@@ -234,3 +235,11 @@ def test_colour_marks_only_what_it_is_asked_to() -> None:
     assert "<bad>error</> <strong>missing-revision</>" in painted
     assert re.sub(r"<\w*>|</>", "", painted) == render_text(BLOCKED)
     assert INDEX.revision not in painted.split("Findings")[1]
+
+
+def test_what_drift_ignore_leaves_out_is_counted_and_what_is_taken_over_is_marked() -> None:
+    """Nothing is ignored in silence, and a hot fix that a pending revision carries is told from another."""
+    drift = Drift("index", "public.hot_idx", "database", "absent", "an index", adopted=True)
+    text = render_text(replace(PLAN, drift=(drift,), left_out=(LeftOut("grant", 2), LeftOut("public.tmp_*", 1))))
+    assert "  index public.hot_idx  (seen in database)  (a pending revision takes it over)\n" in text
+    assert "\ndrift.ignore leaves out 3 differences: grant (2), public.tmp_* (1).\n" in text
