@@ -72,15 +72,18 @@ CHANGED = f"""
 
 # Many objects have the same list: each is taken apart once.
 GRANTS = Family(f"""
+    WITH columns AS MATERIALIZED (
+        SELECT r.name || '.' || quote_ident(a.attname) AS name, r.relowner AS owner, a.attacl AS acl
+          FROM (SELECT attrelid, attname, attacl FROM pg_attribute WHERE attacl IS NOT NULL AND NOT attisdropped) a
+          JOIN relations r ON r.oid = a.attrelid
+    )
     SELECT 'grant' AS kind, g.kind || ' ' || g.name || ' to ' || lists.who AS name,
            g.parent_kind, g.name AS parent, lists.privileges
       FROM (
           SELECT replace(t.kind, '-', ' ') AS kind, t.name, t.kind AS parent_kind, t.owner, t.letter, t.acl::text AS acl
             FROM things t WHERE t.acl IS NOT NULL
           UNION ALL
-          SELECT 'column', r.name || '.' || quote_ident(a.attname), 'column', r.relowner, 'c', a.attacl::text
-            FROM relations r JOIN pg_attribute a ON a.attrelid = r.oid
-           WHERE a.attacl IS NOT NULL AND NOT a.attisdropped
+          SELECT 'column', name, 'column', owner, 'c', acl::text FROM columns
       ) g
       JOIN (
           SELECT a.owner, a.letter, a.acl::text AS acl, changed.*
@@ -88,9 +91,7 @@ GRANTS = Family(f"""
                 SELECT DISTINCT t.owner, t.letter, t.acl, acldefault(t.letter, t.owner) AS usual FROM things t
                  WHERE t.acl IS NOT NULL
                  UNION
-                SELECT DISTINCT r.relowner, 'c'::"char", a.attacl, acldefault('c', r.relowner)
-                  FROM relations r JOIN pg_attribute a ON a.attrelid = r.oid
-                 WHERE a.attacl IS NOT NULL AND NOT a.attisdropped
+                SELECT DISTINCT owner, 'c'::"char", acl, acldefault('c', owner) FROM columns
             ) a CROSS JOIN LATERAL ({CHANGED}) changed
       ) lists ON lists.owner = g.owner AND lists.letter = g.letter AND lists.acl = g.acl
 """)  # noqa: S608 - nothing from outside
