@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from erm_alembic.checks.overrides import Override
 from erm_alembic.config.env_option import env_option
 from erm_alembic.errors import Refused, UsageError
 from erm_alembic.findings import blocking
 from erm_alembic.ledger.store import open_ledger
-from erm_alembic.migrate import Override, plan_request, run_plan
 from erm_alembic.opening import Opened, interruptible, open_project
+from erm_alembic.pipeline import plan_request, run_plan
 from erm_alembic.planning.model import HalfDoneRevision, Outcome
 from erm_alembic.planning.request import Request
 from erm_alembic.planning.ways import Action, Way, Ways, read_ways

@@ -87,6 +87,7 @@ def test_apply_hands_everything_on(monkeypatch: pytest.MonkeyPatch, capsys: Capt
         "overrides": (Override("r1", "why"), Override("r2", "why")),
         "accept_environment": True,
         "rehearse": False,
+        "approved": None,
         "options": AlembicOptions(x=("a=1", "b=2"), name="two", tag="t"),
     }
 
