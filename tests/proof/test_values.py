@@ -231,3 +231,16 @@ def test_the_database_is_left_as_it_is(new_scratch: Scratch) -> None:
     new_scratch.prove("DELETE FROM countries", "DROP TABLE countries")
     assert new_scratch.database.execute("SELECT count(*) FROM countries") == [(2,)]
     assert new_scratch.database.execute(count) == before
+
+
+HOSTILE = """CREATE SCHEMA "o d%d"; CREATE TABLE "o d%d"."T a""b\nc" ("c.1%" int PRIMARY KEY, "ü'x" text)"""
+
+
+def test_names_are_taken_as_they_are(empty: Scratch) -> None:
+    """Spaces, quotes, dots, percent signs and line breaks in the names of schemas, tables and columns."""
+    empty.database.execute(HOSTILE)
+    table = '"o d%d"."T a""b\nc"'
+    proof = empty.prove(f'ALTER TABLE {table} ADD "n.%(x)s" int', f'ALTER TABLE {table} DROP "n.%(x)s"')
+    assert (proof.round_trip, proof.data, proof.lost) == ("same", "lossy", (f'{table}."n.%(x)s"',))
+    proof = empty.prove(f'ALTER TABLE {table} RENAME "ü\'x" TO é', f'ALTER TABLE {table} RENAME é TO "ü\'x"')
+    assert (proof.round_trip, proof.data) == ("same", "lossless")
