@@ -1,7 +1,7 @@
 """Take the figures, print them as one table, and write them into docs/performance.md when asked to.
 
 python -m benchmarks [--rounds N] [--only NAME]... [--growth] [--write]
-python -m benchmarks --snapshot TABLES [TABLES...]
+python -m benchmarks --snapshot TABLES [TABLES...] [--write]
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 from benchmarks.figures import FIGURES, Bench, Figure, Result
 from benchmarks.growth import Line, measure_growth, plot
 from benchmarks.server import running_server
-from benchmarks.snapshot import measure_snapshots, snapshot_table
+from benchmarks.snapshot import ROUNDS, measure_snapshots, snapshot_table
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 NUMBERS = (100, 1000, 2500, 5000, 10_000)
@@ -49,19 +49,19 @@ def growth_table(lines: Sequence[Line]) -> str:
     return head + ruler + "".join(rows)
 
 
-def conditions(server: str, rounds: int) -> str:
+def conditions(server: str, rounds: int, taken: str = "medians") -> str:
     """On what, and under which load, the figures were taken."""
     load = os.getloadavg()[0]
     return (
         f"Taken {datetime.now(UTC):%Y-%m-%d} on {os.cpu_count()} processors with Python {platform.python_version()} "
-        f"and {server}; {rounds} rounds, medians; other load on the machine when it began: {load:.1f}.\n\n"
+        f"and {server}; {rounds} rounds, {taken}; other load on the machine when it began: {load:.1f}.\n\n"
     )
 
 
-def write(text: str) -> None:
+def write(text: str, marks: str = "figures") -> None:
     """Put the figures between the marks of docs/performance.md."""
     page = DOCS / "performance.md"
-    marked = re.compile(r"(<!-- figures -->\n).*?(<!-- /figures -->)", re.DOTALL)
+    marked = re.compile(rf"(<!-- {marks} -->\n).*?(<!-- /{marks} -->)", re.DOTALL)
     page.write_text(marked.sub(lambda match: f"{match[1]}{text}{match[2]}", page.read_text("utf-8")), "utf-8")
 
 
@@ -83,7 +83,11 @@ def main() -> None:
         folder.chmod(0o755)
         with running_server(folder) as server:
             if asked.snapshot:
-                print(snapshot_table(measure_snapshots(server, asked.snapshot)), end="")
+                table = conditions(f"PostgreSQL {server.binaries.major}", ROUNDS, "the best of each")
+                table += snapshot_table(measure_snapshots(server, asked.snapshot))
+                print(table, end="")
+                if asked.write:
+                    write(table, "snapshots")
                 return
             bench = Bench(folder / "projects", server, asked.rounds)
             text = conditions(f"PostgreSQL {server.binaries.major}", asked.rounds) + HEAD
