@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from erm_alembic.cli import console
-from erm_alembic.cli.options import ConfigOption, EnvironmentOption, Format, FormatOption, VerboseOption
+from erm_alembic.cli.options import ConfigOption, EnvironmentOption, Format, FormatOption, OutOption, VerboseOption
 from erm_alembic.errors import UsageError
 from erm_alembic.render.safe import one_line
 
@@ -58,9 +57,7 @@ def restore(
     context: typer.Context,
     revision: Annotated[str, typer.Argument(metavar="REV", help="The revision whose file is lost.")],
     env: EnvironmentOption = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="PATH", help="Where to write it. Default: where it was.")
-    ] = None,
+    out: OutOption = None,
     config: ConfigOption = None,
     verbose: VerboseOption = False,
 ) -> None:

@@ -19,6 +19,7 @@ from erm_alembic.cli.options import (
     EnvironmentOption,
     Format,
     FormatOption,
+    OutOption,
     ReasonOption,
     RehearseOption,
     SectionOption,
@@ -29,7 +30,7 @@ from erm_alembic.cli.options import (
     typed_again,
     wait_seconds,
 )
-from erm_alembic.cli.plan_files import ApprovePartialOption, OutOption, PlanFiles, PlanOption, SignKeyOption
+from erm_alembic.cli.plan_files import ApprovePartialOption, PlanFiles, PlanOption, SignKeyOption
 from erm_alembic.errors import ErmError, UsageError
 
 if TYPE_CHECKING:

@@ -28,6 +28,7 @@ __all__ = [
     "FormatOption",
     "HeadOption",
     "Invocation",
+    "OutOption",
     "ReasonOption",
     "SectionOption",
     "SqlScriptsOption",
@@ -192,6 +193,10 @@ AllowDataLossOption = Annotated[
 AcceptEnvironmentOption = Annotated[
     bool,
     typer.Option("--accept-environment", help="Deploy a database that was first deployed as another --env."),
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FILE", help="Where to write it: a plan, to have it approved, or a lost revision."),
 ]
 RehearseOption = Annotated[
     bool | None,

@@ -15,11 +15,8 @@ from erm_alembic.errors import UsageError
 if TYPE_CHECKING:
     from erm_alembic.planning.model import Plan
 
-__all__ = ["ApprovePartialOption", "OutOption", "PlanFiles", "PlanOption", "SignKeyOption"]
+__all__ = ["ApprovePartialOption", "PlanFiles", "PlanOption", "SignKeyOption"]
 
-OutOption = Annotated[
-    Path | None, typer.Option("--out", metavar="FILE", help="Keep the plan there, to have it approved; run nothing.")
-]
 PlanOption = Annotated[
     Path | None,
     typer.Option("--plan", metavar="FILE", help="Run this approved plan, or nothing where it does not fit."),
