@@ -11,7 +11,7 @@ from erm_alembic.drift.fix.change import Sides
 from erm_alembic.drift.fix.scripts import as_code, as_script, imports_of
 from erm_alembic.drift.fix.statements import statements
 from erm_alembic.drift.in_plan import history_drift
-from erm_alembic.drift.left_out import leave_out, unused_items, verify_kinds
+from erm_alembic.drift.left_out import leave_out, unused_items, verify_kinds, without_left_out
 from erm_alembic.drift.models import NO_MODELS, compare_models
 from erm_alembic.drift.position import position_of
 from erm_alembic.drift.severity import known_kinds, severity_of
@@ -165,7 +165,7 @@ def drift_against(
         server_version=ours.target.server_version,
         current=here.plan.current,
         drift=kept,
-        comparisons=(found.comparison,),
+        comparisons=(without_left_out(found.comparison, kept),),
         left_out=left_out,
         against=theirs.settings.environment,
         database=found,
@@ -200,7 +200,7 @@ def adopt(
     """Write a revision that takes drift of the database over, with its downgrade.
 
     What belongs to an environment (grants, owners, publications ...) is left out, unless `drift.severity` makes it an
-    error.
+    error; so is what a pending revision takes over already.
 
     Args:
         report: what was found.
@@ -216,7 +216,8 @@ def adopt(
     """
     major, (expected, found) = _sides(report)
     settings = configured(report.environment, config, options)
-    told = _kept(report)
+    pending = {(each.kind, each.object) for each in report.drift if each.adopted}
+    told = [each for each in _kept(report) if (each.kind, each.object) not in pending]
     taken = [each for each in told if severity_of(each.kind, settings.drift) == "error" or not _of_environment(each)]
     left = tuple(dict.fromkeys(f"{each.kind} {each.object}" for each in told if each not in taken))
     if not taken:
@@ -343,7 +344,7 @@ def _report(looking: _Looking, sources: Collection[DriftSource], current: tuple[
         server_version=opened.target.server_version,
         current=current,
         drift=kept,
-        comparisons=tuple(looking.comparisons),
+        comparisons=tuple(without_left_out(each, kept) for each in looking.comparisons),
         left_out=left_out,
         unused=unused_items(left_out, ignore) if complete else (),
         notes=tuple(looking.notes),

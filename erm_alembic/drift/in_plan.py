@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from erm_alembic.drift.database import compare_database
 from erm_alembic.drift.history import lost_versions, missing_revisions
 from erm_alembic.drift.inserted import changed_history
-from erm_alembic.drift.left_out import leave_out, verify_kinds
+from erm_alembic.drift.left_out import leave_out, verify_kinds, without_left_out
 from erm_alembic.drift.models import compare_models
 from erm_alembic.drift.position import position_of
 from erm_alembic.drift.severity import known_kinds
@@ -77,7 +77,7 @@ def database_drift(
     position, live = position_of(target, survey), survey.plan.basis.catalog
     found = compare_database(target, shadow, position, live=live)
     kept, left_out = leave_out(found.drift, settings.ignore)
-    return kept, left_out, (found.comparison,)
+    return kept, left_out, (without_left_out(found.comparison, kept),)
 
 
 def looked_at(
@@ -139,4 +139,4 @@ def models_drift(
     root, position = target.settings.project_dir, position_of(target, survey)
     found, comparison = compare_models(shadow, survey.plan.heads, position, root, inputs)
     kept, left_out = leave_out(found, target.settings.drift.ignore)
-    return kept, left_out, (comparison,)
+    return kept, left_out, (without_left_out(comparison, kept),)

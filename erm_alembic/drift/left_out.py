@@ -5,14 +5,15 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from erm_alembic.config.settings import DriftIgnore, DriftSettings
 from erm_alembic.errors import ConfigurationError
-from erm_alembic.planning.comparison import LeftOut
+from erm_alembic.planning.comparison import Comparison, LeftOut
 from erm_alembic.planning.model import Drift
 
-__all__ = ["leave_out", "unused_items", "verify_kinds"]
+__all__ = ["leave_out", "unused_items", "verify_kinds", "without_left_out"]
 
 
 def leave_out(drift: Sequence[Drift], ignore: Sequence[DriftIgnore]) -> tuple[tuple[Drift, ...], tuple[LeftOut, ...]]:
@@ -35,6 +36,18 @@ def leave_out(drift: Sequence[Drift], ignore: Sequence[DriftIgnore]) -> tuple[tu
         else:
             counts[index] += 1
     return tuple(kept), tuple(LeftOut(str(ignore[index]), counts[index]) for index in sorted(counts))
+
+
+def without_left_out(comparison: Comparison, kept: Sequence[Drift]) -> Comparison:
+    """How a comparison ended once what is left out is left out: nothing else may differ.
+
+    Args:
+        comparison: how it ended.
+        kept: the differences that are not left out, of any source.
+    """
+    if comparison.verdict != "differs" or any(each.source == comparison.source for each in kept):
+        return comparison
+    return replace(comparison, verdict="same")
 
 
 def unused_items(left_out: Sequence[LeftOut], ignore: Sequence[DriftIgnore]) -> tuple[str, ...]:

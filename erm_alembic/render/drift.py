@@ -85,7 +85,7 @@ def _comparison(comparison: Comparison, facts: DriftFacts, paint: Paint) -> list
         return [f"{title}: {paint('not known', 'bad')}", f"  {first}", *(f"  {line}" for line in rest), *notes]
     found = [each for each in facts.drift if each.source == comparison.source]
     if not found:
-        said = "no difference" if comparison.verdict == "same" else "no difference but what drift.ignore leaves out"
+        said = "no difference but what drift.ignore leaves out" if facts.left_out else "no difference"
         return [f"{title}: {paint(said, 'good')}", *notes]
     return [f"{title}: {paint(counted(len(found), 'difference'), 'bad')}", *notes, *drift_lines(found, paint)]
 
@@ -115,11 +115,9 @@ def _said(label: str, text: str) -> list[str]:
 
 def _verdict(facts: DriftFacts, arguments: tuple[str, ...], paint: Paint) -> list[str]:
     if facts.agrees:
-        return [paint("No drift.", "good")]
+        return [paint("No drift but what drift.ignore leaves out." if facts.left_out else "No drift.", "good")]
     if not facts.drift:
-        if any(each.verdict == "unknown" for each in facts.comparisons):
-            return [paint("Whether there is drift is not known.", "bad")]
-        return [paint("No drift but what drift.ignore leaves out.", "good")]
+        return [paint("Whether there is drift is not known.", "bad")]
     lines = [paint(f"Drift: {counted(len(facts.drift), 'difference')}.", "bad")]
     if any(each.source == "database" for each in facts.drift):
         command = ["erm", "drift", "--env", facts.environment, *arguments]

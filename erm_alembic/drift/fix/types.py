@@ -47,7 +47,10 @@ def _other_labels(change: Change) -> Iterator[str]:
     schema = schema_of(name)
     old = f"{name[len(schema) + 1 :].strip(chr(34))[:50]}_before"
     quoted = '"' + old.replace('"', '""') + '"'
-    yield remark(f"{name} loses labels: it is made anew. Rows that hold one of them make this fail.")
+    yield remark(
+        f"{name} loses labels: it is made anew. Rows that hold one of them make this fail, and so do"
+        " functions and views that use it: drop them before, and make them again after."
+    )
     yield f"ALTER TYPE {name} RENAME TO {quoted}"
     yield f"CREATE TYPE {name} AS ENUM ({change.wanted.get('labels', '')})"
     for (kind, column), properties in change.sides.have.objects.items():
