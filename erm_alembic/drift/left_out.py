@@ -9,6 +9,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from erm_alembic.config.settings import DriftIgnore, DriftSettings
+from erm_alembic.drift.fix.splitting import split_outside_quotes
 from erm_alembic.errors import ConfigurationError
 from erm_alembic.planning.comparison import Comparison, LeftOut
 from erm_alembic.planning.model import Drift
@@ -64,7 +65,17 @@ def unused_items(left_out: Sequence[LeftOut], ignore: Sequence[DriftIgnore]) -> 
 def _names(item: DriftIgnore, drift: Drift) -> bool:
     if item.kind is not None and item.kind != drift.kind:
         return False
-    return item.name is None or any(fnmatchcase(name, item.name) for name in _with_owners(drift.object))
+    return item.name is None or any(fnmatchcase(name, item.name) for name in _known_as(drift))
+
+
+def _known_as(drift: Drift) -> Iterator[str]:
+    """The names of what a difference is about: an owner and a grant are known by their object too."""
+    yield from _with_owners(drift.object)
+    if drift.kind in ("owner", "grant"):  # `table public.users`, `table public.users to reader`
+        of_grant = drift.object.rpartition(" to ")[0] if drift.kind == "grant" else drift.object
+        yield from _with_owners(split_outside_quotes(of_grant, " ")[-1])
+    elif drift.kind in ("publication-table", "publication-schema", "user-mapping"):  # `pub: public.users`
+        yield from _with_owners(drift.object.partition(": ")[2])
 
 
 def _with_owners(name: str) -> Iterator[str]:

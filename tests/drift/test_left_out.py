@@ -1,0 +1,60 @@
+"""drift.ignore and drift.severity: names, kinds, and what belongs to what is named."""
+
+from __future__ import annotations
+
+import pytest
+
+from erm_alembic.config.settings import DriftIgnore
+from erm_alembic.drift.left_out import leave_out, unused_items, without_left_out
+from erm_alembic.planning.comparison import Comparison, LeftOut
+from erm_alembic.planning.model import Drift
+
+
+def _drift(kind: str, name: str) -> Drift:
+    return Drift(kind, name, "database", "absent", "there")
+
+
+@pytest.mark.parametrize(
+    ("item", "kind", "name", "left_out"),
+    [
+        (DriftIgnore(name="public.legacy"), "column", "public.legacy.note", True),
+        (DriftIgnore(name="public.legacy"), "table", "public.legacy_more", False),
+        (DriftIgnore(name="public.legacy*"), "table", "public.legacy_more", True),
+        (DriftIgnore(name="audit"), "table", "audit.log", True),
+        (DriftIgnore(name='public."a.b"'), "column", 'public."a.b".c', True),
+        (DriftIgnore(name='public."a'), "table", 'public."a.b"', False),
+        (DriftIgnore(name="public.f"), "function", "public.f(integer, text)", True),
+        (DriftIgnore(kind="grant"), "grant", "table public.users to reader", True),
+        (DriftIgnore(kind="grant"), "table", "public.users", False),
+        (DriftIgnore(name="public.users"), "grant", "table public.users to reader", True),
+        (DriftIgnore(name='public."my users"'), "owner", 'materialized view public."my users"', True),
+        (DriftIgnore(name="public.f*"), "grant", "function public.f(integer, text) to PUBLIC", True),
+        (DriftIgnore(name="public.users"), "publication-table", "pub: public.users", True),
+        (DriftIgnore(kind="index", name="public.tmp_?"), "index", "public.tmp_1", True),
+        (DriftIgnore(kind="index", name="public.tmp_?"), "table", "public.tmp_1", False),
+    ],
+)
+def test_an_item_names_objects_and_what_belongs_to_them(
+    item: DriftIgnore, kind: str, name: str, left_out: bool
+) -> None:
+    """A table's name covers its columns; quotes hold a name together; a kind and a name must both fit."""
+    kept, counted = leave_out([_drift(kind, name)], [item])
+    assert (kept == ()) is left_out
+    assert counted == ((LeftOut(str(item), 1),) if left_out else ())
+
+
+def test_each_difference_is_counted_once_and_unused_items_are_told() -> None:
+    """The first item that names it counts it."""
+    items = [DriftIgnore(name="public.*"), DriftIgnore(kind="table"), DriftIgnore(kind="view")]
+    kept, counted = leave_out([_drift("table", "public.a"), _drift("table", "other.a")], items)
+    assert kept == ()
+    assert counted == (LeftOut("public.*", 1), LeftOut("table", 1))
+    assert unused_items(counted, items) == ("view",)
+
+
+def test_a_comparison_of_which_all_is_left_out_ends_as_the_same() -> None:
+    """What is not known stays so."""
+    differs, unknown = Comparison("database", "differs"), Comparison("models", "unknown", "no server")
+    assert without_left_out(differs, ()).verdict == "same"
+    assert without_left_out(differs, [_drift("table", "public.a")]).verdict == "differs"
+    assert without_left_out(unknown, ()).verdict == "unknown"
