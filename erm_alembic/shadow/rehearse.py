@@ -64,6 +64,8 @@ def rehearse(job: Job, emit: Callable[[dict[str, Any]], None]) -> None:
         emit({"event": "server", "version": keeper.info.parameter_status("server_version")})
         with rehearsal.prover:
             _rehearse_steps(job, rehearsal, emit)
+        for note in loaded.notes:
+            emit({"event": "note", "note": note})
     emit({"event": "read", "paths": files.paths()})
 
 

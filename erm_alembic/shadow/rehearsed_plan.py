@@ -127,6 +127,7 @@ def _heard(events: Sequence[Mapping[str, Any]], shadow: Shadow, notes: tuple[str
     steps: list[Rehearsed] = []
     version, failed = "", None
     refused: list[str] = []
+    stood_in: list[str] = []
     for event in events:
         told = {name: value for name, value in event.items() if name != "event"}
         if event["event"] == "server":
@@ -139,7 +140,9 @@ def _heard(events: Sequence[Mapping[str, Any]], shadow: Shadow, notes: tuple[str
                 failed = replace(failed, only_there="it was not let connect to anything but the shadow")
         elif event["event"] == "refused":
             refused.append(f"A connection to {told['place']} was refused in the shadow.")
-    every = (*notes, *dict.fromkeys(refused))
+        elif event["event"] == "note":
+            stood_in.append(told["note"])
+    every = tuple(dict.fromkeys((*notes, *stood_in, *refused)))
     return _Heard(tuple(steps), Rehearsal("done", _why(failed), every, version.split()[0], shadow.exact_major, failed))
 
 

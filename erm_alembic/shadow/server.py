@@ -14,6 +14,7 @@ from typing import Any
 import psycopg2
 from psycopg2 import errors
 
+from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.config.redaction import first_line
 from erm_alembic.errors import ShadowUnavailable
 from erm_alembic.postgres.intercept import GatedConnection, connect_gated
@@ -35,6 +36,8 @@ __all__ = ["ShadowServer", "connected", "refused"]
 
 APPLICATION = "erm shadow"
 IN_MEMORY = "erm_memory"
+# In seconds.
+PATIENCE = "10"
 # In libpq's `options` a space ends a word unless a backslash stands before it.
 SPECIAL = re.compile(r"([\s\\])")
 
@@ -53,7 +56,7 @@ class ShadowServer:
 
     def __init__(self, provision: Provision, target: Target, facts: ShadowFacts) -> None:
         self._embedded = provision.embedded is not None
-        self._url = provision.start()
+        self._url = _patient(provision.start())
         self._data_dir = provision.embedded.status().data_dir if provision.embedded is not None else None
         self._target = target
         self._facts = facts
@@ -86,9 +89,16 @@ class ShadowServer:
 
     @contextlib.contextmanager
     def cursor(self) -> Iterator[Any]:
-        """A cursor of the session that administers the server."""
-        with self._admin.cursor() as cursor:
-            yield cursor
+        """A cursor of the session that administers the server.
+
+        Raises:
+            ShadowUnavailable: the server refuses what is asked of it, or is gone.
+        """
+        try:
+            with self._admin.cursor() as cursor:
+                yield cursor
+        except psycopg2.Error as error:
+            raise refused(error) from error
 
     @contextlib.contextmanager
     def scratch(self, key: str, template: str | None = None, *, to_keep: bool = False) -> Iterator[str]:
@@ -103,7 +113,7 @@ class ShadowServer:
             ShadowUnavailable: the server refuses.
             TemplateGone: the template is not there any more.
         """
-        with self.cursor() as cursor:
+        with self._admin.cursor() as cursor:
             name = held_name(cursor, key)
             try:
                 try:
@@ -215,6 +225,11 @@ def refused(error: psycopg2.Error) -> ShadowUnavailable:
         f"The shadow's server refuses: {first_line(error)}",
         cure="Look at `shadow.url`, and at the rights of its role: it needs CREATEDB.",
     )
+
+
+def _patient(url: DatabaseUrl) -> DatabaseUrl:
+    """The address with a limit on how long a server may take to answer, where it has none."""
+    return url if url.parameters.get("connect_timeout") else url.with_parameters(connect_timeout=PATIENCE)
 
 
 def _escaped(match: re.Match[str]) -> str:
