@@ -78,7 +78,8 @@ def compare_database(
             return DatabaseDrift(known, _comparison(known, made))
         found = others_left_out(_found(target, shadow, position), made.snapshot, position.version_table)
         expected = as_if_migrated_by(made.role, made.snapshot, found)
-        told = differences(expected, found)
+        # A live schema that was dumped and loaded, because of its major version, has empty materialised views.
+        told = differences(expected, found, filling=shadow.exact_major)
         told = _without_half_done(told, made, shadow, position)
         adopted = _adopted(told, found, shadow, position)
     except (ShadowUnavailable, ProjectError) as error:

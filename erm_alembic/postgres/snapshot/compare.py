@@ -44,7 +44,9 @@ UNSET = {
 ORDER = {kind.name: number for number, kind in enumerate(KINDS)}
 
 
-def differences(expected: Snapshot, found: Snapshot, *, column_order: bool = True) -> tuple[Difference, ...]:
+def differences(
+    expected: Snapshot, found: Snapshot, *, column_order: bool = True, filling: bool = True
+) -> tuple[Difference, ...]:
     """What of one snapshot is otherwise in another: one difference for each object and property.
 
     An object that is absent is one difference: its parts (a table's columns and indexes, its owner and grants) are not
@@ -54,6 +56,8 @@ def differences(expected: Snapshot, found: Snapshot, *, column_order: bool = Tru
         expected: how it should be.
         found: how it is.
         column_order: whether the order of a table's columns counts.
+        filling: whether it counts that a materialised view is empty which was expected to be filled; a schema that was
+            dumped without its rows and loaded again has empty ones only.
 
     Example:
         >>> table = ("table", "public.users")
@@ -77,7 +81,7 @@ def differences(expected: Snapshot, found: Snapshot, *, column_order: bool = Tru
             continue
         if not _within(key, gone, expected.parents, found.parents):
             told.extend(_of_properties(key, properties, others))
-    told = [one for one in told if not _follows(one, expected, found)]
+    told = [one for one in told if not _follows(one, expected, found) and (filling or one.property != FILLED[0])]
     if column_order:
         told.extend(_of_order(expected, found))
     return tuple(sorted(told, key=lambda one: (ORDER.get(one.kind, len(ORDER)), one.object, one.property)))
