@@ -12,7 +12,7 @@ from erm_alembic.drift.memory import Memory
 from erm_alembic.drift.position import Position, tips
 from erm_alembic.drift.roles import as_if_migrated_by, most_common_owner
 from erm_alembic.drift.scope import others_left_out
-from erm_alembic.errors import ProjectError, ShadowUnavailable
+from erm_alembic.errors import ErmError, ProjectError, ShadowUnavailable
 from erm_alembic.planning.comparison import Comparison
 from erm_alembic.planning.model import Drift, HalfDoneRevision
 from erm_alembic.postgres.snapshot import (
@@ -27,7 +27,7 @@ from erm_alembic.shadow.catalogs import CatalogAt
 from erm_alembic.shadow.opened import Shadow
 from erm_alembic.target import Target
 
-__all__ = ["DatabaseDrift", "Live", "as_drift", "compare_database", "compare_live", "read_fingerprint"]
+__all__ = ["DatabaseDrift", "Live", "as_drift", "compare_database", "compare_live", "read_fingerprint", "said_by"]
 
 ABSENT = "absent"
 
@@ -83,7 +83,7 @@ def compare_database(
         told = _without_half_done(told, made, shadow, position)
         adopted = _adopted(told, found, shadow, position)
     except (ShadowUnavailable, ProjectError) as error:
-        return _unknown(error.what if not error.cure else f"{error.what} {error.cure}")
+        return _unknown(said_by(error))
     drift = tuple(as_drift(each, adopted=each in adopted) for each in told)
     memory.keep(drift)
     return DatabaseDrift(drift, _comparison(drift, made), told, expected, found)
@@ -232,6 +232,19 @@ def as_drift(difference: Difference, *, adopted: bool = False) -> Drift:
         found=ABSENT if difference.found is None else difference.found,
         adopted=adopted,
     )
+
+
+def said_by(error: ErmError) -> str:
+    """Why something is not known, with what would help, as sentences.
+
+    Args:
+        error: what kept it from being known.
+
+    Example:
+        >>> said_by(ProjectError("there is no server", cure="Install one."))
+        'there is no server. Install one.'
+    """
+    return " ".join(f"{part.rstrip().rstrip('.')}." for part in (error.what, error.cure) if part)
 
 
 def _unknown(reason: str) -> DatabaseDrift:

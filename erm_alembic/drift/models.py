@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from erm_alembic.drift.database import ABSENT
+from erm_alembic.drift.database import ABSENT, said_by
 from erm_alembic.drift.memory import Memory
 from erm_alembic.drift.position import Position
 from erm_alembic.errors import ProjectError, ShadowUnavailable
@@ -45,7 +45,7 @@ def compare_models(
             events = shadow.run("models", database, {})
             notes = database.notes
     except (ShadowUnavailable, ProjectError) as error:
-        return (), Comparison("models", "unknown", error.what if not error.cure else f"{error.what} {error.cure}")
+        return (), Comparison("models", "unknown", said_by(error))
     if any(event["event"] == "no-models" for event in events):
         return (), Comparison("models", "unknown", NO_MODELS)
     drift = tuple(_drift(event) for event in events if event["event"] == "differs")
