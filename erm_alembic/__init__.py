@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from erm_alembic.version import __version__
 
 if TYPE_CHECKING:
+    from erm_alembic.approvals import keep_plan as keep_plan
     from erm_alembic.inspection import history as history
     from erm_alembic.inspection import status as status
-    from erm_alembic.approvals import keep_plan as keep_plan
     from erm_alembic.migrate import apply as apply
     from erm_alembic.migrate import plan as plan
     from erm_alembic.migrate import plan_rollback as plan_rollback
