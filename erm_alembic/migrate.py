@@ -45,6 +45,7 @@ def plan(
     accept_environment: bool = False,
     for_approval: bool = False,
     rehearse: bool | None = None,
+    copy_data: tuple[str, ...] = (),
     options: AlembicOptions | None = None,
 ) -> Plan:
     """Compute what apply would do. Nothing is written.
@@ -57,6 +58,7 @@ def plan(
         for_approval: whether the plan is to be kept (`erm_alembic.keep_plan`).
         accept_environment: whether a database that was deployed under another environment is accepted.
         rehearse: whether the plan is tried out in a shadow; None does, unless `shadow.rehearse` is false.
+        copy_data: rows of the target that it is tried out on, each as `TABLE:ROWS`; they are dropped afterwards.
         options: Alembic's own options for env.py.
 
     Raises:
@@ -69,7 +71,8 @@ def plan(
         (['3a1f5c0e7b21', '8c4d2e91f6a0'], False)
     """
     overrides = verify_overrides(overrides)
-    opened, request, wish = open_project(env, config, options), Request("upgrade", to), Wish("plan", rehearse)
+    opened, request = open_project(env, config, options), Request("upgrade", to)
+    wish = Wish("plan", True if copy_data else rehearse, copy_data)
     return plan_request(
         opened, request, overrides, accept_environment=accept_environment, wish=wish, for_approval=for_approval
     ).plan

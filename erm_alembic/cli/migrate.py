@@ -16,6 +16,7 @@ from erm_alembic.cli.options import (
     AcceptEnvironmentOption,
     AllowDataLossOption,
     ConfigOption,
+    CopyDataOption,
     EnvironmentOption,
     Format,
     FormatOption,
@@ -78,6 +79,7 @@ class Request:
     reason: tuple[str, ...]
     accept_environment: bool
     rehearse: bool | None
+    copy_data: tuple[str, ...]
     x: tuple[str, ...]
     name: str
     tag: str | None
@@ -118,6 +120,8 @@ def _check_combination(request: Request) -> None:
         if value is not None and not value.strip():
             # A variable that is not set in a CI job must not mean "all of it" or "dev".
             raise _refuse(f"{option} is empty.", f"Give {option} a value, or leave it out.")
+    if request.copy_data and (mode is not Mode.plan or request.sql or request.rehearse is False):
+        raise _refuse("--copy-data is for a plan that is rehearsed.", "erm migrate --mode plan --copy-data TABLE:ROWS")
     if mode is Mode.apply and request.sql:
         raise _refuse("--sql prints a script and apply runs the plan.", "erm migrate --mode plan --sql")
     if mode is Mode.apply and request.check:
@@ -219,6 +223,7 @@ def _plan(request: Request) -> Plan:
             for_approval=request.files.out is not None,
             accept_environment=request.accept_environment,
             rehearse=rehearse,
+            copy_data=request.copy_data,
             options=options,
         )
 
@@ -331,6 +336,7 @@ def migrate(
     sign_key: SignKeyOption = None,
     accept_environment: AcceptEnvironmentOption = False,
     rehearse: RehearseOption = None,
+    copy_data: CopyDataOption = None,
     x: XOption = None,
     name: SectionOption = "alembic",
     tag: TagOption = None,
@@ -356,6 +362,7 @@ def migrate(
         reason=tuple(reason or ()),
         accept_environment=accept_environment,
         rehearse=rehearse,
+        copy_data=tuple(copy_data or ()),
         x=tuple(x or ()),
         name=name,
         tag=tag,

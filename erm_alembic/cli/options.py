@@ -205,6 +205,14 @@ RehearseOption = Annotated[
         help="Try the plan out in a shadow. Default: yes, but for apply and rollback not in dev or an empty database.",
     ),
 ]
+CopyDataOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--copy-data",
+        metavar="TABLE:ROWS",
+        help="Rehearse on so many rows of the target, which are dropped afterwards. Several times for several tables.",
+    ),
+]
 ReasonOption = Annotated[
     list[str] | None, typer.Option("--reason", metavar="TEXT", help="Why; it is kept in the ledger.")
 ]

@@ -45,7 +45,8 @@ ABOUT_ROWS = ("22", "23", "P0")
 def rehearse(job: Job, emit: Callable[[dict[str, Any]], None]) -> None:
     """Run the steps `arguments["steps"]` (each with `revision`, `direction`, `prove` and `keeps`) in their order.
 
-    The one that fails is the last one.
+    The one that fails is the last one. With `arguments["sampled"]`, the address of another scratch database that has
+    rows, they are seen there.
 
     Args:
         job: what is to be done; its shadow is at the revisions before the first step, and nobody is connected to it.
@@ -59,7 +60,9 @@ def rehearse(job: Job, emit: Callable[[dict[str, Any]], None]) -> None:
     files.start()
     with loaded_project(job) as loaded, contextlib.closing(connect_gated(job.url, APPLICATION)) as keeper:
         keeper.autocommit = True
-        rehearsal = _Rehearsal(loaded, ScratchPlace(job.url, keeper, _connect), job.arguments["ledger_schema"])
+        sampled = job.arguments.get("sampled", job.url)
+        place = ScratchPlace(job.url, keeper, _connect)
+        rehearsal = _Rehearsal(loaded, place, sampled, job.arguments["ledger_schema"])
         rehearsal.prepare()
         emit({"event": "server", "version": keeper.info.parameter_status("server_version")})
         with rehearsal.prover:
@@ -94,17 +97,19 @@ class _Rehearsal:
     Args:
         loaded: the project.
         place: the scratch database.
+        observed: the address of the one in which the steps are seen: the same, or one with rows.
         ledger_schema: the schema of the ledger, which does not count in a proof.
     """
 
     loaded: LoadedProject
     place: ScratchPlace
+    observed: str
     ledger_schema: str
     gate: ObservingGate = field(init=False)
     version_table: str = ""
 
     def __post_init__(self) -> None:
-        self.gate = ObservingGate(self.place.connect)
+        self.gate = ObservingGate(lambda: _connect(self.observed))
         self.seen: tuple[SeenStatement, ...] = ()
 
     def prepare(self) -> None:
@@ -120,7 +125,8 @@ class _Rehearsal:
 
         with session_in(self.loaded, self.place.url) as session:
             session.run(look)
-        self.gate.know_origins(self.place.keeper)
+        with contextlib.closing(_connect(self.observed)) as connection:
+            self.gate.know_origins(connection)
         self.left_out = LeftOut((self.ledger_schema,), (self.version_table,))
         self.prover = Prover(self.place, self.left_out)
 
@@ -134,7 +140,11 @@ class _Rehearsal:
         if proof is None or direction == "downgrade":
             self.prover.restart()  # the copy in which the last one was proven does not go this step
         try:
-            self._run(self.place.url, revision, direction, self.gate)
+            self._run(self.observed, revision, direction, self.gate)
+            if self.observed != self.place.url:
+                seen = self.seen
+                self._run(self.place.url, revision, direction, None)
+                self.seen = seen
         except Exception as error:
             script = script_of(self.loaded.scripts, revision).path
             place = failed_at(error, script, self.loaded.job.project.relative(script), self.gate.place)

@@ -23,6 +23,7 @@ from erm_alembic.shadow.kept_rehearsals import KeptRehearsal, keep_rehearsal, ke
 from erm_alembic.shadow.matching import with_observed
 from erm_alembic.shadow.opened import Shadow
 from erm_alembic.shadow.recipe import told_apart
+from erm_alembic.shadow.sample import copy_samples, parse_sample
 from erm_alembic.shadow.told import Rehearsed, failure_from_json, rehearsed_from_json
 from erm_alembic.shadow.when import Wish, why_not_rehearsed
 from erm_alembic.target import Target
@@ -58,19 +59,20 @@ def with_rehearsal(target: Target, shadow: Shadow, survey: Survey, wish: Wish) -
     why_not = why_not_rehearsed(target.settings, wish, empty=survey.empty)
     if why_not is not None:
         return replace(survey, plan=replace(plan, rehearsal=Rehearsal("skipped", why_not)))
-    return replace(survey, plan=rehearse_plan(target, shadow, plan))
+    return replace(survey, plan=rehearse_plan(target, shadow, plan, wish.samples))
 
 
-def rehearse_plan(target: Target, shadow: Shadow, plan: Plan) -> Plan:
+def rehearse_plan(target: Target, shadow: Shadow, plan: Plan, samples: Sequence[str] = ()) -> Plan:
     """The plan with what a rehearsal of it shows, or why there was none.
 
     Args:
         target: the database, which is only read.
         shadow: its shadow.
         plan: what is to be rehearsed; it has steps that can run.
+        samples: the rows of the target that it is rehearsed on, each as `TABLE:ROWS`.
     """
     try:
-        heard = _rehearsed(target, shadow, plan)
+        heard = _rehearsed(target, shadow, plan) if not samples else _rehearsed_on_rows(target, shadow, plan, samples)
     except ShadowUnavailable as error:
         return replace(plan, rehearsal=_unknown(" ".join(filter(None, (error.reason, error.cure)))))
     except psycopg2.Error as error:
@@ -116,6 +118,21 @@ def _rehearsed(target: Target, shadow: Shadow, plan: Plan) -> _Heard:
         if database.made is not None:
             keep_rehearsal(root, key, kept, database.made)
     return _heard(kept.events, shadow, kept.notes)
+
+
+def _rehearsed_on_rows(target: Target, shadow: Shadow, plan: Plan, samples: Sequence[str]) -> _Heard:
+    """The same on rows of the target, which stay in a scratch database of their own, and of which nothing is kept."""
+    wanted = [parse_sample(each) for each in samples]
+    with shadow.at(plan.current) as database, shadow.at(plan.current) as sampled:
+        copy_samples(target, sampled, wanted)
+        arguments = {
+            "ledger_schema": target.settings.ledger.schema,
+            "steps": [_order(step) for step in plan.steps],
+            "sampled": sampled.url,
+        }
+        events = shadow.run("rehearse", database, arguments)
+    copied = ", ".join(f"{each.rows:,} of {each.table}" for each in wanted)
+    return _heard(events, shadow, (*database.notes, f"Rehearsed on rows of the target, at most {copied}."))
 
 
 def _order(step: Step) -> dict[str, Any]:

@@ -23,10 +23,12 @@ class Wish:
     Args:
         purpose: whether the plan is shown, or run at once.
         asked: what the command line says: --rehearse, --no-rehearse, or nothing.
+        samples: the rows of the target that it is rehearsed on, each as `TABLE:ROWS`.
     """
 
     purpose: Literal["plan", "run"] = "run"
     asked: bool | None = None
+    samples: tuple[str, ...] = ()
 
 
 def shadow_is_off() -> bool:

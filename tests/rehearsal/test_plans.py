@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from erm_alembic import migrate
+from erm_alembic.errors import UsageError
 from erm_alembic.planning.model import Plan
 from erm_alembic.planning.rehearsal import Rehearsal
 from erm_alembic.render.json import render_json
@@ -180,3 +181,27 @@ def test_apply_rehearses_where_there_is_something_to_lose(project: Project) -> N
     project.table("c3", "lines", down="b2")
     dev = rehearsal("dev")
     assert dev is not None and "do not rehearse in dev" in (dev.reason or "")
+
+
+def test_a_data_migration_is_rehearsed_on_rows_of_the_target(deployed: Project) -> None:
+    """As many as asked for are there, new rows get free numbers, and nothing of it stays."""
+    deployed.revision(
+        "b2",
+        """
+        op.execute("UPDATE users SET name = upper(name)")
+        op.execute("INSERT INTO users (name) VALUES ('new')")
+        """,
+        "pass",
+        down="a1",
+    )
+    plan = migrate.plan("prod", config=deployed.root / "erm.yaml", copy_data=("users:40",))
+    update, insert = plan.steps[0].statements
+    assert update.observed is not None and insert.observed is not None
+    assert (update.observed.rows, insert.observed.rows) == (40, 1)
+    assert plan.rehearsal is not None
+    assert plan.rehearsal.notes[-1] == "Rehearsed on rows of the target, at most 40 of users."
+    assert shadows(deployed) == []
+    with pytest.raises(UsageError, match="has no table nobody"):
+        migrate.plan("prod", config=deployed.root / "erm.yaml", copy_data=("nobody:1",))
+    with pytest.raises(UsageError, match="does not say how many rows"):
+        migrate.plan("prod", config=deployed.root / "erm.yaml", copy_data=("users",))
