@@ -17,6 +17,8 @@ from erm_alembic.cli.options import (
     Format,
     FormatOption,
     HeadOption,
+    MessageOption,
+    OutOption,
     SectionOption,
     TagOption,
     VerboseOption,
@@ -38,7 +40,7 @@ Examples:
   erm drift --env prod
   erm drift --env prod --source database --format json
   erm drift --env prod --against staging
-  erm drift --env prod --fix revert --output revert.sql
+  erm drift --env prod --fix revert --out revert.sql
   erm drift --env prod --fix adopt
 """
 
@@ -76,12 +78,8 @@ def drift(
         Fix | None,
         typer.Option("--fix", help="revert: write SQL that takes it back. adopt: write a revision that takes it over."),
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", metavar="FILE", help="Write the SQL of --fix revert into a new file.")
-    ] = None,
-    message: Annotated[
-        str | None, typer.Option("-m", "--message", metavar="TEXT", help="The message of the revision of --fix adopt.")
-    ] = None,
+    out: OutOption = None,
+    message: MessageOption = None,
     head: HeadOption = None,
     version_path: VersionPathOption = None,
     format_: FormatOption = Format.text,
@@ -95,7 +93,7 @@ def drift(
 
     Exit codes: 0 none; 1 there is some, or it could not be told; 2 bad usage or configuration.
     """
-    _check_combination(source, against, fix, output, message, head, version_path, format_)
+    _check_combination(source, against, fix, out, message, head, version_path, format_)
     from erm_alembic import comparing
 
     options = comparing.AlembicOptions(x=tuple(x or ()), name=name, tag=tag)
@@ -112,7 +110,7 @@ def drift(
         if comparison.verdict == "unknown":
             console.note(f"Drift of the {comparison.source} is not known: {comparison.reason}")
     if fix is Fix.revert:
-        raise typer.Exit(_revert(report, output))
+        raise typer.Exit(_revert(report, out))
     if fix is Fix.adopt:
         with console.stdout_reserved():
             adoption = comparing.adopt(
@@ -129,27 +127,27 @@ def drift(
     raise typer.Exit(0 if report.agrees else 1)
 
 
-def _revert(report: DriftReport, output: Path | None) -> int:
+def _revert(report: DriftReport, out: Path | None) -> int:
     from erm_alembic.comparing import revert_sql
 
     text = revert_sql(report)
     if report.agrees:
         console.note("There is no drift of the database to take back.")
         return 0
-    if output is None:
+    if out is None:
         console.write_file(text)
         return 0
     try:
-        descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
         raise UsageError(
-            f"{output} cannot be written: {error.strerror}.",
+            f"{out} cannot be written: {error.strerror}.",
             effect="No SQL was written, and nothing was changed.",
             cure="Name a file that is not there yet, in a folder that takes one.",
         ) from error
-    console.write(f"{one_line(str(output))}\n")
+    console.write(f"{one_line(str(out))}\n")
     console.note("Read it before you run it; `erm drift` shows afterwards whether anything is left.")
     return 0
 
@@ -171,7 +169,7 @@ def _check_combination(
     source: list[Source] | None,
     against: str | None,
     fix: Fix | None,
-    output: Path | None,
+    out: Path | None,
     message: str | None,
     head: str | None,
     version_path: Path | None,
@@ -193,8 +191,8 @@ def _check_combination(
         raise _refuse(f"--fix {fix.value} writes a file, and --format json prints JSON.", "Give one of them.")
     if fix is Fix.adopt and against is not None:
         raise _refuse("A revision takes over what one database has beyond its history.", "Leave out --against.")
-    if output is not None and fix is not Fix.revert:
-        raise _refuse("--output names the file of --fix revert.", "Add --fix revert, or leave it out.")
+    if out is not None and fix is not Fix.revert:
+        raise _refuse("--out names the file of --fix revert.", "Add --fix revert, or leave it out.")
     for option, value in (("--message", message), ("--head", head), ("--version-path", version_path)):
         if value is not None and fix is not Fix.adopt:
             raise _refuse(f"{option} is for the revision of --fix adopt.", f"Add --fix adopt, or leave out {option}.")

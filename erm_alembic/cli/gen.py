@@ -12,6 +12,7 @@ from erm_alembic.cli.options import (
     DryRunOption,
     EnvironmentOption,
     HeadOption,
+    MessageOption,
     SectionOption,
     SqlScriptsOption,
     TagOption,
@@ -38,7 +39,7 @@ Examples:
 
 
 def gen(
-    message: Annotated[str | None, typer.Option("-m", "--message", metavar="TEXT", help="What changes.")] = None,
+    message: MessageOption = None,
     env: EnvironmentOption = None,
     dry_run: DryRunOption = False,
     diff: Annotated[bool, typer.Option("--diff", help="List the differences; write nothing.")] = False,

@@ -28,6 +28,7 @@ __all__ = [
     "FormatOption",
     "HeadOption",
     "Invocation",
+    "MessageOption",
     "OutOption",
     "ReasonOption",
     "SectionOption",
@@ -196,7 +197,11 @@ AcceptEnvironmentOption = Annotated[
 ]
 OutOption = Annotated[
     Path | None,
-    typer.Option("--out", metavar="FILE", help="Where to write it: a plan, to have it approved, or a lost revision."),
+    typer.Option(
+        "--out",
+        metavar="FILE",
+        help="Where to write it: a plan to be approved, the SQL of --fix revert, a lost revision.",
+    ),
 ]
 RehearseOption = Annotated[
     bool | None,
@@ -217,5 +222,6 @@ ReasonOption = Annotated[
     list[str] | None, typer.Option("--reason", metavar="TEXT", help="Why; it is kept in the ledger.")
 ]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+MessageOption = Annotated[str | None, typer.Option("-m", "--message", metavar="TEXT", help="What changes.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would be written; write nothing.")]
 SqlScriptsOption = Annotated[bool, typer.Option("--sql", help="Write the revision as a pair of SQL scripts.")]

@@ -78,7 +78,11 @@ def test_bad_usage_is_an_object_where_json_is_awaited(typed: str, capsys: Captur
             "Write it as in: --steps 2; see erm migrate --help",
         ),
         ("history --limit 1.5", "--limit takes a whole number.", "Write it as in: --limit 2; see erm history --help"),
-        ("check", "erm check: which command?", "`erm check downgrades`; see erm check --help"),
+        (
+            "config",
+            "erm config: which command?",
+            "`erm config show`, `erm config check`, `erm config schema`; see erm config --help",
+        ),
     ],
 )
 def test_what_was_probably_meant_is_said(typed: str, what: str, cure: str, capsys: Capture) -> None:

@@ -69,12 +69,12 @@ def test_sql_takes_it_back(project: Project) -> None:
     """The file is the user's own, is not written over, and what it says ends the drift."""
     users(project)
     _execute(project, f"{HOT_FIX}; ALTER TABLE users DROP COLUMN email")
-    assert project.erm("drift", "--fix", "revert", "--output", "back.sql").returncode == 0
+    assert project.erm("drift", "--fix", "revert", "--out", "back.sql").returncode == 0
     path = project.root / "back.sql"
     assert path.stat().st_mode & 0o077 == 0
     _execute(project, path.read_text(encoding="utf-8"))
     assert project.erm("drift", "--source", "database").returncode == 0
-    again = project.erm("drift", "--fix", "revert", "--output", "back.sql")
+    again = project.erm("drift", "--fix", "revert", "--out", "back.sql")
     assert again.returncode in (0, 2)
 
 
@@ -228,7 +228,7 @@ def test_whoever_migrates_is_no_drift_and_a_table_of_somebody_else_is(
         (("--against", "x", "--source", "models"), "--against compares two databases"),
         (("--fix", "revert", "--source", "models"), "--fix is about drift of the database"),
         (("--fix", "adopt", "--format", "json"), "--fix adopt writes a file"),
-        (("--output", "x.sql"), "--output names the file of --fix revert"),
+        (("--out", "x.sql"), "--out names the file of --fix revert"),
         (("-m", "x"), "--message is for the revision of --fix adopt"),
     ],
 )
