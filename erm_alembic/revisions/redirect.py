@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExecutionContext
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.errors import EnvironmentRefused
@@ -57,14 +58,16 @@ def redirected_engines(
     Raises:
         EnvironmentRefused: on connecting, when the engine's driver is not one that can be redirected.
     """
-    opened: list[DBAPIConnection] = []
+    opened: list[tuple[DBAPIConnection, ConnectionPoolEntry | None]] = []
 
-    def connect(dialect: Dialect, _record: Any, cargs: list[Any], cparams: dict[str, Any]) -> DBAPIConnection | None:
+    def connect(
+        dialect: Dialect, entry: ConnectionPoolEntry | None, cargs: list[Any], cparams: dict[str, Any]
+    ) -> DBAPIConnection | None:
         if dialect is own.dialect or dialect.name != "postgresql":
             return None
         _point_at(target, dialect, cargs, cparams, read_only)
         connection = dialect.connect(*cargs, **cparams)
-        opened.append(connection)
+        opened.append((connection, entry))
         return connection
 
     def hold_back_writes(cursor: Any, statement: str, _parameters: Any, context: ExecutionContext) -> bool:
@@ -97,8 +100,11 @@ def redirected_engines(
     finally:
         for name, listener in listeners:
             event.remove(Engine, name, listener)
-        for connection in opened:
+        for connection, entry in opened:
             _close(connection)
+            if entry is not None:
+                # An engine of the application's outlives env.py: its pool is to open another one next time.
+                entry.invalidate(soft=True)
 
 
 def _may_write(statement: str) -> bool:
