@@ -33,7 +33,7 @@ def test_an_unchanged_database_has_none_and_each_change_by_hand_is_told(
     _execute(project, f"{HOT_FIX}; ALTER TABLE users ALTER email TYPE varchar(9); CREATE TABLE extra (id int UNIQUE)")
     report = looked(project, monkeypatch, **DATABASE)
     assert told(report) == [("table", "public.extra"), ("column", "public.users.email"), ("index", "public.hot_idx")]
-    assert [(each.expected, each.found) for each in report.drift][1] == ("type: text", "type: character varying(9)")
+    assert [(each.expected, each.found) for each in report.drift][1] == ("text", "character varying(9)")
     assert not report.agrees and report.comparisons[0].verdict == "differs"
 
 
