@@ -265,7 +265,7 @@ def _kept(report: DriftReport) -> list[Difference]:
 def _survey(opened: Opened) -> tuple[Survey, Inputs | None]:
     """Where a database stands, without running a revision; and everything that env.py was read from."""
     request = Request("upgrade", "heads")
-    with watched() as watch:
+    with watched(opened.target.url) as watch:
         survey = interruptible(
             opened.target,
             lambda: build_plan(opened.target, opened.project, request, with_basis=True, recording=False),

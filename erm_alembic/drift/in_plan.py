@@ -96,7 +96,7 @@ def looked_at(
     from erm_alembic.shadow.rehearsed_plan import with_rehearsal
 
     with_models = compared and wish.purpose == "plan"
-    survey, inputs = _noting_inputs(read) if with_models else (read(), None)
+    survey, inputs = _noting_inputs(target, read) if with_models else (read(), None)
     with open_shadow(target.settings, project, target, survey.scripts, survey.plan.current) as shadow:
         if compared:
             found = [database_drift(target, shadow, survey)]
@@ -108,9 +108,9 @@ def looked_at(
         return with_rehearsal(target, shadow, survey, wish)
 
 
-def _noting_inputs(read: Callable[[], Survey]) -> tuple[Survey, str | None]:
+def _noting_inputs(target: Target, read: Callable[[], Survey]) -> tuple[Survey, str | None]:
     """The plan, and a hash of everything that env.py was read from; None where there are no models, or in doubt."""
-    with watched() as watch:
+    with watched(target.url) as watch:
         survey = read()
     found = watch.inputs() if survey.metadata is not None else None
     return survey, None if found is None else found.digest

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.revisions.cache.inputs import Inputs, watched
 
 
@@ -79,3 +80,14 @@ def test_whoever_asks_another_program_is_not_remembered(monkeypatch: pytest.Monk
     with watched() as watch:
         subprocess.run([sys.executable, "-c", "pass"], check=True)
     assert watch.inputs() is None
+
+
+@pytest.mark.parametrize(("port", "remembered"), [(5432, True), (443, False)])
+def test_only_the_target_may_be_asked(monkeypatch: pytest.MonkeyPatch, port: int, remembered: bool) -> None:
+    """A driver written in Python connects to the target; any other connection is one whose answer is not known."""
+    now = time.time_ns()
+    monkeypatch.setattr(time, "time_ns", lambda: now + 3600 * 10**9)
+    with watched(DatabaseUrl.parse("postgresql://u@db.invalid/app")) as watch:
+        sys.audit("socket.getaddrinfo", "db.invalid", port, 0, 0, 0)
+        sys.audit("socket.connect", None, ("192.0.2.1", port))
+    assert (watch.inputs() is not None) is remembered

@@ -24,6 +24,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, event
 
+from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.postgres.intercept import GatedConnection
 from erm_alembic.postgres.text.lexer import tokens
 from erm_alembic.revisions.cache.listing import Identity, identity_of
@@ -82,9 +83,14 @@ class Inputs:
 
 
 class Watch:
-    """Notes what is looked at while it lasts; installed once in a process, idle otherwise."""
+    """Notes what is looked at while it lasts; installed once in a process, idle otherwise.
 
-    def __init__(self) -> None:
+    Args:
+        ports: those of the target's server: env.py's own engine is sent there, and what it asks is noted besides.
+    """
+
+    def __init__(self, ports: frozenset[int] = frozenset()) -> None:
+        self._ports = ports
         self._files: dict[str, None] = {}
         self._folders: dict[str, None] = {}
         self._doubts: list[str] = []
@@ -101,8 +107,17 @@ class Watch:
             path = arguments[0]
             if isinstance(path, str | bytes | os.PathLike) or path is None:
                 self._folders[os.path.abspath(os.fsdecode(path or "."))] = None  # noqa: PTH100 - as above
-        elif name.startswith(ASKS) or (name in SPEAKS and not _is_local(arguments)):
+        elif name.startswith(ASKS) or (name in SPEAKS and not self._is_target(arguments)):
             self._doubts.append(name)
+
+    def _is_target(self, arguments: tuple[Any, ...]) -> bool:
+        """Whether a socket is the target's, or one of this machine's in the file system."""
+        address = arguments[1] if len(arguments) > 1 else None
+        if isinstance(address, str | bytes):
+            text = os.fsdecode(address)
+            return text.startswith("/") or (text.isdecimal() and int(text) in self._ports)
+        port = address[1] if isinstance(address, tuple) and len(address) > 1 else address
+        return port in self._ports
 
     def asked(self, _connection: Connection, cursor: Any, statement: str, *_: Any) -> None:
         """Take note of a statement that env.py sends through an engine of its own."""
@@ -145,12 +160,17 @@ def _hook(name: str, arguments: tuple[Any, ...]) -> None:
 
 
 @contextmanager
-def watched() -> Iterator[Watch]:
-    """Take note of what the project's code looks at for as long as the block lasts."""
+def watched(url: DatabaseUrl | None = None) -> Iterator[Watch]:
+    """Take note of what the project's code looks at for as long as the block lasts.
+
+    Args:
+        url: the target's address; to connect there is no question to somebody else.
+    """
     if not _installed_hook:
         sys.addaudithook(_hook)
         _installed_hook.append(_hook)
-    watch = Watch()
+    ports = "" if url is None else url.parameters.get("port", "5432")
+    watch = Watch(frozenset(int(port) for port in ports.split(",") if port.isdecimal()))
     watch.begin()
     _watching.append(watch)
     event.listen(Engine, "before_cursor_execute", watch.asked)
@@ -159,11 +179,6 @@ def watched() -> Iterator[Watch]:
     finally:
         event.remove(Engine, "before_cursor_execute", watch.asked)
         _watching.remove(watch)
-
-
-def _is_local(arguments: tuple[Any, ...]) -> bool:
-    """Whether a socket is one of this machine's: a database on it, asked through an engine that is watched anyway."""
-    return any(isinstance(argument, str | bytes) and os.fsdecode(argument).startswith("/") for argument in arguments)
 
 
 def _modules() -> list[str]:
