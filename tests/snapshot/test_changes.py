@@ -11,7 +11,8 @@ import psycopg2
 import pytest
 
 from erm_alembic.postgres.snapshot import KINDS, Snapshot, catalog_fingerprint, differences, take_snapshot
-from tests.snapshot.changes import BATCHES, CHANGES, Change
+from tests.snapshot.change import Change
+from tests.snapshot.changes import BATCHES, CHANGES
 from tests.support.databases import Database
 
 
