@@ -1,6 +1,6 @@
 """What a rehearsal has shown, kept in a private file: the same plan is not rehearsed again.
 
-The name of the file is the hash of what is known beforehand. What else was read is compared each time, as for a
+The name of the file is the hash of what is known beforehand; what else was read is compared each time, as for a
 template. The texts of statements are in it, as in a plan; no values are.
 """
 
