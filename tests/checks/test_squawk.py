@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -153,7 +152,7 @@ def test_a_rule_and_all_of_them_can_be_turned_off(tmp_path: Path) -> None:
 def test_a_program_that_is_missing_or_fails_is_one_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It says why, and never more than that it is so."""
     broken = tmp_path / "squawk"
-    broken.write_text(f"#!{sys.executable}\nimport sys\nsys.exit('out of order')\n")
+    broken.write_text("#!/bin/sh\necho 'out of order' >&2\nexit 1\n")
     broken.chmod(0o755)
     for program, why in ((None, "erm-alembic[lint]"), (str(broken), "out of order"), (str(tmp_path), "cannot be run")):
         monkeypatch.setattr(squawk_program, "_program", lambda program=program: program)
@@ -165,7 +164,7 @@ def test_a_program_that_is_missing_or_fails_is_one_finding(tmp_path: Path, monke
 def test_a_program_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a while, which is said."""
     hanging = tmp_path / "squawk"
-    hanging.write_text(f"#!{sys.executable}\nimport signal\nsignal.pause()\n")
+    hanging.write_text("#!/bin/sh\nexec sleep 600\n")
     hanging.chmod(0o755)
     monkeypatch.setattr(squawk_program, "_program", lambda: str(hanging))
     monkeypatch.setattr(squawk_program, "TIMEOUT", 0.2)
@@ -176,7 +175,7 @@ def test_a_program_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.Monke
 def test_squawk_is_given_nothing_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The target's password may stand there."""
     telling = tmp_path / "squawk"
-    telling.write_text(f"#!{sys.executable}\nimport os, sys\nsys.exit(' '.join(sorted(os.environ)))\n")
+    telling.write_text("#!/bin/sh\nenv >&2\nexit 1\n")
     telling.chmod(0o755)
     monkeypatch.setattr(squawk_program, "_program", lambda: str(telling))
     monkeypatch.setenv("ERM_DATABASE_URL", "postgresql://u:p@h/d")

@@ -51,11 +51,14 @@ def test_a_run_that_is_cut_short(means: str, number: int, clean: Clean, one_data
     blow = {"signal": terminate, "reset": reset, "ended": end_session(one_database)}[means]
     ended, heard = converse(project, one_database, moment, blow)
     print(f"ERM_SURVIVAL_SEED={SEED}, round {number}, {means}\n{moment} of {clean.last}: {heard.last[:300]!r}\n{ended}")
-    assert ended.code in (0, 143 if means == "signal" else 1)
+    # A process that is over and about to leave has given up its handlers already.
+    codes = (0, 143, -signal.SIGTERM) if means == "signal" else (0, 1)
+    assert ended.code in codes
     assert "defect" not in ended.err
     ledger = one_database.execute("SELECT to_regclass('erm.run') IS NOT NULL")
     if ledger == [(True,)]:
-        outcome = {0: "done", 1: "failed", 143: "interrupted"}[ended.code]
-        runs = one_database.execute("SELECT outcome FROM erm.run")
-        assert runs in ([(outcome,)], [])
+        # A signal may also come when the run's end is on record already.
+        meant = {0: ("done",), 1: ("failed",), 143: ("interrupted", "done"), -signal.SIGTERM: ("done",)}[ended.code]
+        told = [outcome for (outcome,) in one_database.execute("SELECT outcome FROM erm.run")]
+        assert len(told) <= 1 and set(told) <= set(meant)
     ends_like_a_clean_run(project, one_database, clean)
