@@ -1,0 +1,1 @@
+"""Sessions whose reads go to replicas that are fresh enough."""

@@ -1,0 +1,86 @@
+"""What is known of a cluster's servers at one moment: values that the monitor publishes and routing reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+__all__ = ["UNKNOWN", "ClusterState", "PrimaryState", "ReplicaState"]
+
+
+@dataclass(frozen=True, slots=True)
+class PrimaryState:
+    """What the monitor last heard of the primary.
+
+    Args:
+        seen_at: when it was asked, by `time.monotonic()`; None while it was never reached.
+        reachable: whether it answered the last time.
+        writable: whether it is a primary: out of recovery. False for one that was demoted.
+        system: the system identifier; None while unknown.
+        timeline: the timeline that it writes; None while unknown.
+        lsn: its insert position, normalised; None while unknown.
+        problem: why it is not reachable or not writable, in words without secrets; empty when it is both.
+    """
+
+    seen_at: float | None = None
+    reachable: bool = False
+    writable: bool = False
+    system: int | None = None
+    timeline: int | None = None
+    lsn: int | None = None
+    problem: str = "not asked yet"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaState:
+    """What the monitor last heard of a replica, set against what it knows of the primary.
+
+    Args:
+        name: the replica's name.
+        seen_at: when it was asked, by `time.monotonic()`; None while it was never reached.
+        reachable: whether it answered the last time.
+        in_recovery: whether it is a standby; False for one that was promoted.
+        follows: whether it is known to be on the primary's timeline, of the primary's cluster.
+        replay_lsn: how far it has replayed; None while unknown.
+        timeline: the timeline that it is known to follow; None while unknown.
+        fresh_as_of: the latest moment (`time.monotonic()`) of which is known that all that was committed on the
+            primary before it, the replica has replayed; None while that is unknown. What it answers is stale by no
+            more than the time since.
+        lag: how long the replica has been behind, in seconds: the age of the first write seen on the primary that it
+            has not replayed; 0 where there is none, None while unknown. For people: `fresh_as_of` decides.
+        at_least: whether `lag` is a lower bound, because the write is older than what the monitor remembers.
+        lag_bytes: how many bytes of log it is behind the primary's last known position; None while unknown.
+        problem: why it cannot be read from, in words without secrets; empty when it can.
+    """
+
+    name: str
+    seen_at: float | None = None
+    reachable: bool = False
+    in_recovery: bool = False
+    follows: bool = False
+    replay_lsn: int | None = None
+    timeline: int | None = None
+    fresh_as_of: float | None = None
+    lag: float | None = None
+    at_least: bool = False
+    lag_bytes: int | None = None
+    problem: str = "not asked yet"
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterState:
+    """All servers at one moment; immutable, so that a reader needs no lock.
+
+    Args:
+        taken_at: when the monitor put it together, by `time.monotonic()`; None before the first time.
+        primary: the primary.
+        replicas: the replicas by name.
+    """
+
+    taken_at: float | None = None
+    primary: PrimaryState = PrimaryState()
+    replicas: Mapping[str, ReplicaState] = field(default_factory=lambda: MappingProxyType({}))
+
+
+UNKNOWN = ClusterState()
