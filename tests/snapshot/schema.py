@@ -11,6 +11,8 @@ import psycopg2
 __all__ = ["OWNER", "READER", "SECRET", "fill"]
 
 SCHEMA = Path(__file__).with_name("schema.sql")
+# What later majors have besides, by major.
+LATER = {int(path.stem.rpartition("_")[2]): path for path in Path(__file__).parent.glob("schema_since_*.sql")}
 # Roles belong to the whole server; the databases of all tests share these.
 READER, OWNER = "snapshot_reader", "snapshot_owner"
 # What stands in its options.
@@ -24,3 +26,6 @@ def fill(cursor: Any) -> None:
         with suppress(psycopg2.errors.DuplicateObject, psycopg2.errors.UniqueViolation):
             cursor.execute(f"CREATE ROLE {role} LOGIN")
     cursor.execute(SCHEMA.read_text(encoding="utf-8"))
+    for since, path in sorted(LATER.items()):
+        if cursor.connection.server_version >= since * 10_000:
+            cursor.execute(path.read_text(encoding="utf-8"))

@@ -45,7 +45,6 @@ CREATE TABLE app.events_2023 (LIKE app.events INCLUDING ALL);
 ALTER TABLE app.events ATTACH PARTITION app.events_2023 FOR VALUES FROM ('2022-01-01') TO ('2023-01-01');
 CREATE FUNCTION app.touch() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = app, pg_temp AS $$BEGIN NEW.at = now(); RETURN NEW; END$$;
 CREATE FUNCTION app.add(a integer, b integer DEFAULT 2) RETURNS integer LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE LEAKPROOF COST 5 AS 'SELECT a + b';
-CREATE FUNCTION app.body(x app.users) RETURNS text LANGUAGE sql STABLE RETURN x.name || 'z';
 CREATE FUNCTION app.many(VARIADIC xs app.mood[]) RETURNS TABLE (m app.mood, n integer) LANGUAGE sql ROWS 7 AS 'SELECT unnest($1), 1';
 CREATE PROCEDURE app.proc(INOUT a integer) LANGUAGE plpgsql AS $$BEGIN a := a + 1; END$$;
 COMMENT ON PROCEDURE app.proc(integer) IS 'p';
@@ -78,7 +77,6 @@ CREATE POLICY mine ON app.orders AS RESTRICTIVE FOR UPDATE TO PUBLIC USING (user
 COMMENT ON POLICY mine ON app.orders IS 'pol';
 CREATE STATISTICS app.stat (dependencies, ndistinct) ON name, total FROM app.users;
 ALTER STATISTICS app.stat SET STATISTICS 55;
-CREATE STATISTICS app.stat_expr ON (lower(name)) FROM app.users;
 CREATE TEXT SEARCH DICTIONARY app.dict (TEMPLATE = simple, STOPWORDS = english);
 CREATE TEXT SEARCH CONFIGURATION app.conf (PARSER = default);
 ALTER TEXT SEARCH CONFIGURATION app.conf ADD MAPPING FOR asciiword, word WITH app.dict, simple;
