@@ -18,9 +18,9 @@ from erm_alembic.ledger.approvals import Checkpoint, read_checkpoints
 from erm_alembic.ledger.store import open_ledger
 from erm_alembic.planning.approval import ApprovedPlan, read_approved, verify_signed
 from erm_alembic.planning.divergence import Progress, divergences
-from erm_alembic.planning.model import Direction, Plan, Step
+from erm_alembic.planning.model import Plan, Step
 from erm_alembic.planning.plan_file import check_place, read_plan_file, write_plan_file
-from erm_alembic.planning.request import Request
+from erm_alembic.planning.request import Direction, Request, mode_of, plan_option, run_option
 from erm_alembic.planning.terms import Terms, plan_digest, terms_of
 from erm_alembic.target import Target
 
@@ -152,7 +152,7 @@ def open_approved(path: Path, direction: Direction) -> ApprovedPlan:
     """
     approved = read_approved(read_plan_file(path), str(path))
     if approved.terms.direction != direction:
-        mode = "rollback" if direction == "upgrade" else "apply"
+        mode = mode_of(approved.terms.direction)
         raise UsageError(
             f"{path} is a plan for {mode}.",
             effect=NOTHING_CHANGED,
@@ -174,12 +174,12 @@ def refuse_without_plan(settings: Settings, direction: Direction) -> None:
     if not settings.safety.require_plan:
         return
     env = env_option(settings.environment)
-    plan, mode = ("--mode plan", "") if direction == "upgrade" else ("--mode rollback", " --mode rollback")
+    keep = f"erm migrate{plan_option(direction)}{env} --out plan.json"
+    run = f"erm migrate{run_option(direction)}{env} --plan plan.json"
     raise Refused(
         f"The environment {settings.environment} runs approved plans only (safety.require_plan).",
         effect=NOTHING_CHANGED,
-        cure=f"Keep a plan, have it approved, then run it:\n  erm migrate {plan}{env} --out plan.json\n"
-        f"  erm migrate{mode}{env} --plan plan.json",
+        cure=f"Keep a plan, have it approved, then run it:\n  {keep}\n  {run}",
     )
 
 
@@ -254,9 +254,8 @@ def approval_of(settings: Settings, approved: ApprovedPlan, plan: Plan, checkpoi
     found = terms_of(plan)
     progress = _progress(approved, found, plan, checkpoints)
     differences = divergences(approved, found, progress)
-    mode = "--mode plan" if plan.direction == "upgrade" else "--mode rollback"
     env = env_option(plan.environment)
-    again = f"erm migrate {mode}{env} --out {shlex.quote(approved.name)}"
+    again = f"erm migrate{plan_option(plan.direction)}{env} --out {shlex.quote(approved.name)}"
     if differences:
         told = "\n".join(map(str, differences))
         more = (

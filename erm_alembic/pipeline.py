@@ -30,7 +30,7 @@ from erm_alembic.shadow.when import Wish, is_compared
 if TYPE_CHECKING:
     from erm_alembic.execute.approval import Approval
     from erm_alembic.execute.progress import Progress
-    from erm_alembic.execute.run import Mode
+    from erm_alembic.execute.run import RunMode
 
 __all__ = ["Result", "plan_request", "run_plan"]
 
@@ -118,7 +118,7 @@ def run_plan(
     accept_environment: bool,
     progress: Progress | None,
     overrides: tuple[Override, ...],
-    mode: Mode | None = None,
+    mode: RunMode | None = None,
     approval: Approval | None = None,
 ) -> Result:
     """Run a plan, unless something objects to it.
@@ -154,7 +154,7 @@ def run_plan(
     from erm_alembic.execute.run import Run
     from erm_alembic.hooks import TeamHooks
 
-    mode = mode or ("apply" if survey.plan.direction == "upgrade" else "rollback")
+    mode = mode or survey.plan.mode
     hooks, watched = TeamHooks(opened.settings, survey.plan), progress or SilentProgress()
     run = Run(opened.target, opened.project, survey, mode, watched, overrides, hooks, approval=approval)
     accepted = accept_environment or bool(survey.plan.deployed_as)  # which a rule or an override has let pass

@@ -17,7 +17,7 @@ from erm_alembic.ledger.store import open_ledger
 from erm_alembic.opening import Opened, interruptible, open_project
 from erm_alembic.pipeline import plan_request, run_plan
 from erm_alembic.planning.model import HalfDoneRevision, Outcome
-from erm_alembic.planning.request import Request
+from erm_alembic.planning.request import Request, run_option
 from erm_alembic.planning.ways import Action, Way, Ways, read_ways
 from erm_alembic.revisions.project import AlembicOptions
 
@@ -235,12 +235,8 @@ def _resume(
     # Whether another environment is accepted is asked under the lock, in the words of a repair.
     survey = plan_request(opened, Request(half.direction, half.revision, only=True), accept_environment=True)
     for finding in blocking(survey.plan.findings):
-        mode = "" if half.direction == "upgrade" else "--mode rollback "
-        raise Refused(
-            finding.message,
-            effect=NOTHING_CHANGED,
-            cure=f"{finding.help} Or let it pass: erm migrate {mode}--override {finding.rule} --reason TEXT{env_typed}",
-        )
+        again = f"erm migrate{run_option(half.direction)} --override {finding.rule} --reason TEXT{env_typed}"
+        raise Refused(finding.message, effect=NOTHING_CHANGED, cure=f"{finding.help} Or let it pass: {again}")
     if survey.plan.up_to_date:
         raise Refused(
             f"Revision {half.revision} is not the next one any more.",

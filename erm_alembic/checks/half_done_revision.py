@@ -58,7 +58,7 @@ def _why_not(half: HalfDoneRevision, plan: Plan, at_first: list[str]) -> str | N
 
 
 def _resumed(half: HalfDoneRevision, plan: Plan) -> Finding:
-    mode = _mode(plan)
+    mode = plan.mode
     if half.next_sql is not None:
         where = "" if half.next_line is None else f" at line {half.next_line}"
         going_on = f"{mode} goes on{where}: {half.next_sql}"
@@ -76,9 +76,9 @@ def _resumed(half: HalfDoneRevision, plan: Plan) -> Finding:
 
 
 def _stuck(half: HalfDoneRevision, plan: Plan, obstacle: str) -> Finding:
-    help_ = f"{_repair(half, plan)}. {PASS.format(mode=_mode(plan))}"
+    help_ = f"{_repair(half, plan)}. {PASS.format(mode=plan.mode)}"
     if half.obstacle == "edited":
-        help_ = f"Take the edit back and {_mode(plan)} goes on where it was; or {help_[0].lower()}{help_[1:]}"
+        help_ = f"Take the edit back and {plan.mode} goes on where it was; or {help_[0].lower()}{help_[1:]}"
     if half.obstacle == "file-gone":
         help_ = f"Check out the branch that has it. {help_}"
     return Finding(
@@ -106,10 +106,6 @@ def _fact(half: HalfDoneRevision) -> str:
         f"Revision {half.revision} is {way} since run {half.run_id} ({half.since:%Y-%m-%d %H:%M:%S %Z}): "
         f"{stays} committed{last}{cut}"
     )
-
-
-def _mode(plan: Plan) -> str:
-    return "apply" if plan.direction == "upgrade" else "rollback"
 
 
 CHECK = Check(RULE, "error", _check)

@@ -25,9 +25,9 @@ from erm_alembic.execute.step import StepUnderWay
 from erm_alembic.ledger.store import Ledger
 from erm_alembic.ledger.taking_back import TAKING_BACK, note_taking_back
 from erm_alembic.planning.build import Survey
-from erm_alembic.planning.model import Direction, Outcome, Plan, Step
+from erm_alembic.planning.model import Outcome, Plan, Step
 from erm_alembic.planning.record import without_statements
-from erm_alembic.planning.request import Request
+from erm_alembic.planning.request import Direction, Request
 from erm_alembic.planning.ways import Way, Ways
 from erm_alembic.postgres.intercept import GatedConnection
 from erm_alembic.postgres.login_role import as_login_role

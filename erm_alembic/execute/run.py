@@ -36,6 +36,7 @@ from erm_alembic.ledger.store import Ledger
 from erm_alembic.planning.build import Survey, choose_pending
 from erm_alembic.planning.half_done import still_half_done
 from erm_alembic.planning.model import StepOutcome
+from erm_alembic.planning.request import Mode, run_option
 from erm_alembic.postgres.catalog import read_heads, whole_name
 from erm_alembic.postgres.commits import commit_without_waiting, wait_for_commits
 from erm_alembic.postgres.intercept import GatedConnection
@@ -49,9 +50,9 @@ from erm_alembic.revisions.steps import PendingRevision
 from erm_alembic.revisions.version_table import version_table
 from erm_alembic.target import Target
 
-__all__ = ["Course", "Mode", "Run"]
+__all__ = ["Course", "Run", "RunMode"]
 
-Mode = Literal["apply", "rollback", "repair"]
+RunMode = Mode | Literal["repair"]
 LOOK = "SET CONSTRAINTS ALL IMMEDIATE"
 NOTHING_CHANGED = "Nothing was changed."
 LOST = "the server went down before this revision's commit was on its disk"
@@ -76,7 +77,7 @@ class Run:
     target: Target
     project: AlembicProject
     survey: Survey
-    mode: Mode
+    mode: RunMode
     progress: Progress
     overrides: tuple[Override, ...] = ()
     hooks: Hooks = field(default_factory=NoHooks)
@@ -90,7 +91,7 @@ class Run:
         if self.mode == "repair":
             return f"erm repair {self.survey.request.to} --{self.way}{env}"
         plan = "" if self.approval is None else f" --plan {shlex.quote(self.approval.plan.name)}"
-        return f"erm migrate{'' if self.mode == 'apply' else ' --mode rollback'}{env}{plan}"
+        return f"erm migrate{run_option(self.survey.plan.direction)}{env}{plan}"
 
 
 class Course:

@@ -12,7 +12,8 @@ from erm_alembic.execute.failure import describe_failure, describe_refusal
 from erm_alembic.execute.watch import Refusal
 from erm_alembic.ledger.encoding import Source
 from erm_alembic.ledger.progress import DoneStatement
-from erm_alembic.planning.model import Direction, Step, StepOutcome
+from erm_alembic.planning.model import Step, StepOutcome
+from erm_alembic.planning.request import Direction
 from erm_alembic.postgres.intercept import GatedConnection
 from erm_alembic.revisions.recording.call_stack import failed_at
 from erm_alembic.revisions.steps import PendingRevision

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from erm_alembic.planning.model import DataLoss, Direction, Step
+from erm_alembic.planning.model import DataLoss, Step
 from erm_alembic.planning.record import record_revisions
-from erm_alembic.planning.request import Request
+from erm_alembic.planning.request import Direction, Request
 from erm_alembic.revisions.project import AlembicProject
 from erm_alembic.revisions.steps import pending_alone
 from erm_alembic.target import Target

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from erm_alembic.ledger.progress import DoneStatement, HalfDone
 from erm_alembic.ledger.taking_back import TAKING_BACK
-from erm_alembic.planning.model import Direction, HalfDoneRevision, Obstacle, Statement, Step
+from erm_alembic.planning.model import HalfDoneRevision, Obstacle, Statement, Step
+from erm_alembic.planning.request import Direction
 from erm_alembic.postgres.text.lexer import is_read_or_setting
 from erm_alembic.postgres.text.literals import without_literals
 from erm_alembic.postgres.text.nature import REPEATABLE

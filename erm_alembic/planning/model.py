@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from erm_alembic.findings import Finding, Ignored, Override, blocking
 from erm_alembic.planning.comparison import Comparison, LeftOut
 from erm_alembic.planning.rehearsal import Estimate, Observed, Prediction, Proof, Rehearsal
+from erm_alembic.planning.request import Direction, Mode, Request, mode_of
 from erm_alembic.postgres.identity import Identity
 from erm_alembic.revisions.source.downgrade import DowngradeState
 
-if TYPE_CHECKING:
-    from erm_alembic.planning.request import Request
-
 __all__ = ["Basis", "DataLoss", "Drift", "HalfDoneRevision", "Outcome", "Plan", "Statement", "Step", "StepOutcome"]
 
-Direction = Literal["upgrade", "downgrade"]
 Rendered = Literal["full", "partial"]
 DriftSource = Literal["history", "database", "models"]
 Obstacle = Literal["edited", "file-gone", "temporary-tables", "cut-off", "taking-back"]
@@ -245,6 +242,11 @@ class Plan:
     comparisons: tuple[Comparison, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     ignored: tuple[Ignored, ...] = ()
+
+    @property
+    def mode(self) -> Mode:
+        """What running it is called."""
+        return mode_of(self.direction)
 
     @property
     def blocked(self) -> bool:

@@ -14,9 +14,9 @@ from erm_alembic.config.redaction import first_line
 from erm_alembic.errors import ErmError, ProjectError
 from erm_alembic.planning.basis import read_basis
 from erm_alembic.planning.data_loss import count_losses
-from erm_alembic.planning.model import Basis, DataLoss, Direction, Statement, Step
+from erm_alembic.planning.model import Basis, DataLoss, Statement, Step
 from erm_alembic.planning.own_faults import is_own_fault
-from erm_alembic.planning.request import Request
+from erm_alembic.planning.request import Direction, Request
 from erm_alembic.postgres.catalog import has_tables, whole_name
 from erm_alembic.postgres.intercept import GatedConnection, gated_engine
 from erm_alembic.revisions.apart import run_apart

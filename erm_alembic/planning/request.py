@@ -3,10 +3,42 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-from erm_alembic.planning.model import Direction
+__all__ = ["Direction", "Mode", "Request", "mode_of", "plan_option", "run_option"]
 
-__all__ = ["Request"]
+Direction = Literal["upgrade", "downgrade"]
+Mode = Literal["apply", "rollback"]
+
+
+def mode_of(direction: Direction) -> Mode:
+    """What running a plan of a direction is called: on the command line, in messages and in the ledger.
+
+    Example:
+        >>> mode_of("upgrade"), mode_of("downgrade")
+        ('apply', 'rollback')
+    """
+    return "apply" if direction == "upgrade" else "rollback"
+
+
+def run_option(direction: Direction) -> str:
+    """What follows `erm migrate` in a command that a message names, where it is to run.
+
+    Example:
+        >>> run_option("upgrade"), run_option("downgrade")
+        ('', ' --mode rollback')
+    """
+    return "" if direction == "upgrade" else " --mode rollback"
+
+
+def plan_option(direction: Direction) -> str:
+    """What follows `erm migrate` where it is to plan; a rollback needs `--check` or `--out` besides.
+
+    Example:
+        >>> plan_option("upgrade"), plan_option("downgrade")
+        (' --mode plan', ' --mode rollback')
+    """
+    return " --mode plan" if direction == "upgrade" else " --mode rollback"
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from erm_alembic.config.redaction import redact
-from erm_alembic.planning.model import Direction, Plan, Rendered, Statement, Step
-from erm_alembic.planning.request import Request
+from erm_alembic.planning.model import Plan, Rendered, Statement, Step
+from erm_alembic.planning.request import Direction, Request
 
 __all__ = ["StatementTerms", "StepTerms", "Terms", "plan_digest", "terms_of"]
 

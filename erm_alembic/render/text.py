@@ -163,7 +163,7 @@ def _data_loss(plan: Plan) -> list[str]:
     return ["", "Data that would be lost:", *map(_loss, losses)] if losses else []
 
 
-def _blocked(plan: Plan, mode: str, arguments: tuple[str, ...], paint: Paint) -> list[str]:
+def _blocked(plan: Plan, arguments: tuple[str, ...], paint: Paint) -> list[str]:
     """Why the plan would be refused, and what to type to look again."""
     again = (
         next_command(plan, "rollback", ("--check", *arguments))
@@ -172,36 +172,34 @@ def _blocked(plan: Plan, mode: str, arguments: tuple[str, ...], paint: Paint) ->
     )
     errors = sum(finding.severity == "error" for finding in plan.findings)
     if not errors:
-        return [paint(f"Blocked: {mode} cannot run this plan: {_why(plan)}.", "bad"), f"Do that, then: {again}"]
-    verdict = paint(f"Blocked by {counted(errors, 'error')}: {mode} would refuse this plan.", "bad")
-    return [verdict, f"Do what the help lines say, then: {again}", *_way_out(plan, mode, arguments)]
+        return [paint(f"Blocked: {plan.mode} cannot run this plan: {_why(plan)}.", "bad"), f"Do that, then: {again}"]
+    verdict = paint(f"Blocked by {counted(errors, 'error')}: {plan.mode} would refuse this plan.", "bad")
+    return [verdict, f"Do what the help lines say, then: {again}", *_way_out(plan, arguments)]
 
 
-def _way_out(plan: Plan, mode: str, arguments: tuple[str, ...]) -> list[str]:
+def _way_out(plan: Plan, arguments: tuple[str, ...]) -> list[str]:
     """What lets everything pass that objects, in one command; or why nothing does."""
     if plan.cannot_run is not None:
         return [f"No override lets it pass: {_why(plan)}."]
     if "--plan" in arguments:
         return [f"An approved plan lets nothing more pass ({objecting(plan)}): plan again, with --override."]
-    command = next_command(plan, mode, (*arguments, *pass_once(plan)))
+    command = next_command(plan, plan.mode, (*arguments, *pass_once(plan)))
     return [f"Or let it pass this once ({objecting(plan)}), with your reason on record:", f"  {command}"]
 
 
 def _refused(plan: Plan, arguments: tuple[str, ...]) -> list[str]:
-    mode = "rollback" if plan.direction == "downgrade" else "apply"
-    return ["", "Do what the help lines say.", *_way_out(plan, mode, arguments)]
+    return ["", "Do what the help lines say.", *_way_out(plan, arguments)]
 
 
 def _verdict(plan: Plan, arguments: tuple[str, ...], paint: Paint) -> list[str]:
     """The last word on a plan that was only computed, and what to type next."""
-    mode = "rollback" if plan.direction == "downgrade" else "apply"
     exempted = (
         [f"safety.downgrades_since exempts {counted(plan.exempted, 'revision')} without a downgrade."]
         if plan.exempted
         else []
     )
     if plan.blocked:
-        return ["", *exempted, *_blocked(plan, mode, arguments, paint)]
+        return ["", *exempted, *_blocked(plan, arguments, paint)]
     if plan.up_to_date:
         return ["", *exempted, paint("Nothing objects.", "good")]
     kept = "--plan" in arguments
@@ -210,7 +208,7 @@ def _verdict(plan: Plan, arguments: tuple[str, ...], paint: Paint) -> list[str]:
         "",
         *exempted,
         paint("Nothing objects. Nothing was changed.", "good"),
-        f"To run it: {next_command(plan, mode, (*arguments, *flag))}",
+        f"To run it: {next_command(plan, plan.mode, (*arguments, *flag))}",
     ]
 
 

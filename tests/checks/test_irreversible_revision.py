@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from erm_alembic.checks import CheckContext, run_checks
 from erm_alembic.checks.irreversible_revision import CHECK
-from erm_alembic.planning.model import Direction, Plan, Step
+from erm_alembic.planning.model import Plan, Step
+from erm_alembic.planning.request import Direction
 
 
 def _plan(direction: Direction) -> Plan:
