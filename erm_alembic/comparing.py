@@ -10,7 +10,7 @@ from erm_alembic.drift.database import DatabaseDrift, Live, compare_database, co
 from erm_alembic.drift.fix.change import Sides
 from erm_alembic.drift.fix.scripts import as_code, as_script, imports_of
 from erm_alembic.drift.fix.statements import statements
-from erm_alembic.drift.in_plan import history_drift
+from erm_alembic.drift.history import history_drift
 from erm_alembic.drift.left_out import leave_out, unused_items, verify_kinds, without_left_out
 from erm_alembic.drift.models import NO_MODELS, compare_models
 from erm_alembic.drift.position import position_of

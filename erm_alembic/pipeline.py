@@ -14,8 +14,7 @@ from erm_alembic.checks.ignores import without_ignored
 from erm_alembic.checks.missing_downgrade import exempted
 from erm_alembic.checks.overrides import Override, override_findings
 from erm_alembic.drift.elsewhere import foreign_histories
-from erm_alembic.drift.history import lost_versions, missing_revisions
-from erm_alembic.drift.inserted import changed_history
+from erm_alembic.drift.history import history_drift
 from erm_alembic.errors import Refused
 from erm_alembic.findings import blocking
 from erm_alembic.opening import Opened, interruptible
@@ -77,10 +76,8 @@ def _judged(
     """Look for drift, and let every check have its say."""
     drift = (
         *survey.plan.drift,
-        *missing_revisions(survey.unknown, survey.ledger),
-        *lost_versions(survey.lost, survey.parents() if survey.lost else {}),
+        *history_drift(opened.target, survey),
         *foreign_histories(opened.target, survey.plan, survey.pending),
-        *changed_history(opened.target, survey.applied, survey.ledger, survey.parents),
     )
     drifted = replace(survey.plan, drift=drift, deployed_as=() if accept_environment else survey.plan.deployed_as)
     since = opened.settings.safety.downgrades_since

@@ -2,23 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
+from erm_alembic.drift.inserted import inserted_revisions, without_moved
 from erm_alembic.ledger.model import AppliedSource
+from erm_alembic.ledger.standing import still_applied
+from erm_alembic.ledger.store import open_ledger
 from erm_alembic.planning.model import Drift
 from erm_alembic.revisions.facts import RevisionFacts
 from erm_alembic.revisions.source.same_code import same_code
 
-__all__ = ["edited_revisions", "lost_versions", "missing_revisions"]
+if TYPE_CHECKING:
+    from erm_alembic.planning.build import Survey
+    from erm_alembic.target import Target
+
+__all__ = ["history_drift"]
 
 
-def missing_revisions(unknown: Iterable[str], ledger: Mapping[str, AppliedSource]) -> tuple[Drift, ...]:
-    """Recorded revisions whose file is gone.
+def history_drift(target: Target, survey: Survey) -> tuple[Drift, ...]:
+    """What the database says was run, against the revision files that are here.
 
     Args:
-        unknown: revisions in Alembic's version table that no file declares.
-        ledger: the files as they were when they were applied.
+        target: the database; its ledger is asked only where a revision was moved.
+        survey: what was read of both.
     """
+    return (
+        *_missing(survey.unknown, survey.ledger),
+        *_lost(survey.lost, survey.parents() if survey.lost else {}),
+        *_changed(target, survey),
+    )
+
+
+def _changed(target: Target, survey: Survey) -> tuple[Drift, ...]:
+    """What was changed of the applied revisions: what was put before them, and their code."""
+
+    def ran() -> Collection[str]:
+        with open_ledger(target) as ledger:
+            return still_applied(ledger.runs())
+
+    files, sources = survey.applied, survey.ledger
+    inserted = inserted_revisions(files, sources, survey.parents, ran)
+    return (*inserted, *without_moved(_edited(files, sources), inserted, files, sources))
+
+
+def _missing(unknown: Iterable[str], ledger: Mapping[str, AppliedSource]) -> tuple[Drift, ...]:
+    """Recorded revisions whose file is gone."""
     return tuple(
         Drift(
             kind="missing-revision",
@@ -32,13 +61,8 @@ def missing_revisions(unknown: Iterable[str], ledger: Mapping[str, AppliedSource
     )
 
 
-def edited_revisions(files: Iterable[RevisionFacts], ledger: Mapping[str, AppliedSource]) -> tuple[Drift, ...]:
-    """Applied revisions whose code changed afterwards; a formatter's run or a comment is no change.
-
-    Args:
-        files: the applied revisions' files as they are now.
-        ledger: the files as they were when they were applied.
-    """
+def _edited(files: Iterable[RevisionFacts], ledger: Mapping[str, AppliedSource]) -> tuple[Drift, ...]:
+    """Applied revisions whose code changed afterwards; a formatter's run or a comment is no change."""
     found = []
     for file in files:
         applied = ledger.get(file.revision)
@@ -57,13 +81,8 @@ def edited_revisions(files: Iterable[RevisionFacts], ledger: Mapping[str, Applie
     return tuple(found)
 
 
-def lost_versions(lost: Sequence[str], parents: Mapping[str, Sequence[str]]) -> tuple[Drift, ...]:
-    """What a database that records no revision should record.
-
-    Args:
-        lost: the revisions that the ledger saw applied and not taken back.
-        parents: what each revision of the project builds or depends on.
-    """
+def _lost(lost: Sequence[str], parents: Mapping[str, Sequence[str]]) -> tuple[Drift, ...]:
+    """What a database that records no revision should record."""
     if not lost:
         return ()
     below = {parent for revision in lost for parent in parents.get(revision, ())}

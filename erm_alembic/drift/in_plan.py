@@ -7,8 +7,6 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from erm_alembic.drift.database import compare_database
-from erm_alembic.drift.history import lost_versions, missing_revisions
-from erm_alembic.drift.inserted import changed_history
 from erm_alembic.drift.left_out import leave_out, verify_kinds, without_left_out
 from erm_alembic.drift.models import compare_models
 from erm_alembic.drift.position import position_of
@@ -27,23 +25,9 @@ if TYPE_CHECKING:
     from erm_alembic.shadow.when import Wish
     from erm_alembic.target import Target
 
-__all__ = ["UNREPLAYABLE", "database_drift", "history_drift", "looked_at", "models_drift"]
+__all__ = ["database_drift", "looked_at", "models_drift"]
 
 UNREPLAYABLE = "a recorded revision has no file, so its history cannot be replayed."
-
-
-def history_drift(target: Target, survey: Survey) -> tuple[Drift, ...]:
-    """The recorded revisions against the files.
-
-    Args:
-        target: the database; its ledger is asked where a revision was moved.
-        survey: what was read of both.
-    """
-    return (
-        *missing_revisions(survey.unknown, survey.ledger),
-        *lost_versions(survey.lost, survey.parents() if survey.lost else {}),
-        *changed_history(target, survey.applied, survey.ledger, survey.parents),
-    )
 
 
 def database_drift(

@@ -4,39 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-from erm_alembic.drift.history import edited_revisions
 from erm_alembic.ledger.model import AppliedSource
-from erm_alembic.ledger.standing import still_applied
-from erm_alembic.ledger.store import open_ledger
 from erm_alembic.planning.model import Drift
 from erm_alembic.revisions.facts import RevisionFacts
 from erm_alembic.revisions.source.moved import declared_parents, only_moved
-from erm_alembic.target import Target
 
-__all__ = ["changed_history", "inserted_revisions", "without_moved"]
-
-
-def changed_history(
-    target: Target,
-    files: Sequence[RevisionFacts],
-    ledger: Mapping[str, AppliedSource],
-    parents: Callable[[], Mapping[str, Sequence[str]]],
-) -> tuple[Drift, ...]:
-    """What was changed of the applied revisions: what was put before them, and their code.
-
-    Args:
-        target: the database; its ledger is asked only where a revision was moved.
-        files: the applied revisions' files as they are now, where they are not what was applied.
-        ledger: the files as they were when they were applied.
-        parents: gives what each revision of the project builds or depends on.
-    """
-
-    def ran() -> Collection[str]:
-        with open_ledger(target) as opened:
-            return still_applied(opened.runs())
-
-    inserted = inserted_revisions(files, ledger, parents, ran)
-    return (*inserted, *without_moved(edited_revisions(files, ledger), inserted, files, ledger))
+__all__ = ["inserted_revisions", "without_moved"]
 
 
 def inserted_revisions(
