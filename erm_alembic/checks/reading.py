@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from erm_alembic.findings import Finding, Severity
 from erm_alembic.planning.model import Plan, Statement, Step
-from erm_alembic.planning.surroundings import Surroundings, is_small, relation_parts
+from erm_alembic.planning.surroundings import Surroundings, is_small
 from erm_alembic.postgres.text.change import Change
 from erm_alembic.postgres.text.changes import changes_in
 from erm_alembic.postgres.text.lexer import statement_kinds, tokens
 from erm_alembic.postgres.text.nature import nature
+from erm_alembic.postgres.text.words import name_parts
 
 if TYPE_CHECKING:
     from erm_alembic.postgres.existing_tables import ExistingTable
@@ -53,7 +54,7 @@ class ReadStatement:
             [change.table for change in self.changes if change.exclusive]
             if seen is None
             else [
-                relation_parts(lock.origin)
+                name_parts(lock.origin)
                 for lock in seen.locks
                 if lock.mode == EXCLUSIVE_MODE and lock.origin is not None and lock.table is None
             ]
@@ -67,7 +68,7 @@ class ReadStatement:
         if self.statement.observed is not None:
             seen = self.statement.observed.locks
             named = (lock.table or lock.origin for lock in seen)
-            names += [relation_parts(relation) for relation in named if relation is not None]
+            names += [name_parts(relation) for relation in named if relation is not None]
         return self._existing(names)
 
     @property

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from erm_alembic.checks.context import Check, CheckContext
 from erm_alembic.findings import Finding
-from erm_alembic.planning.surroundings import is_small, relation_parts
+from erm_alembic.planning.surroundings import is_small
+from erm_alembic.postgres.text.words import name_parts
 
 if TYPE_CHECKING:
     from erm_alembic.checks.reading import ReadStatement
@@ -62,7 +63,7 @@ def _read_whole(each: ReadStatement) -> list[tuple[str, ...]]:
     seen = each.statement.observed
     if seen is not None:
         indexed = [change.table for change in each.changes if change.kind == "index"] if seen.builds else []
-        names = [relation_parts(relation) for relation in (*seen.rewrites, *seen.scans)]
+        names = [name_parts(relation) for relation in (*seen.rewrites, *seen.scans)]
     else:
         indexed = [change.table for change in each.changes if change.kind in WORKS and change.valid and not change.new]
         names = []

@@ -16,7 +16,7 @@ from erm_alembic.postgres.reading import READING_GUARD
 from erm_alembic.postgres.text.drops import Drop, drops_in
 from erm_alembic.postgres.text.side_effects import acts_outside_transaction, is_advisory_lock
 
-__all__ = ["count_losses"]
+__all__ = ["count_losses", "count_present"]
 
 # Counting must not hold up a rollback at three in the morning: past the guard's limits it says "unknown".
 BEFORE = f"SAVEPOINT erm_count; {READING_GUARD}"
@@ -50,13 +50,25 @@ def _drops(steps: Sequence[Step]) -> Iterator[tuple[Step, Statement, Drop]]:
 def _count(cursor: Any, drop: Drop) -> int | None:
     if drop.kind == "statement" or acts_outside_transaction(drop.condition) or is_advisory_lock(drop.condition):
         return None
-    query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(*drop.table))
-    if drop.column:
-        query += sql.SQL(" WHERE {} IS NOT NULL").format(sql.Identifier(drop.column))
+    # The DELETE's own WHERE, which the read-only session can only evaluate.
+    return count_present(cursor, drop.table, drop.column, drop.condition)
+
+
+def count_present(cursor: Any, table: Sequence[str], column: str | None = None, condition: str = "") -> int | None:
+    """How many rows a table has, or how many values a column; None where that cannot be told in time.
+
+    Args:
+        cursor: an ungated cursor of a read-only session, with a transaction open.
+        table: the parts of the table's name.
+        column: the column, whose values count where they are not null; None for rows.
+        condition: the end of the query as SQL, empty or from its `WHERE` on.
+    """
+    query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(*table))
+    if column:
+        query += sql.SQL(" WHERE {} IS NOT NULL").format(sql.Identifier(column))
     cursor.execute(BEFORE)
     try:
-        # The DELETE's own WHERE, which the read-only session can only evaluate.
-        cursor.execute(query.as_string(cursor) + " " + drop.condition)
+        cursor.execute(f"{query.as_string(cursor)} {condition}")
         return int(cursor.fetchone()[0])
     except (psycopg2.errors.UndefinedTable, psycopg2.errors.UndefinedColumn, psycopg2.errors.InvalidSchemaName):
         return 0  # it is not there (any more), so it cannot be lost

@@ -5,20 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import psycopg2
-from psycopg2 import sql
 from psycopg2.extensions import cursor as PlainCursor
 
+from erm_alembic.planning.data_loss import count_present
 from erm_alembic.planning.model import DataLoss, Step
 from erm_alembic.postgres.catalog import whole_name
 from erm_alembic.postgres.intercept import GatedConnection
-from erm_alembic.postgres.reading import READING_GUARD
-from erm_alembic.postgres.text.lexer import tokens
+from erm_alembic.postgres.text.words import name_parts
 
 __all__ = ["proven_losses"]
-
-BEFORE = f"SAVEPOINT erm_count; {READING_GUARD}"
-AFTER = "ROLLBACK TO SAVEPOINT erm_count; RELEASE SAVEPOINT erm_count"
 
 
 def proven_losses(raw: GatedConnection, steps: Sequence[Step], known: Sequence[DataLoss]) -> tuple[DataLoss, ...]:
@@ -36,46 +31,21 @@ def proven_losses(raw: GatedConnection, steps: Sequence[Step], known: Sequence[D
             for step in steps
             if step.proof is not None
             for name in step.proof.lost
-            for parts in [parts_of(name)]
+            for parts in [name_parts(name)]
             if parts not in counted and parts[:2] not in counted
         )
-
-
-def parts_of(name: str) -> tuple[str, ...]:
-    """The identifiers of a name with dots.
-
-    Args:
-        name: the name, its parts quoted where they must be.
-
-    Example:
-        >>> parts_of('public."Odd.Name".id')
-        ('public', 'Odd.Name', 'id')
-    """
-    return tuple(token.name for token in tokens(name) if token.kind in ("word", "quoted"))
 
 
 def _known(cursor: Any, loss: DataLoss) -> Iterator[tuple[str, ...]]:
     """A loss that a statement shows, under the whole name of its table."""
     if loss.kind == "statement":
         return
-    parts = parts_of(loss.object)
+    parts = name_parts(loss.object)
     table, column = (parts[:-1], parts[-1:]) if loss.kind == "column" else (parts, ())
     quoted = ".".join('"' + part.replace('"', '""') + '"' for part in table)
     if found := whole_name(cursor, quoted):
-        yield parts_of(found) + column
+        yield name_parts(found) + column
 
 
 def _count(cursor: Any, parts: tuple[str, ...]) -> int | None:
-    query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(*parts[:2]))
-    if len(parts) > 2:
-        query += sql.SQL(" WHERE {} IS NOT NULL").format(sql.Identifier(parts[2]))
-    cursor.execute(BEFORE)
-    try:
-        cursor.execute(query.as_string(cursor))
-        return int(cursor.fetchone()[0])
-    except (psycopg2.errors.UndefinedTable, psycopg2.errors.UndefinedColumn, psycopg2.errors.InvalidSchemaName):
-        return 0  # it is not there (any more), so it cannot be lost
-    except psycopg2.Error:
-        return None
-    finally:
-        cursor.execute(AFTER)
+    return count_present(cursor, parts[:2], parts[2] if len(parts) > 2 else None)

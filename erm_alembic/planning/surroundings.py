@@ -9,8 +9,7 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from erm_alembic.postgres.text.lexer import tokens
-from erm_alembic.postgres.text.words import Words
+from erm_alembic.postgres.text.words import name_parts
 
 if TYPE_CHECKING:
     from erm_alembic.ledger.mapping import Mapped
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from erm_alembic.postgres.existing_tables import ExistingTable, TableName
     from erm_alembic.target import Target
 
-__all__ = ["LONG", "Surroundings", "is_small", "look_around", "relation_parts"]
+__all__ = ["LONG", "Surroundings", "is_small", "look_around"]
 
 # A transaction that has run for so long may run for long still.
 LONG = timedelta(seconds=30)
@@ -60,19 +59,6 @@ def is_small(table: ExistingTable) -> bool:
     if table.rows is None:
         return table.size is not None and table.size <= LITTLE // 16
     return table.rows <= FEW_ROWS and (table.size is None or table.size <= LITTLE)
-
-
-def relation_parts(relation: str) -> TableName:
-    """The parts of a relation's name as a rehearsal tells it, unquoted.
-
-    Args:
-        relation: its name with its schema, quoted where it must be.
-
-    Example:
-        >>> relation_parts('public."Odd.name"')
-        ('public', 'Odd.name')
-    """
-    return Words(list(tokens(relation))).name()
 
 
 def look_around(target: Target, plan: Plan) -> Surroundings:
@@ -120,4 +106,4 @@ def _names(statements: Iterable[Statement]) -> Iterator[TableName]:
             yield change.table
         for lock in statement.observed.locks if statement.observed is not None else ():
             if relation := lock.table or lock.origin:
-                yield relation_parts(relation)
+                yield name_parts(relation)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from erm_alembic.postgres.text.lexer import Token
+from erm_alembic.postgres.text.lexer import Token, tokens
 
-__all__ = ["Words"]
+__all__ = ["Words", "name_parts"]
 
 DEPTH = {"(": 1, "[": 1, ")": -1, "]": -1}
 
@@ -137,3 +137,16 @@ class Words:
     def beginning(self) -> str:
         """Its first words, to show which statement it is."""
         return " ".join(token.text for token in self._tokens[:6])
+
+
+def name_parts(name: str) -> tuple[str, ...]:
+    """The identifiers of a name with dots, folded as the server folds them.
+
+    Args:
+        name: the name, its parts quoted where they must be.
+
+    Example:
+        >>> name_parts('public."Odd.Name".id')
+        ('public', 'Odd.Name', 'id')
+    """
+    return Words(list(tokens(name))).name()
