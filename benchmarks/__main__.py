@@ -17,14 +17,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.figures import FIGURES, Bench, Figure, Result
+from benchmarks.bench import Bench, Result
+from benchmarks.figures import FIGURES, Figure
 from benchmarks.growth import Line, measure_growth, plot
 from benchmarks.server import running_server
 from benchmarks.snapshot import ROUNDS, measure_snapshots, snapshot_table
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 NUMBERS = (100, 1000, 2500, 5000, 10_000)
-HEAD = "| what | beside | ratio | target | floor | erm | Alembic |\n| --- | --- | --- | --- | --- | --- | --- |\n"
+HEAD = "| what | beside | ratio | target | floor | erm | beside it |\n| --- | --- | --- | --- | --- | --- | --- |\n"
 PICTURE = "\n![Time and memory of erm over 100 to 10,000 revisions](performance.svg)\n"
 
 

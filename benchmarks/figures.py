@@ -2,96 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import shutil
-import statistics
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
-from benchmarks.measure import Command, Timing, environment, measured, median_ratio, side_by_side
-from benchmarks.projects import write_project
-from benchmarks.server import BenchmarkServer
-from benchmarks.wide import write_wide_project
+from benchmarks.bench import ALEMBIC, ERM, PLAN, PYTHON, Bench, Result, one_transaction_a_revision
+from benchmarks.measure import Command
+from benchmarks.pending_figures import apply_approved, apply_planned, plan_cold, plan_new, plan_warm
 
-__all__ = ["FIGURES", "Bench", "Figure", "Result"]
+__all__ = ["FIGURES", "Figure"]
 
-PYTHON = sys.executable
-ERM = (PYTHON, "-m", "erm_alembic")
-ALEMBIC = (PYTHON, "-m", "alembic")
-PLAN = (*ERM, "migrate", "--mode", "plan")
 PARSE_ALL = "import ast, pathlib; [ast.parse(path.read_bytes()) for path in pathlib.Path().rglob('versions/*.py')]"
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a comparison gave: medians, in seconds and bytes, and the median of the ratios of each round."""
-
-    erm: float
-    alembic: float
-    floor: float
-    ratio: float
-    floor_ratio: float
-    erm_memory: int
-    alembic_memory: int
-
-
-class Bench:
-    """The server and the projects of one run of the benchmarks.
-
-    Args:
-        folder: where the projects are written.
-        server: where their databases are.
-        rounds: how often each comparison is made.
-    """
-
-    def __init__(self, folder: Path, server: BenchmarkServer, rounds: int) -> None:
-        self.folder, self.server, self.rounds = folder, server, rounds
-
-    def project(self, number: int, *, body: str = "table") -> Path:
-        """A project of so many revisions with an empty database; the same one each time."""
-        name = f"p{number}_{body}"
-        folder = self.folder / name
-        if not folder.exists():
-            self.server.renew(name)
-            write_project(folder, number, self.server.sqlalchemy_url(name), body=body)
-        return folder
-
-    def applied(self, number: int, *, body: str = "table") -> Path:
-        """The same, applied by erm: its database is up to date, and its ledger full."""
-        folder = self.project(number, body=body)
-        measured(Command((*ERM, "migrate"), folder))
-        return folder
-
-    def wide(self, number: int) -> Path:
-        """A project of so many tables and their models, with a database at its heads; the same one each time."""
-        name = f"wide{number}"
-        folder = self.folder / name
-        if not folder.exists():
-            self.server.renew(name)
-            write_wide_project(folder, number, self.server.sqlalchemy_url(name))
-            measured(Command((*ALEMBIC, "upgrade", "head"), folder))
-        return folder
-
-    def compare(self, erm: Command, alembic: Command, floor: Command, rounds: int | None = None) -> Result:
-        """Run the three in turn."""
-        found = side_by_side({"erm": erm, "alembic": alembic, "floor": floor}, rounds or self.rounds)
-        return Result(
-            erm=_median(found["erm"]),
-            alembic=_median(found["alembic"]),
-            floor=_median(found["floor"]),
-            ratio=median_ratio(found, "erm", "alembic"),
-            floor_ratio=median_ratio(found, "floor", "alembic"),
-            erm_memory=max(timing.memory for timing in found["erm"]),
-            alembic_memory=max(timing.memory for timing in found["alembic"]),
-        )
-
-
-def _median(timings: list[Timing]) -> float:
-    return statistics.median(timing.wall for timing in timings)
 
 
 def plan(bench: Bench, number: int) -> Result:
@@ -126,7 +48,7 @@ def apply(bench: Bench, number: int) -> Result:
     folder = bench.project(number)
     name = folder.name
     script = folder / "upgrade.sql"
-    script.write_text(_one_transaction_a_revision(folder))
+    script.write_text(one_transaction_a_revision(folder))
     psql = bench.server.binaries.bin_dir / "psql"
     send = (psql, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", script, bench.server.url(name))
 
@@ -139,19 +61,6 @@ def apply(bench: Bench, number: int) -> Result:
         Command(send, folder, before=empty),
         rounds=max(1, bench.rounds // 3),
     )
-
-
-def _one_transaction_a_revision(folder: Path) -> str:
-    """What `alembic upgrade head --sql` prints, with a transaction for each revision."""
-    done = subprocess.run(
-        [*ALEMBIC, "upgrade", "head", "--sql"],
-        cwd=folder,
-        env=environment(),
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return re.sub(r"^-- Running upgrade", "COMMIT;\nBEGIN;\n-- Running upgrade", done.stdout, flags=re.MULTILINE)
 
 
 def drift(bench: Bench, number: int, options: Sequence[str] = (), *, cold: bool = False) -> Result:
@@ -239,5 +148,45 @@ FIGURES = (
             ("-database", " --source database", ("--source", "database"), database),
             ("-cold", " (the first, cold)", (), 1.2),
         )
+    ),
+    Figure(
+        "plan-pending",
+        "full plan of 5 pending of 300 revisions, 100 tables, warm",
+        "`alembic check`",
+        "`import models`",
+        1.5,
+        plan_warm,
+    ),
+    Figure(
+        "plan-pending-new",
+        "the same, a pending revision just edited",
+        "`alembic check`",
+        "`import models`",
+        None,
+        plan_new,
+    ),
+    Figure(
+        "plan-pending-cold",
+        "the same, the first, cold",
+        "`alembic upgrade head` from empty",
+        "`psql -f`, the same SQL",
+        3.0,
+        plan_cold,
+    ),
+    Figure(
+        "apply-approved",
+        "apply of the 5, `--plan FILE`",
+        "apply of the 5, no shadow",
+        "`alembic upgrade head`",
+        None,
+        apply_approved,
+    ),
+    Figure(
+        "apply-planned",
+        "apply of the 5, just planned",
+        "apply of the 5, no shadow",
+        "`alembic upgrade head`",
+        None,
+        apply_planned,
     ),
 )

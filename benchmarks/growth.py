@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from benchmarks.figures import ALEMBIC, ERM, PLAN, Bench
+from benchmarks.bench import ALEMBIC, ERM, PLAN, Bench
 from benchmarks.measure import Command, Timing, measured, side_by_side
 
 __all__ = ["Line", "measure_growth", "plot"]

@@ -31,14 +31,14 @@ class BenchmarkServer:
         """The same for SQLAlchemy, with the driver that erm uses: Alembic is to have it no harder."""
         return self.url(database).replace("postgresql:", "postgresql+psycopg2:", 1)
 
-    def renew(self, database: str) -> None:
-        """Make a database, or make it empty."""
+    def renew(self, database: str, template: str = "template0") -> None:
+        """Make a database, or make it empty, or a copy of another one."""
         with closing(psycopg2.connect(self.url("postgres"))) as connection:
             connection.autocommit = True
             name = sql.Identifier(database)
             with connection.cursor() as cursor:
                 cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
-                cursor.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(name))
+                cursor.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(name, sql.Identifier(template)))
                 cursor.execute("CHECKPOINT")  # what was written so far is not written while somebody is measured
 
 
