@@ -11,7 +11,7 @@ from erm_alembic.planning.data_loss import count_present
 from erm_alembic.planning.model import DataLoss, Step
 from erm_alembic.postgres.catalog import whole_name
 from erm_alembic.postgres.intercept import GatedConnection
-from erm_alembic.postgres.text.words import name_parts
+from erm_alembic.postgres.text.words import name_parts, written_name
 
 __all__ = ["proven_losses"]
 
@@ -42,8 +42,7 @@ def _known(cursor: Any, loss: DataLoss) -> Iterator[tuple[str, ...]]:
         return
     parts = name_parts(loss.object)
     table, column = (parts[:-1], parts[-1:]) if loss.kind == "column" else (parts, ())
-    quoted = ".".join('"' + part.replace('"', '""') + '"' for part in table)
-    if found := whole_name(cursor, quoted):
+    if found := whole_name(cursor, written_name(table)):
         yield name_parts(found) + column
 
 

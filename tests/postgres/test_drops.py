@@ -7,17 +7,21 @@ import pytest
 from erm_alembic.postgres.text.drops import Drop, drops_in
 
 
-def _table(*name: str) -> Drop:
-    return Drop("table", ".".join(name), name)
+def _table(*name: str, shown: str | None = None) -> Drop:
+    return Drop("table", shown or ".".join(name), name)
 
 
 @pytest.mark.parametrize(
     ("sql", "drops"),
     [
         ("DROP TABLE a", [_table("a")]),
-        ('DROP TABLE IF EXISTS "We""ird ;".b, C CASCADE', [_table('We"ird ;', "b"), _table("c")]),
+        (
+            'DROP TABLE IF EXISTS "We""ird ;".b, C CASCADE',
+            [_table('We"ird ;', "b", shown='"We""ird ;".b'), _table("c")],
+        ),
         ("DROP FOREIGN TABLE f", [_table("f")]),
         ("ALTER TABLE ONLY s.t DROP COLUMN IF EXISTS c CASCADE", [Drop("column", "s.t.c", ("s", "t"), "c")]),
+        ('ALTER TABLE s.t DROP COLUMN "C.d"', [Drop("column", 's.t."C.d"', ("s", "t"), "C.d")]),
         (
             "alter table t drop a, add check (x > f(1, 2)), drop b",
             [Drop("column", "t.a", ("t",), "a"), Drop("column", "t.b", ("t",), "b")],
@@ -35,7 +39,7 @@ def _table(*name: str) -> Drop:
     ],
 )
 def test_drops_that_can_be_read(sql: str, drops: list[Drop]) -> None:
-    """Names are folded and unquoted as PostgreSQL does."""
+    """Names are folded and unquoted as PostgreSQL does, and shown as SQL has them."""
     assert drops_in(sql) == drops
 
 

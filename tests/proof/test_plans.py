@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from erm_alembic import migrate
-from erm_alembic.planning.model import Plan
+from erm_alembic.planning.data_loss import count_losses
+from erm_alembic.planning.model import Plan, Statement, Step
+from erm_alembic.planning.proven_losses import proven_losses
+from erm_alembic.planning.rehearsal import Proof
+from erm_alembic.postgres.intercept import connect_gated
 from tests.faults.deploying import Project
 from tests.rehearsal.conftest import rehearsing
 from tests.support.databases import Database
@@ -70,3 +75,18 @@ def test_a_rollback_counts_what_its_proof_shows_to_be_lost(project: Project) -> 
     (loss,) = plan.data_loss
     assert (loss.kind, loss.object, loss.rows, loss.revision) == ("proven", "public.users.mail", 2, "b2")
     assert "data-loss" in [finding.rule for finding in plan.findings]
+
+
+def test_what_a_statement_shows_to_be_lost_is_counted_once(one_database: Database) -> None:
+    """A proof names the same column; its odd name does not make it another one."""
+    one_database.execute("CREATE TABLE \"Odd.one\" AS SELECT 'a' AS \"Val.ue\", 'b' AS kept")
+    drops = (Statement('ALTER TABLE "Odd.one" DROP COLUMN "Val.ue"'),)
+    proof = Proof("same", "lossy", lost=('public."Odd.one"."Val.ue"', 'public."Odd.one".kept'))
+    step = Step("b2", ("a1",), "", "", "downgrade", "ok", statements=drops, proof=proof)
+    with closing(connect_gated(one_database.url, "test")) as raw:
+        shown = count_losses(raw, [step])
+        proven = proven_losses(raw, [step], shown)
+    assert [(loss.kind, loss.object, loss.rows) for loss in (*shown, *proven)] == [
+        ("column", '"Odd.one"."Val.ue"', 1),
+        ("proven", 'public."Odd.one".kept', 1),
+    ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from erm_alembic.postgres.text.lexer import Token, split_statements
-from erm_alembic.postgres.text.words import Words
+from erm_alembic.postgres.text.words import Words, written_name
 
 __all__ = ["Drop", "drops_in"]
 
@@ -17,7 +17,7 @@ class Drop:
 
     Args:
         kind: `table`, `column`, `rows` (DELETE, TRUNCATE), or `statement` for one that cannot be read.
-        name: how to show it.
+        name: how to show it: a name as SQL has it, or the beginning of a statement that cannot be read.
         table: the parts of the table's name.
         column: the column, when only it is dropped.
         condition: which rows a DELETE removes, from its WHERE on; empty means all.
@@ -145,7 +145,7 @@ def _named(kind: Literal["table", "rows"], words: Words) -> list[Drop]:
         name = words.name()
         if not name:
             return [_unknown(words)]
-        found.append(Drop(kind, ".".join(name), name))
+        found.append(Drop(kind, written_name(name), name))
         words.take("*")
         if not words.take(","):
             break
@@ -162,10 +162,10 @@ def _deleted(words: Words, text: str) -> list[Drop]:
     if not table:
         return [_unknown(words)]
     if words.peek() in ("", "RETURNING"):
-        return [Drop("rows", ".".join(table), table)]
+        return [Drop("rows", written_name(table), table)]
     if words.peek() != "WHERE" or words.says_anywhere("RETURNING"):
         return [_unknown(words)]
-    return [Drop("rows", ".".join(table), table, condition=words.rest(text))]
+    return [Drop("rows", written_name(table), table, condition=words.rest(text))]
 
 
 def _altered(words: Words) -> list[Drop]:
@@ -194,7 +194,7 @@ def _dropped_part(table: tuple[str, ...], action: Words, words: Words) -> list[D
     name = action.name()
     if len(name) != 1:
         return [_unknown(words)]
-    return [Drop("column", ".".join((*table, name[0])), table, name[0])]
+    return [Drop("column", written_name((*table, name[0])), table, name[0])]
 
 
 def _unknown(words: Words) -> Drop:

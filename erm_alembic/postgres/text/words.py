@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 
 from erm_alembic.postgres.text.lexer import Token, tokens
 
-__all__ = ["Words", "name_parts"]
+__all__ = ["Words", "name_parts", "written_name"]
 
+PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
 DEPTH = {"(": 1, "[": 1, ")": -1, "]": -1}
 
 
@@ -150,3 +152,16 @@ def name_parts(name: str) -> tuple[str, ...]:
         ('public', 'Odd.Name', 'id')
     """
     return Words(list(tokens(name))).name()
+
+
+def written_name(parts: Iterable[str]) -> str:
+    """A name with dots that `name_parts` reads again: its parts are quoted where they would be folded or cut.
+
+    Args:
+        parts: the identifiers.
+
+    Example:
+        >>> written_name(["public", "Odd.Name"])
+        'public."Odd.Name"'
+    """
+    return ".".join(part if PLAIN.fullmatch(part) else '"' + part.replace('"', '""') + '"' for part in parts)
