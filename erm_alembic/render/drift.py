@@ -12,7 +12,7 @@ from erm_alembic.planning.comparison import Comparison, LeftOut
 from erm_alembic.planning.model import Drift
 from erm_alembic.render.json import SCHEMA_VERSION, dump, plain_value
 from erm_alembic.render.safe import Paint, block, one_line, plain
-from erm_alembic.render.words import counted, revisions
+from erm_alembic.render.words import counted, revisions, target_line
 
 __all__ = ["DriftFacts", "drift_json", "drift_lines", "drift_text"]
 
@@ -56,10 +56,7 @@ def drift_text(facts: DriftFacts, *, arguments: tuple[str, ...] = (), paint: Pai
         arguments: what was typed and belongs into the next command too, such as `-x`.
         paint: gives colour; none by default.
     """
-    target = (
-        f"{one_line(facts.environment)}  {one_line(facts.database_url)}  (PostgreSQL {one_line(facts.server_version)})"
-    )
-    lines = [f"Target   {paint(target, 'strong')}"]
+    lines = [target_line(facts.environment, facts.database_url, facts.server_version, paint)]
     if facts.against is None:
         lines.append(f"Current  {revisions(facts.current, 'none: no revision is recorded')}")
     else:

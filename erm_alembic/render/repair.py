@@ -11,7 +11,7 @@ from erm_alembic.render.json import SCHEMA_VERSION, dump, plain_value
 from erm_alembic.render.outcome import effect_and_cure
 from erm_alembic.render.safe import Paint, block, clip, one_line, plain
 from erm_alembic.render.status import half_done_facts
-from erm_alembic.render.words import counted, duration, revisions
+from erm_alembic.render.words import counted, duration, revisions, target_line
 
 if TYPE_CHECKING:
     from erm_alembic.ledger.progress import DoneStatement
@@ -79,8 +79,7 @@ def report_text(
         arguments: what was typed and belongs into the next command too, such as `-x`.
         paint: gives colour; none by default.
     """
-    url = f"{one_line(report.database_url)}  (PostgreSQL {report.server_version})"
-    lines = [f"Target   {paint(f'{one_line(report.environment)}  {url}', 'strong')}"]
+    lines = [target_line(report.environment, report.database_url, report.server_version, paint)]
     if not report.revisions:
         return "\n".join([*lines, "", paint("No revision is half done.", "good")]) + "\n"
     for ways in report.revisions:

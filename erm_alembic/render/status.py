@@ -10,7 +10,7 @@ from erm_alembic.planning.half_done import OBSTACLES
 from erm_alembic.render.json import SCHEMA_VERSION, dump, plain_value
 from erm_alembic.render.runs import moment, override_lines, run_headline
 from erm_alembic.render.safe import Paint, clip, one_line, plain
-from erm_alembic.render.words import counted, revisions
+from erm_alembic.render.words import counted, revisions, target_line
 
 if TYPE_CHECKING:
     from erm_alembic.ledger.leftovers import InvalidIndex
@@ -61,13 +61,11 @@ def status_text(status: StatusFacts, *, arguments: tuple[str, ...] = (), paint: 
         arguments: what was typed and belongs into the next command too, such as `-x`.
         paint: gives colour; none by default.
     """
-    url = f"{one_line(status.database_url)}  (PostgreSQL {status.server_version})"
-    target = f"{one_line(status.environment)}  {url}"
     pending = counted(len(status.pending), "revision") if status.pending else "none: the database is at its heads"
     if status.unknown and not status.pending:
         pending = "cannot be told"
     lines = [
-        f"Target   {paint(target, 'strong')}",
+        target_line(status.environment, status.database_url, status.server_version, paint),
         f"Current  {revisions(status.current, 'none: no revision is recorded')}",
         f"Heads    {revisions(status.heads, 'none: the project has no revisions')}",
         f"Pending  {paint(pending, 'warn' if status.pending or status.unknown else 'good')}",

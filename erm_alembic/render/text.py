@@ -11,7 +11,7 @@ from erm_alembic.render.findings import finding_lines, ignored_lines
 from erm_alembic.render.outcome import outcome_lines
 from erm_alembic.render.rehearsal import effect_of, proof_words, rehearsal_lines
 from erm_alembic.render.safe import Paint, block, clip, one_line, plain
-from erm_alembic.render.words import counted, revisions
+from erm_alembic.render.words import counted, revisions, target_line
 
 __all__ = ["next_command", "render_text"]
 
@@ -34,14 +34,13 @@ def next_command(plan: Plan, mode: str, arguments: tuple[str, ...] = ()) -> str:
     return shlex.join([one_line(word) for word in words])
 
 
-def _target(plan: Plan, paint: Paint) -> list[str]:
-    target = f"{one_line(plan.environment)}  {one_line(plan.database_url)}  (PostgreSQL {plan.server_version})"
-    return [f"Target   {paint(target, 'strong')}"]
+def _target(plan: Plan, paint: Paint) -> str:
+    return target_line(plan.environment, plan.database_url, plan.server_version, paint)
 
 
 def _header(plan: Plan, paint: Paint) -> list[str]:
     return [
-        *_target(plan, paint),
+        _target(plan, paint),
         f"Current  {revisions(plan.current, 'none: no revision is recorded')}",
         f"Heads    {revisions(plan.heads, 'none: the project has no revisions')}",
         *rehearsal_lines(plan),
@@ -238,7 +237,7 @@ def render_text(
     if outcome is not None and outcome.result != "refused" and not verbose:
         # What was pending is told by its outcome, a line a revision.
         done = [
-            *_target(plan, paint),
+            _target(plan, paint),
             *_findings(plan, paint),
             *override_section(plan, paint),
             "",

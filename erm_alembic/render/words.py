@@ -1,10 +1,10 @@
-"""Numbers, times and lists of revisions in words, the same in every text."""
+"""Numbers, times, lists of revisions and the target in words, the same in every text."""
 
 from __future__ import annotations
 
-from erm_alembic.render.safe import one_line
+from erm_alembic.render.safe import Paint, one_line
 
-__all__ = ["counted", "duration", "revisions"]
+__all__ = ["counted", "duration", "revisions", "target_line"]
 
 
 def counted(number: int, noun: str) -> str:
@@ -44,3 +44,21 @@ def revisions(names: tuple[str, ...], nothing: str) -> str:
         ('a1, b2', 'none')
     """
     return ", ".join(one_line(name) for name in names) or nothing
+
+
+def target_line(environment: str, database_url: str, server_version: str, paint: Paint) -> str:
+    """The line with which every text about a database begins.
+
+    Args:
+        environment: the profile.
+        database_url: the target's URL without its password.
+        server_version: the server's version.
+        paint: gives colour.
+
+    Example:
+        >>> from erm_alembic.render.safe import plain
+        >>> target_line("prod", "postgresql://db/shop", "15.18", plain)
+        'Target   prod  postgresql://db/shop  (PostgreSQL 15.18)'
+    """
+    target = f"{one_line(environment)}  {one_line(database_url)}  (PostgreSQL {one_line(server_version)})"
+    return f"Target   {paint(target, 'strong')}"
