@@ -11,7 +11,13 @@ from alembic.util import CommandError, rev_id
 
 from erm_alembic.errors import ProjectError, UsageError
 from erm_alembic.revisions.project import AlembicProject
-from erm_alembic.revisions.writing import all_or_nothing, chosen_location, placing_cure, refuse_unsafe_message
+from erm_alembic.revisions.writing import (
+    all_or_nothing,
+    chosen_location,
+    placing_cure,
+    refuse_several_heads,
+    refuse_unsafe_message,
+)
 
 __all__ = ["create_revision"]
 
@@ -54,13 +60,7 @@ def create_revision(
     called_from = Path.cwd()
     with project.entered():
         scripts = project.scripts()
-        heads = scripts.get_heads()
-        if head is None and len(heads) > 1:
-            raise UsageError(
-                f"There are {len(heads)} heads: {', '.join(sorted(heads))}.",
-                effect="No revision was written.",
-                cure="Say which one to build on with --head REV, or merge them: `alembic merge heads`.",
-            )
+        refuse_several_heads(scripts, head)
         scripts.messaging_opts = {"quiet": True}
         location = chosen_location(scripts, version_path, called_from)
         with all_or_nothing(scripts):

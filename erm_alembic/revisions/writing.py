@@ -16,7 +16,7 @@ from alembic.script import ScriptDirectory
 from erm_alembic.errors import ProjectError, UsageError
 from erm_alembic.revisions.graph import version_folders
 
-__all__ = ["all_or_nothing", "chosen_location", "placing_cure", "refuse_unsafe_message"]
+__all__ = ["all_or_nothing", "chosen_location", "placing_cure", "refuse_several_heads", "refuse_unsafe_message"]
 
 
 def refuse_unsafe_message(message: str) -> None:
@@ -44,6 +44,25 @@ def refuse_unsafe_message(message: str) -> None:
         effect="No revision was written.",
         cure="Say what changes in one line of plain words.",
     )
+
+
+def refuse_several_heads(scripts: ScriptDirectory, head: str | None) -> None:
+    """Refuse to choose among several heads: the new revision builds on the one that is named.
+
+    Args:
+        scripts: the project's script directory.
+        head: the revision to build on, as the user named it; None for no choice.
+
+    Raises:
+        UsageError: none is named, and there are several heads.
+    """
+    heads = scripts.get_heads()
+    if head is None and len(heads) > 1:
+        raise UsageError(
+            f"There are {len(heads)} heads: {', '.join(sorted(heads))}.",
+            effect="No revision was written.",
+            cure="Say which one to build on with --head REV, or merge them: `alembic merge heads`.",
+        )
 
 
 def chosen_location(scripts: ScriptDirectory, wanted: Path | None, called_from: Path) -> str | None:

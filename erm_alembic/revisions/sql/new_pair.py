@@ -15,7 +15,7 @@ from erm_alembic.revisions.graph import version_folders
 from erm_alembic.revisions.project import AlembicProject
 from erm_alembic.revisions.sql.stub import RUNNER, runner_source, stub_source
 from erm_alembic.revisions.sql.writing import NewFile, write_all
-from erm_alembic.revisions.writing import chosen_location, placing_cure, refuse_unsafe_message
+from erm_alembic.revisions.writing import chosen_location, placing_cure, refuse_several_heads, refuse_unsafe_message
 
 __all__ = ["NewPair", "create_pair"]
 
@@ -108,13 +108,8 @@ def create_pair(
 
 
 def _parent(scripts: ScriptDirectory, head: str | None) -> Script | None:
+    refuse_several_heads(scripts, head)
     heads = scripts.get_heads()
-    if head is None and len(heads) > 1:
-        raise UsageError(
-            f"There are {len(heads)} heads: {', '.join(sorted(heads))}.",
-            effect="No revision was written.",
-            cure="Say which one to build on with --head REV, or merge them: `alembic merge heads`.",
-        )
     try:
         found = scripts.get_revision(head or "head") if heads else None
     except CommandError as error:
