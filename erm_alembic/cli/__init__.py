@@ -1,0 +1,1 @@
+"""The `erm` command: one file a command. Only here is anything printed, and the process ended."""

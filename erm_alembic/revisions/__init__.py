@@ -1,0 +1,1 @@
+"""The project's Alembic directory: its graph, its env.py, what its revisions send. Only here is Alembic imported."""
