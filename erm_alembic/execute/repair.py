@@ -142,7 +142,8 @@ def _execute(
         heads=tuple(sorted(scripts.get_heads())),
         steps=steps,
     )
-    survey = Survey(plan, (), (), (), {}, Request(direction, half.revision, only=True), scripts)
+    request = Request(direction, half.revision, only=True)
+    survey = Survey(plan, pending=(), applied=(), unknown=(), ledger={}, request=request, scripts=scripts)
     run = Run(target, project, survey, "repair", repairing.progress, (repairing.why,), way=repairing.way.action)
     return execute(run, wait=repairing.wait, accept_environment=repairing.accept_environment, course=course)
 

@@ -265,36 +265,39 @@ def build_plan(
         basis=recorded.basis,
         request=request,
     )
-    facts = tuple(each.facts for each in surveyor.pending)
     questioned = (*surveyor.unknown, *(each.revision for each in surveyor.applied))
-    sources = _sources_of(target, questioned)
-    lost = _lost(target) if hashes and recorded.populated else ()
+    sources, lost = _asked_again(target, questioned, emptied=bool(hashes) and recorded.populated)
     return Survey(
         plan,
-        facts,
-        surveyor.applied,
-        surveyor.unknown,
-        sources,
-        request,
-        scripts,
-        surveyor.known,
-        lost,
-        recorded.to_send,
+        pending=tuple(each.facts for each in surveyor.pending),
+        applied=surveyor.applied,
+        unknown=surveyor.unknown,
+        ledger=sources,
+        request=request,
+        scripts=scripts,
+        known=surveyor.known,
+        lost=lost,
+        to_send=recorded.to_send,
         metadata=recorded.metadata,
         empty=not (recorded.current or recorded.populated),
     )
 
 
-def _lost(target: Target) -> tuple[str, ...]:
-    with open_ledger(target) as ledger:
-        return still_applied(ledger.runs())
+def _asked_again(
+    target: Target, questioned: Sequence[str], *, emptied: bool
+) -> tuple[dict[str, AppliedSource], tuple[str, ...]]:
+    """What the ledger has besides where something is amiss; any other plan does without this second connection.
 
-
-def _sources_of(target: Target, revisions: Sequence[str]) -> dict[str, AppliedSource]:
-    if not revisions:
-        return {}
+    Args:
+        target: the database.
+        questioned: the revisions whose files, as they were applied, are wanted.
+        emptied: whether the database records nothing any more, so that it is asked what it should record.
+    """
+    if not (questioned or emptied):
+        return {}, ()
     with open_ledger(target) as ledger:
-        return ledger.applied_sources(revisions)
+        sources = ledger.applied_sources(questioned) if questioned else {}
+        return sources, still_applied(ledger.runs()) if emptied else ()
 
 
 def _asks_for_everything(request: Request) -> bool:
