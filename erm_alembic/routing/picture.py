@@ -1,0 +1,207 @@
+"""From what each server says of itself to what is known of the cluster: nothing here asks anybody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from erm_alembic.postgres.replication import ServerSample
+from erm_alembic.routing.positions import PAGE, SEGMENT, normalised
+from erm_alembic.routing.ring import LsnRing
+from erm_alembic.routing.state import ClusterState, PrimaryState, ReplicaState
+
+__all__ = ["Picture"]
+
+
+@dataclass(slots=True)
+class _Replica:
+    """What was heard of one replica, beside its state."""
+
+    state: ReplicaState
+    sample: ServerSample | None = None
+    answered_at: float = 0.0
+    # What is evident of one run of its server; a rebuilt one has been started anew.
+    timeline: int | None = None
+    diverged: bool = False
+    beat: int | None = None
+
+
+class Picture:
+    """What was heard of a cluster's servers, set against each other.
+
+    Args:
+        replicas: their names.
+        heartbeat: whether replicas are also known by what the monitor writes to the primary.
+    """
+
+    def __init__(self, replicas: Iterable[str], *, heartbeat: bool = False) -> None:
+        self._primary = PrimaryState()
+        self._replicas = {name: _Replica(ReplicaState(name)) for name in replicas}
+        self._heartbeat = heartbeat
+        # Whose positions the ring holds: a cluster and a timeline.
+        self._history: tuple[int | None, int | None] | None = None
+        self._lsns = LsnRing()
+        self._beats = LsnRing()
+        self._no_beat = ""
+
+    def primary_answered(self, sample: ServerSample, asked_at: float) -> None:
+        """Take what the primary said.
+
+        Args:
+            sample: that.
+            asked_at: a moment before it was asked.
+        """
+        lsn = position(sample)
+        self._primary = PrimaryState(
+            seen_at=asked_at,
+            reachable=True,
+            writable=not sample.in_recovery,
+            system=sample.system,
+            timeline=None if sample.in_recovery else sample.timeline,
+            lsn=lsn,
+            problem="it is in recovery: a standby, not a primary" if sample.in_recovery else "",
+        )
+        if sample.in_recovery:
+            return
+        history = sample.system, sample.timeline
+        if history != self._history:
+            self._history = history
+            self._lsns.clear()
+            for replica in self._replicas.values():
+                replica.diverged = False
+        if lsn is None:
+            return
+        self._lsns.add(asked_at, lsn)
+        for replica in self._replicas.values():
+            heard = replica.sample
+            if heard is not None and heard.replayed is not None and replica.answered_at <= asked_at:
+                # A primary never stands behind what its own standby has.
+                replica.diverged |= heard.replayed > lsn and self._is_of(replica, history)
+
+    def primary_failed(self, problem: str) -> None:
+        """Note that the primary cannot be reached: what is known of replicas grows old, and no truer."""
+        self._primary = replace(self._primary, reachable=False, problem=problem)
+
+    def beat_written(self, beat: int, asked_at: float) -> None:
+        """Note a heartbeat that is committed on the primary.
+
+        Args:
+            beat: its number.
+            asked_at: a moment before it was written.
+        """
+        self._beats.add(asked_at, beat)
+        self._no_beat = ""
+
+    def beat_failed(self, problem: str) -> None:
+        """Note that no heartbeat can be written."""
+        self._no_beat = problem
+
+    def replica_answered(
+        self, name: str, sample: ServerSample, asked_at: float, answered_at: float, beat: int | None = None
+    ) -> None:
+        """Take what a replica said.
+
+        Args:
+            name: which one.
+            sample: what it said of itself.
+            asked_at: a moment before it was asked.
+            answered_at: a moment after it answered.
+            beat: the last heartbeat that it has.
+        """
+        replica = self._replicas[name]
+        before = replica.sample
+        if before is None or (before.started, before.system) != (sample.started, sample.system):
+            replica.timeline, replica.diverged, replica.beat = None, False, None
+        replica.sample, replica.answered_at = sample, answered_at
+        if sample.timeline is not None:
+            replica.timeline = max(sample.timeline, replica.timeline or 0)
+        replica.beat = beat
+        replica.state = replace(
+            replica.state, seen_at=asked_at, reachable=True, in_recovery=sample.in_recovery, problem=""
+        )
+
+    def replica_failed(self, name: str, problem: str) -> None:
+        """Note that a replica cannot be reached."""
+        replica = self._replicas[name]
+        replica.state = replace(replica.state, reachable=False, problem=problem)
+
+    def state(self, now: float) -> ClusterState:
+        """All of it at one moment.
+
+        Args:
+            now: that moment.
+        """
+        replicas = {name: self._seen(replica, now) for name, replica in self._replicas.items()}
+        return ClusterState(now, self._primary, MappingProxyType(replicas))
+
+    def _seen(self, replica: _Replica, now: float) -> ReplicaState:
+        sample = replica.sample
+        if sample is None:
+            return replica.state
+        objection = self._objection(replica, sample)
+        known = replace(
+            replica.state,
+            follows=not objection,
+            replay_lsn=sample.replayed,
+            timeline=replica.timeline,
+            fresh_as_of=None,
+            lag=None,
+            at_least=False,
+            lag_bytes=None,
+        )
+        if not objection:
+            known = self._measured(known, replica, now)
+            if known.fresh_as_of is None and known.lag is None:
+                objection = self._no_beat or "how far it has replayed is not known"
+        if replica.state.reachable:
+            known = replace(known, problem=objection)
+        return known
+
+    def _measured(self, known: ReplicaState, replica: _Replica, now: float) -> ReplicaState:
+        """How far behind it is, by its position in the log where it states one, and by the heartbeat that it has."""
+        fresh, lag, missing = [], None, None
+        if known.replay_lsn is not None and self._is_of(replica, self._history):
+            fresh.append(self._lsns.fresh_as_of(known.replay_lsn))
+            lag = self._lsns.lag(known.replay_lsn, now)
+            if self._primary.lsn is not None:
+                missing = max(0, self._primary.lsn - known.replay_lsn)
+        if replica.beat is not None:
+            fresh.append(self._beats.fresh_as_of(replica.beat))
+            lag = lag or self._beats.lag(replica.beat, now)
+        seconds, at_least = lag or (None, False)
+        as_of = max((moment for moment in fresh if moment is not None), default=None)
+        return replace(known, fresh_as_of=as_of, lag=seconds, at_least=at_least, lag_bytes=missing)
+
+    def _objection(self, replica: _Replica, sample: ServerSample) -> str:
+        """Why it does not follow the primary, as far as is known; empty when it does."""
+        if not sample.in_recovery:
+            return "it was promoted, and is no standby"
+        if self._history is None:
+            return "the primary is not known yet"
+        if replica.diverged:
+            return "it has replayed what the primary never wrote: their histories have parted"
+        system, timeline = self._history
+        if None not in (system, sample.system) and sample.system != system:
+            return "it is of another cluster than the primary"
+        if None not in (timeline, replica.timeline) and replica.timeline != timeline:
+            return f"it follows timeline {replica.timeline}, and the primary writes timeline {timeline}"
+        if self._is_of(replica, self._history) or replica.beat is not None:
+            return ""
+        return "whom it follows is not known: its role may not read pg_control_system() and pg_stat_wal_receiver"
+
+    def _is_of(self, replica: _Replica, history: tuple[int | None, int | None] | None) -> bool:
+        if replica.sample is None or history is None or None in history:
+            return False
+        return (replica.sample.system, replica.timeline) == history
+
+
+def position(sample: ServerSample) -> int | None:
+    """Where a primary stands, as a replica that has everything states it; None where it does not say.
+
+    Args:
+        sample: what it said of itself.
+    """
+    if sample.written is None:
+        return None
+    return normalised(sample.written, page=sample.page or PAGE, segment=sample.segment or SEGMENT)

@@ -1,0 +1,266 @@
+"""What the monitor asks the servers, each question on a link of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg2
+
+from erm_alembic.config.redaction import first_line
+from erm_alembic.errors import TargetError
+from erm_alembic.postgres.replication import (
+    UNAVAILABLE,
+    ServerSample,
+    available_facts,
+    read_beat,
+    read_sample,
+    write_beat,
+)
+from erm_alembic.postgres.volatility import Volatility, read_volatility
+from erm_alembic.routing.probe import Address, Link, words_of
+
+__all__ = ["Answer", "HeartbeatTable", "Lender", "PrimaryQuestion", "ReplicaQuestion", "ask_catalogs", "ask_sample"]
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatTable:
+    """A table that the monitor writes to on the primary, and reads on replicas that do not state their position.
+
+    Each process has a row of its own, which it updates at every round; the table, and its schema, are made where there
+    are none. Rows of processes that ended are removed after a day.
+
+    Args:
+        schema: the table's schema.
+        table: its name.
+
+    Example:
+        >>> HeartbeatTable("monitoring").table
+        'erm_heartbeat'
+    """
+
+    schema: str
+    table: str = "erm_heartbeat"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server answered.
+
+    Args:
+        sample: what it said of itself.
+        beat: the heartbeat that was written to it, or that it has.
+        beat_at: a moment before that heartbeat was written, by `time.monotonic()`.
+        no_beat: why none could be written or read, in words without secrets.
+    """
+
+    sample: ServerSample
+    beat: int | None = None
+    beat_at: float = 0.0
+    no_beat: str = ""
+
+
+class PrimaryQuestion:
+    """Asks the primary where it stands, and writes the next heartbeat.
+
+    Args:
+        heartbeat: the table; None writes nothing.
+        writer: the name of this process's row.
+    """
+
+    def __init__(self, heartbeat: HeartbeatTable | None, writer: str) -> None:
+        self._heartbeat = heartbeat
+        self._writer = writer
+        self._beat = 0
+
+    def __call__(self, link: Link) -> Answer:
+        sample = ask_sample(link)
+        table = self._heartbeat
+        if table is None or sample.in_recovery:
+            return Answer(sample)
+        # Never the same number twice: one of which nobody knows whether it was written is no measure.
+        self._beat += 1
+        beat, moment = self._beat, time.monotonic()
+        try:
+            link.run(lambda cursor: write_beat(cursor, table.schema, table.table, self._writer, beat))
+        except psycopg2.Error as error:
+            if link.broken:
+                raise
+            return Answer(sample, no_beat=f"no heartbeat can be written: {first_line(error)}")
+        return Answer(sample, beat, moment)
+
+
+class ReplicaQuestion:
+    """Asks a replica what it has replayed, and for the heartbeat that it has.
+
+    Args:
+        heartbeat: the table; None reads none.
+        writer: the name of this process's row.
+    """
+
+    def __init__(self, heartbeat: HeartbeatTable | None, writer: str) -> None:
+        self._heartbeat = heartbeat
+        self._writer = writer
+
+    def __call__(self, link: Link) -> Answer:
+        sample = ask_sample(link)
+        table = self._heartbeat
+        if table is None:
+            return Answer(sample)
+        try:
+            beat = link.run(lambda cursor: read_beat(cursor, table.schema, table.table, self._writer))
+        except psycopg2.Error as error:
+            if link.broken:
+                raise
+            return Answer(sample, no_beat=f"no heartbeat can be read: {first_line(error)}")
+        return Answer(sample, beat)
+
+
+def ask_sample(link: Link) -> ServerSample:
+    """Ask a server for its place in replication; what it does not give is found out once a connection.
+
+    Args:
+        link: the connection.
+
+    Raises:
+        psycopg2.Error: it does not answer.
+    """
+    facts = link.facts
+    if facts is None:
+        facts = link.facts = link.run(available_facts)
+    try:
+        return link.run(lambda cursor: read_sample(cursor, facts))
+    except psycopg2.Error as error:
+        if error.pgcode not in UNAVAILABLE:
+            raise
+    # A right was taken away, or another server answers on the same connection.
+    now_available = link.facts = link.run(available_facts)
+    return link.run(lambda cursor: read_sample(cursor, now_available))
+
+
+def ask_catalogs(link: Link, patience: float) -> Volatility:
+    """Read what the catalogs say of functions and relations, in a transaction that ends by itself.
+
+    Args:
+        link: a connection to the primary.
+        patience: how long it may take, in seconds.
+
+    Raises:
+        psycopg2.Error: it does not answer.
+    """
+
+    def question(cursor: Any) -> Volatility:
+        cursor.execute("BEGIN READ ONLY")
+        try:
+            # Compiling these queries would take longer than running them.
+            cursor.execute(
+                "SELECT pg_catalog.set_config('statement_timeout', %s, true),"
+                "       pg_catalog.set_config('jit', 'off', true)",
+                [f"{patience:g}s"],
+            )
+            return read_volatility(cursor)
+        finally:
+            with contextlib.suppress(psycopg2.Error):
+                cursor.execute("ROLLBACK")
+
+    return link.run(question, patience)
+
+
+class Lender:
+    """Links to the primary for callers who ask on their own threads, several at once.
+
+    Args:
+        address: gives the primary's address at each new connection.
+        timeout: how long it may take to answer, in seconds.
+    """
+
+    _KEPT = 4
+
+    def __init__(self, address: Address, timeout: float) -> None:
+        self._address = address
+        self._timeout = timeout
+        self._lock = threading.Lock()
+        self._spare: list[Link] = []
+        self._lent: set[Link] = set()
+
+    def ask(self, question: Callable[[Link], ServerSample]) -> ServerSample:
+        """Ask the primary; on another connection where one that was idle has gone.
+
+        Raises:
+            TargetError: it cannot be reached, or is none.
+        """
+        while True:
+            dsn = ""
+            link = self._taken()
+            fresh = link is None
+            try:
+                if link is None:
+                    dsn = self._address()
+                    link = Link(dsn, self._timeout)
+                    with self._lock:
+                        self._lent.add(link)
+                sample = question(link)
+            except Exception as error:
+                self._end(link)
+                if fresh or (link is not None and link.cut_off) or not isinstance(error, psycopg2.Error):
+                    raise TargetError(
+                        f"The primary cannot be asked for its position: {words_of(error, dsn)}",
+                        effect="No token can be given for what was committed.",
+                        cure="Try again when the primary can be reached.",
+                    ) from None
+                continue
+            if sample.in_recovery:
+                self._end(link)
+            else:
+                self._give_back(link)
+            return sample
+
+    def overdue(self, now: float) -> list[Link]:
+        """The links on which an answer is overdue.
+
+        Args:
+            now: this moment, by `time.monotonic()`.
+        """
+        with self._lock:
+            lent = list(self._lent)
+        return [link for link in lent if link.ends_at is not None and link.ends_at < now]
+
+    def close(self) -> None:
+        """Close the links that nobody uses."""
+        with self._lock:
+            spare, self._spare = self._spare, []
+        for link in spare:
+            link.close()
+
+    def abandon(self) -> None:
+        """Forget all links: in a forked child they are the parent's."""
+        self._lock = threading.Lock()
+        for link in (*self._spare, *self._lent):
+            link.abandon()
+        self._spare, self._lent = [], set()
+
+    def _taken(self) -> Link | None:
+        with self._lock:
+            if not self._spare:
+                return None
+            link = self._spare.pop()
+            self._lent.add(link)
+            return link
+
+    def _give_back(self, link: Link) -> None:
+        with self._lock:
+            self._lent.discard(link)
+            if len(self._spare) < self._KEPT and not link.broken:
+                self._spare.append(link)
+                return
+        link.close()
+
+    def _end(self, link: Link | None) -> None:
+        if link is not None:
+            with self._lock:
+                self._lent.discard(link)
+            link.close()
