@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from tests.snapshot.change import Change
 from tests.snapshot.changes_of_code import CODE
+from tests.snapshot.changes_of_corners import CORNERS
 from tests.snapshot.changes_of_language import LANGUAGE
 from tests.snapshot.changes_of_parts import PARTS
 from tests.snapshot.changes_of_tables import TABLES
 
 __all__ = ["BATCHES", "CHANGES"]
 
-CHANGES = (*TABLES, *PARTS, *CODE, *LANGUAGE)
+CHANGES = (*TABLES, *PARTS, *CODE, *LANGUAGE, *CORNERS)
 
 
 def _batches(greatest: int = 16) -> tuple[tuple[Change, ...], ...]:

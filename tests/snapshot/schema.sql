@@ -106,3 +106,8 @@ CREATE FUNCTION app.evt() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
 CREATE EVENT TRIGGER evt ON sql_drop EXECUTE FUNCTION app.evt();
 CREATE TABLE app.plain (a integer, b text, c date);
 CREATE MATERIALIZED VIEW app.filled AS SELECT 1 AS a;
+CREATE TABLE app.documents (words tsvector);
+CREATE INDEX documents_words ON app.documents USING gist (words);
+CREATE MATERIALIZED VIEW app.texts AS SELECT b FROM app.plain;
+CREATE TYPE app.shape AS (a integer);
+CREATE TABLE app.typed OF app.shape;

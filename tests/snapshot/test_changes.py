@@ -70,6 +70,36 @@ def test_there_is_a_change_of_each_kind() -> None:
     assert {kind for change in CHANGES for kind, _, _ in change.told} == {kind.name for kind in KINDS}
 
 
+def test_what_is_set_of_a_subscription_is_told(rich: Rich) -> None:
+    """Its options, its owner and its comment: each once, and as far as anybody may read them."""
+    major = rich.connection.server_version // 10_000
+    steps = (
+        ("ALTER SUBSCRIPTION sub OWNER TO snapshot_owner", "owner", 13),
+        ("ALTER SUBSCRIPTION sub SET PUBLICATION q WITH (refresh = false)", "publications", 13),
+        ("ALTER SUBSCRIPTION sub SET (slot_name = 'other')", "slot", 13),
+        ("ALTER SUBSCRIPTION sub SET (synchronous_commit = 'local')", "synchronous commit", 14),
+        ("ALTER SUBSCRIPTION sub SET (binary = true)", "binary", 14),
+        ("ALTER SUBSCRIPTION sub SET (disable_on_error = true)", "disable on error", 15),
+        ("ALTER SUBSCRIPTION sub SET (origin = none)", "origin", 16),
+        ("ALTER SUBSCRIPTION sub SET (password_required = false)", "password required", 16),
+        ("COMMENT ON SUBSCRIPTION sub IS 'x'", "comment", 14),
+    )
+    with rich.connection.cursor() as cursor:
+        cursor.execute("BEGIN; GRANT snapshot_owner TO CURRENT_USER; ALTER ROLE snapshot_owner SUPERUSER")
+        cursor.execute("CREATE SUBSCRIPTION sub CONNECTION 'host=h' PUBLICATION p WITH (connect = false)")
+        try:
+            before = take_snapshot(cursor)
+            for statement, property, since in steps:
+                if since <= major:
+                    cursor.execute(f"{statement}; SET LOCAL ROLE snapshot_reader")
+                    found = take_snapshot(cursor)
+                    cursor.execute("RESET ROLE")
+                    assert [each.property for each in differences(before, found)] == [property]
+                    before = found
+        finally:
+            cursor.execute("ROLLBACK")
+
+
 def test_another_tablespace_is_told(rich: Rich) -> None:
     """Of a table, of a materialised view and of an index."""
     with rich.connection.cursor() as cursor:

@@ -181,6 +181,8 @@ def column_settings(column: Change) -> Iterator[str]:
     yield from _options(column, alter)
     if column.differs("comment"):
         yield _comment(column, wanted)
+    if column.differs("comment of not null"):
+        yield remark(f"{column.name}: comment of its not-null constraint: {wanted.get('comment of not null', 'none')}")
 
 
 def _usual_storage(column: Change, alter: str) -> Iterator[str]:

@@ -1,12 +1,13 @@
-"""What no writer makes: it is dropped where it is too much, and otherwise told."""
+"""What hangs on other objects, and what no writer makes: it is dropped where it is too much, and otherwise told."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from erm_alembic.drift.fix.change import Change, Writer, remark, words_of
+from erm_alembic.postgres.existence import sql_literal
 
-__all__ = ["EVENT_TRIGGER", "OTHER"]
+__all__ = ["EVENT_TRIGGER", "EXTENSION_DEPENDENCY", "OTHER", "SECURITY_LABEL"]
 
 
 def _told(change: Change) -> Iterator[str]:
@@ -43,5 +44,33 @@ def _create_event_trigger(change: Change) -> Iterator[str]:
         yield f"ALTER EVENT TRIGGER {name} {words[wanted['enabled']]}"
 
 
+def _label(change: Change) -> Iterator[str]:
+    kind, name = change.parent
+    provider = change.name.removeprefix(f"{kind.replace('-', ' ')} {name} for ")
+    label = change.wanted.get("label")
+    said = "NULL" if label is None else sql_literal(label)
+    yield f"SECURITY LABEL FOR {provider} ON {words_of(kind)} {name} IS {said}"
+
+
+def _depends(change: Change) -> Iterator[str]:
+    yield f"ALTER {_as_altered(change)} DEPENDS ON EXTENSION {change.wanted['extension']}"
+
+
+def _depends_not(change: Change) -> Iterator[str]:
+    yield f"ALTER {_as_altered(change)} NO DEPENDS ON EXTENSION {change.have['extension']}"
+
+
+def _as_altered(change: Change) -> str:
+    """An object as ALTER names it; a trigger is named with its table."""
+    kind, name = change.parent
+    if kind != "trigger":
+        return f"{words_of(kind)} {name}"
+    parents = {**change.sides.have.parents, **change.sides.wanted.parents}
+    table = parents[kind, name][1]
+    return f"TRIGGER {name.removeprefix(f'{table}.')} ON {table}"
+
+
 OTHER = Writer(_told, _drop, _told)
+SECURITY_LABEL = Writer(_label, _label, _label)
+EXTENSION_DEPENDENCY = Writer(_depends, _depends_not, _depends)
 EVENT_TRIGGER = Writer(_create_event_trigger, _drop, _create_event_trigger)

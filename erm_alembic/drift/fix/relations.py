@@ -91,11 +91,15 @@ def _of_table(change: Change) -> Iterator[str]:
     if security != before:
         yield f"ALTER TABLE {name} {'ENABLE' if security.startswith('enabled') else 'DISABLE'} ROW LEVEL SECURITY"
         yield f"ALTER TABLE {name} {'' if security.endswith('forced') else 'NO '}FORCE ROW LEVEL SECURITY"
-    identity = wanted.get("replica identity", "default")
-    if identity != have.get("replica identity", "default"):
+    yield from _replica_identity(change)
+
+
+def _replica_identity(change: Change) -> Iterator[str]:
+    name, identity = change.name, change.wanted.get("replica identity", "default")
+    if identity != change.have.get("replica identity", "default"):
         said = identity.replace("index ", "USING INDEX ", 1) if identity.startswith("index ") else identity.upper()
         yield (
-            f"ALTER TABLE {name} REPLICA IDENTITY {said}"
+            f"ALTER {words_of(change.kind)} {name} REPLICA IDENTITY {said}"
             if identity != "a dropped index"
             else remark(f"{name}: its replica identity is an index that was dropped; that cannot be made.")
         )
@@ -201,11 +205,13 @@ def _create_materialized(change: Change) -> Iterator[str]:
     wanted, name = change.wanted, change.name
     definition = wanted["definition"].rstrip().removesuffix(";")
     data = "WITH NO DATA" if wanted.get("populated") == "no" else "WITH DATA"
-    tail = f" WITH ({wanted['options']})" if "options" in wanted else ""
+    parameters = [*_listed(wanted.get("options")), *(f"toast.{each}" for each in _listed(wanted.get("toast options")))]
+    tail = f" WITH ({', '.join(parameters)})" if parameters else ""
     tail += f" TABLESPACE {wanted['tablespace']}" if "tablespace" in wanted else ""
     method = f" USING {wanted['access method']}" if wanted.get("access method", "heap") != "heap" else ""
     yield f"CREATE MATERIALIZED VIEW IF NOT EXISTS {name}{method}{tail} AS {definition} {data}"
     yield from comment_on(change, f"MATERIALIZED VIEW {name}", wanted)
+    yield from _replica_identity(change)
 
 
 def _alter_materialized(change: Change) -> Iterator[str]:
@@ -213,6 +219,8 @@ def _alter_materialized(change: Change) -> Iterator[str]:
     if change.differs("tablespace"):
         yield f"{alter} SET TABLESPACE {change.wanted.get('tablespace', 'pg_default')}"
     yield from options_set(alter, change, "options", "")
+    yield from options_set(alter, change, "toast options", "toast.")
+    yield from _replica_identity(change)
     if change.differs("populated"):
         yield f"REFRESH MATERIALIZED VIEW {change.name}{' WITH NO DATA' if change.wanted['populated'] == 'no' else ''}"
     if change.differs("access method"):

@@ -8,7 +8,7 @@ from functools import partial
 
 from erm_alembic.drift.fix.change import REMARK, Change, Sides, Writer, only_if, remark
 from erm_alembic.drift.fix.columns import COLUMN, column_settings, renamed, sequence_options
-from erm_alembic.drift.fix.others import EVENT_TRIGGER, OTHER
+from erm_alembic.drift.fix.others import EVENT_TRIGGER, EXTENSION_DEPENDENCY, OTHER, SECURITY_LABEL
 from erm_alembic.drift.fix.parts import CONSTRAINT, INDEX, POLICY, RULE, STATISTICS, TRIGGER
 from erm_alembic.drift.fix.relations import MATERIALIZED_VIEW, SEQUENCE, TABLE, VIEW
 from erm_alembic.drift.fix.rights import (
@@ -55,6 +55,8 @@ WRITERS: tuple[tuple[str, Writer], ...] = (
     ("owner", OWNER),
     ("grant", GRANT),
     ("default-privileges", DEFAULT_PRIVILEGES),
+    ("security-label", SECURITY_LABEL),
+    ("extension-dependency", EXTENSION_DEPENDENCY),
 )
 PLACE: Mapping[str, int] = {kind: number for number, (kind, _) in enumerate(WRITERS)}
 BY_KIND: Mapping[str, Writer] = dict(WRITERS)

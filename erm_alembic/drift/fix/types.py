@@ -94,6 +94,8 @@ def _alter_domain(change: Change) -> Iterator[str]:
         if "not null" in wanted:
             said = wanted["not null"]
             yield f"ALTER DOMAIN {name} {'SET' if said == 'NOT NULL' else 'ADD'} {said}"
+    if change.differs("comment of not null"):
+        yield remark(f"{name}: comment of its not-null constraint: {wanted.get('comment of not null', 'none')}")
     if change.differs("comment"):
         yield from comment_on(change, f"DOMAIN {name}", wanted)
 

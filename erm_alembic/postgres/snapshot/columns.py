@@ -22,6 +22,15 @@ NAMED_NOT_NULL = """
 # A default, unlike a generated column, is about no column: its table need not be loaded to tell it.
 COMPRESSION = Since("compression", 140000, "CASE a.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END")
 
+# There are few of these comments, and many columns.
+COMMENTED = """
+    LEFT JOIN (
+        SELECT k.conrelid, k.conkey[1] AS attnum, n.description FROM pg_description n
+          JOIN pg_constraint k ON k.oid = n.objoid AND k.contype = 'n'
+         WHERE n.classoid = 'pg_constraint'::regclass
+    ) commented ON commented.conrelid = a.attrelid AND commented.attnum = a.attnum
+"""
+
 COLUMNS = Family(
     f"""
     SELECT 'column' AS kind, r.name || '.' || quote_ident(a.attname) AS name, r.kind AS parent_kind, r.name AS parent,
@@ -41,18 +50,21 @@ COLUMNS = Family(
                SELECT string_agg(o, ', ' ORDER BY o COLLATE "C") FROM unnest(a.attoptions) o) END AS options,
            CASE WHEN a.attfdwoptions IS NOT NULL THEN {open_options("a.attfdwoptions")} END AS "foreign options",
            CASE WHEN a.attinhcount > 0 THEN CASE WHEN a.attislocal THEN 'and local' ELSE 'only' END END AS inherited,
-           d.description AS comment,
+           d.description AS comment, {{comment}} AS "comment of not null",
            row_number() OVER (PARTITION BY a.attrelid ORDER BY a.attnum)::text AS position
       FROM relations r
       JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
       JOIN pg_type t ON t.oid = a.atttypid
       LEFT JOIN pg_attrdef f ON a.atthasdef AND f.adrelid = a.attrelid AND f.adnum = a.attnum
       LEFT JOIN pg_description d ON d.objoid = r.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = a.attnum
+      {{commented}}
      WHERE r.relkind IN ('r', 'p', 'f')
     """,  # noqa: S608 - nothing from outside
     (
         Since("not null", 180000, NAMED_NOT_NULL, "CASE WHEN a.attnotnull THEN 'NOT NULL' END"),
         COMPRESSION,
+        Since("comment", 180000, "commented.description"),
+        Since("commented", 180000, COMMENTED, ""),
     ),
 )
 

@@ -7,6 +7,7 @@ from erm_alembic.postgres.snapshot.constraints import CONSTRAINTS
 from erm_alembic.postgres.snapshot.foreign import FOREIGN_SERVERS, USER_MAPPINGS, WRAPPERS
 from erm_alembic.postgres.snapshot.functions import AGGREGATES, FUNCTIONS
 from erm_alembic.postgres.snapshot.indexes import INDEXES
+from erm_alembic.postgres.snapshot.labels import EXTENSION_DEPENDENCIES, LABELS
 from erm_alembic.postgres.snapshot.operators import (
     ACCESS_METHODS,
     CASTS,
@@ -83,4 +84,6 @@ FAMILIES = (
     OWNERS,
     GRANTS,
     DEFAULT_PRIVILEGES,
+    LABELS,
+    EXTENSION_DEPENDENCIES,
 )

@@ -20,7 +20,9 @@ COMMON_TABLES = """
     ),
     relations AS MATERIALIZED (
         SELECT * FROM (
-            SELECT c.oid, s.name || '.' || quote_ident(c.relname) AS name, c.relkind, c.relowner, c.relacl,
+            SELECT c.oid, s.name || '.' || quote_ident(c.relname) AS name, c.relkind, c.relowner,
+                   CASE WHEN c.relkind = 'c' THEN (SELECT typacl FROM pg_type t WHERE t.oid = c.reltype)
+                        ELSE c.relacl END AS relacl,
                    CASE WHEN c.relispartition AND c.relkind IN ('r', 'p', 'f') THEN 'partition'
                         ELSE CASE c.relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'table' WHEN 'f' THEN 'foreign-table'
                                             WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized-view'
@@ -47,7 +49,7 @@ COMMON_TABLES = """
                CASE t.typtype WHEN 'e' THEN 'enum' WHEN 'd' THEN 'domain' WHEN 'r' THEN 'range-type'
                               ELSE 'base-type' END AS kind
           FROM pg_type t JOIN spaces s ON s.oid = t.typnamespace
-         WHERE (t.typtype IN ('e', 'd', 'r') OR (t.typtype = 'b' AND t.typcategory <> 'A'))
+         WHERE (t.typtype IN ('e', 'd', 'r') OR (t.typtype = 'b' AND t.typcategory <> 'A') OR NOT t.typisdefined)
            AND NOT EXISTS (SELECT FROM members e WHERE e.classid = 'pg_type'::regclass AND e.objid = t.oid)
     ),
     routines AS MATERIALIZED (
@@ -78,11 +80,14 @@ COMMON_TABLES = """
         SELECT 'foreign-server', quote_ident(srvname), srvowner, srvacl, 'S', true FROM pg_foreign_server w
          WHERE NOT EXISTS (SELECT FROM members e WHERE e.classid = 'pg_foreign_server'::regclass AND e.objid = w.oid)
         UNION ALL
-        SELECT 'language', quote_ident(lanname), lanowner, lanacl, 'l', true FROM pg_language l
-         WHERE l.oid >= 16384
-           AND NOT EXISTS (SELECT FROM members e WHERE e.classid = 'pg_language'::regclass AND e.objid = l.oid)
+        SELECT 'language', quote_ident(lanname), lanowner, lanacl, 'l', l.oid >= 16384 AND NOT EXISTS (
+                   SELECT FROM members e WHERE e.classid = 'pg_language'::regclass AND e.objid = l.oid)
+          FROM pg_language l
         UNION ALL
         SELECT 'publication', quote_ident(pubname), pubowner, NULL, '-', true FROM pg_publication
+        UNION ALL
+        SELECT 'subscription', quote_ident(subname), subowner, NULL, '-', true FROM pg_subscription
+         WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
         UNION ALL
         SELECT 'event-trigger', quote_ident(evtname), evtowner, NULL, '-', true FROM pg_event_trigger t
          WHERE NOT EXISTS (SELECT FROM members e WHERE e.classid = 'pg_event_trigger'::regclass AND e.objid = t.oid)

@@ -9,6 +9,7 @@ __all__ = ["DEFINITION", "HELPERS", "INDEXES", "NOT_DISTINCT"]
 # What the definition of a plain index is put together from. `column_names` has the names of a table's columns by their
 # number. `usual` are the operator classes of which a definition says nothing, since no other could be meant: those of
 # PostgreSQL that are the default of their type, unless a type with a default of its own would take them as well.
+# `tuned` are the indexes of which an operator class was given parameters.
 HELPERS = """
     column_names AS MATERIALIZED (
         SELECT a.attrelid, array_agg(quote_ident(a.attname) ORDER BY a.attnum) AS names,
@@ -29,6 +30,9 @@ HELPERS = """
                SELECT FROM pg_opclass own JOIN pg_type y ON y.oid = own.opcintype
                 WHERE own.opcmethod = o.opcmethod AND own.opcdefault AND y.typtype <> 'p'
                   AND y.typcategory IN ('A', 'E', 'R', 'C')))
+    ),
+    tuned AS MATERIALIZED (
+        SELECT coalesce(array_agg(DISTINCT attrelid), '{}') AS indexes FROM pg_attribute WHERE attoptions IS NOT NULL
     )
 """
 NOT_DISTINCT = Since("not distinct", 150000, "i.indnullsnotdistinct", "false")
@@ -39,6 +43,7 @@ DEFINITION = """
     CASE WHEN i.indexprs IS NULL AND i.indpred IS NULL AND x.reloptions IS NULL AND i.indnatts = i.indnkeyatts
               AND NOT {not distinct} AND n.plain AND i.indcollation::oid[] <@ '{0,100}'::oid[]
               AND i.indoption::int2[] <@ '{0}'::int2[] AND i.indclass::oid[] <@ (SELECT classes FROM usual)
+              AND x.oid <> ALL ((SELECT indexes FROM tuned)::oid[])
          THEN 'CREATE ' || CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END || 'INDEX ' || quote_ident(x.relname)
               || ' ON ' || CASE WHEN x.relkind = 'I' THEN 'ONLY ' ELSE '' END || r.name
               || ' USING ' || quote_ident(m.amname)

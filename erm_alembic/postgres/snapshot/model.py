@@ -74,6 +74,9 @@ KINDS = (
     Kind("owner", of_environment=True),
     Kind("grant", of_environment=True),
     Kind("default-privileges", of_environment=True),
+    # Its provider is loaded by the server, where it is.
+    Kind("security-label", of_environment=True),
+    Kind("extension-dependency"),
 )
 
 _OF_ENVIRONMENT = frozenset(kind.name for kind in KINDS if kind.of_environment)

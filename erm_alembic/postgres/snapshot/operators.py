@@ -82,7 +82,9 @@ OPERATOR_FAMILIES = Family("""
            s.name || '.' || quote_ident(f.opfname) || ' using ' || quote_ident(m.amname) AS name,
            NULL::text AS parent_kind, NULL::text AS parent,
            (SELECT string_agg(o.amopstrategy || ' ' || o.amopopr::regoperator::text
-                              || CASE WHEN o.amopsortfamily <> 0 THEN ' for order by' ELSE '' END, ', '
+                              || coalesce(' for order by ' || (
+                                     SELECT y.opfnamespace::regnamespace || '.' || quote_ident(y.opfname)
+                                       FROM pg_opfamily y WHERE y.oid = o.amopsortfamily), ''), ', '
                               ORDER BY o.amopstrategy, o.amopopr::regoperator::text COLLATE "C")
               FROM pg_amop o WHERE o.amopfamily = f.oid) AS operators,
            (SELECT string_agg(p.amprocnum || ' (' || format_type(p.amproclefttype, NULL) || ', '

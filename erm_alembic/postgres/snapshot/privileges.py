@@ -48,6 +48,14 @@ OWNERS = Family("""
       JOIN spaces s ON s.oid = f.opfnamespace
       JOIN pg_am m ON m.oid = f.opfmethod
      WHERE NOT EXISTS (SELECT FROM members e WHERE e.classid = 'pg_opfamily'::regclass AND e.objid = f.oid)
+     UNION ALL
+    SELECT 'owner', 'operator class ' || s.name || '.' || quote_ident(c.opcname) || ' using ' || quote_ident(m.amname),
+           'operator-class', s.name || '.' || quote_ident(c.opcname) || ' using ' || quote_ident(m.amname),
+           quote_ident(pg_get_userbyid(c.opcowner))
+      FROM pg_opclass c
+      JOIN spaces s ON s.oid = c.opcnamespace
+      JOIN pg_am m ON m.oid = c.opcmethod
+     WHERE NOT EXISTS (SELECT FROM members e WHERE e.classid = 'pg_opclass'::regclass AND e.objid = c.oid)
 """)
 
 # The privileges of each grantee in an access control list: who, and which.

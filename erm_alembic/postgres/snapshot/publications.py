@@ -6,6 +6,8 @@ from erm_alembic.postgres.snapshot.family import Family, Since
 
 __all__ = ["PUBLICATIONS", "PUBLISHED", "SUBSCRIPTIONS"]
 
+YES_OR_NO = "CASE WHEN {} THEN 'yes' ELSE 'no' END"
+
 PUBLICATIONS = Family(
     """
     SELECT 'publication' AS kind, quote_ident(p.pubname) AS name, NULL::text AS parent_kind, NULL::text AS parent,
@@ -55,11 +57,41 @@ PUBLISHED = Family(
     ),
 )
 
-SUBSCRIPTIONS = Family("""
+# Of each what everybody may read: the version decides which columns of the catalog that are.
+SUBSCRIPTIONS = Family(
+    """
     SELECT 'subscription' AS kind, quote_ident(b.subname) AS name, NULL::text AS parent_kind, NULL::text AS parent,
            CASE WHEN b.subenabled THEN 'yes' ELSE 'no' END AS enabled,
            (SELECT string_agg(quote_ident(p), ', ' ORDER BY p COLLATE "C") FROM unnest(b.subpublications) p)
-               AS publications
+               AS publications,
+           quote_ident(b.subslotname) AS slot, {synchronous} AS "synchronous commit",
+           {binary} AS "binary", {streaming} AS streaming, {two phase} AS "two-phase commit",
+           {disable} AS "disable on error", {password} AS "password required", {owner} AS "run as owner",
+           {origin} AS origin, {failover} AS failover, {comment} AS comment
       FROM pg_subscription b
      WHERE b.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
-""")
+    """,
+    (
+        Since("synchronous", 140000, "b.subsynccommit"),
+        Since("binary", 140000, YES_OR_NO.format("b.subbinary")),
+        # A letter since PostgreSQL 16.
+        Since(
+            "streaming",
+            140000,
+            "CASE b.substream::text WHEN 'f' THEN 'off' WHEN 'false' THEN 'off' WHEN 'p' THEN 'parallel' ELSE 'on' END",
+        ),
+        # It begins as pending.
+        Since("two phase", 150000, "CASE b.subtwophasestate WHEN 'd' THEN 'off' ELSE 'on' END"),
+        Since("disable", 150000, YES_OR_NO.format("b.subdisableonerr")),
+        Since("password", 160000, YES_OR_NO.format("b.subpasswordrequired")),
+        Since("owner", 160000, YES_OR_NO.format("b.subrunasowner")),
+        Since("origin", 160000, "b.suborigin"),
+        Since("failover", 170000, YES_OR_NO.format("b.subfailover")),
+        Since(
+            "comment",
+            140000,
+            "(SELECT description FROM pg_description d"
+            " WHERE d.objoid = b.oid AND d.classoid = 'pg_subscription'::regclass)",
+        ),
+    ),
+)

@@ -24,12 +24,19 @@ NAMED_NOT_NULL = """
           WHERE k.contypid = t.oid AND k.contype = 'n'), 'NOT NULL') END
 """
 
+COMMENT_OF_NOT_NULL = """
+    (SELECT n.description FROM pg_constraint k
+       JOIN pg_description n ON n.objoid = k.oid AND n.classoid = 'pg_constraint'::regclass
+      WHERE k.contypid = t.oid AND k.contype = 'n')
+"""
+
 DOMAINS = Family(
     """
     SELECT t.kind, t.name, NULL::text AS parent_kind, NULL::text AS parent,
            format_type(t.typbasetype, t.typtypmod) AS type,
            CASE WHEN t.typcollation <> b.typcollation THEN t.typcollation::regcollation::text END AS collation,
            {not null} AS "not null",
+           {comment} AS "comment of not null",
            coalesce(pg_get_expr(t.typdefaultbin, 0), quote_literal(t.typdefault)) AS "default",
            d.description AS comment
       FROM types t
@@ -37,7 +44,10 @@ DOMAINS = Family(
       LEFT JOIN pg_description d ON d.objoid = t.oid AND d.classoid = 'pg_type'::regclass
      WHERE t.kind = 'domain'
     """,
-    (Since("not null", 170000, NAMED_NOT_NULL, "CASE WHEN t.typnotnull THEN 'NOT NULL' END"),),
+    (
+        Since("not null", 170000, NAMED_NOT_NULL, "CASE WHEN t.typnotnull THEN 'NOT NULL' END"),
+        Since("comment", 170000, COMMENT_OF_NOT_NULL),
+    ),
 )
 
 DOMAIN_CONSTRAINTS = Family("""
@@ -88,12 +98,15 @@ RANGES = Family(
     (Since("multirange", 140000, "g.rngmultitypid::regtype::text"),),
 )
 
-BASE_TYPES = Family("""
+# A type that was only announced (a shell) is one too.
+BASE_TYPES = Family(
+    """
     SELECT t.kind, t.name, NULL::text AS parent_kind, NULL::text AS parent,
            t.typinput::regproc::text AS input, t.typoutput::regproc::text AS output,
            t.typreceive::regproc::text AS receive, t.typsend::regproc::text AS send,
            t.typmodin::regproc::text AS "modifier input", t.typmodout::regproc::text AS "modifier output",
-           t.typanalyze::regproc::text AS analyze, t.typlen::text AS length, t.typbyval::text AS "by value",
+           t.typanalyze::regproc::text AS analyze, {subscript} AS subscript,
+           t.typlen::text AS length, t.typbyval::text AS "by value",
            t.typalign::text AS alignment, t.typstorage::text AS storage, t.typcategory::text AS category,
            t.typispreferred::text AS preferred, t.typdelim::text AS delimiter, t.typdefault AS "default",
            CASE WHEN t.typelem <> 0 THEN format_type(t.typelem, NULL) END AS element,
@@ -101,4 +114,6 @@ BASE_TYPES = Family("""
       FROM types t
       LEFT JOIN pg_description d ON d.objoid = t.oid AND d.classoid = 'pg_type'::regclass
      WHERE t.kind = 'base-type'
-""")
+    """,
+    (Since("subscript", 140000, "nullif(t.typsubscript::oid, 0)::regproc::text"),),
+)
