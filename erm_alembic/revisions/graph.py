@@ -1,7 +1,8 @@
 """The project's revision graph: proven to be one graph, and turned into ordered steps up or down.
 
-The private names of Alembic that the package needs stand in this module (`RevisionStep`, `_all_down_revisions`,
-`_all_nextrev`, `_version_locations`); tests/revisions/test_alembic_names.py fails loudly when they move.
+What Alembic keeps to itself of the graph is asked for here alone (`_all_down_revisions`, `_all_nextrev`,
+`_version_locations`): tests/revisions/test_alembic_names.py fails loudly when one of these names, or of the few that
+other modules lean on, moves.
 """
 
 from __future__ import annotations

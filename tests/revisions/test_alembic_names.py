@@ -8,6 +8,7 @@ from pathlib import Path
 
 from alembic.autogenerate import RevisionContext
 from alembic.ddl.impl import DefaultImpl
+from alembic.operations import ops
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import HeadMaintainer, MigrationContext, MigrationStep, RevisionStep
 from alembic.script import Script, ScriptDirectory
@@ -77,6 +78,18 @@ def test_autogenerate_works_as_the_revision_command_does() -> None:
     ]
     assert hasattr(RevisionContext, "run_autogenerate") and hasattr(RevisionContext, "generate_scripts")
     assert "_version_locations" in vars(ScriptDirectory)
+
+
+def test_a_revision_file_is_written_by_what_is_watched() -> None:
+    """erm takes away what Alembic has begun to write: each file is rendered by the method that it replaces."""
+    assert "self._generate_template(" in inspect.getsource(ScriptDirectory.generate_revision)
+    assert list(inspect.signature(ScriptDirectory._generate_template).parameters) == ["self", "src", "dest", "kw"]
+
+
+def test_an_operation_that_drops_knows_what_it_drops() -> None:
+    """What a database has beyond the models is told from the operation that would make it."""
+    for name in ("DropColumnOp", "DropIndexOp", "DropConstraintOp"):
+        assert "_reverse" in inspect.signature(getattr(ops, name).__init__).parameters
 
 
 def test_a_revision_in_sql_finds_its_runner_by_its_place(tmp_path: Path) -> None:
