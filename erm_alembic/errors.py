@@ -9,6 +9,10 @@
     │   └── ServerError                    the embedded server cannot be started or stopped
     ├── ShadowUnavailable         exit 1   no shadow can be had, so what would have been seen there is unknown
     ├── LockNotHad                exit 1   another deployer holds the deploy lock
+    ├── RoutingError              exit 1   a read or a write of an application cannot go where it should
+    │   ├── NoReplicaAvailable             no replica is fresh enough, and the primary may not be asked instead
+    │   ├── StaleReplicaWrite              an object was loaded from a replica and differs on the primary
+    │   └── WritePrevented                 something is written where only reads are meant
     ├── Refused                   exit 1   a finding, drift or a possible loss of data forbids the run
     └── Interrupted               exit 129 (SIGHUP), 130 (SIGINT) or 143 (SIGTERM)
 
@@ -23,12 +27,16 @@ __all__ = [
     "ErmError",
     "Interrupted",
     "LockNotHad",
+    "NoReplicaAvailable",
     "ProjectError",
     "Refused",
+    "RoutingError",
     "ServerError",
     "ShadowUnavailable",
+    "StaleReplicaWrite",
     "TargetError",
     "UsageError",
+    "WritePrevented",
 ]
 
 
@@ -104,6 +112,22 @@ class ShadowUnavailable(ErmError):
 
 class LockNotHad(ErmError):
     """Another deployer holds the deploy lock."""
+
+
+class RoutingError(ErmError):
+    """A read or a write of an application cannot go where it should."""
+
+
+class NoReplicaAvailable(RoutingError):
+    """No replica is fresh enough, and the primary may not be asked instead."""
+
+
+class StaleReplicaWrite(RoutingError):
+    """An object was loaded from a replica and differs on the primary, so that its changes may undo somebody else's."""
+
+
+class WritePrevented(RoutingError):
+    """Something is written where only reads are meant."""
 
 
 class Refused(ErmError):

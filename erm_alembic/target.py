@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 
 import psycopg2
 from psycopg2 import sql
+from psycopg2.extensions import cursor as PlainCursor
 from sqlalchemy.exc import DBAPIError
 
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.config.redaction import first_line, redact
 from erm_alembic.config.settings import Settings
 from erm_alembic.errors import ConfigurationError, TargetError
+from erm_alembic.postgres.embedded.address import running_address
 from erm_alembic.postgres.intercept import GatedConnection, connect_gated
 from erm_alembic.postgres.limits import SESSION_ENDING
 from erm_alembic.postgres.reading import LOCK_TIMEOUT
@@ -92,6 +94,23 @@ class Target:
         self.set_role(connection)
         return connection
 
+    @contextlib.contextmanager
+    def reading(self, application_name: str) -> Iterator[PlainCursor]:
+        """A cursor of a session that only reads, as `connect_read_only` opens it, for as long as the block lasts.
+
+        Args:
+            application_name: how the session is seen in `pg_stat_activity`.
+
+        Raises:
+            TargetError: the server cannot be reached, or it objects to what is asked.
+        """
+        with (
+            self.reported(),
+            contextlib.closing(self.connect_read_only(application_name)) as connection,
+            connection.cursor(cursor_factory=PlainCursor) as cursor,
+        ):
+            yield cursor
+
     def lift_session_limits(self, connection: GatedConnection, *, lock_timeout: str | None = None) -> None:
         """Let a session last however long it is idle: a role's own limits, meant for the application, would end it.
 
@@ -162,14 +181,7 @@ def _resolve(settings: Settings) -> tuple[DatabaseUrl, str]:
             cure="Set ERM_DATABASE_URL, or a url in erm.yaml.",
         )
     url = settings.url.database_url()
-    if url.embedded_name is None:
-        return url, url.redacted
-    from erm_alembic.postgres.embedded.server import EmbeddedServer
-
-    server = EmbeddedServer(settings.project_dir)
-    server.ensure_running()
-    server.ensure_database(url.embedded_name)
-    return DatabaseUrl.parse(server.dsn(url.embedded_name)), url.redacted
+    return running_address(url, settings.project_dir), url.redacted
 
 
 def _read_facts(settings: Settings, url: DatabaseUrl, redacted: str, connection: GatedConnection) -> Target:

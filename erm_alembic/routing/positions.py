@@ -26,6 +26,10 @@ class Position:
     timeline: int
     lsn: int
 
+    def same_history(self, other: Position) -> bool:
+        """Whether both are places in the same log, so that one comes before the other."""
+        return self.system == other.system and self.timeline == other.timeline
+
 
 def parse_lsn(text: str) -> int:
     """Read a position as PostgreSQL writes it.

@@ -1,0 +1,199 @@
+"""Which statements are pure reads: only what is known to be one may leave the primary.
+
+The tree of a statement is walked, never its text. The words of SQL that somebody wrote as text, functions that the
+database calls volatile or does not know, views that reach one of these, locks, writes in a CTE, constructs that
+somebody compiles in their own way: each is a reason to stay on the primary. Verdicts are remembered by SQLAlchemy's own
+cache key, so that a statement is walked once, whatever its parameters.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.sql import ClauseElement, CompoundSelect, Select, bindparam, column, visitors
+from sqlalchemy.sql.compiler import OPERATORS
+from sqlalchemy.sql.dml import UpdateBase
+from sqlalchemy.sql.elements import ColumnClause, TextClause
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.operators import custom_op
+from sqlalchemy.sql.selectable import ForUpdateArg, TableClause
+from sqlalchemy.types import TypeEngine
+
+from erm_alembic.postgres.volatility import Volatility
+from erm_alembic.routing.sqlalchemy_internals import (
+    compiled_alone,
+    final_statement,
+    has_text_around,
+    is_of_the_orm,
+    shape_of,
+)
+
+__all__ = ["Classifier", "is_known_write"]
+
+# More shapes of statements than this are nobody's: a program that writes literals into them, say.
+_REMEMBERED = 5_000
+
+# What looks like a function and is grammar: the catalog does not list it.
+_GRAMMAR = """
+    all any array cast coalesce cube current_catalog current_date current_role current_time current_timestamp
+    current_user exists extract greatest grouping grouping_sets json json_array json_arrayagg json_exists json_object
+    json_objectagg json_query json_scalar json_serialize json_value least localtime localtimestamp merge_action
+    normalize nullif overlay position rollup row session_user some substring treat trim user xmlconcat xmlelement
+    xmlexists xmlforest xmlparse xmlpi xmlroot xmlserialize
+"""
+_GRAMMATICAL = frozenset(_GRAMMAR.split())
+_STANDARD_OPERATORS = frozenset(spelled.strip() for spelled in OPERATORS.values())
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+
+def is_known_write(statement: object) -> bool:
+    """Whether a statement is known to write: one of SQLAlchemy's own INSERT, UPDATE, DELETE, or a lock on rows.
+
+    Example:
+        >>> from sqlalchemy import delete, select, table
+        >>> is_known_write(delete(table("t"))), is_known_write(select(table("t")))
+        (True, False)
+    """
+    return isinstance(statement, ClauseElement) and any(
+        isinstance(element, UpdateBase | ForUpdateArg) for element in visitors.iterate(statement)
+    )
+
+
+class Classifier:
+    """Tells pure reads from everything else, for one database.
+
+    It knows nothing, and calls nothing a read that uses a function, until it was told what the database says of them.
+    """
+
+    def __init__(self) -> None:
+        self._volatility: Volatility | None = None
+        self._by_key: dict[Any, str] = {}
+        self._by_statement: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
+        self._by_compiled: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
+
+    def learn(self, volatility: Volatility) -> None:
+        """Take over what the database says of its functions, and forget the verdicts of before."""
+        if volatility != self._volatility:
+            self._volatility, self._by_key = volatility, {}
+            self._by_statement, self._by_compiled = weakref.WeakKeyDictionary(), weakref.WeakKeyDictionary()
+
+    def why_not(self, statement: Any) -> str:
+        """Why a statement is not known to be a pure read; empty where it is.
+
+        Args:
+            statement: what is about to be executed.
+        """
+        # Twice the same object is a lookup; a new object of the same shape is a key and a lookup.
+        try:
+            known = self._by_statement.get(statement)
+        except TypeError:
+            return "it is not a statement of SQLAlchemy's"
+        if known is None:
+            known = self._by_statement[statement] = self._by_shape(statement)
+        return known
+
+    def why_not_sent(self, compiled: Any) -> str:
+        """The same of a statement as it is sent, with all that the mapping and its options have added.
+
+        Args:
+            compiled: what is about to be sent; None where it is not made of a statement.
+        """
+        if compiled is None:
+            return "it is text"
+        known = self._by_compiled.get(compiled)
+        if known is None:
+            known = self._by_compiled[compiled] = next(self._objections(final_statement(compiled)), "")
+        return known
+
+    def _by_shape(self, statement: Any) -> str:
+        if not isinstance(statement, Select | CompoundSelect):
+            return "it is not a select() of SQLAlchemy's"
+        shape = shape_of(statement)
+        if shape is None:
+            return next(self._objections(statement), "")
+        known = self._by_key.get(shape)
+        if known is None:
+            if len(self._by_key) >= _REMEMBERED:
+                self._by_key = {}
+            known = self._by_key[shape] = next(self._objections(statement), "")
+        return known
+
+    def _objections(self, statement: ClauseElement) -> Iterator[str]:
+        if self._volatility is None:
+            yield "what the database says of its functions is not known yet"
+        elif suspicious := self._volatility.operators & _STANDARD_OPERATORS:
+            yield f"the database has a volatile function behind the operator {min(suspicious)}"
+        for element in visitors.iterate(statement):
+            yield from _written_by_somebody(element)
+            yield from self._dangerous(element)
+            if isinstance(element, Select) and element is not statement and is_of_the_orm(element):
+                yield from self._objections(final_statement(compiled_alone(element)))
+            for expression in _applied_by_types(element):
+                for inner in visitors.iterate(expression):
+                    yield from self._dangerous(inner)
+
+    def _dangerous(self, element: Any) -> Iterator[str]:
+        known = self._volatility
+        if isinstance(element, UpdateBase):
+            yield "it writes"
+        elif isinstance(element, ForUpdateArg):
+            yield "it locks rows"
+        elif isinstance(element, FunctionElement):
+            yield from self._objections_to_function(str(getattr(element, "name", "")))
+        elif isinstance(element, TableClause) and known is not None and element.name in known.relations:
+            yield f"reading {element.name} may run a volatile function, or leave the database"
+        operator = getattr(element, "operator", None)
+        if isinstance(operator, custom_op) and known is not None and operator.opstring in known.operators:
+            yield f"the operator {operator.opstring} runs a volatile function"
+
+    def _objections_to_function(self, name: str) -> Iterator[str]:
+        known = self._volatility
+        if name.lower() in _GRAMMATICAL:
+            return
+        if known is None or not {name, name.lower()} & known.functions:
+            yield f"the function {name} is not known to the database"
+        elif {name, name.lower()} & known.volatile:
+            yield f"the function {name} is volatile"
+
+
+def _written_by_somebody(element: Any) -> Iterator[str]:
+    """What in a tree is text, or is made into text in somebody's own way."""
+    if isinstance(element, TextClause):
+        if not _is_one_word(element.text):
+            yield "a part of it is text"
+    elif isinstance(element, ColumnClause):
+        if element.is_literal and not _is_one_word(element.name):
+            yield "a part of it is text"
+    elif isinstance(element, Select) and has_text_around(element):
+        yield "it has hints, prefixes or suffixes, which are text"
+    if _is_compiled_by_somebody(type(element)):
+        yield f"{type(element).__name__} is compiled in its own way"
+
+
+def _is_one_word(text: str) -> bool:
+    """Whether a text is one name, one number or a star: nothing that could call or lock anything."""
+    return text == "*" or text.replace(".", "").replace("_", "").isalnum()
+
+
+def _is_compiled_by_somebody(kind: type) -> bool:
+    """Whether a function of somebody's makes the SQL of such elements (`sqlalchemy.ext.compiler.compiles`)."""
+    dispatcher = getattr(kind, "_compiler_dispatcher", None)
+    specs: dict[str, Callable[..., Any]] = getattr(dispatcher, "specs", {})
+    return any(
+        name in specs and not (getattr(specs[name], "__module__", None) or "").startswith("sqlalchemy.")
+        for name in ("default", "postgresql")
+    )
+
+
+def _applied_by_types(element: Any) -> Iterator[ClauseElement]:
+    """The functions that a type wraps around its columns and parameters when the statement is compiled."""
+    kind = getattr(element, "type", None)
+    if not isinstance(kind, TypeEngine):
+        return
+    impl = kind.dialect_impl(_DIALECT)
+    for wrapped in (impl.column_expression(column("c", kind)), impl.bind_expression(bindparam("p", type_=kind))):
+        if isinstance(wrapped, ClauseElement):
+            yield wrapped

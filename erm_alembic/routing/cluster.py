@@ -1,0 +1,381 @@
+"""A primary with its replicas: their engines, what is known of them, and the sessions that read from them."""
+
+from __future__ import annotations
+
+import os
+import time
+import weakref
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import sessionmaker
+
+from erm_alembic.config.dsn import DatabaseUrl
+from erm_alembic.config.settings import PoolSettings
+from erm_alembic.errors import ConfigurationError, NoReplicaAvailable
+from erm_alembic.routing.budget import Budget, FallbackBudget
+from erm_alembic.routing.changes import Change
+from erm_alembic.routing.classify import Classifier
+from erm_alembic.routing.explain import explain
+from erm_alembic.routing.limits import Duration, seconds
+from erm_alembic.routing.monitor import Monitor
+from erm_alembic.routing.nodes import PrimaryNode, ReplicaNode
+from erm_alembic.routing.options import PRIMARY_ONLY, ReadMode, ReplicaConfig, ReplicaReadOptions
+from erm_alembic.routing.positions import Position
+from erm_alembic.routing.routes import Explanation
+from erm_alembic.routing.selection import Need, least_loaded, why_not
+from erm_alembic.routing.state import ClusterState
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import async_sessionmaker
+
+    from erm_alembic.routing.session import RoutingSession
+
+__all__ = ["Cluster", "connect_cluster"]
+
+
+class Cluster:
+    """A primary with its replicas; a context manager that lets go of all connections at its end.
+
+    Made by `connect_cluster` or `connect_cluster_from_config`. Without replicas everything is the same, but that it all
+    goes to the primary, and that no thread runs.
+
+    Args:
+        url: the primary's address.
+        replicas: the replicas.
+        pool: how many connections the engine of each server holds, and for how long.
+        engine_options: what else `sqlalchemy.create_engine` is told of each.
+        monitor_interval: how often the servers are asked how far they are, in seconds.
+        fallback_budget: how many reads the primary takes over where replicas are missing; None sets no bound.
+
+    Raises:
+        ConfigurationError: an address is none, or two replicas share a name.
+    """
+
+    def __init__(
+        self,
+        url: str | DatabaseUrl,
+        replicas: Sequence[ReplicaConfig] = (),
+        *,
+        pool: PoolSettings | None = None,
+        engine_options: Mapping[str, Any] = MappingProxyType({}),
+        monitor_interval: float = 1.0,
+        fallback_budget: FallbackBudget | None = None,
+    ) -> None:
+        pool = pool or PoolSettings()
+        self.classifier = Classifier()
+        self.primary = PrimaryNode("primary", _parsed(url), pool, engine_options)
+        self.replicas = _nodes(replicas, pool, engine_options, self.classifier)
+        self.policies: Mapping[str, ReadMode] = MappingProxyType({})
+        self.default_mode: ReadMode = PRIMARY_ONLY
+        self._budget = None if fallback_budget is None else Budget(fallback_budget)
+        self._heard_within = 4 * monitor_interval + 2.0
+        self.monitor = Monitor(
+            self.primary.url.dsn,
+            {node.name: node.url.dsn for node in self.replicas},
+            interval=monitor_interval,
+            on_change=self._changed,
+            on_volatility=self.classifier.learn,
+        )
+        _clusters.add(self)
+
+    # What a session asks.
+
+    def choose(self, need: Need, *, asynchronous: bool, avoid: Collection[str] = ()) -> ReplicaNode | None:
+        """A replica for a read; None where none is fresh enough. Reads what is known, asks nobody.
+
+        Args:
+            need: what the read needs.
+            asynchronous: whether for an `AsyncSession`.
+            avoid: the names of those that have failed it already.
+        """
+        if not self.replicas:
+            return None
+        self.monitor.start()
+        now = time.monotonic()
+        state = self.monitor.state
+        fit = [
+            node
+            for node in self.replicas
+            if node.name not in avoid and not why_not(node, state, need, now, self._heard_within)
+        ]
+        return least_loaded(fit, asynchronous) if fit else None
+
+    def fits(self, node: ReplicaNode, need: Need) -> bool:
+        """Whether a replica can be taken for a read now."""
+        return not why_not(node, self.monitor.state, need, time.monotonic(), self._heard_within)
+
+    def mode_of(self, choice: ReadMode | str) -> ReadMode:
+        """The mode that somebody chose.
+
+        Args:
+            choice: a mode, or the name of one of this cluster's policies.
+
+        Raises:
+            ConfigurationError: there is no policy of that name.
+        """
+        if isinstance(choice, ReadMode):
+            return choice
+        try:
+            return self.policies[choice]
+        except KeyError:
+            known = ", ".join(self.policies) or "none"
+            raise ConfigurationError(
+                f"There is no replica policy {choice!r}.",
+                effect="Nothing was read.",
+                cure=f"Name one that the cluster has ({known}), or add it with use_replica_policies().",
+            ) from None
+
+    def fall_back(self, mode: ReadMode, why: str) -> None:
+        """Let the primary answer a read that no replica can.
+
+        Args:
+            mode: what holds for the read.
+            why: why none can.
+
+        Raises:
+            NoReplicaAvailable: the read forbids it, or the budget for this is used up.
+        """
+        if not self.replicas:
+            return
+        asked = f"policy {mode.policy!r}" if mode.policy else "read"
+        if mode.disable_fallback:
+            raise NoReplicaAvailable(
+                f"No replica can answer the {asked}: {why}.",
+                effect="Nothing was read; the primary may not be asked instead (disable_fallback).",
+                cure="`erm replicas` shows how far each one is; allow more lag, or the primary.",
+            )
+        if self._budget is not None and not self._budget.take():
+            raise NoReplicaAvailable(
+                f"No replica can answer the {asked}: {why}.",
+                effect="Nothing was read; the primary has taken over as many reads as its fallback budget allows.",
+                cure="`erm replicas` shows how far each one is.",
+            )
+
+    def count_read(self) -> None:
+        """Note that a replica answers a read, of which a share may fall back."""
+        if self._budget is not None:
+            self._budget.read()
+
+    def objections(self, need: Need) -> Mapping[str, str]:
+        """Of each replica why it cannot be taken now; empty where it can.
+
+        Args:
+            need: what a read needs.
+        """
+        now, state = time.monotonic(), self.monitor.state
+        return {node.name: why_not(node, state, need, now, self._heard_within) for node in self.replicas}
+
+    def position(self) -> Position:
+        """How far the primary has written at this moment, asked over a connection of the monitor's.
+
+        Raises:
+            TargetError: the primary cannot be reached.
+        """
+        return self.monitor.primary_position()
+
+    # What an application asks.
+
+    def use_replica_policies(
+        self, default_policy: str | None, policies: Mapping[str, ReplicaReadOptions | None]
+    ) -> Cluster:
+        """Name ways to read.
+
+        Args:
+            default_policy: the one that holds where nothing else is chosen; None means the primary.
+            policies: by name what a read asks; None stands for the primary.
+
+        Raises:
+            ConfigurationError: the default is none of them.
+
+        Example:
+            >>> cluster = Cluster("postgresql://app@db/shop")
+            >>> options = ReplicaReadOptions(max_lag="20s")
+            >>> cluster.use_replica_policies("reporting", {"reporting": options}).default_mode.policy
+            'reporting'
+        """
+        modes = {
+            name: replace(PRIMARY_ONLY if options is None else options.mode, policy=name)
+            for name, options in policies.items()
+        }
+        self.policies = MappingProxyType(modes)
+        self.default_mode = PRIMARY_ONLY if default_policy is None else self.mode_of(default_policy)
+        return self
+
+    def writer(self) -> Engine:
+        """The engine of the primary."""
+        return self.primary.engine()
+
+    def reader(self, options: ReplicaReadOptions | str | None = None) -> Engine:
+        """An engine to read from now, for code without sessions: ask again for each unit of work.
+
+        Args:
+            options: what the read asks, or the name of a policy; None takes any replica that works.
+
+        Raises:
+            NoReplicaAvailable: there is none, and the primary may not be asked instead.
+            ConfigurationError: there is no policy of that name.
+        """
+        mode = self.mode_of(options) if isinstance(options, str) else (options or ReplicaReadOptions()).mode
+        node = self.choose(mode.need, asynchronous=False) if mode.replicas else None
+        if node is None:
+            if mode.replicas:
+                self.fall_back(mode, "none is fresh enough")
+            return self.primary.engine()
+        self.count_read()
+        return node.snapshot_engine(False) if mode.snapshot else node.engine()
+
+    def sessionmaker(self, **options: Any) -> sessionmaker[RoutingSession]:
+        """Makes sessions that read from this cluster.
+
+        Args:
+            options: what `sqlalchemy.orm.sessionmaker` takes, and what `RoutingSession` takes.
+        """
+        from erm_alembic.routing.session import RoutingSession
+
+        return sessionmaker(**{"class_": RoutingSession, "cluster": self, **options})
+
+    def async_sessionmaker(self, **options: Any) -> async_sessionmaker[Any]:
+        """The same for asyncio.
+
+        Args:
+            options: what `sqlalchemy.ext.asyncio.async_sessionmaker` takes, and what `RoutingSession` takes.
+        """
+        from sqlalchemy.ext.asyncio import async_sessionmaker
+
+        from erm_alembic.routing.asynchronous import AsyncRoutingSession
+
+        return async_sessionmaker(**{"class_": AsyncRoutingSession, "cluster": self, **options})
+
+    def explain(self, statement: Any, policy: ReplicaReadOptions | str | None = None) -> Explanation:
+        """Where a statement would go in a new session now, and why; nothing is sent.
+
+        Args:
+            statement: what would be executed.
+            policy: what the read asks, or the name of a policy; None stands for the default policy.
+
+        Raises:
+            ConfigurationError: there is no policy of that name.
+        """
+        mode = self.default_mode if policy is None else self.mode_of(policy if isinstance(policy, str) else policy.mode)
+        return explain(self, statement, mode, mode.need)
+
+    def status(self) -> ClusterState:
+        """What is known of the servers, at most as old as the monitor's interval."""
+        if self.replicas:
+            self.monitor.start()
+        return self.monitor.state
+
+    def close(self) -> None:
+        """Stop the monitor, and let go of all connections."""
+        self.monitor.stop()
+        for node in (self.primary, *self.replicas):
+            node.renew(close=True)
+
+    def __enter__(self) -> Cluster:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def begin_in_child(self) -> None:
+        """After a fork: leave the parent's connections alone, and open others."""
+        for node in (self.primary, *self.replicas):
+            node.renew(close=False)
+
+    def _changed(self, change: Change) -> None:
+        # Another server answers as primary, or the same one with another history: what is open may lead to the old one.
+        if change.replica is None and change.what in ("timeline", "system", "writable"):
+            self.primary.renew(close=True)
+
+
+_clusters: weakref.WeakSet[Cluster] = weakref.WeakSet()
+
+
+def _begin_in_child() -> None:
+    for cluster in list(_clusters):
+        cluster.begin_in_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_in_child)
+
+
+def connect_cluster(
+    url: str,
+    replicas: Sequence[ReplicaConfig] = (),
+    *,
+    monitor_interval: Duration = 1.0,
+    fallback_budget: FallbackBudget | None = None,
+    engine_options: Mapping[str, Any] = MappingProxyType({}),
+    **pool: Any,
+) -> Cluster:
+    """A cluster from addresses. Nothing is connected yet.
+
+    Args:
+        url: the primary's address; several hosts and `target_session_attrs` are honoured.
+        replicas: its streaming standbys; none lets everything go to the primary.
+        monitor_interval: how often the servers are asked how far they are. Answers can be known to be no staler than
+            about this, so it should be a fraction of the smallest `max_lag` in use.
+        fallback_budget: how many reads the primary takes over where replicas are missing; None sets no bound.
+        engine_options: what else `sqlalchemy.create_engine` is told of each server.
+        pool: as in erm.yaml: `max_conns`, `min_conns`, `max_conn_lifetime`, `max_conn_idle_time`,
+            `health_check_period`, the durations as seconds, timedelta or "45m".
+
+    Raises:
+        ConfigurationError: an address is none, two replicas share a name, or a setting of the pool is none.
+        ValueError: a duration is none.
+
+    Example:
+        >>> cluster = connect_cluster(
+        ...     "postgresql://app@db/shop",
+        ...     replicas=[ReplicaConfig("east", "postgresql://app@east/shop", max_follower_lag="15s")],
+        ...     max_conns=20,
+        ... )
+        >>> Session = cluster.sessionmaker()
+        >>> cluster.close()
+    """
+    return Cluster(
+        url,
+        replicas,
+        pool=_pool_settings(pool),
+        engine_options=engine_options,
+        monitor_interval=seconds(monitor_interval),
+        fallback_budget=fallback_budget,
+    )
+
+
+_COUNTS = ("max_conns", "min_conns")
+_DURATIONS = ("max_conn_lifetime", "max_conn_idle_time", "health_check_period")
+
+
+def _pool_settings(pool: Mapping[str, Any]) -> PoolSettings:
+    unknown = sorted(set(pool) - {*_COUNTS, *_DURATIONS})
+    if unknown:
+        raise ConfigurationError(
+            f"A pool has no setting {unknown[0]!r}.",
+            cure=f"It has {', '.join((*_COUNTS, *_DURATIONS))}; what SQLAlchemy takes goes into engine_options.",
+        )
+    settings: dict[str, Any] = {key: int(pool[key]) for key in _COUNTS if key in pool}
+    settings |= {key: timedelta(seconds=seconds(pool[key])) for key in _DURATIONS if key in pool}
+    return PoolSettings(**settings)
+
+
+def _nodes(
+    replicas: Sequence[ReplicaConfig], pool: PoolSettings, options: Mapping[str, Any], classifier: Classifier
+) -> tuple[ReplicaNode, ...]:
+    names = ["primary", *(replica.name for replica in replicas)]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ConfigurationError(f"Two servers of the cluster are named {twice!r}.", cure="Name each one apart.")
+    return tuple(ReplicaNode(replica, _parsed(replica.url), pool, options, classifier) for replica in replicas)
+
+
+def _parsed(url: str | DatabaseUrl) -> DatabaseUrl:
+    return DatabaseUrl.parse(url) if isinstance(url, str) else url

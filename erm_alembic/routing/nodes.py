@@ -1,0 +1,180 @@
+"""The servers of a cluster as an application uses them: one engine each, for either kind of session."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from typing import Any, cast
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.pool import QueuePool
+
+from erm_alembic.config.dsn import DatabaseUrl
+from erm_alembic.config.settings import PoolSettings
+from erm_alembic.errors import ConfigurationError
+from erm_alembic.postgres.engine import pooled_engine
+from erm_alembic.routing.classify import Classifier
+from erm_alembic.routing.failures import READ_ONLY, is_in_recovery, sqlstate_of
+from erm_alembic.routing.options import ReplicaConfig
+
+__all__ = ["Node", "NotARead", "PrimaryNode", "ReplicaNode"]
+
+
+class NotARead(Exception):
+    """What the ORM made of a statement is not known to be a pure read; raised before it is sent to a replica."""
+
+
+class Node:
+    """One server: its engines are made when they are first asked for, and are the same ever after.
+
+    Args:
+        name: what it is called.
+        url: its address.
+        pool: how many connections each engine holds, and for how long.
+        options: what else `sqlalchemy.create_engine` is told.
+    """
+
+    def __init__(self, name: str, url: DatabaseUrl, pool: PoolSettings, options: Mapping[str, Any]) -> None:
+        self.name, self.url = name, url
+        self._pool, self._options = pool, dict(options)
+        self._lock = threading.Lock()
+        self._engines: dict[bool, Engine] = {}
+
+    def engine(self, asynchronous: bool = False) -> Engine:
+        """Its engine; of an asynchronous one the engine within, which is what a session routes to.
+
+        Args:
+            asynchronous: whether an `AsyncSession` asks.
+        """
+        engine = self._engines.get(asynchronous)
+        if engine is None:
+            with self._lock:
+                engine = self._engines.get(asynchronous)
+                if engine is None:
+                    engine = self._asynchronous() if asynchronous else self._synchronous()
+                    self.prepare(engine)
+                    self._engines[asynchronous] = engine
+        return engine
+
+    def prepare(self, engine: Engine) -> None:
+        """Set up an engine that was just made."""
+
+    def in_use(self, asynchronous: bool) -> int:
+        """How many connections of its engine are in use."""
+        engine = self._engines.get(asynchronous)
+        return 0 if engine is None else cast(QueuePool, engine.pool).checkedout()
+
+    def renew(self, *, close: bool) -> None:
+        """Let go of the idle connections; those in use are closed when they come back.
+
+        Args:
+            close: False leaves them open, as after a fork, where they are the parent's.
+        """
+        for asynchronous, engine in list(self._engines.items()):
+            # An asynchronous connection cannot be closed from here: its loop has to.
+            engine.dispose(close=close and not asynchronous)
+
+    def _synchronous(self) -> Engine:
+        if self.url.driver == "psycopg":
+            return create_engine(self.url.sqlalchemy_url("postgresql+psycopg"), **self._pool_arguments())
+        return pooled_engine(self.url, self._pool, **self._options)
+
+    def _asynchronous(self) -> Engine:
+        from sqlalchemy.ext.asyncio import create_async_engine
+
+        url = self.url.sqlalchemy_url(f"postgresql+{_asynchronous_driver(self.url.driver)}")
+        return create_async_engine(url, **self._pool_arguments()).sync_engine
+
+    def _pool_arguments(self) -> dict[str, Any]:
+        return {
+            "pool_size": self._pool.max_conns,
+            "max_overflow": 0,
+            "pool_use_lifo": True,
+            "pool_recycle": self._pool.max_conn_lifetime.total_seconds(),
+            **self._options,
+        }
+
+
+class PrimaryNode(Node):
+    """The primary: that it is none any more is noticed at the first write that is refused."""
+
+    def prepare(self, engine: Engine) -> None:
+        """Let a write that a standby refused count as a lost connection, so that the whole pool is replaced."""
+        event.listen(engine, "handle_error", _disconnect_from_standby)
+
+
+class ReplicaNode(Node):
+    """A replica: its connections have no transactions, so that none stands in the way of its replay.
+
+    Args:
+        config: what was said of it.
+        url: its address.
+        pool: how many connections each engine holds.
+        options: what else the engine is told.
+        classifier: looks at each statement as it is sent.
+    """
+
+    def __init__(
+        self,
+        config: ReplicaConfig,
+        url: DatabaseUrl,
+        pool: PoolSettings,
+        options: Mapping[str, Any],
+        classifier: Classifier,
+    ) -> None:
+        super().__init__(config.name, url, pool, {**options, "isolation_level": "AUTOCOMMIT"})
+        self.config, self.limit = config, config.limit
+        self.failed_at = float("-inf")  # by time.monotonic(); the monitor's next good news makes up for it
+        self._classifier = classifier
+        self._snapshots: dict[bool, Engine] = {}
+
+    def failed(self) -> None:
+        """Take it out of the choice until the monitor has heard of it again."""
+        self.failed_at = time.monotonic()
+
+    def snapshot_engine(self, asynchronous: bool) -> Engine:
+        """The same connections, with one snapshot for each transaction."""
+        engine = self._snapshots.get(asynchronous)
+        if engine is None:
+            engine = self.engine(asynchronous).execution_options(isolation_level="REPEATABLE READ")
+            # Two threads may make one each; both stand for the same pool.
+            engine = self._snapshots.setdefault(asynchronous, engine)
+        return engine
+
+    def prepare(self, engine: Engine) -> None:
+        """Let nothing pass that is not known to be a read once the ORM has finished it."""
+        event.listen(engine, "before_cursor_execute", _only_reads(self._classifier))
+
+
+def _only_reads(classifier: Classifier) -> Callable[..., None]:
+    def look(_connection: Any, _cursor: Any, _statement: str, _parameters: Any, context: Any, _many: bool) -> None:
+        objection = classifier.why_not_sent(getattr(context, "compiled", None))
+        if objection:
+            raise NotARead(objection)
+
+    return look
+
+
+def _disconnect_from_standby(context: ExceptionContext) -> None:
+    if context.connection is None or sqlstate_of(context.sqlalchemy_exception or Exception()) != READ_ONLY:
+        return
+    # A transaction that was made read-only on purpose is refused in the same words, on a healthy primary.
+    if is_in_recovery(context.connection.connection.driver_connection) is not False:
+        context.is_disconnect = True
+
+
+def _asynchronous_driver(asked: str) -> str:
+    if asked in ("asyncpg", "psycopg"):
+        return asked
+    if asked == "psycopg_async":
+        return "psycopg"
+    for driver in ("asyncpg", "psycopg"):
+        if find_spec(driver) is not None:
+            return driver
+    raise ConfigurationError(
+        "No driver for asynchronous sessions is installed.",
+        cure="Install one: pip install 'erm-alembic[async]' brings asyncpg; psycopg is understood too.",
+    )

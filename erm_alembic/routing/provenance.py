@@ -1,0 +1,142 @@
+"""Objects that were loaded from a replica and changed: each is held against its row on the primary before the flush.
+
+What was read from a replica may be older than the row by now. To write `x + 1` from it would undo what somebody else
+wrote in between, without a word from the database. The position of the log would not tell: on a busy primary it always
+differs; the columns that were loaded do.
+"""
+
+from __future__ import annotations
+
+import warnings
+import weakref
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from sqlalchemy import Column, Table, select, tuple_
+from sqlalchemy.orm import InstanceState, Mapper, Session
+from sqlalchemy.orm.attributes import instance_state, set_committed_value
+
+from erm_alembic.errors import StaleReplicaWrite
+
+__all__ = ["OnStale", "Provenance"]
+
+OnStale = Literal["raise", "refetch", "warn"]
+
+
+class Provenance:
+    """Which objects of a session stem from a replica.
+
+    Args:
+        on_stale: what happens with one that differs on the primary.
+    """
+
+    def __init__(self, on_stale: OnStale) -> None:
+        if on_stale not in ("raise", "refetch", "warn"):
+            raise ValueError(f"on_stale is 'raise', 'refetch' or 'warn', not {on_stale!r}")
+        self._on_stale = on_stale
+        self._states: weakref.WeakSet[InstanceState[Any]] = weakref.WeakSet()
+
+    def mark(self, state: InstanceState[Any] | None) -> None:
+        """Remember that an object, or some of its attributes, was loaded from a replica."""
+        if state is not None:
+            self._states.add(state)
+
+    def check(self, session: Session) -> None:
+        """Hold the objects of a flush that stem from a replica against the primary; one query for each class of them.
+
+        Raises:
+            StaleReplicaWrite: one of them differs there.
+        """
+        if not self._states:
+            return
+        touched = [*session.dirty, *session.deleted]
+        suspects = [
+            state for state in map(instance_state, touched) if state in self._states and _is_written(session, state)
+        ]
+        by_mapper: dict[Mapper[Any], list[InstanceState[Any]]] = defaultdict(list)
+        for state in suspects:
+            by_mapper[state.mapper].append(state)
+        for mapper, states in by_mapper.items():
+            rows = _rows_on_primary(session, mapper, states)
+            for state in states:
+                self._compare(mapper, state, rows.get(tuple(state.identity or ())))
+        self._states.difference_update(suspects)
+
+    def _compare(self, mapper: Mapper[Any], state: InstanceState[Any], row: dict[str, Any] | None) -> None:
+        if row is None:
+            self._tell(mapper, state, "it is not there any more")
+            return
+        differing = {
+            key: row[key] for key, value in _loaded(mapper, state).items() if not _same(mapper, key, value, row)
+        }
+        if not differing:
+            return
+        changed = [key for key in differing if state.attrs[key].history.has_changes()]
+        if self._on_stale == "refetch" and not changed:
+            for key, value in differing.items():
+                set_committed_value(state.obj(), key, value)
+            return
+        self._tell(mapper, state, "it differs in " + ", ".join(sorted(differing)))
+
+    def _tell(self, mapper: Mapper[Any], state: InstanceState[Any], how: str) -> None:
+        what = f"{mapper.class_.__name__} {state.identity} was loaded from a replica and changed; on the primary {how}."
+        if self._on_stale == "warn":
+            warnings.warn(what, stacklevel=2)
+            return
+        raise StaleReplicaWrite(
+            what,
+            effect="The changes were not written.",
+            cure="Read what is to be changed within primary(), or in a transaction that was begun explicitly.",
+        )
+
+
+# Of so many rows at once the keys are sent; asyncpg takes no more than 32,767 parameters.
+_AT_ONCE = 1_000
+
+
+def _rows_on_primary(
+    session: Session, mapper: Mapper[Any], states: Sequence[InstanceState[Any]]
+) -> dict[tuple[Any, ...], dict[str, Any]]:
+    """The rows of objects as they are on the primary, by primary key; locked until the flush has written them."""
+    keys = [mapper.get_property_by_column(column).key for column in mapper.primary_key]
+    names = list(dict.fromkeys([*keys, *_columns(mapper)]))
+    attributes: dict[str, Any] = {name: mapper.all_orm_descriptors[name] for name in names}
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    # In the order of the keys, as the flush itself: two that lock the same rows do not wait for each other in a circle.
+    identities = sorted((tuple(state.identity or ()) for state in states), key=repr)
+    for first in range(0, len(identities), _AT_ONCE):
+        some = identities[first : first + _AT_ONCE]
+        query: Any = select(*attributes.values()).where(tuple_(*(attributes[key] for key in keys)).in_(some))
+        if isinstance(mapper.local_table, Table):
+            query = query.with_for_update(key_share=True, of=mapper.local_table)
+        for values in session.execute(query):
+            row = dict(zip(names, values, strict=True))
+            rows[tuple(row[key] for key in keys)] = row
+    return rows
+
+
+def _columns(mapper: Mapper[Any]) -> list[str]:
+    """The attributes that are plain columns of a table."""
+    return [each.key for each in mapper.column_attrs if isinstance(each.columns[0], Column)]
+
+
+def _loaded(mapper: Mapper[Any], state: InstanceState[Any]) -> dict[str, Any]:
+    """The values that were loaded, as they were before anybody changed them."""
+    loaded = {}
+    for key in _columns(mapper):
+        history = state.attrs[key].history
+        before = history.deleted if history.has_changes() else history.unchanged
+        if before:
+            loaded[key] = before[0]
+    return loaded
+
+
+def _same(mapper: Mapper[Any], key: str, value: Any, row: Mapping[str, Any]) -> bool:
+    column: Any = mapper.column_attrs[key].columns[0]
+    return bool(column.type.compare_values(value, row[key]))
+
+
+def _is_written(session: Session, state: InstanceState[Any]) -> bool:
+    instance = state.obj()
+    return instance is not None and (instance in session.deleted or session.is_modified(instance))

@@ -1,0 +1,110 @@
+"""Which replicas a read may use, and which of these it takes: pure functions over what the monitor published."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from erm_alembic.routing.limits import ANY_LAG, LagLimit
+from erm_alembic.routing.positions import Position
+from erm_alembic.routing.state import ClusterState, ReplicaState
+
+if TYPE_CHECKING:
+    from erm_alembic.routing.nodes import ReplicaNode
+
+__all__ = ["NOTHING_NEEDED", "Need", "least_loaded", "why_not"]
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a read needs of a replica.
+
+    Args:
+        limit: how stale the answer may be.
+        since: everything that was committed before this moment (`time.monotonic()`) has to be seen.
+        after: a position that has to be replayed; None for none.
+        read_only: only a replica that is declared read-only.
+    """
+
+    limit: LagLimit = ANY_LAG
+    since: float = 0.0
+    after: Position | None = None
+    read_only: bool = False
+
+
+NOTHING_NEEDED = Need()
+
+
+def why_not(node: ReplicaNode, state: ClusterState, need: Need, now: float, heard_within: float) -> str:
+    """Why a replica cannot be taken for a read; empty where it can.
+
+    Args:
+        node: the replica.
+        state: what is known of the servers.
+        need: what the read needs.
+        now: `time.monotonic()`.
+        heard_within: how old the monitor's news of it may be, in seconds.
+    """
+    replica = state.replicas.get(node.name)
+    if replica is None or replica.seen_at is None or not replica.reachable:
+        return "not reachable" if replica is None or not replica.problem else replica.problem
+    if not replica.in_recovery:
+        return "no standby any more"
+    if not replica.follows:
+        return "not known to follow this primary"
+    if now - replica.seen_at > heard_within:
+        return "nothing was heard of it lately"
+    if node.failed_at >= replica.seen_at:
+        return "it failed a moment ago"
+    if need.read_only and not node.config.read_only:
+        return "not declared read_only"
+    return _why_too_stale(replica, node.limit, need, now) or _why_behind(replica, state, need)
+
+
+def _why_too_stale(replica: ReplicaState, own: LagLimit, need: Need, now: float) -> str:
+    for limit in (need.limit, own):
+        if limit.seconds is not None and (replica.fresh_as_of is None or now - replica.fresh_as_of > limit.seconds):
+            return "its lag is above the limit"
+        if limit.bytes is not None and (replica.lag_bytes is None or replica.lag_bytes > limit.bytes):
+            return "its lag in bytes is above the limit"
+    return ""
+
+
+def _why_behind(replica: ReplicaState, state: ClusterState, need: Need) -> str:
+    if need.since and (replica.fresh_as_of is None or replica.fresh_as_of < need.since):
+        return "not known to have replayed the last commit"
+    after = need.after
+    if after is None:
+        return ""
+    if after.system != state.primary.system or after.timeline != state.primary.timeline:
+        return "the token is of another history of the database"
+    if replica.replay_lsn is None or replica.replay_lsn < after.lsn:
+        return "it has not replayed the token's commit"
+    return ""
+
+
+def least_loaded(nodes: Sequence[ReplicaNode], asynchronous: bool) -> ReplicaNode:
+    """The less loaded of two that are drawn by weight; of one, that one.
+
+    Args:
+        nodes: those that can be taken, at least one.
+        asynchronous: whether the connections of the asynchronous engines are counted.
+    """
+    if len(nodes) == 1:
+        return nodes[0]
+    first = _drawn(nodes)
+    second = _drawn([node for node in nodes if node is not first])
+    return min(first, second, key=lambda node: node.in_use(asynchronous) / node.config.weight)
+
+
+def _drawn(nodes: Sequence[ReplicaNode]) -> ReplicaNode:
+    if len(nodes) == 1:
+        return nodes[0]
+    left = random.random() * sum(node.config.weight for node in nodes)
+    for node in nodes:
+        left -= node.config.weight
+        if left < 0:
+            return node
+    return nodes[-1]

@@ -1,0 +1,356 @@
+"""A session that sends pure reads to a replica where somebody asked for it, and everything else to the primary.
+
+What holds within a transaction is decided once and kept: the first thing that is not known to be a pure read pins it to
+the primary, and the first read that may go to a replica chooses the one for all of them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import UnboundExecutionError
+from sqlalchemy.orm import Session, SessionTransaction, SessionTransactionOrigin
+from sqlalchemy.orm.attributes import instance_state
+
+from erm_alembic.errors import ConfigurationError, WritePrevented
+from erm_alembic.routing.classify import is_known_write
+from erm_alembic.routing.explain import explain
+from erm_alembic.routing.failures import CONFLICTS, READ_ONLY, sqlstate_of, worth_another_server
+from erm_alembic.routing.nodes import NotARead, ReplicaNode
+from erm_alembic.routing.options import PRIMARY_ONLY, ReadMode, ReplicaReadOptions
+from erm_alembic.routing.policy import Block, innermost_block
+from erm_alembic.routing.provenance import OnStale, Provenance
+from erm_alembic.routing.routes import Explanation, Route
+from erm_alembic.routing.selection import Need
+from erm_alembic.routing.sqlalchemy_internals import forget_connection, refreshed_state
+from erm_alembic.routing.tokens import write_token
+from erm_alembic.routing.waiting import wait_for
+
+if TYPE_CHECKING:
+    from erm_alembic.routing.cluster import Cluster
+
+__all__ = ["RoutingSession"]
+
+Answer = TypeVar("Answer")
+
+# The execution option, the key of Session.info and of bind_arguments by which code without a block chooses.
+OPTION = "replica_read"
+_NO_OPTIONS: Mapping[str, Any] = {}
+
+
+class RoutingSession(Session):
+    """A session of a cluster.
+
+    It is used as any session, by `scoped_session` and `AsyncSession(sync_session_class=...)` too. A session that was
+    given `bind`, or `binds` for what is asked, does what these say. Where no block, option or policy chooses, all goes
+    to the primary.
+
+    Args:
+        cluster: the cluster that it reads from.
+        read: where its reads go unless a block or an option says otherwise: options, the name of a policy, True for any
+            replica, False for the primary; None leaves it to the cluster's default policy.
+        on_stale: what happens with an object that was loaded from a replica, is changed, and differs on the primary:
+            "raise" `StaleReplicaWrite`, "refetch" what was not changed, or "warn".
+        asynchronous: whether an `AsyncSession` uses it.
+        options: what `Session` takes.
+
+    Raises:
+        ConfigurationError: the cluster has no policy of that name.
+
+    Example:
+        >>> from erm_alembic.routing import connect_cluster, replica_read
+        >>> with connect_cluster("postgresql://app@db/shop") as cluster:
+        ...     session = RoutingSession(cluster=cluster)
+    """
+
+    def __init__(
+        self,
+        *arguments: Any,
+        cluster: Cluster,
+        read: ReplicaReadOptions | str | bool | None = None,
+        on_stale: OnStale = "raise",
+        asynchronous: bool = False,
+        **options: Any,
+    ) -> None:
+        self._cluster, self._asynchronous = cluster, asynchronous
+        self._read = None if read is None else cluster.mode_of(_chosen(read))
+        self._created_in = innermost_block()
+        self._provenance = Provenance(on_stale)
+        self._has_binds = bool(options.get("binds"))
+        self._committed_at = 0.0
+        self._token: str | None = None
+        self._route: tuple[str, bool, str] | None = None
+        self._former_from_replica = self._from_replica = False
+        self._begin_routing()
+        super().__init__(*arguments, **options)
+
+    def _begin_routing(self) -> None:
+        """Know nothing of the transaction that comes next."""
+        self._pinned = self._wrote = self._seen = False
+        self._node: ReplicaNode | None = None
+        self._avoid: set[str] = set()
+        self._former_from_replica, self._from_replica = self._from_replica, False
+
+    # What SQLAlchemy asks.
+
+    def get_bind(
+        self, mapper: Any = None, *, clause: Any = None, bind: Any = None, **others: Any
+    ) -> Engine | Connection:
+        """The engine that a statement goes to.
+
+        Args:
+            mapper: what is mapped, where the ORM knows it.
+            clause: the statement; None where nothing is known of what follows.
+            bind: what `bind_arguments` name, which is taken.
+            others: `replica_read` where the execution options have it, and what else SQLAlchemy passes on.
+
+        Raises:
+            NoReplicaAvailable: no replica is fresh enough, and the primary may not be asked instead.
+            WritePrevented: something is written where only reads are meant.
+            ConfigurationError: there is no policy of the name that was chosen.
+        """
+        if bind is not None:
+            return bind  # type: ignore[no-any-return]
+        if self.bind is not None or self._has_binds:
+            try:
+                return super().get_bind(mapper, clause=clause, **others)
+            except UnboundExecutionError:
+                if self.bind is not None:
+                    raise
+        mode = self._mode(clause, others.get(OPTION))
+        if mode.prevent_writes and (is_known_write(clause) or (clause is None and mapper is not None)):
+            raise WritePrevented(
+                "Something is written within a block that prevents writes.",
+                effect="It was not sent.",
+                cure="Write outside of replica_read(prevent_writes=True).",
+            )
+        if not self._pinned:
+            node = self._replica(clause, mode)
+            if node is not None:
+                return node.snapshot_engine(self._asynchronous) if mode.snapshot else node.engine(self._asynchronous)
+        elif not self._wrote:
+            self._wrote = clause is None or self._cluster.classifier.why_not(clause) != ""
+        return self._cluster.primary.engine(self._asynchronous)
+
+    def execute(self, statement: Any, params: Any = None, **options: Any) -> Any:
+        """As `Session.execute`; a read that fails on a replica is tried on another, then on the primary."""
+        return self._routed(super().execute, statement, params, options)
+
+    def scalars(self, statement: Any, params: Any = None, **options: Any) -> Any:
+        """As `Session.scalars`, with reads as in `execute`."""
+        return self._routed(super().scalars, statement, params, options)
+
+    def scalar(self, statement: Any, params: Any = None, **options: Any) -> Any:
+        """As `Session.scalar`, with reads as in `execute`."""
+        return self._routed(super().scalar, statement, params, options)
+
+    # What an application asks.
+
+    @property
+    def last_route(self) -> Route | None:
+        """Where the last statement went, and why; None before the first."""
+        return None if self._route is None else Route(*self._route)
+
+    @property
+    def causal_token(self) -> str | None:
+        """What stands for this session's last commit elsewhere (`causal`); None while it has written nothing.
+
+        The primary is asked for its position when this is first read after a commit.
+
+        Raises:
+            TargetError: the primary cannot be reached.
+        """
+        if self._token is None and self._committed_at:
+            self._token = write_token(self._cluster.position())
+        return self._token
+
+    def explain(self, statement: Any) -> Explanation:
+        """Where a statement would go in this session now, and why; nothing is sent.
+
+        Args:
+            statement: what would be executed.
+        """
+        mode = self._mode(statement, None)
+        return explain(self._cluster, statement, mode, self._need(mode), self._why_pinned())
+
+    # How it decides.
+
+    def _mode(self, clause: Any, chosen: Any) -> ReadMode:
+        """What holds for a statement: its own option, the innermost block, the session, the cluster."""
+        if chosen is None and clause is not None:
+            chosen = clause.get_execution_options().get(OPTION)
+        if chosen is None:
+            block = self._block()
+            while block is not None and chosen is None:
+                chosen = block.entered.choice if block.is_open else None
+                block = block.outer
+        if chosen is None:
+            chosen = self.info.get(OPTION)
+        if chosen is None:
+            return self._read or self._cluster.default_mode
+        return self._cluster.mode_of(_chosen(chosen))
+
+    def _block(self) -> Block | None:
+        """The innermost block; in a context that knows none, the one that this session was made in."""
+        return innermost_block() or self._created_in
+
+    def _replica(self, clause: Any, mode: ReadMode) -> ReplicaNode | None:
+        """The replica for a statement; None pins the transaction to the primary."""
+        why = self._why_pinned() or self._why_no_read(clause)
+        if why:
+            self._pin(why, wrote=True)
+            return None
+        if not mode.replicas:
+            self._pin("nothing chose a replica" if mode.policy is None else f"policy {mode.policy}")
+            return None
+        need = self._need(mode)
+        node = None if need is None else self._kept_or_chosen(need, mode)
+        if node is None:
+            self._fall_back(mode, "no replica is fresh enough" if need else "the causal token is of another history")
+            return None
+        self._node, self._from_replica = node, True
+        self._cluster.count_read()
+        self._route = (node.name, True, "a pure read" if mode.policy is None else f"policy {mode.policy}")
+        return node
+
+    def _why_pinned(self) -> str:
+        """Why a transaction is the primary's whatever is asked of it; empty where it is not."""
+        if self._pinned:
+            return "the transaction is on the primary"
+        transaction = self.get_transaction()
+        if self.twophase:
+            return "the session commits in two phases"
+        if self.in_nested_transaction():
+            return "it is within a savepoint"
+        if transaction is not None and transaction.origin is SessionTransactionOrigin.BEGIN:
+            return "the transaction was begun explicitly"
+        return ""
+
+    def _why_no_read(self, clause: Any) -> str:
+        if clause is None:
+            return "nothing is known of what is sent"
+        return self._cluster.classifier.why_not(clause)
+
+    def _kept_or_chosen(self, need: Need, mode: ReadMode) -> ReplicaNode | None:
+        """The replica of this transaction while it is fresh enough, else one that is; none after one that is not."""
+        choose = partial(self._cluster.choose, need, asynchronous=self._asynchronous)
+        if self._node is not None:
+            return self._node if self._cluster.fits(self._node, need) else None
+        node = choose(avoid=self._avoid)
+        if node is None and mode.max_wait > 0 and self._cluster.replicas:
+            node = wait_for(self._cluster.monitor, lambda: choose(avoid=self._avoid), mode.max_wait)
+        return node
+
+    def _need(self, mode: ReadMode) -> Need | None:
+        """What a read needs, with what this session and the blocks around it have to see; None: no replica can."""
+        block = self._block()
+        if block is None and not self._committed_at:
+            return mode.need
+        since, after = self._committed_at, mode.need.after
+        for each in block.chain() if block else ():
+            since = max(since, each.commits.get(self._cluster, 0.0))
+            if each.entered.unreachable:
+                return None
+            if each.entered.after is not None:
+                if after is not None and not after.same_history(each.entered.after):
+                    return None
+                after = each.entered.after if after is None else max(after, each.entered.after, key=lambda at: at.lsn)
+        return replace(mode.need, since=since, after=after)
+
+    def _fall_back(self, mode: ReadMode, why: str) -> None:
+        self._cluster.fall_back(mode, why)
+        self._pin(why)
+
+    def _pin(self, why: str, *, wrote: bool = False) -> None:
+        """Keep the rest of this transaction on the primary."""
+        self._pinned, self._wrote, self._node = True, self._wrote or wrote, None
+        self._route = (self._cluster.primary.name, False, why)
+
+    # What happens when a replica fails.
+
+    def _routed(self, send: Callable[..., Answer], statement: Any, params: Any, options: dict[str, Any]) -> Answer:
+        execution = options.get("execution_options") or _NO_OPTIONS
+        if OPTION in execution:
+            options["bind_arguments"] = {**(options.get("bind_arguments") or {}), OPTION: execution[OPTION]}
+        while True:
+            try:
+                answer = send(statement, params, **options)
+            except Exception as error:
+                if not self._goes_elsewhere(error):
+                    raise
+            else:
+                if self._node is not None:
+                    self._seen = True
+                    self._provenance.mark(refreshed_state(execution))
+                return answer
+
+    def _goes_elsewhere(self, error: Exception) -> bool:
+        """Whether a statement that failed on a replica is worth another server; makes the transaction ready for it."""
+        node = self._node
+        if node is None:
+            return False
+        if isinstance(error, NotARead):
+            self._pin(str(error), wrote=True)
+            return True
+        if not worth_another_server(error):
+            return False
+        forget_connection(self, node.engine(self._asynchronous))
+        forget_connection(self, node.snapshot_engine(self._asynchronous))
+        state = sqlstate_of(error)
+        if state == READ_ONLY:
+            self._pin("a replica refused it as a write", wrote=True)
+            return True
+        if state not in CONFLICTS:
+            node.failed()
+        self._avoid.add(node.name)
+        self._node = None
+        if self._seen:
+            # What was seen stays true on the primary alone: it is never behind a replica.
+            self._fall_back(self._mode(None, None), f"replica {node.name} failed within the transaction")
+        return True
+
+
+def _chosen(choice: Any) -> ReadMode | str:
+    if isinstance(choice, bool):
+        return ReadMode() if choice else PRIMARY_ONLY
+    if isinstance(choice, ReplicaReadOptions):
+        return choice.mode
+    if isinstance(choice, ReadMode | str):
+        return choice
+    raise ConfigurationError(
+        f"{choice!r} does not say where reads go.",
+        cure="Give ReplicaReadOptions, the name of a policy, True or False.",
+    )
+
+
+@event.listens_for(RoutingSession, "after_commit")
+def _committed(session: RoutingSession) -> None:
+    if session._wrote:
+        session._committed_at, session._token = time.monotonic(), None
+        block = session._block()
+        for each in block.chain() if block else ():
+            if each.entered.collects:
+                each.commits[session._cluster] = session._committed_at
+
+
+@event.listens_for(RoutingSession, "after_transaction_end")
+def _ended(session: RoutingSession, transaction: SessionTransaction) -> None:
+    if transaction.parent is None:
+        session._begin_routing()
+
+
+@event.listens_for(RoutingSession, "loaded_as_persistent")
+def _loaded(session: RoutingSession, instance: object) -> None:
+    # A result may be fetched after the transaction that it was read in.
+    if session._from_replica or session._former_from_replica:
+        session._provenance.mark(instance_state(instance))
+
+
+@event.listens_for(RoutingSession, "before_flush")
+def _flushing(session: RoutingSession, _context: Any, _instances: Any) -> None:
+    session._provenance.check(session)

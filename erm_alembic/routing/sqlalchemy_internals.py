@@ -1,0 +1,71 @@
+"""What SQLAlchemy has no public name for: each is tested, so that a version that moves one is noticed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Engine
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import Session
+from sqlalchemy.sql import ClauseElement, Select
+
+__all__ = [
+    "compiled_alone",
+    "final_statement",
+    "forget_connection",
+    "has_text_around",
+    "is_of_the_orm",
+    "refreshed_state",
+    "shape_of",
+]
+
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+
+def shape_of(statement: ClauseElement) -> Any:
+    """A statement without its parameters, as SQLAlchemy's own cache knows it; None where it does not cache it."""
+    key = statement._generate_cache_key()
+    return None if key is None else key.key
+
+
+def final_statement(compiled: Any) -> ClauseElement:
+    """What the ORM made of a statement: with the columns, joins and criteria of mapping, options and events."""
+    state = compiled.compile_state
+    statement: ClauseElement = compiled.statement if state is None else state.statement
+    return statement
+
+
+def is_of_the_orm(statement: Select[Any]) -> bool:
+    """Whether the ORM adds to a statement when it is compiled."""
+    return statement._propagate_attrs.get("compile_state_plugin") == "orm"
+
+
+def compiled_alone(statement: Select[Any]) -> Any:
+    """A statement compiled by itself, for what the ORM makes of it."""
+    return statement.compile(dialect=_DIALECT)
+
+
+def has_text_around(statement: Select[Any]) -> bool:
+    """Whether somebody added words of SQL to a SELECT: hints, prefixes, suffixes."""
+    return bool(statement._statement_hints or statement._hints or statement._prefixes or statement._suffixes)
+
+
+def refreshed_state(execution_options: Any) -> Any:
+    """The state of the object whose attributes the ORM loads by a statement; None where it loads no such."""
+    return getattr(execution_options.get("_sa_orm_load_options"), "_refresh_state", None)
+
+
+def forget_connection(session: Session, engine: Engine) -> None:
+    """Take the connection to a server out of a session's transaction, which goes on without it.
+
+    A connection that was lost would otherwise let the commit fail, of which it is no part.
+    """
+    transaction = session._transaction
+    while transaction is not None:
+        enlisted = transaction._connections.pop(engine, None)
+        if enlisted is not None:
+            connection = enlisted[0]
+            transaction._connections.pop(connection, None)
+            connection.invalidate()
+            connection.close()
+        transaction = transaction._parent

@@ -1,0 +1,30 @@
+"""Waiting for a replica that is fresh enough, without holding up a loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy.util import await_only
+from sqlalchemy.util.concurrency import in_greenlet
+
+from erm_alembic.routing.monitor import Monitor
+
+__all__ = ["wait_for"]
+
+Found = TypeVar("Found")
+
+
+def wait_for(monitor: Monitor, find: Callable[[], Found | None], timeout: float) -> Found | None:
+    """What `find` gives once the monitor has news that let it give something; None when the time is over.
+
+    Args:
+        monitor: is waited for, and asks the servers as fast as it can meanwhile.
+        find: looks at what is known, and asks nobody.
+        timeout: in seconds.
+    """
+    if in_greenlet():
+        # Called by an asynchronous session: a thread waits, the loop goes on.
+        return await_only(asyncio.to_thread(lambda: monitor.wait_for(find, timeout)))
+    return monitor.wait_for(find, timeout)

@@ -1,0 +1,234 @@
+"""What may leave the primary: told from the tree of a statement and from the catalogs of a real database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    aliased,
+    column_property,
+    joinedload,
+    mapped_column,
+    relationship,
+    with_loader_criteria,
+)
+from sqlalchemy.sql.functions import GenericFunction
+
+from erm_alembic.postgres.volatility import read_volatility
+from erm_alembic.routing.classify import Classifier, is_known_write
+from tests.support.databases import RunningServer, fresh_database
+
+SCHEMA = """
+CREATE TABLE users (id serial PRIMARY KEY, name text);
+CREATE TABLE posts (id serial PRIMARY KEY, user_id int REFERENCES users, body text);
+CREATE UNLOGGED TABLE scratch (id int);
+CREATE VIEW plain AS SELECT id FROM users;
+CREATE VIEW dice AS SELECT id, random() AS roll FROM users;
+CREATE VIEW above_dice AS SELECT id FROM dice;
+CREATE FUNCTION wanders(int, int) RETURNS bool LANGUAGE sql VOLATILE AS 'SELECT true';
+CREATE OPERATOR ~~~~ (LEFTARG = int, RIGHTARG = int, FUNCTION = wanders);
+CREATE FUNCTION "Mixed Case"(int) RETURNS int LANGUAGE sql STABLE AS 'SELECT 1';
+CREATE FUNCTION overloaded(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1';
+CREATE FUNCTION overloaded(text) RETURNS int LANGUAGE sql VOLATILE AS 'SELECT 1';
+CREATE TABLE secrets (id int);
+ALTER TABLE secrets ENABLE ROW LEVEL SECURITY;
+CREATE POLICY lucky ON secrets USING (random() > 0.5);
+"""
+
+
+class Base(DeclarativeBase):
+    """The models of these tests."""
+
+
+class Post(Base):
+    """Something written."""
+
+    __tablename__ = "posts"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"))
+    body: Mapped[str]
+
+
+class User(Base):
+    """Somebody."""
+
+    __tablename__ = "users"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    posts: Mapped[list[Post]] = relationship()
+
+
+class Lucky(Base):
+    """A mapping that hides a volatile function."""
+
+    __tablename__ = "plain"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    number = column_property(sa.func.random())
+
+
+class Sealed(sa.types.TypeDecorator[str]):
+    """A type that calls a function on its way out."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def column_expression(self, column: Any) -> Any:
+        """Read through a volatile function."""
+        return sa.func.overloaded(column)
+
+
+class shouted(GenericFunction[str]):
+    """A function that somebody compiles in their own way."""
+
+    type = sa.Text()
+    inherit_cache = True
+
+
+@compiles(shouted)
+def _shouted(_element: Any, _compiler: Any, **_kw: Any) -> str:
+    return "nextval('users_id_seq')"
+
+
+users, posts = User.__table__, Post.__table__
+numbers = sa.table("numbers", sa.column("n", sa.Integer))
+
+
+@pytest.fixture(scope="module")
+def classifier(newest_server: RunningServer) -> Iterator[Classifier]:
+    """One that knows a real database."""
+    with fresh_database(newest_server) as database, closing(database.connect()) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute(SCHEMA)
+            found = Classifier()
+            found.learn(read_volatility(cursor))
+        yield found
+
+
+READS = {
+    "a query of the ORM": sa.select(User).where(User.id == 5).order_by(User.name).limit(3),
+    "a join": sa.select(User, Post).join(User.posts),
+    "an alias": sa.select(aliased(User)),
+    "a subquery": sa.select(sa.select(User).subquery()),
+    "options": sa.select(User).options(joinedload(User.posts)),
+    "a union": sa.union_all(sa.select(User.id), sa.select(Post.id)),
+    "a CTE": sa.select(sa.select(users).cte()),
+    "a recursive CTE": sa.select(sa.select(users.c.id).cte(recursive=True)),
+    "count": sa.select(sa.func.count()).select_from(User),
+    "count(*)": sa.select(sa.func.count(sa.text("*"))),
+    "a stable function": sa.select(sa.func.now()),
+    "grammar that looks like a function": sa.select(sa.func.coalesce(User.name, "x"), sa.func.current_date()),
+    "a window": sa.select(sa.func.row_number().over(partition_by=User.id)),
+    "a filtered aggregate": sa.select(sa.func.sum(User.id).filter(User.id > 3)),
+    "an ordered-set aggregate": sa.select(sa.func.percentile_cont(0.5).within_group(User.id)),
+    "EXISTS": sa.select(User).where(sa.exists(sa.literal_column("1")).where(Post.user_id == User.id)),
+    "a lateral join": sa.select(users, sa.select(posts).lateral()),
+    "an order by a label": sa.select(User.id.label("n")).order_by("n"),
+    "a function with an odd name": sa.select(getattr(sa.func, "Mixed Case")(1)),
+    "a table-valued function": sa.select(sa.func.generate_series(1, 3).table_valued("n")),
+    "an operator": sa.select(User).where(User.name.op("||")("x") == "yx"),
+    "a plain view": sa.select(sa.table("plain", sa.column("id"))),
+    "a cast and a CASE": sa.select(sa.case((User.id > 3, sa.cast(User.id, sa.Text)), else_="")),
+    "arrays and JSON": sa.select(postgresql.array([1, 2]), sa.func.jsonb_build_object("a", 1)),
+}
+
+OTHERS = {
+    "text": (sa.text("SELECT 1"), "not a select()"),
+    "text within": (sa.select(User).where(sa.text("id > 3")), "text"),
+    "a literal column that calls": (sa.select(sa.literal_column("nextval('s')")), "text"),
+    "an insert": (sa.insert(users), "not a select()"),
+    "a statement of text": (sa.select(User).from_statement(sa.text("SELECT * FROM users")), "not a select()"),
+    "DDL": (sa.DDL("DROP TABLE users"), "not a select()"),
+    "a sequence": (sa.Sequence("users_id_seq"), "not a"),
+    "a sequence within": (sa.select(sa.Sequence("users_id_seq").next_value()), "next_value"),
+    "a string": ("SELECT 1", "not a"),
+    "a lock": (sa.select(User).with_for_update(), "locks rows"),
+    "a lock in a subquery": (sa.select(sa.select(users).with_for_update().subquery()), "locks rows"),
+    "a shared lock": (sa.select(User).with_for_update(read=True), "locks rows"),
+    "a write in a CTE": (sa.select(sa.delete(users).returning(users.c.id).cte()), "writes"),
+    "a write in a CTE that nothing reads": (sa.select(users).add_cte(sa.delete(posts).cte()), "writes"),
+    "nextval": (sa.select(sa.func.nextval("users_id_seq")), "nextval is volatile"),
+    "a function in capitals": (sa.select(sa.func.NEXTVAL("users_id_seq")), "volatile"),
+    "a qualified function": (sa.select(sa.func.pg_catalog.setval("s", 1)), "setval is volatile"),
+    "an advisory lock": (sa.select(sa.func.pg_advisory_xact_lock(1)), "volatile"),
+    "set_config": (sa.select(sa.func.set_config("a.b", "c", False)), "volatile"),
+    "an unknown function": (sa.select(sa.func.nobody_knows(1)), "not known"),
+    "one volatile of two": (sa.select(sa.func.overloaded(1)), "volatile"),
+    "a volatile function of a table": (sa.select(sa.func.dblink("x", "y").table_valued("n")), "dblink"),
+    "a volatile function in ORDER BY": (sa.select(User).order_by(sa.func.random()), "random is volatile"),
+    "a volatile function behind an operator": (sa.select(User).where(User.id.op("~~~~")(1)), "~~~~"),
+    "a view that calls one": (sa.select(sa.table("dice", sa.column("id"))), "dice"),
+    "a view above it": (sa.select(sa.table("above_dice", sa.column("id"))), "above_dice"),
+    "a policy that calls one": (sa.select(sa.table("secrets", sa.column("id"))), "secrets"),
+    "an unlogged table": (sa.select(sa.table("scratch", sa.column("id"))), "scratch"),
+    "a prefix": (sa.select(User).prefix_with("/* hint */"), "text"),
+    "a statement hint": (sa.select(User).with_statement_hint("FOR UPDATE"), "text"),
+    "what somebody compiles": (sa.select(shouted()), "its own way"),
+    "a type that calls a function": (sa.select(sa.column("c", Sealed())), "overloaded is volatile"),
+}
+
+
+@pytest.mark.parametrize("what", READS)
+def test_a_pure_read_is_known_as_one(what: str, classifier: Classifier) -> None:
+    """What applications read by every day is not held back, as written and as sent."""
+    statement: Any = READS[what]
+    assert classifier.why_not(statement) == ""
+    assert classifier.why_not_sent(statement.compile(dialect=postgresql.dialect())) == ""
+    assert not is_known_write(statement)
+
+
+@pytest.mark.parametrize("what", OTHERS)
+def test_anything_else_stays_on_the_primary(what: str, classifier: Classifier) -> None:
+    """And it is said why."""
+    statement, why = OTHERS[what]
+    assert why in classifier.why_not(statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        sa.select(Lucky),
+        sa.select(sa.select(Lucky).subquery()),
+        sa.union_all(sa.select(Lucky), sa.select(Lucky)),
+        sa.select(User).options(with_loader_criteria(User, lambda kind: kind.id > sa.func.random())),
+        sa.select(Post).options(with_loader_criteria(Post, Post.id > sa.func.random())),
+    ],
+)
+def test_what_mapping_and_options_add_is_seen_before_it_is_sent(statement: Any, classifier: Classifier) -> None:
+    """The statement as written may be a read where what the ORM makes of it is none."""
+    assert "random is volatile" in classifier.why_not_sent(statement.compile(dialect=postgresql.dialect()))
+
+
+def test_the_same_shape_is_judged_alike_whatever_its_values(classifier: Classifier) -> None:
+    """A remembered verdict never passes to a statement of another shape."""
+    for number in range(3):
+        assert classifier.why_not(sa.select(User).where(User.id == number)) == ""
+        assert classifier.why_not(sa.select(User).where(User.id == number).with_for_update()) != ""
+        assert classifier.why_not(sa.select(sa.func.lower(str(number)))) == ""
+        assert classifier.why_not(sa.select(sa.func.setseed(number))) != ""
+
+
+def test_without_knowledge_nothing_is_a_read_and_new_knowledge_replaces_old(classifier: Classifier) -> None:
+    """What the catalogs say may change while a program runs."""
+    ignorant = Classifier()
+    statement = sa.select(sa.func.lower("A"))
+    assert "not known yet" in ignorant.why_not(statement)
+    assert classifier._volatility is not None
+    ignorant.learn(classifier._volatility)
+    assert ignorant.why_not(statement) == ""
+
+
+def test_writes_are_known_by_their_kind() -> None:
+    """Inserts, updates, deletes and locks, wherever they stand."""
+    within = (statement for what, (statement, _) in OTHERS.items() if "CTE" in what or "lock in" in what)
+    for statement in (sa.insert(users), sa.update(users), sa.delete(users), *within):
+        assert is_known_write(statement)
+    assert not is_known_write(sa.text("DELETE FROM users"))
+    assert not is_known_write(None)
