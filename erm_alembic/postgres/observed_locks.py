@@ -35,7 +35,7 @@ ROWS = """
     + pg_catalog.pg_stat_get_xact_tuples_deleted(c.oid)
 """
 
-RELATIONS = f"SELECT c.oid::int8, {RELATION} FROM {CLASS} WHERE {OF_THE_USER} AND c.relkind <> 'c'"  # noqa: S608
+RELATIONS = f"SELECT c.oid::int8, {RELATION} FROM {CLASS} WHERE {OF_THE_USER} AND c.relkind <> 'c'"  # noqa: S608 - constants
 COUNTERS = f"""
     SELECT oid, scans, rows
       FROM (SELECT c.oid::int8, {SCANS} AS scans, {ROWS} AS rows FROM {CLASS}

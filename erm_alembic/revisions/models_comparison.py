@@ -203,7 +203,7 @@ class _Words:
 
     def comment(self, operation: ops.CreateTableCommentOp | ops.DropTableCommentOp) -> Iterator[ModelDifference]:
         dropped = isinstance(operation, ops.DropTableCommentOp)
-        expected = None if dropped else operation.comment  # type: ignore[union-attr]
+        expected = None if dropped else operation.comment  # type: ignore[union-attr]  # told apart above
         name = self.name(operation.schema, operation.table_name)
         found = f"comment: {operation.existing_comment or 'none'}"
         yield ModelDifference("table", name, f"comment: {expected or 'none'}", found)
@@ -253,7 +253,8 @@ class _Words:
         if isinstance(argument, str):
             return repr(argument)
         try:
-            return str(argument.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True}))  # type: ignore[no-untyped-call]
+            dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy
+            return str(argument.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
         except (AttributeError, CompileError):
             return type(argument).__name__.lower()
 

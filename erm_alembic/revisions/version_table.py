@@ -87,7 +87,7 @@ def written_without_compiling(note: Callable[[str], None] | None) -> Iterator[No
     try:
         yield
     finally:
-        migration.HeadMaintainer = theirs  # type: ignore[misc]
+        migration.HeadMaintainer = theirs  # type: ignore[misc]  # as it was
 
 
 def _literal(text: str) -> str:

@@ -82,7 +82,7 @@ def tokens(sql: str) -> Iterator[Token]:
         return
     position = 0
     while position < len(sql):
-        match = TOKEN.match(sql, position)  # type: ignore[assignment]
+        match = TOKEN.match(sql, position)  # type: ignore[assignment]  # None never: the pattern takes anything
         assert match is not None
         start, position = position, match.end()
         kind, text = match.lastgroup, match.group()

@@ -201,12 +201,12 @@ def _source_of(path: str) -> str:
 def _installed() -> tuple[str, ...]:
     """Where Python and installed packages are: their folder changes with each package that comes or goes."""
     kept = {*sysconfig.get_paths().values(), *site.getsitepackages(), str(Path(__file__).parents[2])}
-    return tuple(sorted(os.path.realpath(place) for place in kept if os.path.isdir(place)))  # noqa: PTH112
+    return tuple(sorted(os.path.realpath(place) for place in kept if os.path.isdir(place)))  # noqa: PTH112 - as below
 
 
 def _changed(place: str) -> int:
     try:
-        return os.stat(place).st_mtime_ns  # noqa: PTH116
+        return os.stat(place).st_mtime_ns  # noqa: PTH116 - for thousands of files
     except OSError:
         return 0
 
@@ -220,7 +220,8 @@ def _identity(path: str) -> Identity:
 
 def _names(folder: str) -> str:
     try:
-        names = sorted(name for name in os.listdir(folder) if name not in PASSING and not name.endswith("~"))  # noqa: PTH208
+        found = os.listdir(folder)  # noqa: PTH208 - names are wanted, not objects
+        names = sorted(name for name in found if name not in PASSING and not name.endswith("~"))
     except OSError:
         return ""
     return hashlib.sha256("\0".join(names).encode("utf-8", "surrogateescape")).hexdigest()[:20]
