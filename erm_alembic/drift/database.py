@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-
-from psycopg2.extensions import cursor as PlainCursor
 
 from erm_alembic.drift.memory import Memory
 from erm_alembic.drift.position import Position, tips
@@ -105,16 +102,6 @@ class Live:
     target: Target
     position: Position
 
-    @contextlib.contextmanager
-    def reading(self) -> Iterator[PlainCursor]:
-        """A cursor of a session that only reads it."""
-        with (
-            self.target.reported(),
-            contextlib.closing(self.target.connect_read_only("erm drift")) as connection,
-            connection.cursor(cursor_factory=PlainCursor) as cursor,
-        ):
-            yield cursor
-
 
 def compare_live(one: Live, other: Live) -> DatabaseDrift:
     """Compare two databases.
@@ -147,7 +134,7 @@ def read_fingerprint(live: Live) -> str:
     Raises:
         TargetError: it cannot be read.
     """
-    with live.reading() as cursor:
+    with live.target.reading("erm drift") as cursor:
         return catalog_fingerprint(cursor, (live.position.ledger_schema,), (live.position.version_table,))
 
 
@@ -165,7 +152,7 @@ def _found(target: Target, shadow: Shadow, position: Position) -> Snapshot:
 
 def _read(live: Live) -> Snapshot:
     """The catalog of a live database."""
-    with live.reading() as cursor:
+    with live.target.reading("erm drift") as cursor:
         return take_snapshot(cursor, (live.position.ledger_schema,), (live.position.version_table,))
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
-
-from psycopg2.extensions import cursor as PlainCursor
 
 from erm_alembic.drift.memory import told_apart
 from erm_alembic.drift.position import Position
@@ -68,17 +65,13 @@ def known_standing(target: Target, project: AlembicProject) -> Standing | None:
     if known is None or not known.agrees_with(hashes):
         return None
     table, schema = memo["version_table"], target.settings.ledger.schema
-    with (
-        target.reported(),
-        contextlib.closing(target.connect_read_only("erm drift")) as connection,
-        connection.cursor(cursor_factory=PlainCursor) as cursor,
-    ):
+    with target.reading("erm drift") as cursor:
         if session_basis(cursor) != memo["session"]:
             return None
         current = read_heads(cursor, table)
         if not current or frozenset(current) != known.complete_at:
             return None
-        connection.rollback()
+        cursor.connection.rollback()
         live = catalog_fingerprint(cursor, (schema,), (table,))
     return Standing(Position(current, current, table, schema), live, memo["inputs"].digest, memo["has_models"])
 
@@ -94,11 +87,7 @@ def remember_standing(target: Target, project: AlembicProject, survey: Survey, i
     """
     if is_off() or survey.plan.basis is None:
         return
-    with (
-        target.reported(),
-        contextlib.closing(target.connect_read_only("erm drift")) as connection,
-        connection.cursor(cursor_factory=PlainCursor) as cursor,
-    ):
+    with target.reading("erm drift") as cursor:
         session = session_basis(cursor)
     told = {
         "inputs": asdict(inputs),

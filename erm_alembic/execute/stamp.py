@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -63,11 +62,7 @@ def read_taken_over(target: Target, source: SourceDirectory, table: str | None) 
         Refused: what it has run is no history that revisions can have.
         UsageError: it is not certain which table is meant.
     """
-    with (
-        target.reported(),
-        contextlib.closing(target.connect_read_only("erm import-sql")) as raw,
-        raw.cursor(cursor_factory=PlainCursor) as cursor,
-    ):
+    with target.reading("erm import-sql") as cursor:
         return taken_over(source, cursor, table)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -77,13 +76,9 @@ def look_around(target: Target, plan: Plan) -> Surroundings:
     from erm_alembic.postgres.activity import held_for_long
     from erm_alembic.postgres.existing_tables import existing_tables
 
-    with (
-        target.reported(),
-        contextlib.closing(target.connect_read_only("erm plan")) as connection,
-        connection.cursor() as cursor,
-    ):
+    with target.reading("erm plan") as cursor:
         tables = existing_tables(cursor, list(_names(statements)))
-        held = held_for_long(cursor, LONG, [connection.info.backend_pid])
+        held = held_for_long(cursor, LONG, [cursor.connection.info.backend_pid])
     return Surroundings(MappingProxyType(tables), held, _mapping(target, statements))
 
 
