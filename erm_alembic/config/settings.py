@@ -198,7 +198,7 @@ class HooksSettings:
         before_revision: before each revision; one that fails stops the run there.
         after_revision: after each revision that was tried.
         on_failure: after a run that failed or was interrupted, before `after_run`.
-        timeout: how long each command may take; nothing means no limit.
+        timeout: how long each command may take; zero means no limit.
     """
 
     before_run: tuple[str, ...] = ()
