@@ -72,6 +72,7 @@ class Cluster:
         self.replicas = _nodes(replicas, pool, engine_options, self.classifier)
         self.policies: Mapping[str, ReadMode] = MappingProxyType({})
         self.default_mode: ReadMode = PRIMARY_ONLY
+        self.has_committed = False  # whether a session of this process ever wrote anything
         self._budget = None if fallback_budget is None else Budget(fallback_budget)
         self._heard_within = 4 * monitor_interval + 2.0
         self.monitor = Monitor(

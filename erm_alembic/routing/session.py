@@ -332,6 +332,7 @@ def _chosen(choice: Any) -> ReadMode | str:
 def _committed(session: RoutingSession) -> None:
     if session._wrote:
         session._committed_at, session._token = time.monotonic(), None
+        session._cluster.has_committed = True
         block = session._block()
         for each in block.chain() if block else ():
             if each.entered.collects:

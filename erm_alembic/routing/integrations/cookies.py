@@ -1,0 +1,106 @@
+"""A token in a signed cookie or header: nobody can send readers to the primary who was not sent there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
+from typing import TYPE_CHECKING
+
+from erm_alembic.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from itsdangerous import Signer
+
+__all__ = ["TokenCarrier"]
+
+_SALT = "erm_alembic.routing.causal"
+
+
+@dataclass(frozen=True)
+class TokenCarrier:
+    """How a token is carried from one request to the next.
+
+    Args:
+        secrets: what it is signed with; the first signs, all of them verify, so that a secret can be replaced.
+        cookie: the cookie's name; None uses none.
+        header: the name of a request's and a response's header; None uses none.
+        max_age: how long the cookie lasts, in seconds; longer than any replica lags.
+
+    Raises:
+        ConfigurationError: there is no secret, neither cookie nor header, or `itsdangerous` is not installed.
+    """
+
+    secrets: Sequence[str]
+    cookie: str | None = "erm_causal"
+    header: str | None = None
+    max_age: int = 300
+
+    def __post_init__(self) -> None:
+        if not self.secrets or not all(self.secrets):
+            raise ConfigurationError(
+                "The causal cookie has no secret to be signed with.",
+                cure="Give the middleware a secret: a long random text, the same in every process.",
+            )
+        if self.cookie is None and self.header is None:
+            raise ConfigurationError(
+                "The causal token has nothing to travel in.", cure="Give the middleware a cookie, a header or both."
+            )
+        self.signed("")
+
+    def signed(self, token: str) -> str:
+        """A token with its signature."""
+        return self._signer().sign(token).decode("ascii")
+
+    def verified(self, signed: str) -> str | None:
+        """The token of a signed text; None where nobody with a secret has signed it."""
+        from itsdangerous import BadData
+
+        try:
+            return self._signer().unsign(signed).decode("ascii")
+        except (BadData, UnicodeError):
+            return None
+
+    def read(self, cookies: str, header: str | None) -> str | None:
+        """The token that a request brings; None where it brings none, or none that is signed.
+
+        Args:
+            cookies: the request's `Cookie` header.
+            header: its header of the name that was configured.
+        """
+        if self.header is not None and header:
+            return self.verified(header)
+        if self.cookie is None:
+            return None
+        try:
+            found = SimpleCookie(cookies).get(self.cookie)
+        except CookieError:
+            return None
+        return None if found is None else self.verified(found.value)
+
+    def headers(self, token: str, *, secure: bool) -> list[tuple[str, str]]:
+        """The headers of a response that carry a token.
+
+        Args:
+            token: the token.
+            secure: whether the request came by https.
+        """
+        signed = self.signed(token)
+        headers = [] if self.header is None else [(self.header, signed)]
+        if self.cookie is not None:
+            jar: SimpleCookie = SimpleCookie({self.cookie: signed})
+            morsel = jar[self.cookie]
+            morsel["path"], morsel["max-age"], morsel["samesite"] = "/", self.max_age, "Lax"
+            morsel["httponly"], morsel["secure"] = True, secure
+            headers.append(("Set-Cookie", morsel.OutputString()))
+        return headers
+
+    def _signer(self) -> Signer:
+        try:
+            from itsdangerous import Signer
+        except ImportError as error:
+            raise ConfigurationError(
+                "Signed cookies need itsdangerous, which is not installed.",
+                cure="Install it: pip install 'erm-alembic[web]'.",
+            ) from error
+        return Signer([*reversed(self.secrets)], salt=_SALT)

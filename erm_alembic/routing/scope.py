@@ -1,0 +1,85 @@
+"""One unit of work of an application (a request, a job): what it has to see, and what it has written."""
+
+from __future__ import annotations
+
+import logging
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from erm_alembic.errors import TargetError
+from erm_alembic.routing.policy import Block, ReadBlock, innermost_block
+from erm_alembic.routing.tokens import read_token, write_token
+
+if TYPE_CHECKING:
+    from erm_alembic.routing.cluster import Cluster
+
+__all__ = ["UNKNOWN_POSITION", "CausalScope", "token_to_pass_on"]
+
+_log = logging.getLogger("erm_alembic.routing")
+
+# Passed on where something was written and nobody can say how far: who brings it reads from the primary.
+UNKNOWN_POSITION = "unknown"
+
+
+class CausalScope:
+    """A context manager around a unit of work: its sessions see each other's commits, and what a token stands for.
+
+    Args:
+        cluster: the cluster whose commits count.
+        token: what the caller brought; None for one who brings none.
+
+    Example:
+        >>> from erm_alembic.routing import connect_cluster
+        >>> with connect_cluster("postgresql://app@db/shop") as cluster, CausalScope(cluster) as scope:
+        ...     scope.token() is None  # nothing was written
+        True
+    """
+
+    def __init__(self, cluster: Cluster, token: str | None = None) -> None:
+        after = None if token is None else read_token(token)
+        self._cluster, self._brought = cluster, token
+        self._entered = ReadBlock(after=after, unreachable=token is not None and after is None, collects=True)
+        self._block: Block | None = None
+
+    def __enter__(self) -> CausalScope:
+        self._block = self._entered.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._entered.__exit__(kind, error, traceback)
+
+    def token(self) -> str | None:
+        """What stands for the commits within it; None where there were none. Asks the primary for its position."""
+        if self._block is None or self._cluster not in self._block.commits:
+            return None
+        return _position_token(self._cluster)
+
+
+def token_to_pass_on(cluster: Cluster) -> str | None:
+    """What a message that is sent now has to carry, so that its receiver sees what its sender saw and wrote.
+
+    Within a `CausalScope` that is what was written there, else the token that came in; outside of all, what this
+    process has written; None where nothing was.
+
+    Args:
+        cluster: whose commits count.
+    """
+    block = innermost_block()
+    for each in block.chain() if block else ():
+        if each.entered.collects:
+            if cluster in each.commits:
+                return _position_token(cluster)
+            if each.entered.unreachable:
+                return UNKNOWN_POSITION
+            return None if each.entered.after is None else write_token(each.entered.after)
+    return _position_token(cluster) if cluster.has_committed else None
+
+
+def _position_token(cluster: Cluster) -> str:
+    try:
+        return write_token(cluster.position())
+    except TargetError as error:
+        _log.warning("no token can be given for what was committed: %s", error)
+        return UNKNOWN_POSITION
