@@ -158,9 +158,7 @@ def _adopted(adoption: Adopted) -> int:
     if adoption.path is None:
         console.note("There is no drift of the database that a revision could take over.")
         return 0
-    here = Path.cwd()
-    path = adoption.path
-    console.write(f"{one_line(str(path.relative_to(here) if path.is_relative_to(here) else path))}\n")
+    console.write(f"{console.typed_path(adoption.path)}\n")
     console.note("Read it before you apply it. Where the change is there already, it passes and changes nothing.")
     return 0
 

@@ -41,11 +41,11 @@ def history(
         return
     if limit is not None and limit < 1:
         raise UsageError(f"--limit {limit} shows nothing.", cure="Give a number from 1 upwards.")
-    from erm_alembic import inspection as pipeline
+    from erm_alembic import inspection
     from erm_alembic.render.runs import history_json, history_text
 
     with console.stdout_reserved():
-        runs = pipeline.history(env, config=config, limit=limit)
+        runs = inspection.history(env, config=config, limit=limit)
     if format_ is Format.json:
         console.write(history_json(runs))
     else:
@@ -62,9 +62,9 @@ def restore(
     verbose: VerboseOption = False,
 ) -> None:
     """Write a lost revision file back, as it was when applied; an existing file is never overwritten."""
-    from erm_alembic import inspection as pipeline
+    from erm_alembic import inspection
 
     before = context.parent.params.get("env") if context.parent is not None else None
     with console.stdout_reserved():
-        path = pipeline.restore(env or before, revision, config=config, out=out)
+        path = inspection.restore(env or before, revision, config=config, out=out)
     console.write(f"Wrote {one_line(str(path))}\n")

@@ -197,13 +197,13 @@ def _overrides(request: Request) -> tuple[Override, ...]:
 
 
 def _plan(request: Request) -> Plan:
-    from erm_alembic import migrate as pipeline
+    from erm_alembic.migrate import plan, plan_rollback
 
     options, overrides = _options(request), _overrides(request)
     rehearse = False if request.sql else request.rehearse  # a script shows nothing of it
     with console.stdout_reserved():
         if request.mode is Mode.rollback:
-            return pipeline.plan_rollback(
+            return plan_rollback(
                 request.env,
                 config=request.config,
                 to=request.to,
@@ -215,7 +215,7 @@ def _plan(request: Request) -> Plan:
                 rehearse=rehearse,
                 options=options,
             )
-        return pipeline.plan(
+        return plan(
             request.env,
             config=request.config,
             to=request.to or "heads",
@@ -229,14 +229,14 @@ def _plan(request: Request) -> Plan:
 
 
 def _execute(request: Request) -> Result:
-    from erm_alembic import migrate as pipeline
     from erm_alembic.cli.progress import progress
+    from erm_alembic.migrate import apply, rollback
 
     wait = None if request.wait is None else wait_seconds(request.wait)
     options, overrides = _options(request), _overrides(request)
     with progress(verbose=request.verbose) as shown, console.stdout_reserved():
         if request.mode is Mode.rollback:
-            return pipeline.rollback(
+            return rollback(
                 request.env,
                 config=request.config,
                 to=request.to,
@@ -250,7 +250,7 @@ def _execute(request: Request) -> Result:
                 progress=shown,
                 options=options,
             )
-        return pipeline.apply(
+        return apply(
             request.env,
             config=request.config,
             to=request.to or "heads",

@@ -125,7 +125,7 @@ def repair(
 
     Without an action it only looks. Exit codes: 0 done, or nothing is half done; 1 refused or failed; 2 bad usage.
     """
-    from erm_alembic import repairs as pipeline
+    from erm_alembic import repairs
     from erm_alembic.cli.progress import progress
     from erm_alembic.migrate import AlembicOptions
     from erm_alembic.render.repair import repaired_json, repaired_text, report_json, report_text, way_text
@@ -145,7 +145,7 @@ def repair(
     options = AlembicOptions(x=tuple(x or ()), name=name, tag=tag)
     paint, again = console.painter(sys.stdout), typed_again(config, x, name, tag)
     with console.stdout_reserved():
-        report = pipeline.half_done(env, revision, config=config, options=options)
+        report = repairs.half_done(env, revision, config=config, options=options)
     if action is None:
         if format_ is Format.json:
             console.write(report_json(report))
@@ -160,7 +160,7 @@ def repair(
         if not yes:
             _confirm(ways, action, report.environment)
     with progress(verbose=verbose) as watched, console.stdout_reserved():
-        repaired = pipeline.repair(
+        repaired = repairs.repair(
             env,
             revision,
             action=action,

@@ -38,12 +38,12 @@ def status(
     verbose: VerboseOption = False,
 ) -> None:
     """Show where a database stands: current and head revisions, what is pending or half done, the last run."""
-    from erm_alembic import inspection as pipeline
+    from erm_alembic import inspection
     from erm_alembic.render.status import status_json, status_text
 
     with console.stdout_reserved():
-        options = pipeline.AlembicOptions(x=tuple(x or ()), name=name, tag=tag)
-        facts = pipeline.status(env, config=config, options=options)
+        options = inspection.AlembicOptions(x=tuple(x or ()), name=name, tag=tag)
+        facts = inspection.status(env, config=config, options=options)
     if format_ is Format.json:
         console.write(status_json(facts))
     else:
