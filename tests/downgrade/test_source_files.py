@@ -148,6 +148,14 @@ def test_pyproject_and_usual_folders_are_found(tmp_path: Path) -> None:
         find_version_locations(tmp_path)
 
 
+def test_a_folder_with_a_percent_sign_in_its_name(tmp_path: Path) -> None:
+    """The folder of alembic.ini is taken as it is: what stands in its name is no interpolation."""
+    folder = tmp_path / "100% of it"
+    folder.mkdir()
+    (folder / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s/migrations\n")
+    assert find_version_locations(folder).folders == (folder / "migrations" / "versions",)
+
+
 def test_a_named_directory_stands_in_for_the_script_location(tmp_path: Path) -> None:
     """`migrations.directory` beats alembic.ini."""
     write(tmp_path, "alembic.ini", "[alembic]\nscript_location = other\n")

@@ -10,6 +10,7 @@ from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.config.redaction import MASK
 from erm_alembic.config.sealed import register_address
 from erm_alembic.errors import ConfigurationError
+from erm_alembic.revisions.source.version_locations import read_ini
 
 __all__ = ["PASSWORD_VARIABLE", "address_in_ini"]
 
@@ -28,10 +29,8 @@ def address_in_ini(ini: Path, section: str = "alembic") -> str | None:
     Example:
         `address_in_ini(Path("alembic.ini"))` is `'"postgresql://app:${DB_PASSWORD}@db/shop"'`.
     """
-    parser = configparser.ConfigParser({"here": ini.parent.absolute().as_posix()})
     try:
-        parser.read_string(ini.read_text(encoding="utf-8"), source=str(ini))
-        text = parser.get(section, "sqlalchemy.url", fallback="").strip()
+        text = read_ini(ini).get(section, "sqlalchemy.url", fallback="").strip()
         if not text:
             return None
         register_address(text)

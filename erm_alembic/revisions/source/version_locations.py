@@ -17,7 +17,7 @@ from typing import Any
 from erm_alembic.config.redaction import first_line
 from erm_alembic.errors import ProjectError
 
-__all__ = ["USUAL_DIRECTORIES", "NoProject", "VersionLocations", "find_version_locations"]
+__all__ = ["USUAL_DIRECTORIES", "NoProject", "VersionLocations", "find_version_locations", "read_ini"]
 
 USUAL_DIRECTORIES = ("migrations", "alembic")
 _SEPARATORS = {"space": " ", "newline": "\n", "os": os.pathsep, ":": ":", ";": ";"}
@@ -80,8 +80,6 @@ def find_version_locations(
 def _from_ini(path: Path, section: str) -> dict[str, Any]:
     if not path.is_file():
         return {}
-    # Names and `%(here)s` are Alembic's own; the parser is the one that it uses.
-    parser = configparser.ConfigParser({"here": path.parent.absolute().as_posix()})
     wanted = (
         "script_location",
         "version_locations",
@@ -91,12 +89,29 @@ def _from_ini(path: Path, section: str) -> dict[str, Any]:
         "prepend_sys_path",
     )
     try:
-        parser.read_string(path.read_text(encoding="utf-8"), source=str(path))
+        parser = read_ini(path)
         if not parser.has_section(section):
             return {}
         return {name: parser.get(section, name) for name in wanted if parser.has_option(section, name)}
     except (configparser.Error, UnicodeDecodeError, OSError) as error:
         raise _unreadable(path, error) from error
+
+
+def read_ini(path: Path) -> configparser.ConfigParser:
+    """Read an ini file as Alembic does: with its parser, and with `%(here)s` for the folder of the file.
+
+    Args:
+        path: the file.
+
+    Raises:
+        configparser.Error: it is no ini file.
+        OSError: it cannot be read.
+        UnicodeDecodeError: it is not UTF-8.
+    """
+    # The value of `here` is interpolated once more.
+    parser = configparser.ConfigParser({"here": path.parent.absolute().as_posix().replace("%", "%%")})
+    parser.read_string(path.read_text(encoding="utf-8"), source=str(path))
+    return parser
 
 
 def _from_toml(path: Path) -> dict[str, Any]:
