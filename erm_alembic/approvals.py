@@ -258,9 +258,7 @@ def approval_of(settings: Settings, approved: ApprovedPlan, plan: Plan, checkpoi
     again = f"erm migrate{plan_option(plan.direction)}{env} --out {shlex.quote(approved.name)}"
     if differences:
         told = "\n".join(map(str, differences))
-        more = (
-            " `erm drift` shows what of the schema." if any("schema was changed" in d.what for d in differences) else ""
-        )
+        more = " `erm drift` shows what of the schema." if any(each.of_schema for each in differences) else ""
         raise Refused(
             f"{approved.name} does not fit:\n{told}",
             effect=NOTHING_CHANGED,

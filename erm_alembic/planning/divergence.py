@@ -23,11 +23,13 @@ class Divergence:
         what: what differs.
         approved: what the plan has.
         found: what is there.
+        of_schema: whether it is the database's schema, of which `erm drift` can tell more.
     """
 
     what: str
     approved: str
     found: str
+    of_schema: bool = False
 
     def __str__(self) -> str:
         return f"{self.what}\n  approved: {self.approved}\n  found:    {self.found}"
@@ -201,6 +203,7 @@ def _catalog(terms: Terms, found: Terms, progress: Progress | None) -> Iterator[
             f"The database's schema was changed by something else since {since}.",
             f"fingerprint {_short(expected)}",
             f"fingerprint {_short(found.catalog)}",
+            of_schema=True,
         )
 
 
