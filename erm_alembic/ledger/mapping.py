@@ -63,15 +63,12 @@ def keep_mapping(target: Target, tables: MappedTables) -> None:
         if not ledger.exists():
             return
         ledger.create()
-        table = sql.Identifier(target.settings.ledger.schema, TABLE)
         with ledger.connection.cursor() as cursor:
             cursor.execute(
                 sql.SQL(
                     "INSERT INTO {0} (digest, tables) SELECT %(digest)s, %(tables)s WHERE %(digest)s IS DISTINCT FROM"
                     " (SELECT digest FROM {0} ORDER BY id DESC LIMIT 1)"
-                )
-                .format(table)
-                .as_string(cursor),
+                ).format(ledger.table(TABLE)),
                 {"digest": digest, "tables": text},
             )
 
@@ -86,8 +83,8 @@ def read_mapping(target: Target) -> Mapped | None:
     with target.reported(), open_ledger(target) as ledger, ledger.connection.cursor() as cursor:
         if not tables_of(cursor, schema, [TABLE]):
             return None
-        query = "SELECT tables, at FROM {} ORDER BY id DESC LIMIT 1"
-        cursor.execute(sql.SQL(query).format(sql.Identifier(schema, TABLE)))
+        query = sql.SQL("SELECT tables, at FROM {} ORDER BY id DESC LIMIT %s")
+        cursor.execute(query.format(ledger.table(TABLE)), [1])
         row = cursor.fetchone()
     return None if row is None else Mapped(_of_text(row[0]), row[1])
 

@@ -37,9 +37,8 @@ def keep_predictions(target: Target, run_id: int, predictions: Mapping[str, Rang
         return
     with contextlib.suppress(ErmError, psycopg2.Error), open_ledger(target) as ledger:
         ledger.create()
-        table = sql.Identifier(target.settings.ledger.schema, TABLE)
         with ledger.connection.cursor() as cursor:
-            query = sql.SQL("INSERT INTO {} (run_id, revision, low_ms, high_ms) VALUES %s").format(table)
+            query = sql.SQL("INSERT INTO {} (run_id, revision, low_ms, high_ms) VALUES %s").format(ledger.table(TABLE))
             rows = [(run_id, revision, low, high) for revision, (low, high) in predictions.items()]
             execute_values(cursor, query.as_string(cursor), rows, page_size=len(rows))
 
@@ -57,6 +56,6 @@ def read_times(target: Target) -> tuple[tuple[Range, float], ...]:
         query = sql.SQL(
             "SELECT p.low_ms, p.high_ms, r.duration_ms FROM {} p JOIN {} r USING (run_id, revision)"
             " WHERE r.outcome = 'done' ORDER BY p.id DESC LIMIT %s"
-        ).format(sql.Identifier(schema, TABLE), sql.Identifier(schema, "revision"))
+        ).format(ledger.table(TABLE), ledger.table("revision"))
         cursor.execute(query, [LATEST])
         return tuple(((low, high), float(took)) for low, high, took in cursor.fetchall())

@@ -94,6 +94,14 @@ class Ledger:
             create_tables(self._connection, self._schema)
             self._known_tables = frozenset(TABLES)
 
+    def table(self, name: str) -> sql.Composable:
+        """A table of the ledger, as a part of a statement with placeholders.
+
+        Args:
+            name: the table.
+        """
+        return sql.SQL("{}.{}").format(self._placed(), sql.Identifier(name))
+
     def close_runs_without_end(self) -> None:
         """Write that such runs died; call it with the deploy lock held."""
         self._select(CLOSE_RUNS)

@@ -8,11 +8,19 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from erm_alembic import __version__
+from erm_alembic.config.loader import load_settings
+from erm_alembic.config.settings import LedgerSettings
+from erm_alembic.ledger.mapping import keep_mapping, read_mapping
+from erm_alembic.ledger.predictions import keep_predictions, read_times
+from erm_alembic.ledger.store import open_ledger
+from erm_alembic.target import open_target
 from tests.faults.deploying import ENV_PY, Project, tables
 from tests.support.databases import Database
 
@@ -79,6 +87,25 @@ def test_a_ledger_of_another_name(project: Project, one_database: Database) -> N
     assert [run["outcome"] for run in project.history()] == ["done"]
     assert one_database.execute('SELECT count(*) FROM "we ""ird"" 100%s".revision') == [(1,)]
     assert one_database.execute("SELECT FROM pg_namespace WHERE nspname = 'erm'") == []
+
+
+def test_a_percent_sign_in_the_name_of_the_schema(one_database: Database, tmp_path: Path) -> None:
+    """What is kept beside the runs is kept there too, and found again."""
+    settings = load_settings(environ={"ERM_DATABASE_URL": one_database.url}, cwd=tmp_path)
+    target = open_target(replace(settings, ledger=LedgerSettings("100%s of %(x)s")))
+    with open_ledger(target) as ledger:
+        ledger.create()
+        run_id = ledger.start_run(
+            mode="apply", environment="dev", role="app", backend_pid=1, git_commit=None, overrides=[]
+        )
+        row = [run_id, "a1", "m", "upgrade", datetime.now(UTC), 7, 1, "a1.py", "", "hash", "done", None]
+        with ledger.connection.cursor() as cursor:
+            cursor.execute(ledger.revision_insert(), row)
+    keep_mapping(target, {("", "users"): frozenset({"id"})})
+    keep_predictions(target, run_id, {"a1": (1.0, None)})
+    mapped = read_mapping(target)
+    assert mapped is not None and mapped.columns("public", "users") == {"id"}
+    assert read_times(target) == (((1.0, None), 7.0),)
 
 
 @pytest.fixture
