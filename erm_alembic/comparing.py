@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import contextlib
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from erm_alembic.drift.database import DatabaseDrift, Live, compare_database, compare_live
+from erm_alembic.drift.against import compare_live
+from erm_alembic.drift.database import DatabaseDrift, Live, compare_database
 from erm_alembic.drift.fix.change import Sides
 from erm_alembic.drift.fix.scripts import as_code, as_script, imports_of
 from erm_alembic.drift.fix.statements import statements
@@ -26,7 +28,7 @@ from erm_alembic.postgres.snapshot import Difference, Snapshot, belongs_to_envir
 from erm_alembic.revisions.cache.inputs import Inputs, watched
 from erm_alembic.revisions.new_revision import create_revision
 from erm_alembic.revisions.project import AlembicOptions, find_project
-from erm_alembic.shadow.opened import open_shadow
+from erm_alembic.shadow.opened import Shadow, open_shadow
 
 __all__ = [
     "SOURCES",
@@ -152,12 +154,12 @@ def drift_against(
     ours, theirs = open_project(env, config, options), open_project(against, config, options)
     verify_kinds(ours.settings.drift, known_kinds(), ours.settings.origins)
     here, there = (_survey(opened)[0] for opened in (ours, theirs))
-    found = interruptible(
-        ours.target,
-        lambda: compare_live(
-            Live(ours.target, position_of(ours.target, here)), Live(theirs.target, position_of(theirs.target, there))
-        ),
+    live, other = (
+        Live(ours.target, position_of(ours.target, here)),
+        Live(theirs.target, position_of(theirs.target, there)),
     )
+    with _shadows(ours, theirs) as shadows:
+        found = interruptible(ours.target, lambda: compare_live(live, other, shadows))
     kept, left_out = leave_out(found.drift, ours.settings.drift.ignore)
     return DriftReport(
         environment=ours.settings.environment,
@@ -170,6 +172,18 @@ def drift_against(
         against=theirs.settings.environment,
         database=found,
     )
+
+
+@contextlib.contextmanager
+def _shadows(ours: Opened, theirs: Opened) -> Iterator[tuple[Shadow, Shadow]]:
+    """The shadows of both databases, on one server; nothing is started before they are asked for something."""
+    major = max(ours.target.major, theirs.target.major)
+    beside = replace(theirs.settings, project_dir=ours.settings.project_dir, shadow=ours.settings.shadow)
+    with (
+        open_shadow(ours.settings, ours.project, ours.target, major=major) as shadow,
+        open_shadow(beside, theirs.project, theirs.target, major=major) as other,
+    ):
+        yield shadow, other
 
 
 def revert_sql(report: DriftReport) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from erm_alembic.drift.loaded import as_loaded
 from erm_alembic.drift.memory import Memory
 from erm_alembic.drift.position import Position, tips
-from erm_alembic.drift.roles import as_if_migrated_by, most_common_owner
+from erm_alembic.drift.roles import as_if_migrated_by
 from erm_alembic.drift.scope import others_left_out
+from erm_alembic.drift.versions import as_of_major
 from erm_alembic.errors import ErmError, ProjectError, ShadowUnavailable
 from erm_alembic.planning.comparison import Comparison
 from erm_alembic.planning.model import Drift, HalfDoneRevision
@@ -24,7 +26,7 @@ from erm_alembic.shadow.catalogs import CatalogAt
 from erm_alembic.shadow.opened import Shadow
 from erm_alembic.target import Target
 
-__all__ = ["DatabaseDrift", "Live", "as_drift", "compare_database", "compare_live", "read_fingerprint", "said_by"]
+__all__ = ["DatabaseDrift", "Live", "as_drift", "compare_database", "read_fingerprint", "said_by"]
 
 ABSENT = "absent"
 
@@ -74,11 +76,11 @@ def compare_database(
         if not whole and (known := memory.recall()) is not None:
             return DatabaseDrift(known, _comparison(known, made))
         found = others_left_out(_found(target, shadow, position), made.snapshot, position.version_table)
-        expected = as_if_migrated_by(made.role, made.snapshot, found)
+        expected = _as_told(as_if_migrated_by(made.role, made.snapshot, found), target, shadow)
         # A live schema that was dumped and loaded, because of its major version, has empty materialised views.
         told = differences(expected, found, filling=shadow.exact_major)
         told = _without_half_done(told, made, shadow, position)
-        adopted = _adopted(told, found, shadow, position)
+        adopted = _adopted(told, found, target, shadow, position)
     except (ShadowUnavailable, ProjectError) as error:
         return _unknown(said_by(error))
     drift = tuple(as_drift(each, adopted=each in adopted) for each in told)
@@ -103,28 +105,6 @@ class Live:
     position: Position
 
 
-def compare_live(one: Live, other: Live) -> DatabaseDrift:
-    """Compare two databases.
-
-    Args:
-        one: the one that is looked at.
-        other: the one that has the schema which is expected.
-
-    Raises:
-        TargetError: one of them cannot be read.
-    """
-    if one.target.major != other.target.major:
-        return _unknown(
-            f"One is PostgreSQL {one.target.server_version}, the other PostgreSQL {other.target.server_version}."
-        )
-    found = others_left_out(_read(one), Snapshot({}), one.position.version_table)
-    expected = others_left_out(_read(other), Snapshot({}), other.position.version_table)
-    expected = as_if_migrated_by(most_common_owner(expected), expected, found)
-    told = differences(expected, found)
-    drift = tuple(as_drift(each) for each in told)
-    return DatabaseDrift(drift, Comparison("database", "differs" if drift else "same"), told, expected, found)
-
-
 def read_fingerprint(live: Live) -> str:
     """The fingerprint of a live database's catalog: one query.
 
@@ -147,7 +127,12 @@ def _found(target: Target, shadow: Shadow, position: Position) -> Snapshot:
     """What the database has; as the shadow's server has it, where that is of another major version."""
     if shadow.exact_major:
         return _read(Live(target, position))
-    return shadow.catalog_of_live((position.ledger_schema,), (position.version_table,)).snapshot
+    return as_loaded(target, position, shadow, min(target.major, shadow.major))
+
+
+def _as_told(made: Snapshot, target: Target, shadow: Shadow) -> Snapshot:
+    """What a history makes, as far as both major versions can tell of it."""
+    return made if shadow.exact_major else as_of_major(made, min(target.major, shadow.major))
 
 
 def _read(live: Live) -> Snapshot:
@@ -190,13 +175,13 @@ def _belongs(difference: Difference, touched: Collection[ObjectKey], parents: Ma
 
 
 def _adopted(
-    told: tuple[Difference, ...], found: Snapshot, shadow: Shadow, position: Position
+    told: tuple[Difference, ...], found: Snapshot, target: Target, shadow: Shadow, position: Position
 ) -> frozenset[Difference]:
     """The differences that are none any more once what is pending has run: a revision carries the hot fix already."""
     if not told or set(position.afterwards) == set(position.current):
         return frozenset()
     made = _made_at(shadow, position.afterwards, position)
-    afterwards = as_if_migrated_by(made.role, made.snapshot, found)
+    afterwards = _as_told(as_if_migrated_by(made.role, made.snapshot, found), target, shadow)
     still = differences(afterwards, found)
     parents = {**afterwards.parents, **found.parents}
     return frozenset(

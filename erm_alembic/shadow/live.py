@@ -47,7 +47,9 @@ def dump_schema(target: Target, ledger_schema: str, preferred: int) -> str:
     """
     program = _pg_dump(target.major, preferred)
     url = target.url.with_parameters(password="", sslpassword="")
-    argv = [str(program), "--schema-only", "--no-subscriptions", "--no-password", f"--lock-wait-timeout={LOCK_WAIT}"]
+    # Neither what connects elsewhere, nor what only a server with its provider loaded takes.
+    argv = [str(program), "--schema-only", "--no-subscriptions", "--no-security-labels", "--no-password"]
+    argv += [f"--lock-wait-timeout={LOCK_WAIT}"]
     quoted = ledger_schema.replace('"', '""')
     argv += [f'--exclude-schema="{quoted}"', f"--dbname={url.dsn()}"]
     role = target.settings.migrations.role

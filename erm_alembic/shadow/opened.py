@@ -78,6 +78,7 @@ class Shadow:
         target: the database whose shadow it is.
         scripts: the project's script directory where it is loaded already.
         current: the revisions that the target records, where that is known; a shadow from the live schema needs it.
+        major: the major version that its server is to have; None for the target's.
     """
 
     def __init__(
@@ -87,12 +88,14 @@ class Shadow:
         target: Target,
         scripts: ScriptDirectory | None = None,
         current: Collection[str] | None = None,
+        major: int | None = None,
     ) -> None:
         self._settings = settings
         self._project = project
         self._target = target
         self._scripts = scripts
         self._current = current
+        self._wanted_major = major
         self._stack = contextlib.ExitStack()
         self._waiting: Child | None = None
 
@@ -240,7 +243,7 @@ class Shadow:
 
     @cached_property
     def _provision(self) -> Provision:
-        found = provision(self._settings, self._target.major)
+        found = provision(self._settings, self._wanted_major or self._target.major)
         self._stack.callback(found.close)
         return found
 
@@ -362,6 +365,7 @@ def open_shadow(
     target: Target,
     scripts: ScriptDirectory | None = None,
     current: Collection[str] | None = None,
+    major: int | None = None,
 ) -> Iterator[Shadow]:
     """The shadow of a target. Nothing is started before it is asked for something.
 
@@ -371,6 +375,7 @@ def open_shadow(
         target: the database whose shadow it is.
         scripts: the project's script directory where it is loaded already.
         current: the revisions that the target records, where that is known; a shadow from the live schema needs it.
+        major: the major version that its server is to have; None for the target's.
 
     Raises:
         ShadowUnavailable: from what is asked of it: there is no server, or the history cannot be replayed.
@@ -381,7 +386,7 @@ def open_shadow(
                 with connection.cursor() as cursor:
                     expected = take_snapshot(cursor)
     """
-    shadow = Shadow(settings, project, target, scripts, current)
+    shadow = Shadow(settings, project, target, scripts, current, major)
     try:
         yield shadow
     finally:

@@ -19,13 +19,18 @@ READER, OWNER = "snapshot_reader", "snapshot_owner"
 SECRET = "hunter2"
 
 
-def fill(cursor: Any) -> None:
-    """Make the schema in an empty database, through a superuser's cursor in autocommit mode."""
+def fill(cursor: Any, major: int | None = None) -> None:
+    """Make the schema in an empty database, through a superuser's cursor in autocommit mode.
+
+    Args:
+        cursor: the cursor.
+        major: the major version whose objects it is to have; None for the server's.
+    """
     for role in (READER, OWNER):
         # Another test process may be quicker.
         with suppress(psycopg2.errors.DuplicateObject, psycopg2.errors.UniqueViolation):
             cursor.execute(f"CREATE ROLE {role} LOGIN")
     cursor.execute(SCHEMA.read_text(encoding="utf-8"))
     for since, path in sorted(LATER.items()):
-        if cursor.connection.server_version >= since * 10_000:
+        if since <= (major or cursor.connection.server_version // 10_000):
             cursor.execute(path.read_text(encoding="utf-8"))

@@ -110,4 +110,5 @@ def test_each_kind_is_told_apart_from_what_belongs_to_an_environment() -> None:
         "grant",
         "default-privileges",
         "security-label",
+        "database-setting",
     }

@@ -27,6 +27,8 @@ def _drop(change: Change) -> Iterator[str]:
         yield f"DROP USER MAPPING IF EXISTS FOR {role} SERVER {server}"
     elif change.kind == "subscription":
         yield remark(f"subscription {name} shall not be there; DROP SUBSCRIPTION cannot run in a transaction.")
+    elif change.kind == "database-setting":
+        yield remark(f"The setting {name} of the database shall be as it is by default: ALTER DATABASE ... RESET.")
     elif change.kind == "column-order":
         yield from _told(change)
     else:

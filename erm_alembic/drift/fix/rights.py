@@ -32,6 +32,9 @@ def _owner(change: Change) -> Iterator[str]:
     owner = change.wanted.get("owner")
     if owner is None:
         return
+    if owner == "pg_database_owner" and change.sides.major < 14:
+        yield remark(f"{kind} {name} shall belong to the first superuser, as in a new database.")
+        return
     word = "ROUTINE" if kind == "aggregate" and change.sides.major < 11 else words_of(kind)
     if kind in ("operator-class", "operator-family"):
         name = name.replace(" using ", " USING ")
@@ -46,6 +49,9 @@ def _nothing(change: Change) -> Iterator[str]:
 def _grant(change: Change) -> Iterator[str]:
     kind, name = change.parent
     who = change.name.rpartition(" to ")[2]
+    if kind == "database":
+        yield remark(f"{change.name}: {change.wanted.get('privileges', 'as usual')}. Write it by hand.")
+        return
     if kind == "column":
         yield from _of_column(change, who)
         return

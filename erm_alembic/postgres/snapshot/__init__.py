@@ -7,6 +7,7 @@ Each family of objects is one SQL text, one file, one line in `families.FAMILIES
 from __future__ import annotations
 
 from erm_alembic.postgres.snapshot.compare import differences
+from erm_alembic.postgres.snapshot.families import FAMILIES, NOT_DUMPED, OF_DATABASE
 from erm_alembic.postgres.snapshot.fingerprint import catalog_fingerprint
 from erm_alembic.postgres.snapshot.model import (
     KINDS,
@@ -20,7 +21,10 @@ from erm_alembic.postgres.snapshot.read import take_snapshot
 from erm_alembic.postgres.snapshot.store import snapshot_from_json, snapshot_to_json
 
 __all__ = [
+    "FAMILIES",
     "KINDS",
+    "NOT_DUMPED",
+    "OF_DATABASE",
     "Difference",
     "Kind",
     "ObjectKey",

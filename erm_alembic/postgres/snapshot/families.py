@@ -1,4 +1,4 @@
-"""All families of objects that a snapshot reads, in one tuple."""
+"""All families of objects that a snapshot reads, each in a visible tuple."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from erm_alembic.postgres.snapshot.foreign import FOREIGN_SERVERS, USER_MAPPINGS
 from erm_alembic.postgres.snapshot.functions import AGGREGATES, FUNCTIONS
 from erm_alembic.postgres.snapshot.indexes import INDEXES
 from erm_alembic.postgres.snapshot.labels import EXTENSION_DEPENDENCIES, LABELS
+from erm_alembic.postgres.snapshot.of_database import DATABASE_GRANTS, DATABASE_SETTINGS
 from erm_alembic.postgres.snapshot.operators import (
     ACCESS_METHODS,
     CASTS,
@@ -37,8 +38,9 @@ from erm_alembic.postgres.snapshot.types import (
     RANGES,
 )
 
-__all__ = ["FAMILIES"]
+__all__ = ["FAMILIES", "NOT_DUMPED", "OF_DATABASE"]
 
+# The schema.
 FAMILIES = (
     SCHEMAS,
     EXTENSIONS,
@@ -87,3 +89,8 @@ FAMILIES = (
     LABELS,
     EXTENSION_DEPENDENCIES,
 )
+
+# What the shadow's dumps of a schema leave out: it needs another server, or what a server has loaded.
+NOT_DUMPED = (SUBSCRIPTIONS, LABELS)
+# What belongs to the database as a whole.
+OF_DATABASE = (DATABASE_SETTINGS, DATABASE_GRANTS)

@@ -76,6 +76,7 @@ KINDS = (
     Kind("default-privileges", of_environment=True),
     # Its provider is loaded by the server, where it is.
     Kind("security-label", of_environment=True),
+    Kind("database-setting", of_environment=True),
     Kind("extension-dependency"),
 )
 

@@ -10,9 +10,12 @@ from erm_alembic.postgres.snapshot.family import Family
 
 __all__ = ["DEFAULT_PRIVILEGES", "GRANTS", "OWNERS"]
 
+# PostgreSQL itself gave the schema `public` to the first superuser until PostgreSQL 14, and to pg_database_owner since.
 OWNERS = Family("""
     SELECT 'owner' AS kind, replace(t.kind, '-', ' ') || ' ' || t.name AS name,
-           t.kind AS parent_kind, t.name AS parent, quote_ident(pg_get_userbyid(t.owner)) AS owner
+           t.kind AS parent_kind, t.name AS parent,
+           CASE WHEN t.kind = 'schema' AND t.name = 'public' AND t.owner IN (10, 6171) THEN 'pg_database_owner'
+                ELSE quote_ident(pg_get_userbyid(t.owner)) END AS owner
       FROM things t
      WHERE t.owned_alone
      UNION ALL

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from erm_alembic.postgres.snapshot.families import FAMILIES
@@ -16,7 +16,14 @@ __all__ = ["take_snapshot"]
 OWN_COLUMNS = 4
 
 
-def take_snapshot(cursor: Any, leave_out: Collection[str] = (), leave_out_tables: Collection[str] = ()) -> Snapshot:
+def take_snapshot(
+    cursor: Any,
+    leave_out: Collection[str] = (),
+    leave_out_tables: Collection[str] = (),
+    *,
+    families: Sequence[Family] = FAMILIES,
+    major: int | None = None,
+) -> Snapshot:
     """Read everything that the schemas of a database are made of, in a fixed number of queries.
 
     PostgreSQL's own schemas, temporary tables and what belongs to extensions are left out always.
@@ -27,6 +34,8 @@ def take_snapshot(cursor: Any, leave_out: Collection[str] = (), leave_out_tables
         leave_out: names of schemas that do not count, unquoted, such as the ledger's.
         leave_out_tables: names of tables that do not count, with their schema and quoted where they must be, such as
             `public.alembic_version`.
+        families: what is read; the schema by default.
+        major: an older major version than the server's, where only what that has is to be read; not of all families.
 
     Raises:
         TargetError: the catalog changes all the time, or somebody locks what a definition is about.
@@ -35,8 +44,8 @@ def take_snapshot(cursor: Any, leave_out: Collection[str] = (), leave_out_tables
 
     def read() -> Snapshot:
         collected = _Collected()
-        for family in FAMILIES:
-            collected.add(cursor, family, values)
+        for family in families:
+            collected.add(cursor, family, values, major)
         return Snapshot(collected.objects, collected.parents)
 
     return read_steadily(cursor, read)
@@ -51,9 +60,9 @@ class _Collected:
         self._properties: dict[tuple[Any, ...], dict[str, str]] = {}
         self._keys: dict[ObjectKey, ObjectKey] = {}
 
-    def add(self, cursor: Any, family: Family, values: dict[str, Any]) -> None:
+    def add(self, cursor: Any, family: Family, values: dict[str, Any], major: int | None) -> None:
         """Read one family."""
-        version = cursor.connection.server_version
+        version = cursor.connection.server_version if major is None else major * 10_000
         cursor.execute(f"{common_tables()} SELECT * FROM ({family.text(version)}) o", values)  # noqa: S608 - nothing from outside
 
         names = tuple(column[0] for column in cursor.description[OWN_COLUMNS:])
