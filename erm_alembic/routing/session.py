@@ -40,6 +40,8 @@ Answer = TypeVar("Answer")
 
 # The execution option, the key of Session.info and of bind_arguments by which code without a block chooses.
 OPTION = "replica_read"
+# The key of bind_arguments that tells of a result that is fetched by and by.
+STREAMS = "replica_streams"
 _NO_OPTIONS: Mapping[str, Any] = {}
 
 
@@ -132,7 +134,9 @@ class RoutingSession(Session):
         if not self._pinned:
             node = self._replica(clause, mode)
             if node is not None:
-                return node.snapshot_engine(self._asynchronous) if mode.snapshot else node.engine(self._asynchronous)
+                # A cursor on the server's side lives in a transaction.
+                in_transaction = mode.snapshot or others.get(STREAMS) or _streams(clause.get_execution_options())
+                return (node.snapshot_engine if in_transaction else node.engine)(self._asynchronous)
         elif not self._wrote:
             self._wrote = clause is None or self._cluster.classifier.why_not(clause) != ""
         return self._cluster.primary.engine(self._asynchronous)
@@ -201,9 +205,10 @@ class RoutingSession(Session):
 
     def _replica(self, clause: Any, mode: ReadMode) -> ReplicaNode | None:
         """The replica for a statement; None pins the transaction to the primary."""
-        why = self._why_pinned() or self._why_no_read(clause)
+        no_read = self._why_no_read(clause)
+        why = self._why_pinned() or no_read
         if why:
-            self._pin(why, wrote=True)
+            self._pin(why, wrote=no_read != "")
             return None
         if not mode.replicas:
             self._pin("nothing chose a replica" if mode.policy is None else f"policy {mode.policy}")
@@ -275,8 +280,10 @@ class RoutingSession(Session):
 
     def _routed(self, send: Callable[..., Answer], statement: Any, params: Any, options: dict[str, Any]) -> Answer:
         execution = options.get("execution_options") or _NO_OPTIONS
-        if OPTION in execution:
-            options["bind_arguments"] = {**(options.get("bind_arguments") or {}), OPTION: execution[OPTION]}
+        if execution:
+            told = {OPTION: execution.get(OPTION), STREAMS: _streams(execution)}
+            if any(told.values()) or OPTION in execution:
+                options["bind_arguments"] = {**(options.get("bind_arguments") or {}), **told}
         while True:
             try:
                 answer = send(statement, params, **options)
@@ -313,6 +320,10 @@ class RoutingSession(Session):
             # What was seen stays true on the primary alone: it is never behind a replica.
             self._fall_back(self._mode(None, None), f"replica {node.name} failed within the transaction")
         return True
+
+
+def _streams(execution_options: Mapping[str, Any]) -> bool:
+    return bool(execution_options.get("yield_per") or execution_options.get("stream_results"))
 
 
 def _chosen(choice: Any) -> ReadMode | str:
