@@ -109,19 +109,18 @@ def read_checkpoints(connection: Any, schema: str, digest: str) -> tuple[Checkpo
         )
 
 
-def read_approved_runs(connection: Any, schema: str, run_ids: Iterable[int]) -> dict[int, ApprovedRun]:
+def read_approved_runs(cursor: Any, schema: sql.Composable, run_ids: Iterable[int]) -> dict[int, ApprovedRun]:
     """The plans that runs carried out, by the run's number; one that had no approved plan is missing.
 
     Args:
-        connection: a psycopg2 connection to a database that has the table.
-        schema: the ledger's schema.
+        cursor: a psycopg2 cursor of a database that has the table.
+        schema: the ledger's schema, quoted for a statement with placeholders.
         run_ids: the runs.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            sql.SQL(
-                "SELECT run_id, digest, signed_by FROM {schema}.approval WHERE revision IS NULL AND run_id = ANY(%s)"
-            ).format(schema=beside_placeholders(sql.Identifier(schema), connection)),
-            [list(run_ids)],
-        )
-        return {row[0]: ApprovedRun(row[1], row[2]) for row in cursor.fetchall()}
+    cursor.execute(
+        sql.SQL(
+            "SELECT run_id, digest, signed_by FROM {schema}.approval WHERE revision IS NULL AND run_id = ANY(%s)"
+        ).format(schema=schema),
+        [list(run_ids)],
+    )
+    return {row[0]: ApprovedRun(row[1], row[2]) for row in cursor.fetchall()}

@@ -189,11 +189,8 @@ class Ledger:
         """The revisions of which a part is committed although they are not recorded as done, latest first."""
         if "progress" not in self._tables():
             return ()
-        try:
-            with self._connection.cursor() as cursor:
-                return read_half_done(cursor, self._placed(), self.scope)
-        except pg.InsufficientPrivilege as error:
-            raise may_not_use(self._connection, self._schema, error) from error
+        with self._cursor() as cursor:
+            return read_half_done(cursor, self._placed(), self.scope)
 
     def progress_insert(self) -> sql.Composed:
         """`insert_statement` of this ledger, for the migration's own transaction."""
@@ -224,11 +221,8 @@ class Ledger:
         """
         if "progress" not in self._tables():
             return
-        try:
-            with self._connection.cursor() as cursor:
-                cursor.execute(self.progress_delete(), [revision, direction])
-        except pg.InsufficientPrivilege as error:
-            raise may_not_use(self._connection, self._schema, error) from error
+        with self._cursor() as cursor:
+            cursor.execute(self.progress_delete(), [revision, direction])
 
     def runs(self, limit: int | None = None, *, sources: bool = False) -> tuple[RunRecord, ...]:
         """The runs, latest first, each with its revisions.
@@ -260,19 +254,14 @@ class Ledger:
     def _hooks_of(self, run_ids: list[int]) -> dict[int, tuple[HookRecord, ...]]:
         if "hook" not in self._tables():
             return {}
-        try:
-            with self._connection.cursor() as cursor:
-                return read_hooks(cursor, self._placed(), run_ids)
-        except pg.InsufficientPrivilege as error:
-            raise may_not_use(self._connection, self._schema, error) from error
+        with self._cursor() as cursor:
+            return read_hooks(cursor, self._placed(), run_ids)
 
     def _approved(self, run_ids: list[int]) -> dict[int, ApprovedRun]:
         if "approval" not in self._tables():
             return {}
-        try:
-            return read_approved_runs(self._connection, self._schema, run_ids)
-        except pg.InsufficientPrivilege as error:
-            raise may_not_use(self._connection, self._schema, error) from error
+        with self._cursor() as cursor:
+            return read_approved_runs(cursor, self._placed(), run_ids)
 
     def add_hook(self, run_id: int, hook: HookRecord) -> None:
         """Write how a command of the team's own ended.
@@ -336,17 +325,20 @@ class Ledger:
         return {row[0]: row[1] for row in rows}
 
     def _select(self, text: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        return self._query(sql.SQL(text).format(schema=self._placed()), parameters)
+        with self._cursor() as cursor:
+            cursor.execute(sql.SQL(text).format(schema=self._placed()), fitted(parameters, self._connection))
+            return list(cursor.fetchall())
 
     def _placed(self) -> sql.Composable:
         """The schema's name in a statement with placeholders."""
         return beside_placeholders(sql.Identifier(self._schema), self._connection)
 
-    def _query(self, statement: Any, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    @contextlib.contextmanager
+    def _cursor(self) -> Iterator[Any]:
+        """A cursor of the ledger; what the role may not do is told with the grant that lets it."""
         try:
             with self._connection.cursor() as cursor:
-                cursor.execute(statement, fitted(parameters, self._connection))
-                return list(cursor.fetchall())
+                yield cursor
         except pg.InsufficientPrivilege as error:
             raise may_not_use(self._connection, self._schema, error) from error
 
