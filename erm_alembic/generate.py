@@ -14,7 +14,6 @@ from erm_alembic.config.loader import load_settings
 from erm_alembic.config.settings import Settings
 from erm_alembic.execute.stamp import Stamped, read_taken_over, stamp_taken_over
 from erm_alembic.opening import configured
-from erm_alembic.postgres.intercept import gated_engine
 from erm_alembic.revisions.autogenerate import BehindFiles, Generated, NoModels, autogenerate
 from erm_alembic.revisions.project import AlembicOptions, AlembicProject, find_project
 from erm_alembic.revisions.sql.adopting import Adoption, plan_adoption, write_adoption
@@ -230,9 +229,7 @@ def _models_in_sql(settings: Settings, project: AlembicProject) -> ModelSql:
 def _read_only(target: Target) -> Iterator[Connection]:
     """A connection that reads the target, for env.py and the comparison."""
     with target.reported(), contextlib.closing(target.connect_read_only("erm gen")) as raw:
-        engine = gated_engine(
-            raw, target.url.sqlalchemy_url("postgresql+psycopg2"), lambda: target.connect_read_only("erm gen")
-        )
+        engine = target.engine(raw, lambda: target.connect_read_only("erm gen"))
         with engine.connect() as connection:
             connection.rollback()
             try:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import cursor as PlainCursor
+from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from erm_alembic.config.dsn import DatabaseUrl
@@ -18,7 +19,7 @@ from erm_alembic.config.redaction import first_line, redact
 from erm_alembic.config.settings import Settings
 from erm_alembic.errors import ConfigurationError, TargetError
 from erm_alembic.postgres.embedded.address import running_address
-from erm_alembic.postgres.intercept import GatedConnection, connect_gated
+from erm_alembic.postgres.intercept import GatedConnection, connect_gated, gated_engine
 from erm_alembic.postgres.limits import SESSION_ENDING
 from erm_alembic.postgres.reading import LOCK_TIMEOUT
 
@@ -93,6 +94,15 @@ class Target:
         connection.autocommit = False
         self.set_role(connection)
         return connection
+
+    def engine(self, first: GatedConnection, connect_more: Callable[[], GatedConnection]) -> Engine:
+        """The SQLAlchemy engine that env.py and revisions work with.
+
+        Args:
+            first: the connection that erm itself works on; whoever opened it closes it.
+            connect_more: opens further connections, for revisions that connect a second time.
+        """
+        return gated_engine(first, self.url.sqlalchemy_url("postgresql+psycopg2"), connect_more)
 
     @contextlib.contextmanager
     def reading(self, application_name: str) -> Iterator[PlainCursor]:

@@ -16,10 +16,10 @@ from erm_alembic.execute.hooks import HookFailed
 from erm_alembic.execute.progress import UnfailingProgress
 from erm_alembic.execute.provenance import git_commit
 from erm_alembic.execute.run import Course, Run
-from erm_alembic.execute.under_lock import create_ledger, under_deploy_lock
+from erm_alembic.execute.under_lock import connect_another, create_ledger, under_deploy_lock
 from erm_alembic.ledger.store import Ledger
 from erm_alembic.planning.model import Outcome
-from erm_alembic.postgres.intercept import GatedConnection, gated_engine
+from erm_alembic.postgres.intercept import GatedConnection
 from erm_alembic.postgres.signals import Stopped
 from erm_alembic.revisions.environment import run_environment
 
@@ -135,11 +135,7 @@ def _run_environment(course: Course) -> None:
     run, raw, target = course.run, course.raw, course.run.target
 
     def connect() -> GatedConnection:
-        another = target.connect(f"erm {run.mode}")
-        another.autocommit = True
-        course.limits.set_up(another, quiet=True)
-        another.autocommit = False
-        target.set_role(another)
+        another = connect_another(target, f"erm {run.mode}", course.limits)
         course.observer.attend(another)
         return another
 
@@ -149,7 +145,7 @@ def _run_environment(course: Course) -> None:
         target.set_role(raw)
     raw.autocommit = False
     course.observer.attend(raw)
-    engine = gated_engine(raw, target.url.sqlalchemy_url("postgresql+psycopg2"), connect)
+    engine = target.engine(raw, connect)
     with engine.connect() as connection, course.locks.watching():
         connection.rollback()
         run_environment(

@@ -12,9 +12,9 @@ from psycopg2.extensions import cursor as PlainCursor
 from erm_alembic.errors import Refused
 from erm_alembic.execute.provenance import git_commit
 from erm_alembic.execute.session import SessionLimits
-from erm_alembic.execute.under_lock import create_ledger, under_deploy_lock
+from erm_alembic.execute.under_lock import connect_another, create_ledger, under_deploy_lock
 from erm_alembic.ledger.imported import ImportedRevision, record_import
-from erm_alembic.postgres.intercept import GatedConnection, gated_engine
+from erm_alembic.postgres.intercept import GatedConnection
 from erm_alembic.postgres.login_role import as_login_role
 from erm_alembic.postgres.signals import SignalWatch, Stopped
 from erm_alembic.revisions.environment import run_environment
@@ -213,16 +213,7 @@ def _run(stamping: _Stamping, limits: SessionLimits) -> None:
     target, project = stamping.target, stamping.project
     config = project.config()
     stamping.scripts = project.scripts(config)
-
-    def connect() -> GatedConnection:
-        another = target.connect("erm import-sql")
-        another.autocommit = True
-        limits.set_up(another, quiet=True)
-        another.autocommit = False
-        target.set_role(another)
-        return another
-
-    engine = gated_engine(stamping.raw, target.url.sqlalchemy_url("postgresql+psycopg2"), connect)
+    engine = target.engine(stamping.raw, lambda: connect_another(target, "erm import-sql", limits))
     with engine.connect() as connection:
         connection.rollback()
         run_environment(

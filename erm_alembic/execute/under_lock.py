@@ -15,7 +15,7 @@ from erm_alembic.postgres.signals import SignalWatch, Stopped, cancel_on_signal
 from erm_alembic.revisions.project import AlembicProject
 from erm_alembic.target import Target
 
-__all__ = ["UnderLock", "create_ledger", "under_deploy_lock"]
+__all__ = ["UnderLock", "connect_another", "create_ledger", "under_deploy_lock"]
 
 NOTHING_CHANGED = "The database was not changed."
 
@@ -66,6 +66,25 @@ def under_deploy_lock(
             effect=NOTHING_CHANGED,
             cure="Run the command again.",
         ) from stopped
+
+
+def connect_another(target: Target, name: str, limits: SessionLimits) -> GatedConnection:
+    """Open one more connection of a run, for a revision or an env.py that asks its engine for a second one.
+
+    Args:
+        target: the database.
+        name: the application name of the connection.
+        limits: those of the run's sessions.
+
+    Raises:
+        TargetError: the database cannot be reached.
+    """
+    another = target.connect(name)
+    another.autocommit = True
+    limits.set_up(another, quiet=True)
+    another.autocommit = False
+    target.set_role(another)
+    return another
 
 
 def create_ledger(target: Target, ledger: Ledger, *, accept_environment: bool) -> None:

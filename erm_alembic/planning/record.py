@@ -18,7 +18,7 @@ from erm_alembic.planning.model import Basis, DataLoss, Statement, Step
 from erm_alembic.planning.own_faults import is_own_fault
 from erm_alembic.planning.request import Direction, Request
 from erm_alembic.postgres.catalog import has_tables, whole_name
-from erm_alembic.postgres.intercept import GatedConnection, gated_engine
+from erm_alembic.postgres.intercept import GatedConnection
 from erm_alembic.revisions.apart import run_apart
 from erm_alembic.revisions.environment import run_environment
 from erm_alembic.revisions.facts import RevisionFacts
@@ -162,7 +162,7 @@ def record_revisions(
 
     first = connect()
     first.on_commit = recorder.committed
-    engine = gated_engine(first, target.url.sqlalchemy_url("postgresql+psycopg2"), connect)
+    engine = target.engine(first, connect)
     with contextlib.closing(first), engine.connect() as connection:
         connection.rollback()
         run_environment(
