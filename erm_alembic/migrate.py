@@ -165,10 +165,14 @@ def apply(
     opened = open_project(env, config, options, to_write=True)
     request, wish = Request("upgrade", to), Wish("run", rehearse)
     if plan_file is not None:
-        return _run_approved(opened, plan_file, wait, accept_environment, progress, wish)
+        return _run_approved(
+            opened, plan_file, wish, wait=wait, accept_environment=accept_environment, progress=progress
+        )
     refuse_without_plan(opened.settings, "upgrade")
     planned = plan_request(opened, request, overrides, wait, accept_environment=accept_environment, wish=wish)
-    return run_plan(opened, planned, wait, accept_environment, progress, overrides)
+    return run_plan(
+        opened, planned, wait=wait, accept_environment=accept_environment, progress=progress, overrides=overrides
+    )
 
 
 def rollback(
@@ -218,10 +222,14 @@ def rollback(
     opened = open_project(env, config, options, to_write=True)
     request, wish = Request("downgrade", to, steps), Wish("run", rehearse)
     if plan_file is not None:
-        return _run_approved(opened, plan_file, wait, accept_environment, progress, wish)
+        return _run_approved(
+            opened, plan_file, wish, wait=wait, accept_environment=accept_environment, progress=progress
+        )
     refuse_without_plan(opened.settings, "downgrade")
     planned = plan_request(opened, request, overrides, wait, accept_environment=accept_environment, wish=wish)
-    return run_plan(opened, planned, wait, accept_environment, progress, overrides)
+    return run_plan(
+        opened, planned, wait=wait, accept_environment=accept_environment, progress=progress, overrides=overrides
+    )
 
 
 def _with_data_loss(overrides: tuple[Override, ...], allowed: bool) -> tuple[Override, ...]:
@@ -231,7 +239,13 @@ def _with_data_loss(overrides: tuple[Override, ...], allowed: bool) -> tuple[Ove
 
 
 def _run_approved(
-    opened: Opened, approved: ApprovedPlan, wait: float | None, accept: bool, progress: Progress | None, wish: Wish
+    opened: Opened,
+    approved: ApprovedPlan,
+    wish: Wish,
+    *,
+    wait: float | None,
+    accept_environment: bool,
+    progress: Progress | None,
 ) -> Result:
     """Plan again what was approved, and run it if it is still the same; the plan says which rules may pass."""
     refuse_unsigned(opened.settings, approved)
@@ -240,7 +254,14 @@ def _run_approved(
     checkpoints = checkpoints_of(opened.target, approved)
     request, overrides = request_again(approved, checkpoints), approved.overrides
     planned = plan_request(
-        opened, request, overrides, wait, accept_environment=accept, wish=repeated, for_approval=True
+        opened, request, overrides, wait, accept_environment=accept_environment, wish=repeated, for_approval=True
     )
-    approval = approval_of(opened.settings, approved, planned.plan, checkpoints)
-    return run_plan(opened, planned, wait, accept, progress, overrides, approval=approval)
+    return run_plan(
+        opened,
+        planned,
+        wait=wait,
+        accept_environment=accept_environment,
+        progress=progress,
+        overrides=overrides,
+        approval=approval_of(opened.settings, approved, planned.plan, checkpoints),
+    )

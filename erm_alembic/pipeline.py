@@ -111,6 +111,7 @@ def _read(opened: Opened, request: Request, wish: Wish | None, for_approval: boo
 def run_plan(
     opened: Opened,
     survey: Survey,
+    *,
     wait: float | None,
     accept_environment: bool,
     progress: Progress | None,

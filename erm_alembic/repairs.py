@@ -243,4 +243,12 @@ def _resume(
             effect=NOTHING_CHANGED,
             cure=f"Look again: erm repair{env_typed}.",
         )
-    return run_plan(opened, survey, wait, accept_environment, progress, (why,), "repair").outcome
+    return run_plan(
+        opened,
+        survey,
+        wait=wait,
+        accept_environment=accept_environment,
+        progress=progress,
+        overrides=(why,),
+        mode="repair",
+    ).outcome
