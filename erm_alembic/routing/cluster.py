@@ -214,6 +214,8 @@ class Cluster:
     def reader(self, options: ReplicaReadOptions | str | None = None) -> Engine:
         """An engine to read from now, for code without sessions: ask again for each unit of work.
 
+        Whatever is sent to a replica by it runs there, text included; a write is refused by the server.
+
         Args:
             options: what the read asks, or the name of a policy; None takes any replica that works.
 
@@ -228,7 +230,7 @@ class Cluster:
                 self.fall_back(mode, "none is fresh enough")
             return self.primary.engine()
         self.count_read()
-        return node.snapshot_engine(False) if mode.snapshot else node.engine()
+        return node.reading_engine(snapshot=mode.snapshot)
 
     def sessionmaker(self, **options: Any) -> sessionmaker[RoutingSession]:
         """Makes sessions that read from this cluster.

@@ -23,6 +23,10 @@ from erm_alembic.routing.options import ReplicaConfig
 __all__ = ["Node", "NotARead", "PrimaryNode", "ReplicaNode"]
 
 
+# The execution option of an engine that its user has asked for.
+_BY_HAND = "erm_asked_for_by_hand"
+
+
 class NotARead(Exception):
     """What the ORM made of a statement is not known to be a pure read; raised before it is sent to a replica."""
 
@@ -129,7 +133,7 @@ class ReplicaNode(Node):
         self.config, self.limit = config, config.limit
         self.failed_at = float("-inf")  # by time.monotonic(); the monitor's next good news makes up for it
         self._classifier = classifier
-        self._snapshots: dict[bool, Engine] = {}
+        self._derived: dict[tuple[bool, str], Engine] = {}
 
     def failed(self) -> None:
         """Take it out of the choice until the monitor has heard of it again."""
@@ -137,11 +141,24 @@ class ReplicaNode(Node):
 
     def snapshot_engine(self, asynchronous: bool) -> Engine:
         """The same connections, with one snapshot for each transaction."""
-        engine = self._snapshots.get(asynchronous)
+        return self._with("snapshot", asynchronous, isolation_level="REPEATABLE READ")
+
+    def reading_engine(self, *, snapshot: bool) -> Engine:
+        """The same for code that has asked for a replica by itself, and knows what it sends: text is let through.
+
+        Args:
+            snapshot: one snapshot for each transaction.
+        """
+        if snapshot:
+            return self._with("snapshot by hand", False, isolation_level="REPEATABLE READ", **{_BY_HAND: True})
+        return self._with("by hand", False, **{_BY_HAND: True})
+
+    def _with(self, what: str, asynchronous: bool, **options: Any) -> Engine:
+        engine = self._derived.get((asynchronous, what))
         if engine is None:
-            engine = self.engine(asynchronous).execution_options(isolation_level="REPEATABLE READ")
+            engine = self.engine(asynchronous).execution_options(**options)
             # Two threads may make one each; both stand for the same pool.
-            engine = self._snapshots.setdefault(asynchronous, engine)
+            engine = self._derived.setdefault((asynchronous, what), engine)
         return engine
 
     def prepare(self, engine: Engine) -> None:
@@ -151,7 +168,9 @@ class ReplicaNode(Node):
 
 def _only_reads(classifier: Classifier) -> Callable[..., None]:
     def look(_connection: Any, _cursor: Any, _statement: str, _parameters: Any, context: Any, _many: bool) -> None:
-        objection = classifier.why_not_sent(getattr(context, "compiled", None))
+        if context.execution_options.get(_BY_HAND):
+            return
+        objection = classifier.why_not_sent(context.compiled)
         if objection:
             raise NotARead(objection)
 
