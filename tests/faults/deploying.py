@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from typing import Any
 
 from tests.support.cli import erm_environment, run_erm
 from tests.support.databases import Database
+from tests.support.forking import Forked, start
 from tests.support.secrecy import shown_in
 
 SLEEPS = 'op.execute("DO $$ BEGIN PERFORM pg_sleep(600); END $$")'
@@ -149,17 +149,8 @@ class Project:
     @contextmanager
     def running(self, *args: str | Path) -> Iterator[Deployer]:
         """`erm` under way in the background, killed at the end where it still runs."""
-        process = subprocess.Popen(
-            [sys.executable, "-m", "erm_alembic", *map(str, args)],
-            cwd=self.root,
-            env=erm_environment(self.environ()),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            # A fresh group: a signal to the test runner's own group is none of its business.
-            process_group=0,
-        )
+        # A fresh group: a signal to the test runner's own group is none of its business.
+        process = start("erm_alembic", *args, cwd=self.root, environ=erm_environment(self.environ()), own_group=True)
         try:
             yield Deployer(process)
         finally:
@@ -172,7 +163,7 @@ class Project:
 class Deployer:
     """An `erm migrate` that is under way."""
 
-    process: subprocess.Popen[str]
+    process: Forked | subprocess.Popen[str]
 
     def signal(self, number: int) -> None:
         """Send it a signal."""

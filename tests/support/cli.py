@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.support.forking import start
 from tests.support.secrecy import shown_in, without_secrets
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -44,16 +44,15 @@ def run_erm(
 
     Never a traceback on stderr (unless `-v` asked for it), never an issued secret on either stream.
     """
-    done = subprocess.run(
-        [sys.executable, "-m", "erm_alembic", *map(str, args)],
-        cwd=cwd,
-        env=erm_environment(env),
-        input=input or "",
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
+    process = start("erm_alembic", *args, cwd=cwd, environ=erm_environment(env), input=input or "")
+    try:
+        out, err = process.communicate(timeout=timeout)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+    assert process.returncode is not None
+    done = subprocess.CompletedProcess(["erm", *map(str, args)], process.returncode, out, err)
     for stream, text in (("stdout", done.stdout), ("stderr", done.stderr)):
         assert not shown_in(text), f"a secret on {stream}:\n{without_secrets(text)}"
     if not ANY_VERBOSE & set(map(str, args)):

@@ -19,6 +19,8 @@ from erm_alembic.postgres.embedded.binaries import PostgresBinaries, find_binari
 from erm_alembic.postgres.embedded.server import EmbeddedServer
 from tests.support.servers import PrivateServer
 
+# Compiling a query of a test takes longer than running it, and a test that counts writes means its own.
+SETTINGS = {"jit": "off", "autovacuum": "off"}
 # In bytes.
 ROOM = 4 * 1024**3
 
@@ -93,7 +95,7 @@ class ServerPool:
         if binaries.major not in self._running:
             project = self._home / f"pg{binaries.major}"
             project.mkdir()
-            embedded = EmbeddedServer(project, binaries=binaries, durable=False)
+            embedded = EmbeddedServer(project, binaries=binaries, durable=False, settings=SETTINGS)
             embedded.ensure_running()
             self._running[binaries.major] = RunningServer(embedded, binaries)
         return self._running[binaries.major]

@@ -25,6 +25,7 @@ SUPERUSER = "postgres"
 SETTINGS = {
     "fsync": "off",
     "full_page_writes": "off",
+    "jit": "off",
     "shared_buffers": "8MB",
     "max_connections": "30",
     "listen_addresses": "",
