@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 import weakref
@@ -274,10 +275,16 @@ class Cluster:
         return self.monitor.state
 
     def close(self) -> None:
-        """Stop the monitor, and let go of all connections."""
+        """Stop the monitor, and let go of all connections; those of asynchronous sessions want `aclose()`."""
         self.monitor.stop()
         for node in (self.primary, *self.replicas):
             node.renew(close=True)
+
+    async def aclose(self) -> None:
+        """The same for asyncio, within the loop that the connections belong to."""
+        await asyncio.to_thread(self.monitor.stop)
+        for node in (self.primary, *self.replicas):
+            await node.aclose()
 
     def __enter__(self) -> Cluster:
         return self

@@ -81,6 +81,16 @@ class Node:
             # An asynchronous connection cannot be closed from here: its loop has to.
             engine.dispose(close=close and not asynchronous)
 
+    async def aclose(self) -> None:
+        """Close the idle connections of both kinds, within the loop of the asynchronous ones."""
+        from sqlalchemy.ext.asyncio import AsyncEngine
+
+        for asynchronous, engine in list(self._engines.items()):
+            if asynchronous:
+                await AsyncEngine(engine).dispose()
+            else:
+                engine.dispose()
+
     def _synchronous(self) -> Engine:
         if self.url.driver == "psycopg":
             return create_engine(self.url.sqlalchemy_url("postgresql+psycopg"), **self._pool_arguments())
