@@ -16,12 +16,13 @@ from erm_alembic.drift.history import history_drift
 from erm_alembic.drift.left_out import leave_out, unused_items, verify_kinds, without_left_out
 from erm_alembic.drift.models import NO_MODELS, compare_models
 from erm_alembic.drift.position import position_of
+from erm_alembic.drift.report import DriftReport
 from erm_alembic.drift.severity import known_kinds, severity_of
 from erm_alembic.drift.standing import known_standing, remember_standing
 from erm_alembic.errors import Refused
 from erm_alembic.opening import Opened, configured, interruptible, open_project
 from erm_alembic.planning.build import Survey, build_plan
-from erm_alembic.planning.comparison import Comparison, LeftOut
+from erm_alembic.planning.comparison import Comparison
 from erm_alembic.planning.model import Drift, DriftSource
 from erm_alembic.planning.request import Request
 from erm_alembic.postgres.snapshot import Difference, Snapshot, belongs_to_environment, differences
@@ -55,42 +56,6 @@ class Adopted:
 
     path: Path | None
     left: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class DriftReport:
-    """What `erm drift` found.
-
-    Args:
-        environment: the profile.
-        database_url: the target's URL without its password.
-        server_version: the server's version.
-        current: the revisions recorded in the database.
-        drift: the differences, without what `drift.ignore` names.
-        comparisons: how each comparison ended.
-        left_out: what `drift.ignore` left out.
-        unused: items of `drift.ignore` that left out nothing, where everything was compared.
-        notes: what to know besides.
-        against: the profile whose database is expected, where two were compared.
-        database: the comparison of the database, for whoever writes a way out of it.
-    """
-
-    environment: str
-    database_url: str
-    server_version: str
-    current: tuple[str, ...]
-    drift: tuple[Drift, ...]
-    comparisons: tuple[Comparison, ...]
-    left_out: tuple[LeftOut, ...] = ()
-    unused: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    against: str | None = None
-    database: DatabaseDrift | None = field(default=None, repr=False, compare=False)
-
-    @property
-    def agrees(self) -> bool:
-        """Whether there is no drift, and that is known."""
-        return not self.drift and all(each.verdict == "same" for each in self.comparisons)
 
 
 def drift(

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Literal
 
 from erm_alembic.ledger.last_run import LastRun, read_last_run
 from erm_alembic.ledger.leftovers import InvalidIndex, leftovers
@@ -14,48 +11,12 @@ from erm_alembic.ledger.progress import HalfDone
 from erm_alembic.ledger.restore import restore_file
 from erm_alembic.ledger.store import open_ledger
 from erm_alembic.opening import configured, interruptible, open_project
-from erm_alembic.planning.model import HalfDoneRevision
+from erm_alembic.planning.reports import Status
 from erm_alembic.planning.standing import read_standing
 from erm_alembic.revisions.project import AlembicOptions, find_project
 from erm_alembic.target import open_target
 
 __all__ = ["AlembicOptions", "Status", "history", "restore", "status"]
-
-
-@dataclass(frozen=True)
-class Status:
-    """Where a database stands.
-
-    Args:
-        environment: the profile.
-        database_url: the target's URL without its password.
-        server_version: the server's version.
-        current: the revisions recorded in the database.
-        heads: the heads of the project's files.
-        pending: revisions that apply would run, in order.
-        unknown: recorded revisions that no file declares.
-        last_run: the ledger's most recent run.
-        run_state: whether it `ended`, is `running` (its own server process holds the deploy lock), or `died`: it ended
-            without a word; None where there is no run.
-        last_sign: when something is last known of that run, with time zone.
-        half_done: revisions of which only a part is committed, with what comes next in them.
-        invalid_indexes: indexes that a build left behind, and whether the next run builds them again.
-        deployed_as: the environments that the database was deployed under, where this one is none of them.
-    """
-
-    environment: str
-    database_url: str
-    server_version: str
-    current: tuple[str, ...]
-    heads: tuple[str, ...]
-    pending: tuple[str, ...]
-    unknown: tuple[str, ...]
-    last_run: RunRecord | None
-    run_state: Literal["ended", "running", "died"] | None = None
-    last_sign: datetime | None = None
-    half_done: tuple[HalfDoneRevision, ...] = ()
-    invalid_indexes: tuple[InvalidIndex, ...] = ()
-    deployed_as: tuple[str, ...] = ()
 
 
 def status(env: str | None = None, *, config: Path | None = None, options: AlembicOptions | None = None) -> Status:

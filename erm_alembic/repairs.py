@@ -5,7 +5,6 @@ settings -> target -> project -> ledger -> ways (recorded) -> execute
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,8 @@ from erm_alembic.findings import blocking
 from erm_alembic.ledger.store import open_ledger
 from erm_alembic.opening import Opened, interruptible, open_project
 from erm_alembic.pipeline import plan_request, run_plan
-from erm_alembic.planning.model import HalfDoneRevision, Outcome
+from erm_alembic.planning.model import Outcome
+from erm_alembic.planning.reports import HalfDoneReport, Repaired
 from erm_alembic.planning.request import Request, run_option
 from erm_alembic.planning.ways import Action, Way, Ways, read_ways
 from erm_alembic.revisions.project import AlembicOptions
@@ -29,40 +29,6 @@ __all__ = ["HalfDoneReport", "Repaired", "half_done", "repair"]
 NOTHING_CHANGED = "Nothing was changed."
 # What erm cannot see for itself: whoever says that a database was put right by hand says how.
 NEED_REASON: tuple[Action, ...] = ("mark-done", "forget")
-
-
-@dataclass(frozen=True)
-class HalfDoneReport:
-    """What is half done in a database, and what can be done about it.
-
-    Args:
-        environment: the profile.
-        database_url: the target's URL without its password.
-        server_version: the server's version.
-        revisions: the half-done revisions, each with the ways out of it.
-    """
-
-    environment: str
-    database_url: str
-    server_version: str
-    revisions: tuple[Ways, ...]
-
-
-@dataclass(frozen=True)
-class Repaired:
-    """How a repair ended.
-
-    Args:
-        action: what was done: `resume`, `mark-done`, `take-back` or `forget`.
-        half_done: the revision as it was before.
-        outcome: how it ended.
-        passed_over: what was taken back of parts that were not there, each with what the server said.
-    """
-
-    action: Action
-    half_done: HalfDoneRevision
-    outcome: Outcome
-    passed_over: tuple[str, ...] = ()
 
 
 def half_done(

@@ -29,8 +29,8 @@ from erm_alembic.cli.options import (
 from erm_alembic.errors import UsageError
 
 if TYPE_CHECKING:
+    from erm_alembic.planning.reports import HalfDoneReport
     from erm_alembic.planning.ways import Action, Ways
-    from erm_alembic.repairs import HalfDoneReport
 
 __all__ = ["register", "repair"]
 

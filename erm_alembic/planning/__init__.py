@@ -1,6 +1,6 @@
 """A plan: a value that is computed before anything is done, and what it is made of.
 
-- `model`, `request`, `rehearsal`, `comparison`: the values.
+- `model`, `request`, `rehearsal`, `comparison`, `reports`: the values.
 - `build` makes a plan, `undisturbed` by other deployments: `record` runs what is pending with its writes held back,
   `basis` and `data_loss` read the rest.
 - `half_done`, `alone`, `ways`, `standing`: what an earlier run left in the middle, and where a database stands.

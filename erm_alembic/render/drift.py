@@ -5,16 +5,19 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from itertools import groupby
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from erm_alembic.config.redaction import redact
-from erm_alembic.planning.comparison import Comparison, LeftOut
+from erm_alembic.planning.comparison import Comparison
 from erm_alembic.planning.model import Drift
 from erm_alembic.render.json import SCHEMA_VERSION, dump, plain_value
 from erm_alembic.render.safe import Paint, block, one_line, plain
 from erm_alembic.render.words import counted, revisions, target_line
 
-__all__ = ["DriftFacts", "drift_json", "drift_lines", "drift_text"]
+if TYPE_CHECKING:
+    from erm_alembic.drift.report import DriftReport
+
+__all__ = ["drift_json", "drift_lines", "drift_text"]
 
 OF: Mapping[str, str] = {
     "history": "The recorded history against the files",
@@ -23,32 +26,7 @@ OF: Mapping[str, str] = {
 }
 
 
-class DriftFacts(Protocol):
-    """What `erm_alembic.comparing` returns; render/ stands below it and knows its shape."""
-
-    @property
-    def environment(self) -> str: ...
-    @property
-    def against(self) -> str | None: ...
-    @property
-    def database_url(self) -> str: ...
-    @property
-    def server_version(self) -> str: ...
-    @property
-    def current(self) -> tuple[str, ...]: ...
-    @property
-    def drift(self) -> tuple[Drift, ...]: ...
-    @property
-    def comparisons(self) -> tuple[Comparison, ...]: ...
-    @property
-    def left_out(self) -> tuple[LeftOut, ...]: ...
-    @property
-    def unused(self) -> tuple[str, ...]: ...
-    @property
-    def agrees(self) -> bool: ...
-
-
-def drift_text(facts: DriftFacts, *, arguments: tuple[str, ...] = (), paint: Paint = plain) -> str:
+def drift_text(facts: DriftReport, *, arguments: tuple[str, ...] = (), paint: Paint = plain) -> str:
     """Each comparison with its differences, and both ways out.
 
     Args:
@@ -72,7 +50,7 @@ def drift_text(facts: DriftFacts, *, arguments: tuple[str, ...] = (), paint: Pai
     return "\n".join([*lines, "", *_verdict(facts, arguments, paint)]) + "\n"
 
 
-def _comparison(comparison: Comparison, facts: DriftFacts, paint: Paint) -> list[str]:
+def _comparison(comparison: Comparison, facts: DriftReport, paint: Paint) -> list[str]:
     title = OF[comparison.source]
     if comparison.source == "database" and facts.against is not None:
         title = f"The database against that of {one_line(facts.against)}"
@@ -110,7 +88,7 @@ def _said(label: str, text: str) -> list[str]:
     return [f"    {f'{label}:':9} {first}", *(f"{'':14}{line}".rstrip() for line in rest)]
 
 
-def _verdict(facts: DriftFacts, arguments: tuple[str, ...], paint: Paint) -> list[str]:
+def _verdict(facts: DriftReport, arguments: tuple[str, ...], paint: Paint) -> list[str]:
     if facts.agrees:
         return [paint("No drift but what drift.ignore leaves out." if facts.left_out else "No drift.", "good")]
     if not facts.drift:
@@ -129,7 +107,7 @@ def _verdict(facts: DriftFacts, arguments: tuple[str, ...], paint: Paint) -> lis
     return lines
 
 
-def drift_json(facts: DriftFacts) -> str:
+def drift_json(facts: DriftReport) -> str:
     """One object: `drift` as in the plan, `comparisons`, `left_out`, and what was looked at.
 
     Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from erm_alembic.config.redaction import redact
 from erm_alembic.postgres.text.literals import without_literals
@@ -15,10 +15,11 @@ from erm_alembic.render.words import counted, duration, revisions, target_line
 
 if TYPE_CHECKING:
     from erm_alembic.ledger.progress import DoneStatement
-    from erm_alembic.planning.model import DataLoss, HalfDoneRevision, Outcome, Statement
+    from erm_alembic.planning.model import DataLoss, Statement
+    from erm_alembic.planning.reports import HalfDoneReport, Repaired
     from erm_alembic.planning.ways import Action, Way, Ways
 
-__all__ = ["RepairFacts", "ReportFacts", "repaired_json", "repaired_text", "report_json", "report_text", "way_text"]
+__all__ = ["repaired_json", "repaired_text", "report_json", "report_text", "way_text"]
 
 SHORT = 100
 PURPOSES: dict[tuple[Action, str], str] = {
@@ -42,34 +43,8 @@ DONE: dict[Action, str] = {
 }
 
 
-class ReportFacts(Protocol):
-    """What `erm_alembic.repairs.half_done` returns; render/ stands below it and knows its shape."""
-
-    @property
-    def environment(self) -> str: ...
-    @property
-    def database_url(self) -> str: ...
-    @property
-    def server_version(self) -> str: ...
-    @property
-    def revisions(self) -> tuple[Ways, ...]: ...
-
-
-class RepairFacts(Protocol):
-    """What `erm_alembic.repair` returns."""
-
-    @property
-    def action(self) -> Action: ...
-    @property
-    def half_done(self) -> HalfDoneRevision: ...
-    @property
-    def outcome(self) -> Outcome: ...
-    @property
-    def passed_over(self) -> tuple[str, ...]: ...
-
-
 def report_text(
-    report: ReportFacts, *, verbose: bool = False, arguments: tuple[str, ...] = (), paint: Paint = plain
+    report: HalfDoneReport, *, verbose: bool = False, arguments: tuple[str, ...] = (), paint: Paint = plain
 ) -> str:
     """What is half done, and what each way out of it would do.
 
@@ -170,7 +145,7 @@ def _loss(loss: DataLoss) -> str:
     return f"{amount} of {loss.kind} {clip(one_line(loss.object), SHORT)}"
 
 
-def repaired_text(repaired: RepairFacts, *, paint: Paint = plain) -> str:
+def repaired_text(repaired: Repaired, *, paint: Paint = plain) -> str:
     """How a repair ended.
 
     Args:
@@ -191,7 +166,7 @@ def repaired_text(repaired: RepairFacts, *, paint: Paint = plain) -> str:
     return "\n".join([*lines, f"The database is now at {where}."]) + "\n"
 
 
-def report_json(report: ReportFacts) -> str:
+def report_json(report: HalfDoneReport) -> str:
     """What is half done as one JSON object; keys are added, never renamed."""
     return dump(
         {
@@ -203,7 +178,7 @@ def report_json(report: ReportFacts) -> str:
     )
 
 
-def repaired_json(repaired: RepairFacts) -> str:
+def repaired_json(repaired: Repaired) -> str:
     """How a repair ended as one JSON object."""
     return dump(
         {

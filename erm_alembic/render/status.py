@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from erm_alembic.planning.half_done import OBSTACLES
 from erm_alembic.render.json import SCHEMA_VERSION, dump, plain_value
@@ -13,47 +12,15 @@ from erm_alembic.render.safe import Paint, clip, one_line, plain
 from erm_alembic.render.words import counted, revisions, target_line
 
 if TYPE_CHECKING:
-    from erm_alembic.ledger.leftovers import InvalidIndex
-    from erm_alembic.ledger.model import RunRecord
     from erm_alembic.planning.model import HalfDoneRevision
+    from erm_alembic.planning.reports import Status
 
-__all__ = ["StatusFacts", "half_done_facts", "half_done_lines", "status_json", "status_text"]
+__all__ = ["half_done_facts", "half_done_lines", "status_json", "status_text"]
 
 SHORT = 100
 
 
-class StatusFacts(Protocol):
-    """What `erm_alembic.status` returns; render/ stands below it and knows its shape."""
-
-    @property
-    def environment(self) -> str: ...
-    @property
-    def database_url(self) -> str: ...
-    @property
-    def server_version(self) -> str: ...
-    @property
-    def current(self) -> tuple[str, ...]: ...
-    @property
-    def heads(self) -> tuple[str, ...]: ...
-    @property
-    def pending(self) -> tuple[str, ...]: ...
-    @property
-    def unknown(self) -> tuple[str, ...]: ...
-    @property
-    def last_run(self) -> RunRecord | None: ...
-    @property
-    def run_state(self) -> str | None: ...
-    @property
-    def last_sign(self) -> datetime | None: ...
-    @property
-    def half_done(self) -> tuple[HalfDoneRevision, ...]: ...
-    @property
-    def invalid_indexes(self) -> tuple[InvalidIndex, ...]: ...
-    @property
-    def deployed_as(self) -> tuple[str, ...]: ...
-
-
-def status_text(status: StatusFacts, *, arguments: tuple[str, ...] = (), paint: Paint = plain) -> str:
+def status_text(status: Status, *, arguments: tuple[str, ...] = (), paint: Paint = plain) -> str:
     """Where a database stands: current and head revisions, what is pending, the last run, what is half done.
 
     Args:
@@ -88,7 +55,7 @@ def status_text(status: StatusFacts, *, arguments: tuple[str, ...] = (), paint: 
     return "\n".join(lines) + "\n"
 
 
-def _last_run(status: StatusFacts, paint: Paint) -> str:
+def _last_run(status: Status, paint: Paint) -> str:
     run = status.last_run
     if run is None:
         return "Last     none in the ledger"
@@ -155,7 +122,7 @@ def _command(*words: str) -> str:
     return shlex.join(one_line(word) for word in words)
 
 
-def status_json(status: StatusFacts) -> str:
+def status_json(status: Status) -> str:
     """Where a database stands as one JSON object; keys are added, never renamed."""
     document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
