@@ -14,6 +14,7 @@ import sysconfig
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from erm_alembic.revisions.source.reach import loads_of_project, only_for_metadata
@@ -21,10 +22,17 @@ from erm_alembic.revisions.source.reach import loads_of_project, only_for_metada
 __all__ = ["FilesRead"]
 
 WRITES = frozenset("wax+")
+# What opens a module for whoever imports it, and who loads the revision files.
+IMPORTS = "<frozen importlib"
+ALEMBIC = "alembic."
 
 
 class FilesRead:
     """Notes the files that are opened for reading, but for those of Python and of installed packages.
+
+    What Alembic itself opens is not noted: env.py and the revision files, which have a place in the recipe of their own
+    (those of the history) or in the plan (those that are pending, which Alembic loads as well). One that is also read
+    by somebody else is.
 
     Installed once in a process; what is read before is not noted.
     """
@@ -76,8 +84,17 @@ class FilesRead:
         if not self._noting or event != "open":
             return
         path, mode = arguments[0], arguments[1]
-        if isinstance(path, str | bytes | os.PathLike) and not (isinstance(mode, str) and WRITES & set(mode)):
+        if not isinstance(path, str | bytes | os.PathLike) or (isinstance(mode, str) and WRITES & set(mode)):
+            return
+        if not _opened_by_alembic(sys._getframe(1)):
             self._seen[os.path.abspath(os.fsdecode(path))] = None  # noqa: PTH100 - no objects in an audit hook
+
+
+def _opened_by_alembic(frame: FrameType | None) -> bool:
+    """Whether a file is opened because Alembic loads it, rather than by a module that imports or reads it."""
+    while frame is not None and frame.f_code.co_filename.startswith(IMPORTS):
+        frame = frame.f_back
+    return frame is not None and str(frame.f_globals.get("__name__", "")).startswith(ALEMBIC)
 
 
 def _models_alone(env_py: Path, revisions: Iterable[Path]) -> bool:

@@ -92,6 +92,24 @@ def test_a_file_that_a_revision_reads_counts(
     assert replays == [1, 1, 1]
 
 
+def test_what_is_pending_does_not_count(project: Project, replays: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A history stays what it is when a later revision is edited or deleted, unless one of its own reads that file."""
+    project.table("a1", "first")
+    later = project.table("b2", "second", down="a1")
+    look(project, monkeypatch, "a1")
+    later.write_text(later.read_text() + "# edited\n")
+    look(project, monkeypatch, "a1")
+    later.unlink()
+    look(project, monkeypatch, "a1")
+    assert replays == [1]
+    later = project.table("b2", "second", down="a1")
+    project.revision("a1", f"open({str(later)!r}).read()")
+    look(project, monkeypatch, "a1")
+    later.write_text(later.read_text() + "# edited\n")
+    look(project, monkeypatch, "a1")
+    assert replays == [1, 1, 1]
+
+
 def test_a_model_that_no_revision_reaches_does_not_count(
     project: Project, replays: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
