@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg2
 from psycopg2 import sql
 
-__all__ = ["copy_rows", "sampled_table"]
+__all__ = ["copy_rows", "empty_tables", "remove_dangling", "sampled_table"]
 
 TABLE = """
     SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)
@@ -20,6 +21,31 @@ COLUMNS = """
       FROM pg_catalog.pg_attribute a
      WHERE a.attrelid = %(table)s::pg_catalog.regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
      ORDER BY a.attnum
+"""
+
+# Foreign keys that refer to one of the tables, or to what one of them is a partition of. A key over a period is not
+# a matter of equal values.
+REFERENCES = """
+    SELECT k.conrelid::pg_catalog.regclass::text, k.confrelid::pg_catalog.regclass::text,
+           ARRAY(SELECT pg_catalog.format('c.%%1$I OPERATOR(%%3$I.%%4$s) p.%%2$I', a.attname, b.attname, n.nspname,
+                                          o.oprname)
+                   FROM ROWS FROM (pg_catalog.unnest(k.conkey), pg_catalog.unnest(k.confkey),
+                                   pg_catalog.unnest(k.conpfeqop)) AS f(own, there, operator)
+                   JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = f.own
+                   JOIN pg_catalog.pg_attribute b ON b.attrelid = k.confrelid AND b.attnum = f.there
+                   JOIN pg_catalog.pg_operator o ON o.oid = f.operator
+                   JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace),
+           ARRAY(SELECT pg_catalog.format('c.%%I IS NOT NULL', a.attname)
+                   FROM pg_catalog.pg_attribute a WHERE a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey))
+      FROM pg_catalog.pg_constraint k
+     WHERE k.contype = 'f' AND k.conparentid = 0
+       AND coalesce(pg_catalog.to_jsonb(k) ->> 'conperiod', 'false') = 'false'
+       AND k.conrelid <> ALL (%(kept)s::pg_catalog.regclass[])
+       AND k.confrelid IN (SELECT t FROM pg_catalog.unnest(%(tables)s::pg_catalog.regclass[]) AS t
+                            UNION ALL
+                           SELECT r FROM pg_catalog.unnest(%(tables)s::pg_catalog.regclass[]) AS t,
+                                         pg_catalog.pg_partition_ancestors(t) AS r)
+     ORDER BY 1, 2, k.conname
 """
 
 
@@ -36,6 +62,43 @@ def sampled_table(cursor: Any, name: str) -> str | None:
         return None
     row = cursor.fetchone()
     return None if row is None else str(row[0])
+
+
+def empty_tables(scratch: Any, tables: Sequence[str]) -> None:
+    """Remove the rows that revisions have written to tables, to make room for those of the target.
+
+    Args:
+        scratch: a connection to a scratch database.
+        tables: their whole names, quoted where they must be.
+    """
+    with scratch.cursor() as writing:
+        writing.execute("SET LOCAL session_replication_role = replica")
+        for table in tables:
+            writing.execute(sql.SQL("DELETE FROM {}").format(sql.SQL(table)))
+        scratch.commit()
+
+
+def remove_dangling(scratch: Any, tables: Sequence[str]) -> None:
+    """Remove the rows of other tables that refer to a removed row which no copied row stands for; and so on.
+
+    Args:
+        scratch: a connection to a scratch database.
+        tables: the whole names of the tables whose rows were replaced; their own references stay as they are.
+    """
+    touched = list(tables)
+    with scratch.cursor() as writing:
+        writing.execute("SET LOCAL session_replication_role = replica")
+        while touched:
+            writing.execute(REFERENCES, {"tables": touched, "kept": list(tables)})
+            touched = []
+            for child, parent, equal, given in writing.fetchall():
+                removal = sql.SQL("DELETE FROM {} c WHERE {} AND NOT EXISTS (SELECT FROM {} p WHERE {})").format(
+                    sql.SQL(child), sql.SQL(" AND ".join(given)), sql.SQL(parent), sql.SQL(" AND ".join(equal))
+                )
+                writing.execute(removal)
+                if writing.rowcount:
+                    touched.append(child)
+        scratch.commit()
 
 
 def copy_rows(source: Any, scratch: Any, table: str, rows: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from erm_alembic import migrate
-from erm_alembic.errors import UsageError
+from erm_alembic.errors import ErmError, UsageError
 from erm_alembic.planning.model import Plan
 from erm_alembic.planning.rehearsal import Rehearsal
 from erm_alembic.render.json import render_json
@@ -205,3 +205,20 @@ def test_a_data_migration_is_rehearsed_on_rows_of_the_target(deployed: Project) 
         migrate.plan("prod", config=deployed.root / "erm.yaml", copy_data=("nobody:1",))
     with pytest.raises(UsageError, match="does not say how many rows"):
         migrate.plan("prod", config=deployed.root / "erm.yaml", copy_data=("users",))
+
+
+def test_rows_that_cannot_be_copied_are_an_error(deployed: Project) -> None:
+    """A rehearsal on rows that was asked for does not end as a plan that was not rehearsed; no value is told."""
+    assert deployed.database is not None
+    deployed.table("b2", "more", down="a1")
+    deployed.database.execute("ALTER TABLE users DROP CONSTRAINT users_pkey; INSERT INTO users VALUES (1, 'hidden')")
+    try:
+        with pytest.raises(ErmError) as caught:
+            migrate.plan("prod", config=deployed.root / "erm.yaml", copy_data=("users:2000",))
+    finally:
+        deployed.database.execute("DELETE FROM users WHERE name = 'hidden'; ALTER TABLE users ADD PRIMARY KEY (id)")
+    assert caught.value.what == (
+        "--copy-data: rows of public.users could not be copied into the shadow: UniqueViolation of users_pkey."
+    )
+    assert caught.value.effect == "Nothing was rehearsed."
+    assert caught.value.cure == "Make the tables of the two databases equal (erm drift), or leave --copy-data out."

@@ -7,7 +7,7 @@ import contextlib
 import pytest
 
 from erm_alembic.errors import UsageError
-from erm_alembic.postgres.sampling import copy_rows, sampled_table
+from erm_alembic.postgres.sampling import copy_rows, empty_tables, remove_dangling, sampled_table
 from erm_alembic.shadow.sample import Sample, parse_sample
 from tests.support.databases import Database, RunningServer, fresh_database
 
@@ -43,6 +43,34 @@ def test_odd_names_values_and_references_are_copied(one_database: Database, newe
         assert other.execute(SHOWN) == one_database.execute(SHOWN)[:3]
         other.execute(f"INSERT INTO {TABLE} DEFAULT VALUES")
         assert [row[0] for row in other.execute(SHOWN)] == [1, 2, 3, 4]
+
+
+def test_copied_rows_take_the_place_of_seeded_ones(one_database: Database, newest_server: RunningServer) -> None:
+    """What refers to a seeded row stays where a copied row has its key, and goes where none has, however far away."""
+    schema = """
+        CREATE SCHEMA "s %";
+        CREATE TABLE "s %".roles (id int PRIMARY KEY, name text UNIQUE);
+        CREATE TABLE "s %"."may %" (id int PRIMARY KEY, "role %" int REFERENCES "s %".roles);
+        CREATE TABLE "s %".noted (may int REFERENCES "s %"."may %");
+    """
+    one_database.execute(schema)
+    one_database.execute("INSERT INTO \"s %\".roles VALUES (1, 'owner'), (3, 'guest')")
+    with fresh_database(newest_server) as other:
+        other.execute(schema)
+        other.execute("""
+            INSERT INTO "s %".roles VALUES (1, 'admin'), (2, 'guest');
+            INSERT INTO "s %"."may %" VALUES (10, 1), (20, 2), (30, NULL);
+            INSERT INTO "s %".noted VALUES (10), (20)
+        """)
+        source, scratch = one_database.connect(), other.connect()
+        source.autocommit = scratch.autocommit = False
+        with contextlib.closing(source), contextlib.closing(scratch):
+            empty_tables(scratch, ['"s %".roles'])
+            copy_rows(source, scratch, '"s %".roles', 10)
+            remove_dangling(scratch, ['"s %".roles'])
+        assert other.execute('SELECT * FROM "s %".roles ORDER BY 1') == [(1, "owner"), (3, "guest")]
+        assert other.execute('SELECT id FROM "s %"."may %" ORDER BY 1') == [(10,), (30,)]
+        assert other.execute('SELECT may FROM "s %".noted') == [(10,)]
 
 
 @pytest.mark.parametrize("typed", ["orders", "orders:", ":5", "orders:0", "orders:-1", "orders:many", "orders:5.5"])
