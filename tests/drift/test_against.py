@@ -106,7 +106,7 @@ def test_a_schema_that_cannot_be_loaded_gives_no_verdict(
     assert comparison.verdict == "unknown" and not report.agrees
     assert comparison.reason is not None
     assert comparison.reason.startswith(f"One is PostgreSQL {older.server.major}.")
-    assert "cannot be loaded into the shadow: syntax error" in comparison.reason
+    assert "cannot be loaded into the shadow" in comparison.reason
 
 
 def test_what_belongs_to_the_database_as_a_whole_is_compared(

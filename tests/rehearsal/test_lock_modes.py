@@ -150,6 +150,12 @@ FORMS = (
     Form("SELECT * FROM names", _on("AccessShare", "names", "users")),
 )  # fmt: skip
 
+# A partition that is detached was locked less until PostgreSQL 13.
+BEFORE_14 = {
+    "ALTER TABLE events DETACH PARTITION events_20": access_exclusive("events")
+    | _on("ShareUpdateExclusive", "events_20")
+}
+
 OUTSIDE = (
     Form("CREATE INDEX CONCURRENTLY new ON s.orders (code)",
          _on("ShareUpdateExclusive", "orders"), "", "new", "orders"),
@@ -167,10 +173,10 @@ OUTSIDE = (
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.sql)
-def test_in_a_transaction(session: Observing, form: Form) -> None:
+def test_in_a_transaction(session: Observing, postgres_server: RunningServer, form: Form) -> None:
     """Locks, rewrites, built indexes and scans of a form are those of the manual."""
     seen = session.see(form.sql)
-    assert modes(seen) == form.locks
+    assert modes(seen) == (BEFORE_14.get(form.sql, form.locks) if postgres_server.major < 14 else form.locks)
     assert bare(seen.rewrites) == tuple(form.rewrites.split())
     assert bare(seen.builds) == tuple(form.builds.split())
     assert bare(seen.scans) == tuple(form.scans.split())
