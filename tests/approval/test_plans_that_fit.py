@@ -39,9 +39,11 @@ def test_a_kept_plan_is_the_plan_with_an_approval(project: Project, one_database
 
 def test_a_plan_that_still_fits_is_run_and_kept_in_the_ledger(project: Project, one_database: Database) -> None:
     """Apply runs the approved plan; a second time there is nothing to do; the ledger knows its digest."""
-    assert project.apply("--mode", "plan", "--out", "plan.json").returncode == 0
+    # Processes order their sets differently, and that makes no other plan.
+    planned = project.erm("migrate", "--mode", "plan", "--out", "plan.json", PYTHONHASHSEED="1")
+    assert planned.returncode == 0, planned.stderr
     digest = document(project.root / "plan.json")["digest"]
-    done = project.apply("--plan", "plan.json")
+    done = project.erm("migrate", "--plan", "plan.json", PYTHONHASHSEED="2")
     assert (done.returncode, tables(one_database)) == (0, {"first", "second", "alembic_version"}), done.stderr
     again = project.apply("--plan", "plan.json", "--format", "json")
     assert (again.returncode, json.loads(again.stdout)["outcome"]["result"]) == (0, "nothing-to-do"), again.stderr
