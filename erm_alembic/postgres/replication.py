@@ -22,7 +22,7 @@ FACTS = {
     "system": "(SELECT system_identifier FROM pg_catalog.pg_control_system())",
     "written": """
         CASE WHEN NOT pg_catalog.pg_is_in_recovery()
-             THEN (pg_catalog.pg_current_wal_insert_lsn() - '0/0'::pg_catalog.pg_lsn)::bigint END
+             THEN (pg_catalog.pg_current_wal_insert_lsn() OPERATOR(pg_catalog.-) '0/0'::pg_catalog.pg_lsn)::bigint END
     """,
     # The name of the segment that is written begins with its timeline.
     "segment_name": """
@@ -31,7 +31,7 @@ FACTS = {
     """,
     "replayed": """
         CASE WHEN pg_catalog.pg_is_in_recovery()
-             THEN (pg_catalog.pg_last_wal_replay_lsn() - '0/0'::pg_catalog.pg_lsn)::bigint END
+             THEN (pg_catalog.pg_last_wal_replay_lsn() OPERATOR(pg_catalog.-) '0/0'::pg_catalog.pg_lsn)::bigint END
     """,
     # Three witnesses for the timeline that a standby follows. None of them speaks too early; each may be late: the
     # receiver may be gone or hidden from the role, the control file is written now and then.

@@ -28,7 +28,7 @@ OPERATORS = """
 # leaves out the server's own functions (nextval, random). A materialized view is not among them: it is read as a table.
 # What has no copy on a standby (temporary, unlogged), differs there (a sequence is logged ahead of its use) or is not
 # the cluster's at all (foreign) is where the recursion begins, together with the volatile functions.
-RELATIONS = r"""
+RELATIONS = """
     WITH RECURSIVE trees AS (
         SELECT r.ev_class AS relation, r.ev_action::text AS tree
           FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class
@@ -41,7 +41,7 @@ RELATIONS = r"""
         SELECT DISTINCT t.relation, found[1] AS kind, part::oid AS part
           FROM trees t,
                pg_catalog.regexp_matches(
-                   t.tree, ':(relid|funcid|aggfnoid|winfnoid|tsmhandler|opno|opnos) (?:\(o )?(\d+(?: \d+)*)', 'g'
+                   t.tree, ':(relid|funcid|aggfnoid|winfnoid|tsmhandler|opno|opnos) (?:[(]o )?([0-9]+(?: [0-9]+)*)', 'g'
                ) found,
                pg_catalog.regexp_split_to_table(found[2], ' ') part
     ), volatile AS (

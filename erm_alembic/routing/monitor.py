@@ -8,44 +8,28 @@ from __future__ import annotations
 
 import logging
 import os
-import random
 import threading
 import time
-import uuid
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from erm_alembic.errors import TargetError
 from erm_alembic.postgres.volatility import Volatility
 from erm_alembic.routing.changes import Change, changes_between
-from erm_alembic.routing.picture import Picture, position
+from erm_alembic.routing.picture import position
 from erm_alembic.routing.positions import Position
-from erm_alembic.routing.probe import Address, Pace, Watch
-from erm_alembic.routing.questions import (
-    Answer,
-    HeartbeatTable,
-    Lender,
-    PrimaryQuestion,
-    ReplicaQuestion,
-    ask_catalogs,
-    ask_sample,
-)
+from erm_alembic.routing.probe import Address, Pace
+from erm_alembic.routing.questions import HeartbeatTable, Lender, ask_sample
+from erm_alembic.routing.rounds import Rounds
 from erm_alembic.routing.state import UNKNOWN, ClusterState
 
 __all__ = ["Change", "HeartbeatTable", "Monitor"]
 
 Found = TypeVar("Found")
+Told = TypeVar("Told")
 
 _log = logging.getLogger("erm_alembic.routing")
-
-# Between rounds that somebody waits for, in seconds.
-_EAGER = 0.02
-# How long replicas wait for the primary's answer to come first, in seconds: what they have replayed of it is then as
-# fresh as the round itself.
-_HEAD_START = 0.1
-# How often the catalogs are read again, and how long that may take, in seconds.
-_CATALOG_PERIOD, _CATALOG_PATIENCE = 600.0, 30.0
 
 
 class Monitor:
@@ -61,6 +45,7 @@ class Monitor:
         on_change: told of every change, from a thread of the monitor's.
         on_volatility: given what the primary's catalogs say of its functions, when it was read.
         heartbeat: a table to measure replicas by that do not state their position; None writes nothing anywhere.
+        catalogs: whether the primary's catalogs are read for `volatility`, at the start and every ten minutes.
 
     Example:
         >>> monitor = Monitor(lambda: "postgresql://app@db/shop", {"east": lambda: "postgresql://app@east/shop"})
@@ -78,6 +63,7 @@ class Monitor:
         on_change: Callable[[Change], None] | None = None,
         on_volatility: Callable[[Volatility], None] | None = None,
         heartbeat: HeartbeatTable | None = None,
+        catalogs: bool = True,
     ) -> None:
         self.state: ClusterState = UNKNOWN
         self.volatility: Volatility | None = None
@@ -88,9 +74,10 @@ class Monitor:
         self._on_change = on_change
         self._on_volatility = on_volatility
         self._heartbeat = heartbeat
+        self._catalogs = catalogs
         self._lock = threading.Lock()
         self._lender = Lender(primary, timeout)
-        self._rounds: _Rounds | None = None
+        self._rounds: Rounds | None = None
         _monitors.add(self)
 
     @property
@@ -104,16 +91,26 @@ class Monitor:
             return
         with self._lock:
             if self._rounds is None:
-                self._rounds = _Rounds(self)
+                self._rounds = Rounds(
+                    self._primary,
+                    self._replicas,
+                    Pace(self._interval, self._timeout),
+                    self._lender,
+                    publish=self._publish,
+                    learn=self._learn if self._catalogs else None,
+                    heartbeat=self._heartbeat,
+                )
                 self._rounds.start()
 
     def stop(self) -> None:
         """Stop watching, and close the connections; nothing is known any more."""
         with self._lock:
             rounds, self._rounds = self._rounds, None
+            if rounds is not None:
+                rounds.end()
             self.state = UNKNOWN
         if rounds is not None:
-            rounds.stop()
+            rounds.join()
         self._lender.close()
 
     def refresh(self, timeout: float = 5.0) -> ClusterState:
@@ -169,21 +166,31 @@ class Monitor:
                 cure="Name the primary's address; grant the role EXECUTE on pg_control_system().",
             )
         if (rounds := self._rounds) is not None:
-            rounds.primary_stood(Answer(sample), asked_at)
+            rounds.note_primary(sample, asked_at, time.monotonic())
         return Position(sample.system, sample.timeline, lsn)
 
-    def _tell(self, change: Change) -> None:
-        _log.log(logging.WARNING if change.is_loss else logging.INFO, "%s", change)
-        if self._on_change is not None:
-            try:
-                self._on_change(change)
-            except Exception:  # a listener's fault is not the monitor's end
-                _log.exception("a listener failed")
+    def _publish(self, state: ClusterState) -> Callable[[], None]:
+        """Let everybody see a state; what is returned tells what changed, and is called without a lock."""
+        before, self.state = self.state, state
+        changes = tuple(changes_between(before, state, time.monotonic()))
+
+        def tell() -> None:
+            for change in changes:
+                _log.log(logging.WARNING if change.is_loss else logging.INFO, "%s", change)
+                self._inform(self._on_change, change)
+
+        return tell
 
     def _learn(self, volatility: Volatility) -> None:
         self.volatility = volatility
-        if self._on_volatility is not None:
-            self._on_volatility(volatility)
+        self._inform(self._on_volatility, volatility)
+
+    def _inform(self, listener: Callable[[Told], None] | None, told: Told) -> None:
+        if listener is not None:
+            try:
+                listener(told)
+            except Exception:  # a listener's fault is not the monitor's end
+                _log.exception("a listener failed")
 
     def _begin_in_child(self) -> None:
         """Forget what is the parent's: threads that are not here, locks that they held, and their sockets."""
@@ -193,195 +200,6 @@ class Monitor:
         self._lender.abandon()
         if rounds is not None:
             rounds.abandon()
-
-
-class _Rounds:
-    """The threads of a monitor between its start and its end.
-
-    Args:
-        monitor: whose state is published.
-    """
-
-    def __init__(self, monitor: Monitor) -> None:
-        self._monitor = monitor
-        self._pace = Pace(monitor._interval, monitor._timeout)
-        self._picture = Picture(monitor._replicas, heartbeat=monitor._heartbeat is not None)
-        self._wanted = False
-        self._catalogs_due = 0.0
-        writer = uuid.uuid4().hex
-        self._primary = self._watch(
-            "primary",
-            monitor._primary,
-            PrimaryQuestion(monitor._heartbeat, writer),
-            lambda answer, asked_at, _: self.primary_stood(answer, asked_at),
-            lambda problem: self._take(lambda: self._picture.primary_failed(problem)),
-            keep=lambda answer: not answer.sample.in_recovery,
-        )
-        question = ReplicaQuestion(monitor._heartbeat, writer)
-        self._replicas = [self._replica(name, address, question) for name, address in monitor._replicas.items()]
-        self._catalogs = Watch(
-            "erm-routing catalogs",
-            monitor._primary,
-            self._pace,
-            question=lambda link: ask_catalogs(link, _CATALOG_PATIENCE),
-            heard=lambda volatility, _, __: self._learned(volatility),
-            failed=lambda problem: _log.warning("the functions of the primary cannot be read: %s", problem),
-            keep=lambda _: False,
-        )
-        self._thread = threading.Thread(target=self._run, name="erm-routing", daemon=True)
-
-    def start(self) -> None:
-        for watch in self._watches():
-            watch.start()
-        self._thread.start()
-
-    def stop(self) -> None:
-        with self._pace.changed:
-            self._pace.stopping = True
-            self._pace.changed.notify_all()
-        for watch in self._watches():
-            watch.cut()
-        for watch in self._watches():
-            watch.join(self._pace.timeout)
-        if self._thread is not threading.current_thread():
-            self._thread.join(self._pace.timeout)
-
-    def abandon(self) -> None:
-        for watch in self._watches():
-            watch.abandon()
-
-    def refreshed(self, ends_at: float) -> bool:
-        """Wait until every server was asked once more; whether that was in time."""
-        moment = time.monotonic()
-        servers = (self._primary, *self._replicas)
-        asked = self.wait(lambda: all(watch.has_asked_since(moment, time.monotonic()) for watch in servers), ends_at)
-        return bool(asked)
-
-    def wait(self, find: Callable[[], Found | None], ends_at: float) -> Found | None:
-        """Look after each piece of news, with one round after the other, until something is found."""
-        pace = self._pace
-        while True:
-            news = pace.news
-            if found := find():
-                return found
-            with pace.changed:
-                if not self._wanted:
-                    self._wanted = True
-                    pace.changed.notify_all()
-                while pace.news == news:
-                    remaining = ends_at - time.monotonic()
-                    if remaining <= 0 or pace.stopping:
-                        return None
-                    pace.changed.wait(remaining)
-
-    def read_catalogs(self) -> None:
-        with self._pace.changed:
-            self._catalogs_due = 0.0
-            self._pace.changed.notify_all()
-
-    def primary_stood(self, answer: Answer, asked_at: float) -> None:
-        """Take what the primary answered, on whichever thread."""
-
-        def update() -> None:
-            self._picture.primary_answered(answer.sample, asked_at)
-            if answer.beat is not None:
-                self._picture.beat_written(answer.beat, answer.beat_at)
-            elif answer.no_beat:
-                self._picture.beat_failed(answer.no_beat)
-
-        self._take(update)
-
-    # The pacing thread.
-
-    def _run(self) -> None:
-        changed = self._pace.changed
-        begun_at, round_due, replicas_due = float("-inf"), 0.0, float("inf")
-        with changed:
-            while not self._pace.stopping:
-                now = time.monotonic()
-                if now >= round_due or (self._wanted and now >= begun_at + _EAGER):
-                    self._wanted = False
-                    self._primary.ask(now)
-                    begun_at, replicas_due = now, now + min(_HEAD_START, self._pace.timeout / 4)
-                    round_due = now + self._pace.interval * random.uniform(0.8, 1.2)
-                if now >= replicas_due or (replicas_due < float("inf") and self._primary.idle):
-                    replicas_due = float("inf")
-                    for watch in self._replicas:
-                        watch.ask(now)
-                if now >= self._catalogs_due and self._monitor.state.primary.reachable:
-                    self._catalogs.ask(now)
-                    if not self._catalogs.idle:
-                        self._catalogs_due = now + _CATALOG_PERIOD
-                self._cut_overdue(now)
-                wake = min(round_due, replicas_due, begun_at + _EAGER if self._wanted else float("inf"))
-                if not all(watch.idle for watch in self._watches()):
-                    wake = min(wake, now + self._pace.timeout / 4)
-                changed.wait(max(0.0, wake - time.monotonic()))
-
-    def _cut_overdue(self, now: float) -> None:
-        for watch in self._watches():
-            if watch.ends_at is not None and watch.ends_at < now:
-                watch.cut()
-        for link in self._monitor._lender.overdue(now):
-            link.cut()
-
-    # What the watches' threads do.
-
-    def _take(self, update: Callable[[], None]) -> None:
-        """Put what was heard into the picture, and publish it whole."""
-        monitor = self._monitor
-        with self._pace.changed:
-            if self._pace.stopping or monitor._rounds is not self:
-                return
-            update()
-            now = time.monotonic()
-            before, monitor.state = monitor.state, self._picture.state(now)
-            found = tuple(changes_between(before, monitor.state, now))
-            self._pace.tell()
-        for change in found:
-            monitor._tell(change)
-
-    def _learned(self, volatility: Volatility) -> None:
-        if not self._pace.stopping:
-            self._monitor._learn(volatility)
-
-    def _replica(self, name: str, address: Address, question: ReplicaQuestion) -> Watch[Answer]:
-        def heard(answer: Answer, asked_at: float, answered_at: float) -> None:
-            self._take(lambda: self._picture.replica_answered(name, answer.sample, asked_at, answered_at, answer.beat))
-
-        return self._watch(
-            name,
-            address,
-            question,
-            heard,
-            lambda problem: self._take(lambda: self._picture.replica_failed(name, problem)),
-            keep=lambda answer: answer.sample.in_recovery,
-        )
-
-    def _watch(
-        self,
-        name: str,
-        address: Address,
-        question: PrimaryQuestion | ReplicaQuestion,
-        heard: Callable[[Answer, float, float], None],
-        failed: Callable[[str], None],
-        *,
-        keep: Callable[[Answer], bool],
-    ) -> Watch[Answer]:
-        return Watch(
-            f"erm-routing {name}",
-            address,
-            self._pace,
-            question=question,
-            heard=heard,
-            failed=failed,
-            keep=keep,
-        )
-
-    def _watches(self) -> Iterator[Watch[Answer] | Watch[Volatility]]:
-        yield self._primary
-        yield from self._replicas
-        yield self._catalogs
 
 
 def _begin_in_child() -> None:

@@ -25,6 +25,7 @@ class _Replica:
     timeline: int | None = None
     diverged: bool = False
     beat: int | None = None
+    no_beat: str = ""
 
 
 class Picture:
@@ -32,27 +33,34 @@ class Picture:
 
     Args:
         replicas: their names.
-        heartbeat: whether replicas are also known by what the monitor writes to the primary.
     """
 
-    def __init__(self, replicas: Iterable[str], *, heartbeat: bool = False) -> None:
+    def __init__(self, replicas: Iterable[str]) -> None:
         self._primary = PrimaryState()
         self._replicas = {name: _Replica(ReplicaState(name)) for name in replicas}
-        self._heartbeat = heartbeat
         # Whose positions the ring holds: a cluster and a timeline.
         self._history: tuple[int | None, int | None] | None = None
+        self._answered_at = 0.0
         self._lsns = LsnRing()
         self._beats = LsnRing()
         self._no_beat = ""
 
-    def primary_answered(self, sample: ServerSample, asked_at: float) -> None:
-        """Take what the primary said.
+    @property
+    def primary_reachable(self) -> bool:
+        """Whether the primary answered the last time."""
+        return self._primary.reachable
+
+    def primary_answered(self, sample: ServerSample, asked_at: float, answered_at: float) -> None:
+        """Take what the primary said, unless later news is known already.
 
         Args:
             sample: that.
             asked_at: a moment before it was asked.
+            answered_at: a moment after it answered.
         """
-        lsn = position(sample)
+        if self._primary.seen_at is not None and asked_at < self._primary.seen_at:
+            return
+        before, lsn = self._primary.lsn, position(sample)
         self._primary = PrimaryState(
             seen_at=asked_at,
             reachable=True,
@@ -72,6 +80,10 @@ class Picture:
                 replica.diverged = False
         if lsn is None:
             return
+        if before is not None and lsn < before and asked_at > self._answered_at:
+            # It has lost what was not on its disk yet, and writes other things in its place.
+            self._lsns.clear()
+        self._answered_at = max(answered_at, self._answered_at)
         self._lsns.add(asked_at, lsn)
         for replica in self._replicas.values():
             heard = replica.sample
@@ -98,7 +110,13 @@ class Picture:
         self._no_beat = problem
 
     def replica_answered(
-        self, name: str, sample: ServerSample, asked_at: float, answered_at: float, beat: int | None = None
+        self,
+        name: str,
+        sample: ServerSample,
+        asked_at: float,
+        answered_at: float,
+        beat: int | None = None,
+        no_beat: str = "",
     ) -> None:
         """Take what a replica said.
 
@@ -108,6 +126,7 @@ class Picture:
             asked_at: a moment before it was asked.
             answered_at: a moment after it answered.
             beat: the last heartbeat that it has.
+            no_beat: why that cannot be read.
         """
         replica = self._replicas[name]
         before = replica.sample
@@ -116,7 +135,7 @@ class Picture:
         replica.sample, replica.answered_at = sample, answered_at
         if sample.timeline is not None:
             replica.timeline = max(sample.timeline, replica.timeline or 0)
-        replica.beat = beat
+        replica.beat, replica.no_beat = beat, no_beat
         replica.state = replace(
             replica.state, seen_at=asked_at, reachable=True, in_recovery=sample.in_recovery, problem=""
         )
@@ -153,7 +172,7 @@ class Picture:
         if not objection:
             known = self._measured(known, replica, now)
             if known.fresh_as_of is None and known.lag is None:
-                objection = self._no_beat or "how far it has replayed is not known"
+                objection = self._no_beat or replica.no_beat or "how far it has replayed is not known"
         if replica.state.reachable:
             known = replace(known, problem=objection)
         return known
@@ -188,6 +207,8 @@ class Picture:
             return f"it follows timeline {replica.timeline}, and the primary writes timeline {timeline}"
         if self._is_of(replica, self._history) or replica.beat is not None:
             return ""
+        if said := self._no_beat or replica.no_beat:
+            return said
         return "whom it follows is not known: its role may not read pg_control_system() and pg_stat_wal_receiver"
 
     def _is_of(self, replica: _Replica, history: tuple[int | None, int | None] | None) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import random
 import socket
 import threading
@@ -103,7 +104,16 @@ class Link:
         self._connection.close()
 
     def abandon(self) -> None:
-        """Let go of it in a forked child, in which it is the parent's: no word is sent to the server."""
+        """Let go of it in a forked child, in which it is the parent's: no word is sent to the server.
+
+        The child's own number of the socket is closed, or the session would live on after the parent; not through
+        libpq, which would say goodbye in the parent's name.
+        """
+        with contextlib.suppress(OSError, psycopg2.Error):
+            number = self._connection.fileno()
+            # The parent may just have closed it, and opened something else that has the number now.
+            if os.path.samestat(os.fstat(number), os.fstat(self._handle.fileno())):
+                os.close(number)
         self._handle.close()
 
     @property
@@ -281,6 +291,8 @@ class Watch(Generic[Answer]):
     def _has_failed(self, error: Exception) -> None:
         cut_off = self._link is not None and self._link.cut_off
         self._drop()
+        if self._pace.stopping:
+            return
         pause = self._pace.interval * min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**self._failures)
         self._failures = min(self._failures + 1, 16)
         self._resting_until = time.monotonic() + pause * random.uniform(0.75, 1.25)

@@ -159,6 +159,7 @@ def ask_catalogs(link: Link, patience: float) -> Volatility:
             # Compiling these queries would take longer than running them.
             cursor.execute(
                 "SELECT pg_catalog.set_config('statement_timeout', %s, true),"
+                "       pg_catalog.set_config('search_path', 'pg_catalog', true),"
                 "       pg_catalog.set_config('jit', 'off', true)",
                 [f"{patience:g}s"],
             )
@@ -206,9 +207,11 @@ class Lender:
                 sample = question(link)
             except Exception as error:
                 self._end(link)
-                if fresh or (link is not None and link.cut_off) or not isinstance(error, psycopg2.Error):
+                cut_off = link is not None and link.cut_off
+                if fresh or cut_off or not isinstance(error, psycopg2.Error):
+                    why = f"it did not answer within {self._timeout:g} s" if cut_off else words_of(error, dsn)
                     raise TargetError(
-                        f"The primary cannot be asked for its position: {words_of(error, dsn)}",
+                        f"The primary cannot be asked for its position: {why}.",
                         effect="No token can be given for what was committed.",
                         cure="Try again when the primary can be reached.",
                     ) from None

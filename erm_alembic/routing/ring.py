@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 
 __all__ = ["LsnRing"]
+
+# How far apart two positions of a full memory may be, as a share of their age.
+_COARSENESS = 1 / 128
 
 
 class LsnRing:
@@ -12,8 +16,8 @@ class LsnRing:
 
     A moment is taken before the primary is asked. All that was committed before it is then within the position, and a
     replica that has replayed the position has all of that: no other clock is needed to say so. An idle primary takes
-    one place, however long it is idle. A full memory forgets every other one of its older positions: what it says
-    about long ago becomes coarse, never wrong.
+    one place, however long it is idle. A full memory forgets some of its older positions: what it says about long ago
+    becomes coarse, never wrong.
 
     Args:
         span: how far back it remembers, in seconds.
@@ -44,19 +48,19 @@ class LsnRing:
     def add(self, moment: float, lsn: int) -> None:
         """Note where the primary stood.
 
-        A position behind the last one is of another history, whatever its timeline says: the older ones are forgotten.
+        One that comes late (an older moment, or a position that was passed already) adds nothing. A history that
+        begins anew is the caller's to know, and to `clear`.
 
         Args:
             moment: seconds of the caller's clock, read before the primary was asked.
             lsn: the position.
         """
-        if self._lsns and lsn < self._lsns[-1]:
-            self.clear()
-        if self._lsns and moment < self._last[-1]:
-            return
-        if self._lsns and lsn == self._lsns[-1]:
-            self._last[-1] = moment
-            return
+        if self._lsns:
+            if moment < self._last[-1] or lsn < self._lsns[-1]:
+                return
+            if lsn == self._lsns[-1]:
+                self._last[-1] = moment
+                return
         self._lsns.append(lsn)
         self._first.append(moment)
         self._last.append(moment)
@@ -88,12 +92,25 @@ class LsnRing:
     def _forget(self, now: float) -> None:
         expired = bisect_left(self._last, now - self._span)
         if expired:
-            self._keep(slice(expired, None))
+            self._keep(range(expired, len(self._lsns)))
         if len(self._lsns) > self._capacity:
-            older = self._capacity // 2
-            kept = [*range(0, older, 2), *range(older, len(self._lsns))]
-            for values in (self._lsns, self._first, self._last):
-                values[:] = [values[index] for index in kept]
+            share = _COARSENESS
+            # A good deal at once: thinning looks at all of them.
+            while len(self._lsns) > self._capacity * 3 // 4:
+                self._thin(now, share)
+                share *= 2
 
-    def _keep(self, part: slice) -> None:
-        self._lsns, self._first, self._last = self._lsns[part], self._first[part], self._last[part]
+    def _thin(self, now: float, share: float) -> None:
+        """Keep of the older ones those that are apart by a share of their age; the oldest says how far it goes back."""
+        newest = len(self._last) - 1
+        kept = [newest]
+        for index in range(newest - 1, -1, -1):
+            later = self._last[kept[-1]]
+            if index == 0 or later - self._last[index] >= share * (now - later):
+                kept.append(index)
+        self._keep(kept[::-1])
+
+    def _keep(self, indexes: Sequence[int]) -> None:
+        self._lsns = [self._lsns[index] for index in indexes]
+        self._first = [self._first[index] for index in indexes]
+        self._last = [self._last[index] for index in indexes]

@@ -1,0 +1,251 @@
+"""The rounds in which a cluster's servers are asked: the primary first, then all replicas, none waiting for another."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
+
+from erm_alembic.postgres.replication import ServerSample
+from erm_alembic.postgres.volatility import Volatility
+from erm_alembic.routing.picture import Picture
+from erm_alembic.routing.probe import Address, Pace, Watch
+from erm_alembic.routing.questions import (
+    Answer,
+    HeartbeatTable,
+    Lender,
+    PrimaryQuestion,
+    ReplicaQuestion,
+    ask_catalogs,
+)
+from erm_alembic.routing.state import ClusterState
+
+__all__ = ["Rounds"]
+
+Found = TypeVar("Found")
+
+_log = logging.getLogger("erm_alembic.routing")
+
+# Between rounds that somebody waits for, in seconds.
+_EAGER = 0.02
+# How long replicas wait for the primary's answer to come first, in seconds: what they have replayed of it is then as
+# fresh as the round itself.
+_HEAD_START = 0.1
+# How often the catalogs are read again, when after a failure, and how long that may take, in seconds.
+_CATALOG_PERIOD, _CATALOG_RETRY, _CATALOG_PATIENCE = 600.0, 10.0, 30.0
+
+
+class Rounds:
+    """The threads of a monitor between its start and its end: one that sets the pace, and one a server.
+
+    Args:
+        primary: gives the primary's address.
+        replicas: the same for each replica, by name.
+        pace: what they share.
+        lender: whose overdue links are cut off as well.
+        publish: takes each new state, under a lock; what it returns is called without one.
+        learn: takes what the primary's catalogs say; None leaves them alone.
+        heartbeat: the table that heartbeats are written to; None writes none.
+    """
+
+    def __init__(
+        self,
+        primary: Address,
+        replicas: Mapping[str, Address],
+        pace: Pace,
+        lender: Lender,
+        *,
+        publish: Callable[[ClusterState], Callable[[], None]],
+        learn: Callable[[Volatility], None] | None,
+        heartbeat: HeartbeatTable | None,
+    ) -> None:
+        self._pace = pace
+        self._lender = lender
+        self._publish = publish
+        self._picture = Picture(replicas)
+        self._wanted = False
+        self._reads_catalogs = learn is not None
+        self._catalogs_due = 0.0 if self._reads_catalogs else float("inf")
+        writer = uuid.uuid4().hex
+        self._primary = self._watch(
+            "primary",
+            primary,
+            PrimaryQuestion(heartbeat, writer),
+            lambda answer, asked_at, answered_at: self._take(lambda: self._note(answer, asked_at, answered_at)),
+            lambda problem: self._take(lambda: self._picture.primary_failed(problem)),
+            keep=lambda answer: not answer.sample.in_recovery,
+        )
+        question = ReplicaQuestion(heartbeat, writer)
+        self._replicas = [self._replica(name, address, question) for name, address in replicas.items()]
+        self._catalogs = Watch(
+            "erm-routing catalogs",
+            primary,
+            self._pace,
+            question=lambda link: ask_catalogs(link, _CATALOG_PATIENCE),
+            heard=lambda volatility, _, __: learn(volatility) if learn is not None else None,
+            failed=self._catalogs_failed,
+            keep=lambda _: False,
+        )
+        self._thread = threading.Thread(target=self._run, name="erm-routing", daemon=True)
+
+    def start(self) -> None:
+        """Start the threads."""
+        for watch in self._watches():
+            watch.start()
+        self._thread.start()
+
+    def end(self) -> None:
+        """Tell the threads to end; nothing is published any more."""
+        with self._pace.changed:
+            self._pace.stopping = True
+            self._pace.changed.notify_all()
+        for watch in self._watches():
+            watch.cut()
+
+    def join(self) -> None:
+        """Wait for the threads, but not for one that hangs before it has a connection."""
+        ends_at = time.monotonic() + self._pace.timeout
+        for watch in self._watches():
+            watch.join(max(0.0, ends_at - time.monotonic()))
+        if self._thread is not threading.current_thread():
+            self._thread.join(max(0.0, ends_at - time.monotonic()))
+
+    def abandon(self) -> None:
+        """Let go of the connections in a forked child, in which they are the parent's."""
+        for watch in self._watches():
+            watch.abandon()
+
+    def refreshed(self, ends_at: float) -> bool:
+        """Wait until every server was asked once more; whether that was in time."""
+        moment = time.monotonic()
+        servers = (self._primary, *self._replicas)
+        asked = self.wait(lambda: all(watch.has_asked_since(moment, time.monotonic()) for watch in servers), ends_at)
+        return bool(asked)
+
+    def wait(self, find: Callable[[], Found | None], ends_at: float) -> Found | None:
+        """Look after each piece of news, with one round after the other, until something is found."""
+        pace = self._pace
+        while True:
+            news = pace.news
+            if found := find():
+                return found
+            with pace.changed:
+                if not self._wanted:
+                    self._wanted = True
+                    pace.changed.notify_all()
+                while pace.news == news:
+                    remaining = ends_at - time.monotonic()
+                    if remaining <= 0 or pace.stopping:
+                        return None
+                    pace.changed.wait(remaining)
+
+    def read_catalogs(self) -> None:
+        """Have the catalogs read again soon."""
+        with self._pace.changed:
+            self._catalogs_due = 0.0 if self._reads_catalogs else float("inf")
+            self._pace.changed.notify_all()
+
+    def note_primary(self, sample: ServerSample, asked_at: float, answered_at: float) -> None:
+        """Keep what somebody else heard of the primary for the next round, which publishes it."""
+        with self._pace.changed:
+            self._picture.primary_answered(sample, asked_at, answered_at)
+
+    # The pacing thread.
+
+    def _run(self) -> None:
+        changed = self._pace.changed
+        begun_at, round_due, replicas_due = float("-inf"), 0.0, float("inf")
+        with changed:
+            while not self._pace.stopping:
+                now = time.monotonic()
+                if now >= round_due or (self._wanted and now >= begun_at + _EAGER):
+                    self._wanted = False
+                    self._primary.ask(now)
+                    begun_at, replicas_due = now, now + min(_HEAD_START, self._pace.timeout / 4)
+                    round_due = now + self._pace.interval * random.uniform(0.8, 1.2)
+                if now >= replicas_due or (replicas_due < float("inf") and self._primary.idle):
+                    replicas_due = float("inf")
+                    for watch in self._replicas:
+                        watch.ask(now)
+                if now >= self._catalogs_due and self._picture.primary_reachable:
+                    self._catalogs.ask(now)
+                    if not self._catalogs.idle:
+                        self._catalogs_due = now + _CATALOG_PERIOD
+                self._cut_overdue(now)
+                wake = min(round_due, replicas_due, begun_at + _EAGER if self._wanted else float("inf"))
+                if not all(watch.idle for watch in self._watches()):
+                    wake = min(wake, now + self._pace.timeout / 4)
+                changed.wait(max(0.0, wake - time.monotonic()))
+
+    def _cut_overdue(self, now: float) -> None:
+        for watch in self._watches():
+            if watch.ends_at is not None and watch.ends_at < now:
+                watch.cut()
+        for link in self._lender.overdue(now):
+            link.cut()
+
+    # What the watches' threads do.
+
+    def _take(self, update: Callable[[], None]) -> None:
+        """Put what was heard into the picture, and publish it whole."""
+        with self._pace.changed:
+            if self._pace.stopping:
+                return
+            update()
+            tell = self._publish(self._picture.state(time.monotonic()))
+            self._pace.tell()
+        tell()
+
+    def _note(self, answer: Answer, asked_at: float, answered_at: float) -> None:
+        self._picture.primary_answered(answer.sample, asked_at, answered_at)
+        if answer.beat is not None:
+            self._picture.beat_written(answer.beat, answer.beat_at)
+        elif answer.no_beat:
+            self._picture.beat_failed(answer.no_beat)
+
+    def _catalogs_failed(self, problem: str) -> None:
+        _log.warning("the functions of the primary cannot be read: %s", problem)
+        with self._pace.changed:
+            self._catalogs_due = time.monotonic() + _CATALOG_RETRY
+
+    def _replica(self, name: str, address: Address, question: ReplicaQuestion) -> Watch[Answer]:
+        def heard(answer: Answer, asked_at: float, answered_at: float) -> None:
+            self._take(lambda: self._picture.replica_answered(name, answer.sample, asked_at, answered_at, answer.beat))
+
+        return self._watch(
+            name,
+            address,
+            question,
+            heard,
+            lambda problem: self._take(lambda: self._picture.replica_failed(name, problem)),
+            keep=lambda answer: answer.sample.in_recovery,
+        )
+
+    def _watch(
+        self,
+        name: str,
+        address: Address,
+        question: PrimaryQuestion | ReplicaQuestion,
+        heard: Callable[[Answer, float, float], None],
+        failed: Callable[[str], None],
+        *,
+        keep: Callable[[Answer], bool],
+    ) -> Watch[Answer]:
+        return Watch(
+            f"erm-routing {name}",
+            address,
+            self._pace,
+            question=question,
+            heard=heard,
+            failed=failed,
+            keep=keep,
+        )
+
+    def _watches(self) -> Iterator[Watch[Answer] | Watch[Volatility]]:
+        yield self._primary
+        yield from self._replicas
+        yield self._catalogs
