@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from erm_alembic.findings import Finding
 from erm_alembic.render.findings import finding_report
-from erm_alembic.render.json import dump, plain_value
+from erm_alembic.render.json import plain_value, result_document
 from erm_alembic.render.safe import Paint, plain
 from erm_alembic.render.words import counted
 
@@ -72,10 +72,10 @@ def _declared(found: DowngradeCheck) -> str:
 
 
 def check_json(found: DowngradeCheck) -> str:
-    """One object: `findings`, `checked` and `exempted`.
+    """One object with `findings`, `checked` and `exempted`.
 
     Args:
         found: what the check found.
     """
     findings = plain_value(found.findings)
-    return dump({"findings": findings, "checked": found.checked, "exempted": found.exempted})
+    return result_document({"findings": findings, "checked": found.checked, "exempted": found.exempted})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from erm_alembic.config.redaction import redact
 from erm_alembic.planning.comparison import Comparison
 from erm_alembic.planning.model import Drift
-from erm_alembic.render.json import SCHEMA_VERSION, dump, plain_value
+from erm_alembic.render.json import plain_value, result_document
 from erm_alembic.render.safe import Paint, block, one_line, plain
 from erm_alembic.render.words import counted, revisions, target_line
 
@@ -42,7 +42,7 @@ def drift_text(facts: DriftReport, *, arguments: tuple[str, ...] = (), paint: Pa
     for comparison in facts.comparisons:
         lines += ["", *_comparison(comparison, facts, paint)]
     if facts.left_out:
-        lines += ["", "Left out by drift.ignore:"]
+        lines += ["", "Left out:"]
         lines += [f"  {one_line(each.item)}: {counted(each.count, 'difference')}" for each in facts.left_out]
     if facts.unused:
         lines += ["", "Items of drift.ignore that left out nothing:"]
@@ -60,7 +60,7 @@ def _comparison(comparison: Comparison, facts: DriftReport, paint: Paint) -> lis
         return [f"{title}: {paint('not known', 'bad')}", f"  {first}", *(f"  {line}" for line in rest), *notes]
     found = [each for each in facts.drift if each.source == comparison.source]
     if not found:
-        said = "no difference but what drift.ignore leaves out" if facts.left_out else "no difference"
+        said = "no difference but what is left out" if facts.left_out else "no difference"
         return [f"{title}: {paint(said, 'good')}", *notes]
     return [f"{title}: {paint(counted(len(found), 'difference'), 'bad')}", *notes, *drift_lines(found, paint)]
 
@@ -90,7 +90,7 @@ def _said(label: str, text: str) -> list[str]:
 
 def _verdict(facts: DriftReport, arguments: tuple[str, ...], paint: Paint) -> list[str]:
     if facts.agrees:
-        return [paint("No drift but what drift.ignore leaves out." if facts.left_out else "No drift.", "good")]
+        return [paint("No drift but what is left out." if facts.left_out else "No drift.", "good")]
     if not facts.drift:
         return [paint("Whether there is drift is not known.", "bad")]
     lines = [paint(f"Drift: {counted(len(facts.drift), 'difference')}.", "bad")]
@@ -113,9 +113,8 @@ def drift_json(facts: DriftReport) -> str:
     Args:
         facts: what was found.
     """
-    return dump(
+    return result_document(
         {
-            "schema_version": SCHEMA_VERSION,
             "environment": facts.environment,
             "against": facts.against,
             "database": {"url": facts.database_url, "server_version": facts.server_version},

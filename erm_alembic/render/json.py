@@ -7,11 +7,13 @@ data) and passwords are in none of them. The text is ASCII: no name in a databas
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
 from erm_alembic.config.redaction import redact
 from erm_alembic.errors import ErmError
+from erm_alembic.planning.approval import SCHEMA_VERSION
 from erm_alembic.planning.model import Outcome, Plan, Statement, Step
 from erm_alembic.planning.rehearsal import Observed
 from erm_alembic.planning.terms import plan_digest
@@ -19,16 +21,14 @@ from erm_alembic.planning.terms import plan_digest
 __all__ = [
     "NEVER_SERIALISED",
     "OBSERVED",
-    "SCHEMA_VERSION",
     "dump",
     "error_document",
     "plain_value",
     "plan_digest",
     "plan_document",
     "render_json",
+    "result_document",
 ]
-
-SCHEMA_VERSION = 1
 
 # Values stand in `literal`; it exists for `--sql` and must never be serialised. What was observed of a statement stands
 # beside the statement's own members.
@@ -119,6 +119,19 @@ def dump(document: Any) -> str:
     return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
 
 
+def result_document(members: Mapping[str, Any]) -> str:
+    """What a command has found as the one JSON object that it prints; keys are added, never renamed.
+
+    Args:
+        members: the object's members, beside the version of their schema.
+
+    Example:
+        >>> json.loads(result_document({"runs": []}))
+        {'schema_version': 1, 'runs': []}
+    """
+    return dump({"schema_version": SCHEMA_VERSION, **members})
+
+
 def error_document(error: ErmError) -> str:
     """An error as the one JSON object of a command that has no result: `error` with its texts and its exit code.
 
@@ -130,7 +143,7 @@ def error_document(error: ErmError) -> str:
         1
     """
     told = {"what": redact(error.what), "effect": redact(error.effect), "cure": redact(error.cure)}
-    return dump({"schema_version": SCHEMA_VERSION, "error": {**told, "exit_code": error.exit_code}})
+    return result_document({"error": {**told, "exit_code": error.exit_code}})
 
 
 def render_json(plan: Plan, outcome: Outcome | None = None) -> str:

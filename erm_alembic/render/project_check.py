@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from erm_alembic.checks.listing import ListedRule
 from erm_alembic.findings import Finding, Ignored
 from erm_alembic.render.findings import finding_report, ignored_lines
-from erm_alembic.render.json import dump, plain_value
+from erm_alembic.render.json import plain_value, result_document
 from erm_alembic.render.safe import Paint, one_line, plain
 from erm_alembic.render.words import counted
 
@@ -62,12 +62,12 @@ def _verdict(found: ProjectCheck) -> str:
 
 
 def project_check_json(found: ProjectCheck) -> str:
-    """One object: `findings`, `ignored`, `checked`, `exempted` and `rules`.
+    """One object with `findings`, `ignored`, `checked`, `exempted` and `rules`.
 
     Args:
         found: what was found.
     """
-    return dump(plain_value(found))
+    return result_document(plain_value(found))
 
 
 def rules_text(rules: tuple[ListedRule, ...]) -> str:
@@ -89,9 +89,9 @@ def rules_text(rules: tuple[ListedRule, ...]) -> str:
 
 
 def rules_json(rules: tuple[ListedRule, ...]) -> str:
-    """One object: `rules`, each with `rule`, `severity`, `needs`, `ignorable` and `summary`.
+    """One object with `rules`, each with `rule`, `severity`, `needs`, `ignorable` and `summary`.
 
     Args:
         rules: the rules.
     """
-    return dump({"rules": plain_value(rules)})
+    return result_document({"rules": plain_value(rules)})

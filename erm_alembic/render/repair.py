@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from erm_alembic.config.redaction import redact
 from erm_alembic.postgres.text.literals import without_literals
-from erm_alembic.render.json import SCHEMA_VERSION, dump, plain_value
+from erm_alembic.render.json import plain_value, result_document
 from erm_alembic.render.outcome import effect_and_cure
 from erm_alembic.render.safe import Paint, block, clip, one_line, plain
 from erm_alembic.render.status import half_done_facts
@@ -168,9 +168,8 @@ def repaired_text(repaired: Repaired, *, paint: Paint = plain) -> str:
 
 def report_json(report: HalfDoneReport) -> str:
     """What is half done as one JSON object; keys are added, never renamed."""
-    return dump(
+    return result_document(
         {
-            "schema_version": SCHEMA_VERSION,
             "environment": report.environment,
             "database": {"url": report.database_url, "server_version": report.server_version},
             "half_done": [_ways_document(ways) for ways in report.revisions],
@@ -180,9 +179,8 @@ def report_json(report: HalfDoneReport) -> str:
 
 def repaired_json(repaired: Repaired) -> str:
     """How a repair ended as one JSON object."""
-    return dump(
+    return result_document(
         {
-            "schema_version": SCHEMA_VERSION,
             "action": repaired.action,
             "half_done": plain_value(repaired.half_done),
             "passed_over": list(repaired.passed_over),

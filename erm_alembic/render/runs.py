@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from erm_alembic.config.redaction import redact
-from erm_alembic.render.json import SCHEMA_VERSION, dump, plain_value
+from erm_alembic.render.json import plain_value, result_document
 from erm_alembic.render.safe import Paint, block, one_line, plain
 from erm_alembic.render.words import counted, duration
 
@@ -112,4 +112,4 @@ def history_text(runs: tuple[RunRecord, ...], *, verbose: bool = False, paint: P
 
 def history_json(runs: tuple[RunRecord, ...]) -> str:
     """The ledger's runs as one JSON object."""
-    return dump({"schema_version": SCHEMA_VERSION, "runs": plain_value(runs)})
+    return result_document({"runs": plain_value(runs)})

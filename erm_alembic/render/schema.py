@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from erm_alembic.findings import Finding, Ignored, Override
-from erm_alembic.planning.approval import FILE_VERSION
+from erm_alembic.planning.approval import FILE_VERSION, SCHEMA_VERSION
 from erm_alembic.planning.comparison import Comparison, LeftOut
 from erm_alembic.planning.model import DataLoss, Drift, HalfDoneRevision, Outcome, Statement, Step, StepOutcome
 from erm_alembic.planning.rehearsal import (
@@ -26,7 +26,7 @@ from erm_alembic.planning.rehearsal import (
     Proof,
     Rehearsal,
 )
-from erm_alembic.render.json import NEVER_SERIALISED, SCHEMA_VERSION, dump
+from erm_alembic.render.json import NEVER_SERIALISED, dump
 
 __all__ = ["plan_schema", "render_schema"]
 
@@ -216,7 +216,7 @@ def plan_schema() -> Schema:
         "half_done": _many(HalfDoneRevision, "Revisions of which only a part is committed."),
         "drift": _many(Drift, "Where database, recorded history and models differ."),
         "comparisons": _many(Comparison, "How each comparison that looks for drift ended."),
-        "left_out": _many(LeftOut, "What `drift.ignore` left out of them."),
+        "left_out": _many(LeftOut, "What `drift.ignore` left out of them, and other tools' histories."),
         "findings": _many(Finding, "What the checks say."),
         "ignored": _many(Ignored, "The findings that comments in their files let pass."),
         "overrides": _many(Override, "The rules that may pass this once, whether they object or not."),

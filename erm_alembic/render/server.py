@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from erm_alembic.render.json import dump
+from erm_alembic.render.json import result_document
 from erm_alembic.render.safe import one_line
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def server_json(found: ServerStatus) -> str:
     """The state as one JSON object; what does not exist is null."""
     paths = {"data_dir": found.data_dir, "socket_dir": found.socket_dir, "log_path": found.log_path}
     values = {"running": found.running, "pid": found.pid, "major": found.major}
-    return dump(values | {key: _text(path) for key, path in paths.items()})
+    return result_document(values | {key: _text(path) for key, path in paths.items()})
 
 
 def _text(path: Path | None) -> str | None:

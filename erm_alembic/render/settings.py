@@ -10,7 +10,7 @@ from erm_alembic.config.durations import format_duration
 from erm_alembic.config.in_force import values_of
 from erm_alembic.config.redaction import MASK, redact
 from erm_alembic.config.settings import SealedUrl, Settings
-from erm_alembic.render.json import dump
+from erm_alembic.render.json import result_document
 from erm_alembic.render.safe import one_line
 
 __all__ = ["settings_json", "settings_text"]
@@ -44,20 +44,19 @@ def settings_text(settings: Settings) -> str:
 
 
 def settings_json(settings: Settings) -> str:
-    """One object: `environment`, `project_dir`, `config_path`, `settings` {key: {`value`, `origin`}} and `notes`.
+    """One object with `environment`, `project_dir`, `config_path`, `settings` {key: {`value`, `origin`}} and `notes`.
 
     Args:
         settings: the settings in force.
     """
     report = {
-        "schema_version": 1,
         "environment": settings.environment,
         "project_dir": str(settings.project_dir),
         "config_path": str(settings.config_path) if settings.config_path else None,
         "settings": {key: {"value": _plain(value), "origin": origin} for key, value, origin in _rows(settings)},
         "notes": list(settings.notes),
     }
-    return dump(report)
+    return result_document(report)
 
 
 def _rows(settings: Settings) -> list[tuple[str, Any, str]]:

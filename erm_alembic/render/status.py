@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from erm_alembic.planning.half_done import OBSTACLES
-from erm_alembic.render.json import SCHEMA_VERSION, dump, plain_value
+from erm_alembic.render.json import plain_value, result_document
 from erm_alembic.render.runs import moment, override_lines, run_headline
 from erm_alembic.render.safe import Paint, clip, one_line, plain
 from erm_alembic.render.words import counted, revisions, target_line
@@ -125,7 +125,6 @@ def _command(*words: str) -> str:
 def status_json(status: Status) -> str:
     """Where a database stands as one JSON object; keys are added, never renamed."""
     document: dict[str, Any] = {
-        "schema_version": SCHEMA_VERSION,
         "environment": status.environment,
         "database": {"url": status.database_url, "server_version": status.server_version},
         "current": list(status.current),
@@ -139,4 +138,4 @@ def status_json(status: Status) -> str:
         "invalid_indexes": plain_value(status.invalid_indexes),
         "deployed_as": list(status.deployed_as),
     }
-    return dump(document)
+    return result_document(document)

@@ -143,7 +143,7 @@ def _drift(plan: Plan, paint: Paint) -> list[str]:
     if plan.left_out:
         left = counted(sum(each.count for each in plan.left_out), "difference")
         items = ", ".join(f"{one_line(each.item)} ({each.count})" for each in plan.left_out)
-        lines += ["", f"drift.ignore leaves out {left}: {items}."]
+        lines += ["", f"Of drift, {left} {'is' if left.startswith('1 ') else 'are'} left out: {items}."]
     return lines
 
 

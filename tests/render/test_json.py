@@ -11,9 +11,16 @@ import jsonschema
 import pytest
 
 from erm_alembic.config.redaction import register_secret
+from erm_alembic.config.settings import Settings
 from erm_alembic.planning.model import Outcome, Plan
+from erm_alembic.postgres.embedded.server import ServerStatus
+from erm_alembic.render.check import DowngradeCheck, check_json
 from erm_alembic.render.json import plan_digest, render_json
+from erm_alembic.render.project_check import ProjectCheck, project_check_json, rules_json
+from erm_alembic.render.runs import history_json
 from erm_alembic.render.schema import plan_schema, render_schema
+from erm_alembic.render.server import server_json
+from erm_alembic.render.settings import settings_json
 from tests.render.plans import BLOCKED, DONE, EMPTY, FAILED, HOSTILE, INDEX, ORDERS, PLAN, ROLLBACK
 
 SCHEMA_FILE = Path(__file__).parents[2] / "docs" / "plan.schema.json"
@@ -167,3 +174,19 @@ def test_the_digest_changes_with_what_would_run(changed: Plan) -> None:
 def test_the_digest_leaves_judgement_out() -> None:
     """The same statements on the same state have the same digest, whatever the checks say."""
     assert plan_digest(replace(PLAN, findings=BLOCKED.findings)) == plan_digest(PLAN)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        check_json(DowngradeCheck((), 0)),
+        project_check_json(ProjectCheck((), (), 0, 0, ())),
+        rules_json(()),
+        history_json(()),
+        server_json(ServerStatus(False, None, None, None, None, None)),
+        settings_json(Settings("dev", Path("/srv"))),
+    ],
+)
+def test_what_other_commands_print_has_a_version_of_its_schema_too(text: str) -> None:
+    """Whoever reads an object can tell by which rules its keys are to be read."""
+    assert json.loads(text)["schema_version"] == 1
