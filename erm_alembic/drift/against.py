@@ -49,7 +49,7 @@ def compare_live(one: Live, other: Live, shadows: tuple[Shadow, Shadow]) -> Data
     expected = as_if_migrated_by(most_common_owner(expected), expected, found)
     # A schema that was dumped and loaded has empty materialised views.
     told = differences(expected, found, filling=same)
-    drift = tuple(as_drift(each) for each in told)
+    drift = tuple(as_drift(each, expected, found) for each in told)
     return DatabaseDrift(
         drift, Comparison("database", "differs" if drift else "same", notes=notes), told, expected, found
     )

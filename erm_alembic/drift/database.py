@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from erm_alembic.drift.loaded import as_loaded
 from erm_alembic.drift.memory import Memory
+from erm_alembic.drift.other_tools import history_of
 from erm_alembic.drift.position import Position, tips
 from erm_alembic.drift.roles import as_if_migrated_by
 from erm_alembic.drift.scope import others_left_out
@@ -83,7 +84,7 @@ def compare_database(
         adopted = _adopted(told, found, target, shadow, position)
     except (ShadowUnavailable, ProjectError) as error:
         return _unknown(said_by(error))
-    drift = tuple(as_drift(each, adopted=each in adopted) for each in told)
+    drift = tuple(as_drift(each, expected, found, adopted=each in adopted) for each in told)
     memory.keep(drift)
     return DatabaseDrift(drift, _comparison(drift, made), told, expected, found)
 
@@ -189,13 +190,17 @@ def _adopted(
     )
 
 
-def as_drift(difference: Difference, *, adopted: bool = False) -> Drift:
+def as_drift(difference: Difference, expected: Snapshot, found: Snapshot, *, adopted: bool = False) -> Drift:
     """A difference of two snapshots as drift of the database.
 
     Args:
         difference: the difference.
+        expected: how it should be.
+        found: how it is.
         adopted: whether the pending revisions make it as it is found.
     """
+    side = found if difference.expected is None else expected if difference.found is None else None
+    of = history_of(difference.object, side) if side is not None and difference.kind == "table" else None
     return Drift(
         kind=difference.kind,
         object=difference.object,
@@ -203,6 +208,7 @@ def as_drift(difference: Difference, *, adopted: bool = False) -> Drift:
         expected=ABSENT if difference.expected is None else difference.expected,
         found=ABSENT if difference.found is None else difference.found,
         adopted=adopted,
+        history_of=of,
     )
 
 

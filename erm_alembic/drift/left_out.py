@@ -1,4 +1,4 @@
-"""`drift.ignore`: what a team means to leave out of the comparison, and how much that was."""
+"""What is left out of the comparison, and how much that was: other tools' histories, and what `drift.ignore` names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["leave_out", "unused_items", "verify_kinds", "without_left_out"]
 
 
 def leave_out(drift: Sequence[Drift], ignore: Sequence[DriftIgnore]) -> tuple[tuple[Drift, ...], tuple[LeftOut, ...]]:
-    """Take out what `drift.ignore` names; each difference is counted for the first item that names it.
+    """Take out other tools' histories, and what `drift.ignore` names; each difference is counted for the first item.
 
     Args:
         drift: what was found.
@@ -29,14 +29,18 @@ def leave_out(drift: Sequence[Drift], ignore: Sequence[DriftIgnore]) -> tuple[tu
         >>> leave_out([found], [DriftIgnore(kind="index", name="public.tmp_*")])
         ((), (LeftOut(item='index public.tmp_*', count=1),))
     """
-    kept, counts = [], Counter[int]()
+    kept, counts, others = [], Counter[int](), []
     for each in drift:
+        if each.history_of is not None:
+            others.append(LeftOut(f"table {each.object}, the history of {each.history_of}", 1))
+            continue
         index = next((index for index, item in enumerate(ignore) if _names(item, each)), None)
         if index is None:
             kept.append(each)
         else:
             counts[index] += 1
-    return tuple(kept), tuple(LeftOut(str(ignore[index]), counts[index]) for index in sorted(counts))
+    named = (LeftOut(str(ignore[index]), counts[index]) for index in sorted(counts))
+    return tuple(kept), (*others, *named)
 
 
 def without_left_out(comparison: Comparison, kept: Sequence[Drift]) -> Comparison:

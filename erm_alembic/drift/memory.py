@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Memory"]
 
-FORMAT = 1
+FORMAT = 2
 PREFIX = "drift-"
 MOST_KEPT = 24
 # More would make a file of megabytes, of a database that is compared with the wrong history.

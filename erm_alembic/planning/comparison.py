@@ -29,10 +29,10 @@ class Comparison:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """What one item of `drift.ignore` left out.
+    """What one item of `drift.ignore` left out, or a table that is another tool's history.
 
     Args:
-        item: the item, as in `index public.tmp_*`.
+        item: the item, as in `index public.tmp_*`; for a history, the table and whose it is.
         count: how many differences it left out.
     """
 

@@ -159,6 +159,8 @@ class Drift:
         found: what is there.
         path: the file it is about, where there is one.
         adopted: whether the pending revisions make it as it is found.
+        history_of: the other tool that keeps its own history in this table; `drift` has none of these, since they are
+            left out.
     """
 
     kind: str
@@ -168,6 +170,7 @@ class Drift:
     found: str
     path: str | None = None
     adopted: bool = False
+    history_of: str | None = None
 
 
 @dataclass(frozen=True)

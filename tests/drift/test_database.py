@@ -121,7 +121,7 @@ def test_items_of_drift_ignore_leave_out_and_count(project: Project, monkeypatch
     done = project.erm("drift", "--source", "database")
     assert done.returncode == 0
     assert "  index public.hot*: 1 difference\n" in done.stdout
-    assert done.stdout.endswith("No drift but what drift.ignore leaves out.\n")
+    assert done.stdout.endswith("No drift but what is left out.\n")
 
 
 def test_an_unknown_kind_is_an_error_with_its_line(project: Project) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from erm_alembic.config.settings import DriftIgnore
+from erm_alembic.drift.database import as_drift
 from erm_alembic.drift.left_out import leave_out, unused_items, without_left_out
 from erm_alembic.planning.comparison import Comparison, LeftOut
 from erm_alembic.planning.model import Drift
+from erm_alembic.postgres.snapshot import Snapshot, differences, take_snapshot
+from tests.support.databases import Database
 
 
 def _drift(kind: str, name: str) -> Drift:
@@ -58,3 +63,33 @@ def test_a_comparison_of_which_all_is_left_out_ends_as_the_same() -> None:
     assert without_left_out(differs, ()).verdict == "same"
     assert without_left_out(differs, [_drift("table", "public.a")]).verdict == "differs"
     assert without_left_out(unknown, ()).verdict == "unknown"
+
+
+HISTORIES = """
+    CREATE TABLE schema_migrations (version bigint PRIMARY KEY, dirty boolean NOT NULL);
+    CREATE SCHEMA "s %.x";
+    CREATE TABLE "s %.x".schema_migrations (version varchar PRIMARY KEY);
+    CREATE TABLE erm_schema_migrations (version text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now());
+    CREATE TABLE others (version_num varchar(32) PRIMARY KEY);
+    CREATE TABLE "s %.x".erm_schema_migrations (version text, notes text);
+    CREATE TABLE numbers (version_num int)
+"""
+
+
+def test_tables_in_which_other_tools_keep_their_history_are_told_by_name_and_columns(one_database: Database) -> None:
+    """One of another shape, and a table that only has such a column, is drift as any other."""
+    one_database.execute(HISTORIES)
+    connection = one_database.connect()
+    connection.autocommit = False
+    with contextlib.closing(connection), connection.cursor() as cursor:
+        found = take_snapshot(cursor, (), ())
+    drift = [as_drift(each, Snapshot({}), found) for each in differences(Snapshot({}), found)]
+    kept, left_out = leave_out(drift, [DriftIgnore(name="public.numbers")])
+    assert [each.object for each in kept if each.kind == "table"] == ['"s %.x".erm_schema_migrations']
+    assert left_out == (
+        LeftOut('table "s %.x".schema_migrations, the history of dbmate', 1),
+        LeftOut("table public.erm_schema_migrations, the history of erm (Go)", 1),
+        LeftOut("table public.others, the history of Alembic", 1),
+        LeftOut("table public.schema_migrations, the history of golang-migrate", 1),
+        LeftOut("public.numbers", 1),
+    )

@@ -242,4 +242,4 @@ def test_what_drift_ignore_leaves_out_is_counted_and_what_is_taken_over_is_marke
     drift = Drift("index", "public.hot_idx", "database", "absent", "an index", adopted=True)
     text = render_text(replace(PLAN, drift=(drift,), left_out=(LeftOut("grant", 2), LeftOut("public.tmp_*", 1))))
     assert "  index public.hot_idx  (seen in database)  (a pending revision takes it over)\n" in text
-    assert "\ndrift.ignore leaves out 3 differences: grant (2), public.tmp_* (1).\n" in text
+    assert "\nOf drift, 3 differences are left out: grant (2), public.tmp_* (1).\n" in text
