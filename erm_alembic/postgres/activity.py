@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from psycopg2.extensions import QuotedString
-
 from erm_alembic.config.durations import format_duration
-from erm_alembic.postgres.text.literals import without_literals
+from erm_alembic.postgres.text.literals import sql_literal, without_literals
 
 __all__ = ["Held", "Session", "Wait", "held_for_long", "lock_name", "still_in_the_way", "wait_of"]
 
@@ -148,7 +146,7 @@ class Session:
     def who(self) -> str:
         """The session in a few words."""
         if self.prepared is not None:
-            return f"the prepared transaction {_quoted(self.prepared)} (of {self.role})"
+            return f"the prepared transaction {sql_literal(self.prepared)} (of {self.role})"
         where = f" from {self.address}" if self.address else ""
         application = self.application or self._kind or "no application name"
         return f"pid {self.pid} ({application}, {self.role or 'no role'}{where})"
@@ -182,7 +180,7 @@ class Session:
     def cure(self) -> str:
         """The statement that ends it."""
         if self.prepared is not None:
-            gid = _quoted(self.prepared)
+            gid = sql_literal(self.prepared)
             return f"COMMIT PREPARED {gid}; or ROLLBACK PREPARED {gid};"
         return f"SELECT pg_terminate_backend({self.pid});"
 
@@ -294,9 +292,3 @@ def held_for_long(cursor: Any, age: timedelta, ours: Sequence[int]) -> tuple[Hel
     """
     cursor.execute(HELD + FOR_LONG, {"age": age, "ours": list(ours)})
     return tuple(Held(schema, name, Session(*session)) for schema, name, *session in cursor.fetchall())
-
-
-def _quoted(text: str) -> str:
-    quoted = QuotedString(text)
-    quoted.encoding = "utf-8"
-    return quoted.getquoted().decode()

@@ -2,21 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["attribute_exists", "constraint_exists", "relation_is", "sql_literal", "type_missing"]
+from erm_alembic.postgres.text.literals import sql_literal
 
-
-def sql_literal(text: str) -> str:
-    r"""A text as an SQL literal, whatever `standard_conforming_strings` is.
-
-    Args:
-        text: the text.
-
-    Example:
-        >>> sql_literal("it's"), sql_literal("a\\b")
-        ("'it''s'", " E'a\\\\b'")
-    """
-    quoted = text.replace("'", "''")
-    return f" E'{quoted}'".replace("\\", "\\\\") if "\\" in text else f"'{quoted}'"
+__all__ = ["attribute_exists", "constraint_exists", "relation_is", "type_missing"]
 
 
 def attribute_exists(relation: str, attribute: str, further: str = "") -> str:

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from alembic.runtime import migration
 from alembic.runtime.migration import HeadMaintainer, MigrationContext
 from alembic.util import CommandError
-from psycopg2.extensions import QuotedString
 from sqlalchemy.schema import CreateTable
+
+from erm_alembic.postgres.text.literals import sql_literal
 
 __all__ = ["has_version_table", "script_start", "version_table", "written_without_compiling"]
 
@@ -92,7 +93,7 @@ def written_without_compiling(note: Callable[[str], None] | None) -> Iterator[No
 
 def _literal(text: str) -> str:
     """A revision's id as an SQL literal, in a text whose percent signs the driver halves."""
-    return _quoted(text).replace("%", "%%")
+    return sql_literal(text).replace("%", "%%")
 
 
 def has_version_table(context: MigrationContext) -> bool:
@@ -129,19 +130,12 @@ def script_start(context: MigrationContext, heads: Sequence[str]) -> str:
     table = _halved(context.dialect.identifier_preparer.format_table(context._version))
     expected = ", ".join(sorted(heads)) or "no revision"
     recorded = f"(SELECT coalesce(array_agg(version_num::text ORDER BY version_num::text), '{{}}') FROM {table})"  # noqa: S608 - quoted
-    wanted = f"ARRAY[{', '.join(_quoted(head) for head in sorted(heads))}]::text[]"
-    message = _quoted(f"this script starts at {expected}; the database does not".replace("%", "%%"))
+    wanted = f"ARRAY[{', '.join(sql_literal(head) for head in sorted(heads))}]::text[]"
+    message = sql_literal(f"this script starts at {expected}; the database does not".replace("%", "%%"))
     body = f"BEGIN IF {recorded} IS DISTINCT FROM {wanted} THEN RAISE EXCEPTION {message}; END IF; END"
-    return f"DO {_quoted(body)}"
+    return f"DO {sql_literal(body)}"
 
 
 def _halved(text: str) -> str:
     """SQLAlchemy doubles each percent sign for the driver; a script is run without one."""
     return text.replace("%%", "%")
-
-
-def _quoted(text: str) -> str:
-    """A text as an SQL literal, quoted by the driver."""
-    quoted = QuotedString(text)
-    quoted.encoding = "utf8"
-    return quoted.getquoted().decode()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from erm_alembic.drift.fix.change import Change, Properties, Writer, only_if, remark
-from erm_alembic.postgres.existence import attribute_exists, sql_literal
+from erm_alembic.postgres.existence import attribute_exists
+from erm_alembic.postgres.text.literals import sql_literal
 
 __all__ = ["COLUMN", "column_in_words", "column_settings", "renamed", "sequence_options"]
 

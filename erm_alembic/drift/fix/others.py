@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from erm_alembic.drift.fix.change import Change, Writer, remark, words_of
-from erm_alembic.postgres.existence import sql_literal
+from erm_alembic.postgres.text.literals import sql_literal
 
 __all__ = ["EVENT_TRIGGER", "EXTENSION_DEPENDENCY", "OTHER", "SECURITY_LABEL"]
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from erm_alembic.drift.fix.change import Change, Properties, Writer, guarded, only_if, remark, words_of
 from erm_alembic.drift.fix.columns import column_in_words, sequence_options
-from erm_alembic.postgres.existence import relation_is, sql_literal
+from erm_alembic.postgres.existence import relation_is
 from erm_alembic.postgres.snapshot import ObjectKey
+from erm_alembic.postgres.text.literals import sql_literal
 
 __all__ = ["MATERIALIZED_VIEW", "SEQUENCE", "TABLE", "VIEW", "comment_on"]
 

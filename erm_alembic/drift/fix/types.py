@@ -8,7 +8,8 @@ from erm_alembic.drift.fix.change import Change, Writer, guarded, only_if, remar
 from erm_alembic.drift.fix.relations import comment_on
 from erm_alembic.drift.fix.splitting import split_outside_quotes
 from erm_alembic.drift.scope import schema_of
-from erm_alembic.postgres.existence import attribute_exists, sql_literal, type_missing
+from erm_alembic.postgres.existence import attribute_exists, type_missing
+from erm_alembic.postgres.text.literals import sql_literal
 
 __all__ = ["COMPOSITE", "DOMAIN", "ENUM", "EXTENSION", "RANGE", "ROUTINE", "SCHEMA"]
 

@@ -1,10 +1,10 @@
-"""A statement that may be shown: on one line, its values hidden, because they may be passwords or personal data."""
+"""The values in a SQL text: written as literals, read back, and hidden where they may be passwords or personal data."""
 
 from __future__ import annotations
 
 from erm_alembic.postgres.text.lexer import tokens
 
-__all__ = ["string_value", "without_literals"]
+__all__ = ["sql_literal", "string_value", "without_literals"]
 
 
 def without_literals(sql: str) -> str:
@@ -51,3 +51,17 @@ def string_value(literal: str) -> str | None:
     if opening in ("e", "E"):
         return text.replace("\\\\", "\\")
     return text if opening == "" else None
+
+
+def sql_literal(text: str) -> str:
+    r"""A text as an SQL literal, whatever `standard_conforming_strings` is.
+
+    Args:
+        text: the text.
+
+    Example:
+        >>> sql_literal("it's"), sql_literal("a\\b")
+        ("'it''s'", " E'a\\\\b'")
+    """
+    quoted = text.replace("'", "''")
+    return f" E'{quoted}'".replace("\\", "\\\\") if "\\" in text else f"'{quoted}'"
