@@ -13,7 +13,7 @@ from typing import Any
 import psycopg2
 from psycopg2 import errors, sql
 
-__all__ = ["FACTS", "UNAVAILABLE", "ServerSample", "available_facts", "read_beat", "read_sample", "write_beat"]
+__all__ = ["ServerSample", "available_facts", "is_refusal", "read_beat", "read_sample", "write_beat"]
 
 # An expression for each fact, which holds on a primary and on a standby.
 FACTS = {
@@ -42,8 +42,9 @@ FACTS = {
     "segment": "pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size'))",
 }
 
-# Not supported here, not allowed, not there: the fact is unknown, the server is well.
-UNAVAILABLE = frozenset({"0A000", "42501", "42883", "42703", "42P01"})
+# What passes: a lost connection, a conflict with recovery, missing resources, an administrator, the machine. Anything
+# else means that the server does not give this role the fact, in whatever words: services differ in them.
+PASSING = ("08", "40", "53", "57", "58")
 
 # Commits in this order are in the log in this order; waiting for a standby would hold up the monitor.
 WRITE_BEAT = """
@@ -111,7 +112,7 @@ def read_sample(cursor: Any, facts: Iterable[str]) -> ServerSample:
         facts: what `available_facts` found.
 
     Raises:
-        psycopg2.Error: it did not answer, or does not give one of the facts any more (`UNAVAILABLE`).
+        psycopg2.Error: it did not answer, or does not give one of the facts any more (`is_refusal`).
     """
     names = tuple(facts)
     said = dict(zip(names, _asked(cursor, names), strict=True))
@@ -126,6 +127,15 @@ def read_sample(cursor: Any, facts: Iterable[str]) -> ServerSample:
         page=said.get("page"),
         segment=said.get("segment"),
     )
+
+
+def is_refusal(error: psycopg2.Error) -> bool:
+    """Whether a server does not give what it was asked for, rather than not being able to answer now.
+
+    Args:
+        error: what was raised.
+    """
+    return error.pgcode is not None and error.pgcode[:2] not in PASSING
 
 
 def write_beat(cursor: Any, schema: str, table: str, writer: str, beat: int) -> None:
@@ -178,7 +188,7 @@ def _can(cursor: Any, names: Iterable[str]) -> bool:
     try:
         _asked(cursor, names)
     except psycopg2.Error as error:
-        if error.pgcode not in UNAVAILABLE:
+        if not is_refusal(error):
             raise
         return False
     return True

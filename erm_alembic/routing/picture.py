@@ -195,7 +195,7 @@ class Picture:
     def _objection(self, replica: _Replica, sample: ServerSample) -> str:
         """Why it does not follow the primary, as far as is known; empty when it does."""
         if not sample.in_recovery:
-            return "it was promoted, and is no standby"
+            return "it is not a standby, or no longer one"
         if self._history is None:
             return "the primary is not known yet"
         if replica.diverged:

@@ -311,9 +311,13 @@ def words_of(error: Exception, dsn: str) -> str:
         error: what was raised.
         dsn: the address, whose password may be of an hour only, and is not worth remembering as a secret.
     """
+    try:
+        keywords = parse_dsn(dsn)
+    except psycopg2.ProgrammingError:
+        # What libpq does not understand, it quotes.
+        return "its address is none that libpq understands"
     words = first_line(error)
-    with contextlib.suppress(psycopg2.ProgrammingError):
-        for keyword in ("password", "sslpassword"):
-            if secret := parse_dsn(dsn).get(keyword) if dsn else None:
-                words = words.replace(secret, MASK)
+    for keyword in ("password", "sslpassword"):
+        if secret := keywords.get(keyword):
+            words = words.replace(secret, MASK)
     return words

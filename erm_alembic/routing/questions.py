@@ -14,9 +14,9 @@ import psycopg2
 from erm_alembic.config.redaction import first_line
 from erm_alembic.errors import TargetError
 from erm_alembic.postgres.replication import (
-    UNAVAILABLE,
     ServerSample,
     available_facts,
+    is_refusal,
     read_beat,
     read_sample,
     write_beat,
@@ -135,7 +135,7 @@ def ask_sample(link: Link) -> ServerSample:
     try:
         return link.run(lambda cursor: read_sample(cursor, facts))
     except psycopg2.Error as error:
-        if error.pgcode not in UNAVAILABLE:
+        if not is_refusal(error):
             raise
     # A right was taken away, or another server answers on the same connection.
     now_available = link.facts = link.run(available_facts)

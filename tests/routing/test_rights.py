@@ -69,6 +69,7 @@ def test_a_role_without_rights_sees_lag_and_timeline(place: Place, monitor_of: M
     assert monitor.primary_position().timeline == 1
     assert monitor.wait_for(lambda: monitor.volatility, PATIENCE)
     place.servers.pause(EAST)
+    place.servers.write()
     monitor.refresh()
     assert monitor.state.replicas[EAST].lag_bytes
     assert not monitor.state.replicas[EAST].problem
