@@ -18,7 +18,8 @@ from erm_alembic.hooks.output import Output
 from erm_alembic.hooks.process import run_command
 from erm_alembic.ledger.hooks import HookRecord
 from erm_alembic.planning.model import Plan
-from erm_alembic.render.json import dump, plan_digest, plan_document
+from erm_alembic.planning.terms import plan_digest
+from erm_alembic.render.json import dump, plan_document
 
 __all__ = ["TeamHooks"]
 

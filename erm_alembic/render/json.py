@@ -24,7 +24,6 @@ __all__ = [
     "dump",
     "error_document",
     "plain_value",
-    "plan_digest",
     "plan_document",
     "render_json",
     "result_document",
