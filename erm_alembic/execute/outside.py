@@ -17,7 +17,7 @@ from erm_alembic.postgres.indexes import half_detached
 from erm_alembic.postgres.intercept import GatedConnection, Send
 from erm_alembic.postgres.text.nature import DONE_ALREADY, REPEATABLE, identifiers
 
-__all__ = ["Outside", "Sending"]
+__all__ = ["Outside"]
 
 # Where the server's refusal may come after a part of the work.
 LEAVES_SOMETHING = frozenset({"CREATE INDEX", "DETACH"})

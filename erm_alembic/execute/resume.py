@@ -17,10 +17,11 @@ from psycopg2.extensions import cursor as PlainCursor
 
 from erm_alembic.config.env_option import env_option
 from erm_alembic.errors import ErmError, Refused
+from erm_alembic.execute.clearing import Sending
 from erm_alembic.execute.fingerprint import digest, new_salt, shape
 from erm_alembic.execute.generated_keys import refuse_keys
 from erm_alembic.execute.noting import Notes, Sent, gated, in_transaction
-from erm_alembic.execute.outside import Outside, Sending
+from erm_alembic.execute.outside import Outside
 from erm_alembic.execute.recorded import Doubtful, Found, Recorded, Wanted
 from erm_alembic.execute.step import StepUnderWay
 from erm_alembic.ledger.progress import DoneStatement, HalfDone
