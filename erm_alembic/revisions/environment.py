@@ -34,6 +34,7 @@ from erm_alembic.postgres.session_state import (
     end_transaction,
     read_session_state,
 )
+from erm_alembic.revisions.flask_application import application_context
 from erm_alembic.revisions.forked import ends_forked_children
 from erm_alembic.revisions.project import AlembicProject
 from erm_alembic.revisions.recording.call_stack import calling_line, line_in_traceback
@@ -241,7 +242,7 @@ def _heads_listener(on_heads: Callable[[frozenset[str]], None] | None) -> Callab
 
 def _run_env_py(scripts: ScriptDirectory, adoption: _Adoption) -> None:
     try:
-        with ends_forked_children():
+        with ends_forked_children(), application_context(Path(scripts.env_py_location)):
             scripts.run_env()
     except (ErmError, KeyboardInterrupt):
         raise

@@ -17,7 +17,7 @@ from alembic.util import CommandError
 
 from erm_alembic.config.settings import Settings
 from erm_alembic.errors import ProjectError
-from erm_alembic.revisions.source.version_locations import USUAL_DIRECTORIES
+from erm_alembic.revisions.source.version_locations import USUAL_DIRECTORIES, ini_within
 
 __all__ = ["AlembicOptions", "AlembicProject", "find_project"]
 
@@ -158,6 +158,8 @@ def find_project(settings: Settings, options: AlembicOptions | None = None) -> A
                 effect="No revision was read.",
                 cure="Correct `migrations.alembic_ini` in erm.yaml.",
             )
+        if ini == ini_within(ini.parent):
+            return AlembicProject(root, ini, None, ini.parent, options)
         return AlembicProject(ini.parent, ini, _alembic_toml(ini.parent), None, options)
     ini_here = root / "alembic.ini"
     found_ini = ini_here.resolve() if ini_here.is_file() else None
@@ -165,13 +167,13 @@ def find_project(settings: Settings, options: AlembicOptions | None = None) -> A
     if migrations.directory is not None:
         directory = (root / migrations.directory).resolve()
         _require_env_py(directory)
-        return AlembicProject(root, found_ini, toml, directory, options)
+        return AlembicProject(root, found_ini or ini_within(directory), toml, directory, options)
     if found_ini or toml:
         return AlembicProject(root, found_ini, toml, None, options)
     for name in USUAL_DIRECTORIES:
         directory = (root / name).resolve()
         if (directory / "env.py").is_file():
-            return AlembicProject(root, None, None, directory, options)
+            return AlembicProject(root, ini_within(directory), None, directory, options)
     raise ProjectError(
         f"No Alembic project was found in {root}.",
         effect="Nothing was done.",

@@ -17,7 +17,7 @@ from typing import Any
 from erm_alembic.config.redaction import first_line
 from erm_alembic.errors import ProjectError
 
-__all__ = ["USUAL_DIRECTORIES", "NoProject", "VersionLocations", "find_version_locations", "read_ini"]
+__all__ = ["USUAL_DIRECTORIES", "NoProject", "VersionLocations", "find_version_locations", "ini_within", "read_ini"]
 
 USUAL_DIRECTORIES = ("migrations", "alembic")
 _SEPARATORS = {"space": " ", "newline": "\n", "os": os.pathsep, ":": ":", ";": ";"}
@@ -54,6 +54,8 @@ def find_version_locations(
     Raises:
         ProjectError: there is no Alembic project, or its configuration cannot be read.
     """
+    if ini is not None and ini == ini_within(ini.parent):
+        directory, ini = ini.parent, None
     path = ini or root / "alembic.ini"
     base = path.parent if ini is not None else root
     options = {**_from_toml(base / "pyproject.toml"), **_from_ini(path, section)}
@@ -75,6 +77,19 @@ def find_version_locations(
     if not folders:
         folders = [_folder(str(options["script_location"]), base, options) / "versions"]
     return VersionLocations(tuple(folders), str(options.get("recursive_version_locations")).lower() == "true")
+
+
+def ini_within(directory: Path) -> Path | None:
+    """The alembic.ini that stands beside env.py and names no script location, as Flask-Migrate writes it."""
+    ini = directory / "alembic.ini"
+    if not ini.is_file() or not (directory / "env.py").is_file():
+        return None
+    parser = configparser.RawConfigParser(strict=False)
+    try:
+        parser.read(ini, "utf-8")
+    except (configparser.Error, UnicodeDecodeError):
+        return None  # Alembic says what is wrong with it
+    return None if parser.has_option("alembic", "script_location") else ini
 
 
 def _from_ini(path: Path, section: str) -> dict[str, Any]:
