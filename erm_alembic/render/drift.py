@@ -95,7 +95,8 @@ def _verdict(facts: DriftReport, arguments: tuple[str, ...], paint: Paint) -> li
         return [paint("Whether there is drift is not known.", "bad")]
     lines = [paint(f"Drift: {counted(len(facts.drift), 'difference')}.", "bad")]
     if any(each.source == "database" for each in facts.drift):
-        command = ["erm", "drift", "--env", facts.environment, *arguments]
+        against = () if facts.against is None else ("--against", facts.against)
+        command = ["erm", "drift", "--env", facts.environment, *against, *arguments]
         lines.append(f"To take it back:  {shlex.join([*map(one_line, command), '--fix', 'revert'])}   (writes SQL)")
         if facts.against is None:
             lines.append(

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from erm_alembic.comparing import DriftReport, drift_against, revert_sql
+from erm_alembic.planning.comparison import Comparison
+from erm_alembic.planning.model import Drift
+from erm_alembic.render.drift import drift_text
 from tests.faults.deploying import Project
 from tests.snapshot.schema import fill
 from tests.support.databases import Database, ServerPool, fresh_database, one_per_major
@@ -132,3 +135,13 @@ def test_what_belongs_to_the_database_as_a_whole_is_compared(
         lines = revert_sql(report).splitlines()
         assert not any(line.startswith(("GRANT", "REVOKE", "DROP DATABASE")) for line in lines)
         assert any("work_mem" in line for line in lines)
+
+
+def test_the_way_back_leads_to_the_other_database() -> None:
+    """The command that is named compares with the same profile again."""
+    drift = Drift("table", "public.extra", "database", "absent", "a table")
+    report = DriftReport("dev", "", "18.1", (), (drift,), (Comparison("database", "differs"),), against="stag ing")
+    assert (
+        "To take it back:  erm drift --env dev --against 'stag ing' -x a=b --fix revert   (writes SQL)\n"
+        in drift_text(report, arguments=("-x", "a=b"))
+    )

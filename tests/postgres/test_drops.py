@@ -32,6 +32,7 @@ def _table(*name: str, shown: str | None = None) -> Drop:
         ("DELETE FROM a", [Drop("rows", "a", ("a",))]),
         ("DELETE FROM a WHERE b = ';'", [Drop("rows", "a", ("a",), condition="WHERE b = ';'")]),
         ("DROP INDEX CONCURRENTLY i", []),
+        ('DROP SCHEMA s; drop schema if exists "S ;", t restrict', []),
         ("DROP VIEW v; DROP FUNCTION f(int); DROP TYPE e", []),
         ("CREATE TABLE a (drop_me int)", []),
         ("UPDATE a SET b = 'DROP TABLE c'", []),

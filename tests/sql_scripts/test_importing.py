@@ -219,6 +219,16 @@ def test_a_script_that_changed_after_the_import_is_refused(project: SqlProject) 
         imported(folder)
 
 
+def test_the_mark_that_an_import_asks_for_is_no_other_migration(project: SqlProject) -> None:
+    """Written into the copy beside the revision, as it was asked for, it leaves both the same migration."""
+    folder = project.directory({**GOLANG, "000001_make_a.up.sql": "VACUUM a;\nSELECT 1;"})
+    (first, *_) = imported(folder).adoption.steps
+    assert any("write `-- erm: no-transaction` as the first line of the script" in note for note in first.notes)
+    copy = (project.root / first.path).with_name("000001_make_a.up.sql")
+    copy.write_text("-- erm: no-transaction\n" + copy.read_text(encoding="utf-8"), encoding="utf-8")
+    assert imported(folder).adoption.steps[0].state == "there"
+
+
 def test_all_scripts_that_changed_are_told_at_once(project: SqlProject) -> None:
     """Nobody has to import again to learn of the next one."""
     folder = project.directory(GOLANG)

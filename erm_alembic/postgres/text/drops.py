@@ -131,6 +131,8 @@ def _dropped_objects(words: Words) -> list[Drop]:
     words.take("FOREIGN")
     if words.take("TABLE"):
         return _named("table", words)
+    if words.peek() == "SCHEMA" and not words.says_anywhere("CASCADE"):
+        return []  # the server drops an empty one only
     if words.peek() not in HOLDS_NO_ROWS or words.says_anywhere("CASCADE"):
         return [_unknown(words)]
     return []

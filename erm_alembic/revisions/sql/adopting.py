@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from erm_alembic.revisions.writing import chosen_location, placing_cure
 __all__ = ["Adoption", "AdoptionStep", "plan_adoption", "write_adoption"]
 
 NOTHING_WRITTEN = "Nothing was imported."
+MARK = re.compile(r"\A(?:[ \t]*\n)*[ \t]*--[ \t]*erm:[ \t]*no-transaction[ \t]*(?:\n|\Z)")
 
 
 @dataclass(frozen=True)
@@ -149,12 +151,17 @@ def _other(migration: SourceMigration, script: Script) -> tuple[str, str] | None
             f"{script.path} is another revision {migration.version}.",
             f"Give one of the two another id; the other one is {migration.up}.",
         )
-    if there.up.is_file() and not same_sql(read(there.up), read(migration.up)):
+    if there.up.is_file() and not same_sql(_unmarked(there.up), _unmarked(migration.up)):
         return (
             f"{migration.up} and {there.up} differ, although they are the same migration.",
             "Make them equal, or take the older one away.",
         )
     return None
+
+
+def _unmarked(path: Path) -> str:
+    """A script without the mark that an import asks for, and which may be written into either of the two copies."""
+    return MARK.sub("", read(path))
 
 
 def _refuse_others(problems: Sequence[tuple[str, str]]) -> None:
