@@ -8,6 +8,7 @@ from erm_alembic.checks.context import Check, CheckContext
 from erm_alembic.drift.severity import severity_of
 from erm_alembic.findings import Finding
 from erm_alembic.planning.model import Drift
+from erm_alembic.shadow.when import DEVELOPMENT
 
 __all__ = ["CHECK"]
 
@@ -21,6 +22,18 @@ def _check(context: CheckContext) -> Iterator[Finding]:
     adopted = [drift for drift in found if drift.adopted]
     others = [drift for drift in found if not drift.adopted]
     graded = [(severity_of(drift.kind, settings), drift) for drift in others]
+    if context.settings is not None and context.settings.environment == DEVELOPMENT:
+        # Apply does not look there, and a plan is not to refuse what apply would do.
+        told = [drift for level, drift in graded if level != "off"]
+        graded = []
+        if told:
+            yield Finding(
+                RULE,
+                "warning",
+                f"The database is not what its revisions make: {_named(told)}. Apply and rollback do not look at that "
+                f"in {DEVELOPMENT}.",
+                _ways_out(context),
+            )
     if errors := [drift for level, drift in graded if level == "error"]:
         yield Finding(
             RULE,

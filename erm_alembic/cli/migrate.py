@@ -99,10 +99,16 @@ class Request:
             options = {"--wait": self.wait}
         given = [(name, str(value)) for name, value in options.items() if value is not None]
         flags = ("--accept-environment",) if self.accept_environment else ()
-        if self.rehearse is not None and self.files.out is None:
+        if self.rehearse is not None and (self.files.out is None or plan.blocked):
             flags = (*flags, "--rehearse" if self.rehearse else "--no-rehearse")
         reached = typed_again(self.config, self.x, self.name, self.tag)
         return (*(word for pair in given for word in pair), *file, *reached, *flags)
+
+    @property
+    def looked_again(self) -> tuple[str, ...]:
+        """What besides belongs into a command that looks at the same plan again, and into none that runs it."""
+        check = ("--check",) if self.check and self.mode is Mode.plan else ()
+        return (*check, *(word for sample in self.copy_data for word in ("--copy-data", sample)))
 
 
 def _refuse(what: str, cure: str) -> UsageError:
@@ -276,11 +282,11 @@ def _show(request: Request, plan: Plan, outcome: Outcome | None) -> None:
 
         console.write(render_json(plan, outcome))
     else:
-        from erm_alembic.render.text import render_text
+        from erm_alembic.render.text import Typed, render_text
 
         paint = console.painter(sys.stdout)
-        text = render_text(plan, outcome, verbose=request.verbose, arguments=request.typed_again(plan), paint=paint)
-        console.write(text)
+        typed = Typed(request.typed_again(plan), request.looked_again)
+        console.write(render_text(plan, outcome, verbose=request.verbose, typed=typed, paint=paint))
 
 
 def _plan_exit_code(request: Request, plan: Plan) -> int:

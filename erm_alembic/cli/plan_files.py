@@ -57,7 +57,14 @@ class PlanFiles:
             return ("--plan", str(self.plan))
         if self.out is None:
             return ()
-        return ("--out" if plan.blocked else "--plan", str(self.out))
+        if not plan.blocked:
+            return ("--plan", str(self.out))
+        partial = tuple(word for revision in self.approve_partial for word in ("--approve-partial", revision))
+        return ("--out", str(self.out), *partial, *self._signed())
+
+    def _signed(self) -> tuple[str, ...]:
+        # A key that was typed as it is stays with whoever typed it.
+        return () if self.sign_key is None else ("--sign-key", self.sign_key)
 
     def check(self, mode: str, *, only_plans: bool, told_by_plan: dict[str, bool]) -> None:
         """Refuse options that contradict each other.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from erm_alembic.planning.model import DataLoss, Outcome, Plan, Statement, Step
@@ -13,9 +14,25 @@ from erm_alembic.render.rehearsal import effect_of, proof_words, rehearsal_lines
 from erm_alembic.render.safe import Paint, block, clip, one_line, plain
 from erm_alembic.render.words import counted, revisions, target_line
 
-__all__ = ["next_command", "render_text"]
+__all__ = ["Typed", "next_command", "render_text"]
 
 SHORT = 100
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What was typed and belongs into the next command too.
+
+    Args:
+        arguments: into every command about the same plan, such as `--to` and its revision.
+        looking: only into one that looks at the plan again, such as `--copy-data`.
+    """
+
+    arguments: tuple[str, ...] = ()
+    looking: tuple[str, ...] = ()
+
+
+NOTHING_TYPED = Typed()
 
 
 def next_command(plan: Plan, mode: str, arguments: tuple[str, ...] = ()) -> str:
@@ -162,35 +179,46 @@ def _data_loss(plan: Plan) -> list[str]:
     return ["", "Data that would be lost:", *map(_loss, losses)] if losses else []
 
 
-def _blocked(plan: Plan, arguments: tuple[str, ...], paint: Paint) -> list[str]:
+def _looked_again(plan: Plan, typed: Typed) -> str:
+    """What to type to look at the same plan again."""
+    if "--out" in typed.arguments:
+        kept = pass_once(replace(plan, findings=()))
+        return next_command(plan, _looking(plan), (*typed.looking, *typed.arguments, *kept))
+    check = ("--check",) if plan.direction == "downgrade" else ()
+    return next_command(plan, _looking(plan), (*check, *typed.looking, *typed.arguments))
+
+
+def _looking(plan: Plan) -> str:
+    return "rollback" if plan.direction == "downgrade" else "plan"
+
+
+def _blocked(plan: Plan, typed: Typed, paint: Paint) -> list[str]:
     """Why the plan would be refused, and what to type to look again."""
-    again = (
-        next_command(plan, "rollback", ("--check", *arguments))
-        if plan.direction == "downgrade"
-        else next_command(plan, "plan", arguments)
-    )
+    again = _looked_again(plan, typed)
     errors = sum(finding.severity == "error" for finding in plan.findings)
     if not errors:
         return [paint(f"Blocked: {plan.mode} cannot run this plan: {_why(plan)}.", "bad"), f"Do that, then: {again}"]
     verdict = paint(f"Blocked by {counted(errors, 'error')}: {plan.mode} would refuse this plan.", "bad")
-    return [verdict, f"Do what the help lines say, then: {again}", *_way_out(plan, arguments)]
+    return [verdict, f"Do what the help lines say, then: {again}", *_way_out(plan, typed)]
 
 
-def _way_out(plan: Plan, arguments: tuple[str, ...]) -> list[str]:
+def _way_out(plan: Plan, typed: Typed) -> list[str]:
     """What lets everything pass that objects, in one command; or why nothing does."""
     if plan.cannot_run is not None:
         return [f"No override lets it pass: {_why(plan)}."]
-    if "--plan" in arguments:
+    if "--plan" in typed.arguments:
         return [f"An approved plan lets nothing more pass ({objecting(plan)}): plan again, with --override."]
-    command = next_command(plan, plan.mode, (*arguments, *pass_once(plan)))
+    kept = "--out" in typed.arguments  # it is planned again then, to be kept with what may pass
+    words = (*typed.looking, *typed.arguments) if kept else typed.arguments
+    command = next_command(plan, _looking(plan) if kept else plan.mode, (*words, *pass_once(plan)))
     return [f"Or let it pass this once ({objecting(plan)}), with your reason on record:", f"  {command}"]
 
 
-def _refused(plan: Plan, arguments: tuple[str, ...]) -> list[str]:
-    return ["", "Do what the help lines say.", *_way_out(plan, arguments)]
+def _refused(plan: Plan, typed: Typed) -> list[str]:
+    return ["", "Do what the help lines say.", *_way_out(plan, typed)]
 
 
-def _verdict(plan: Plan, arguments: tuple[str, ...], paint: Paint) -> list[str]:
+def _verdict(plan: Plan, typed: Typed, paint: Paint) -> list[str]:
     """The last word on a plan that was only computed, and what to type next."""
     exempted = (
         [f"safety.downgrades_since exempts {counted(plan.exempted, 'revision')} without a downgrade."]
@@ -198,16 +226,16 @@ def _verdict(plan: Plan, arguments: tuple[str, ...], paint: Paint) -> list[str]:
         else []
     )
     if plan.blocked:
-        return ["", *exempted, *_blocked(plan, arguments, paint)]
+        return ["", *exempted, *_blocked(plan, typed, paint)]
     if plan.up_to_date:
         return ["", *exempted, paint("Nothing objects.", "good")]
-    kept = "--plan" in arguments
+    kept = "--plan" in typed.arguments
     flag = ("--allow-data-loss",) if not kept and any(loss.rows != 0 for loss in plan.data_loss) else ()
     return [
         "",
         *exempted,
         paint("Nothing objects. Nothing was changed.", "good"),
-        f"To run it: {next_command(plan, plan.mode, (*arguments, *flag))}",
+        f"To run it: {next_command(plan, plan.mode, (*typed.arguments, *flag))}",
     ]
 
 
@@ -216,7 +244,7 @@ def render_text(
     outcome: Outcome | None = None,
     *,
     verbose: bool = False,
-    arguments: tuple[str, ...] = (),
+    typed: Typed = NOTHING_TYPED,
     paint: Paint = plain,
 ) -> str:
     """The plan as text, followed by how it ended.
@@ -226,7 +254,7 @@ def render_text(
         outcome: how its apply or rollback ended; None shows the verdict and what to type next instead.
             With the outcome of a run, the plan itself is left out unless `verbose`.
         verbose: show whole statements rather than their start.
-        arguments: what was typed and belongs into the next command too, such as `--to` and its revision.
+        typed: what was typed and belongs into the next command too.
         paint: gives colour; none by default.
 
     Example:
@@ -251,7 +279,7 @@ def render_text(
         *_findings(plan, paint),
         *override_section(plan, paint),
         *_data_loss(plan),
-        *(_verdict(plan, arguments, paint) if outcome is None else ["", *outcome_lines(plan, outcome, paint)]),
-        *(_refused(plan, arguments) if outcome is not None and outcome.result == "refused" else ()),
+        *(_verdict(plan, typed, paint) if outcome is None else ["", *outcome_lines(plan, outcome, paint)]),
+        *(_refused(plan, typed) if outcome is not None and outcome.result == "refused" else ()),
     ]
     return "\n".join(lines) + "\n"

@@ -8,7 +8,7 @@ from typing import Literal
 
 from erm_alembic.config.settings import Settings
 
-__all__ = ["OFF", "Wish", "is_compared", "shadow_is_off", "why_not_rehearsed"]
+__all__ = ["DEVELOPMENT", "OFF", "Wish", "is_compared", "shadow_is_off", "why_not_rehearsed"]
 
 OFF = "ERM_NO_SHADOW"
 # Where things are tried out anyway.

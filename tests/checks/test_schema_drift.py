@@ -74,3 +74,16 @@ def test_a_comparison_that_could_not_be_made_warns_with_its_reason() -> None:
 def test_drift_of_other_sources_is_left_to_their_checks() -> None:
     """A missing revision and a model change are none of this rule's."""
     assert _run(Drift("missing-revision", "4f2a", "history", "a", "b"), Drift("table", "t", "models", "a", "b")) == ()
+
+
+def test_in_dev_it_only_warns_as_apply_does_not_look_there() -> None:
+    """Plan and apply agree: one warning for everything that is not switched off."""
+    configured = replace(settings(), environment="dev", drift=DriftSettings(severity={"grant": "off"}))
+    drift = (_drift("index", "public.a_idx"), _drift("grant", "public.a"), _drift("owner", "public.a"))
+    context = CheckContext(plan=replace(EMPTY, drift=drift), settings=configured)
+    (finding,) = run_checks(context, {}, (CHECK,))
+    assert (finding.severity, finding.message) == (
+        "warning",
+        "The database is not what its revisions make: index public.a_idx, owner public.a. Apply and rollback do not "
+        "look at that in dev.",
+    )

@@ -183,6 +183,35 @@ def test_the_next_command_is_about_the_same_plan(monkeypatch: pytest.MonkeyPatch
     assert out.endswith("\nTo run it: erm migrate --env prod --to a1 --config c.yaml -x tenant=7\n")
 
 
+def test_a_blocked_plan_that_was_to_be_kept_is_kept_by_the_command_that_lets_it_pass(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture, tmp_path: Path
+) -> None:
+    """It plans again with all that was typed, and runs nothing; nor does a rollback that is kept."""
+    monkeypatch.chdir(tmp_path)
+    install(monkeypatch, FakePipeline(answer_plan=BLOCKED))
+    _, out, _ = erm(
+        *(capsys, "migrate", "--mode", "plan", "--to", "a1", "--out", "p.json", "--approve-partial", "a1"),
+        *("--no-rehearse",),
+    )
+    typed = "--to a1 --out p.json --approve-partial a1 --no-rehearse"
+    assert f"\nDo what the help lines say, then: erm migrate --mode plan --env prod {typed}\n" in out
+    assert out.splitlines()[-1].startswith(f"  erm migrate --mode plan --env prod {typed} --override ")
+    install(monkeypatch, FakePipeline(answer_plan=replace(BLOCKED, direction="downgrade")))
+    _, out, _ = erm(capsys, "migrate", "--mode", "rollback", "--steps", "2", "--out", "p.json")
+    assert "\nDo what the help lines say, then: erm migrate --mode rollback --env prod --steps 2 --out p.json\n" in out
+    lets_pass = "  erm migrate --mode rollback --env prod --steps 2 --out p.json --override "
+    assert out.splitlines()[-1].startswith(lets_pass)
+
+
+def test_a_second_look_has_what_the_first_one_had(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """`--check` and `--copy-data` belong into it, and not into the command that lets the plan pass."""
+    install(monkeypatch, FakePipeline(answer_plan=BLOCKED))
+    _, out, _ = erm(capsys, "migrate", "--mode", "plan", "--check", "--copy-data", "t:5", "--rehearse")
+    again = "erm migrate --mode plan --env prod --check --copy-data t:5 --rehearse"
+    assert f"\nDo what the help lines say, then: {again}\n" in out
+    assert out.splitlines()[-1].startswith("  erm migrate --env prod --rehearse --override ")
+
+
 def test_text_is_the_default(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     """Without --format, the plan is printed as text."""
     install(monkeypatch, FakePipeline(answer_plan=replace(PLAN, environment="staging")))

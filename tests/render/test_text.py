@@ -9,7 +9,7 @@ from erm_alembic.config.redaction import register_secret
 from erm_alembic.findings import Finding
 from erm_alembic.planning.comparison import LeftOut
 from erm_alembic.planning.model import DataLoss, Drift, Outcome
-from erm_alembic.render.text import next_command, render_text
+from erm_alembic.render.text import Typed, next_command, render_text
 from tests.render.plans import BLOCKED, DONE, EMPTY, FAILED, HOSTILE, INDEX, ORDERS, PLAN, ROLLBACK
 
 
@@ -220,11 +220,11 @@ def test_the_next_command_is_quoted_for_a_shell() -> None:
 
 def test_the_next_command_repeats_what_was_typed() -> None:
     """What to type next is about the same plan: a revision or a file that was named is named again."""
-    assert render_text(PLAN, arguments=("--to", "a1", "--config", "my erm.yaml")).endswith(
+    assert render_text(PLAN, typed=Typed(("--to", "a1", "--config", "my erm.yaml"))).endswith(
         "\nTo run it: erm migrate --env prod --to a1 --config 'my erm.yaml'\n"
     )
     blocked = replace(ROLLBACK, findings=BLOCKED.findings)
-    shown = render_text(blocked, arguments=("--steps", "2"))
+    shown = render_text(blocked, typed=Typed(("--steps", "2")))
     assert ", then: erm migrate --mode rollback --env prod --check --steps 2\n" in shown
     assert "\n  erm migrate --mode rollback --env prod --steps 2 --override missing-revision" in shown
 
