@@ -7,6 +7,7 @@ import gc
 import importlib
 import json
 import os
+import pkgutil
 import runpy
 import select
 import signal
@@ -17,20 +18,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
-# What is run, and what most runs of it import.
+# What is run, and what of others most runs of it import.
 IMPORTED = {
-    "erm_alembic": (
-        "erm_alembic.cli.main",
-        "erm_alembic.cli.migrate",
-        "erm_alembic.cli.status",
-        "erm_alembic.cli.history",
-        "erm_alembic.migrate",
-        "erm_alembic.inspection",
-        "alembic.command",
-        "sqlalchemy.dialects.postgresql.psycopg2",
-    ),
+    "erm_alembic": ("alembic.command", "sqlalchemy.dialects.postgresql.psycopg2"),
     "alembic": ("alembic.config", "alembic.command", "sqlalchemy.dialects.postgresql.psycopg2"),
 }
+# Of which the modules are imported, too.
+WHOLE = "erm_alembic"
 # Characters of the process id that comes first out of the pipe of a child's end; its status follows.
 PID_WIDTH = 10
 WRITES_BYTECODE = "PYTHONDONTWRITEBYTECODE"
@@ -66,8 +60,7 @@ def _received(control: socket.socket, size: int) -> bytes:
 
 def serve(package: str, descriptor: int) -> None:
     """Import what a package needs, then fork for each request; in the child, run it. Ends with the test process."""
-    for name in IMPORTED[package]:
-        importlib.import_module(name)
+    _import(package)
     gc.freeze()
     control = socket.socket(fileno=descriptor)
     send(control, sorted({name.partition(".")[0] for name in sys.modules}))
@@ -76,6 +69,16 @@ def serve(package: str, descriptor: int) -> None:
     except EOFError:
         return
     _run(package, request)
+
+
+def _import(package: str) -> None:
+    for name in IMPORTED[package]:
+        importlib.import_module(name)
+    if package == WHOLE:
+        for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
+            if not module.name.endswith(".__main__"):
+                with contextlib.suppress(ImportError):  # of what is not installed here
+                    importlib.import_module(module.name)
 
 
 def _next_child(control: socket.socket) -> dict[str, Any]:
