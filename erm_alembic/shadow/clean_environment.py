@@ -6,7 +6,6 @@ passwords; what a secret manager or libpq would take for credentials is gone.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 
@@ -100,5 +99,6 @@ def _libpq(shadow: DatabaseUrl) -> dict[str, str]:
     """Whoever names no database, in whatever language, finds the shadow; and nobody finds a file of passwords."""
     named = {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGDATABASE": "dbname", "PGPASSWORD": "password"}
     found = {name: shadow.parameters[key] for name, key in named.items() if shadow.parameters.get(key)}
-    nothing = {"PGPASSFILE": os.devnull, "PGSERVICEFILE": os.devnull, "PGSYSCONFDIR": os.devnull}
+    # Of a file that is there and none, such as /dev/null, libpq complains on stderr at each connection.
+    nothing = dict.fromkeys(("PGPASSFILE", "PGSERVICEFILE", "PGSYSCONFDIR"), f"/nonexistent/{NOWHERE}")
     return found | nothing

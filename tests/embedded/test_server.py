@@ -203,3 +203,16 @@ def test_an_unreachable_database_is_a_server_error(server: EmbeddedServer) -> No
             connection.close()
     assert "too many clients" in caught.value.what
     assert "erm dev status" in caught.value.cure
+
+
+def test_a_folder_whose_name_a_shell_would_expand_is_a_folder(tmp_path: Path, pg_bin: PostgresBinaries) -> None:
+    """pg_ctl runs the server through a shell, which must find nothing to expand, and nothing to run."""
+    project = tmp_path / "$HOME `touch owned` \\ it's"
+    project.mkdir()
+    server = EmbeddedServer(project, binaries=pg_bin, durable=False)
+    try:
+        server.ensure_running()
+        assert query(server, "postgres", "SELECT 1") == [(1,)]
+    finally:
+        server.reset()
+    assert not list(tmp_path.rglob("owned"))

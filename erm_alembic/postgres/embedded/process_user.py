@@ -77,6 +77,7 @@ def run_as(
     stdout: IO[bytes] | int = subprocess.DEVNULL,
     timeout: float = 120.0,
     pass_fds: Sequence[int] = (),
+    cwd: Path | str = "/",
 ) -> int:
     """Run a program as the server's user and give back its exit code.
 
@@ -90,6 +91,7 @@ def run_as(
         stdout: an open file that receives both output streams.
         timeout: seconds to wait before the program is killed.
         pass_fds: file descriptors that the child keeps, such as a held lock.
+        cwd: its working directory, which that user can enter.
 
     Raises:
         ServerError: the program cannot be started, or took longer than `timeout`.
@@ -105,7 +107,7 @@ def run_as(
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=subprocess.STDOUT,
-            cwd="/",
+            cwd=cwd,
             env=environ,
             umask=0o077,
             timeout=timeout,

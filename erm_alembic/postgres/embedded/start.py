@@ -100,10 +100,12 @@ def launch(
     options = " ".join(f"-c {shlex.quote(f'{name}={value}')}" for name, value in settings.items())
     _rotate(cluster.log_path)
     before = cluster.log_path.stat().st_size if cluster.log_path.exists() else 0
-    argv: list[str | Path] = [binaries.program("pg_ctl"), "start", "-D", cluster.data_dir, "-w"]
-    argv += ["-t", str(START_SECONDS), "-l", cluster.log_path, "-o", options]
+    # It hands its paths to that shell too, where a dollar sign in a folder's name would have a meaning: it is told names
+    # that count from the folder that it is started in.
+    argv: list[str | Path] = [binaries.program("pg_ctl"), "start", "-D", cluster.data_dir.name, "-w"]
+    argv += ["-t", str(START_SECONDS), "-l", cluster.log_path.name, "-o", options]
     with tempfile.TemporaryFile() as output:
-        if run_as(cluster.user, argv, stdout=output, timeout=START_SECONDS + 30) == 0:
+        if run_as(cluster.user, argv, stdout=output, timeout=START_SECONDS + 30, cwd=cluster.store) == 0:
             return
         words = _log_since(cluster.log_path, before) or _text_of(output)
     raise _failed("PostgreSQL did not start", words, cluster)
