@@ -13,7 +13,15 @@ from typing import Any
 import psycopg2
 from psycopg2 import errors, sql
 
-__all__ = ["ServerSample", "available_facts", "is_refusal", "read_beat", "read_sample", "write_beat"]
+__all__ = [
+    "POSITION_FACTS",
+    "ServerSample",
+    "available_facts",
+    "is_refusal",
+    "read_beat",
+    "read_sample",
+    "write_beat",
+]
 
 # An expression for each fact, which holds on a primary and on a standby.
 FACTS = {
@@ -41,6 +49,9 @@ FACTS = {
     "page": "pg_catalog.current_setting('wal_block_size')::integer",
     "segment": "pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size'))",
 }
+
+# Those that make a position of a primary.
+POSITION_FACTS = frozenset({"in_recovery", "system", "written", "segment_name", "page", "segment"})
 
 # What passes: a lost connection, a conflict with recovery, missing resources, an administrator, the machine. Anything
 # else means that the server does not give this role the fact, in whatever words: services differ in them.

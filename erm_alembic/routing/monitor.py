@@ -20,7 +20,7 @@ from erm_alembic.routing.changes import Change, changes_between
 from erm_alembic.routing.picture import position
 from erm_alembic.routing.positions import Position
 from erm_alembic.routing.probe import Address, Pace
-from erm_alembic.routing.questions import HeartbeatTable, Lender, ask_sample
+from erm_alembic.routing.questions import HeartbeatTable, Lender, ask_position
 from erm_alembic.routing.rounds import Rounds
 from erm_alembic.routing.state import UNKNOWN, ClusterState
 
@@ -156,7 +156,7 @@ class Monitor:
             TargetError: the primary cannot be reached, is none, or does not say.
         """
         asked_at = time.monotonic()
-        sample = self._lender.ask(ask_sample)
+        sample = self._lender.ask(ask_position)
         lsn = position(sample)
         if sample.system is None or sample.timeline is None or lsn is None:
             raise TargetError(

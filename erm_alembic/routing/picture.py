@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -144,6 +144,13 @@ class Picture:
         """Note that a replica cannot be reached."""
         replica = self._replicas[name]
         replica.state = replace(replica.state, reachable=False, problem=problem)
+
+    def behind(self) -> Iterator[str]:
+        """The replicas that had not replayed yet what the primary had last written."""
+        for name, replica in self._replicas.items():
+            sample, lsn = replica.sample, self._primary.lsn
+            if sample is not None and sample.replayed is not None and lsn is not None and sample.replayed < lsn:
+                yield name
 
     def state(self, now: float) -> ClusterState:
         """All of it at one moment.

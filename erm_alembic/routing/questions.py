@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ import psycopg2
 from erm_alembic.config.redaction import first_line
 from erm_alembic.errors import TargetError
 from erm_alembic.postgres.replication import (
+    POSITION_FACTS,
     ServerSample,
     available_facts,
     is_refusal,
@@ -24,7 +25,7 @@ from erm_alembic.postgres.replication import (
 from erm_alembic.postgres.volatility import Volatility, read_volatility
 from erm_alembic.routing.probe import Address, Link, words_of
 
-__all__ = ["Answer", "HeartbeatTable", "Lender", "PrimaryQuestion", "ReplicaQuestion", "ask_catalogs", "ask_sample"]
+__all__ = ["Answer", "HeartbeatTable", "Lender", "PrimaryQuestion", "ReplicaQuestion", "ask_catalogs", "ask_position"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +121,30 @@ class ReplicaQuestion:
         return Answer(sample, beat)
 
 
-def ask_sample(link: Link) -> ServerSample:
+def ask_sample(link: Link, wanted: Container[str] | None = None) -> ServerSample:
     """Ask a server for its place in replication; what it does not give is found out once a connection.
+
+    Args:
+        link: the connection.
+        wanted: the facts that matter; None asks for all.
+
+    Raises:
+        psycopg2.Error: it does not answer.
+    """
+    if link.facts is None:
+        link.facts = link.run(available_facts)
+    try:
+        return _asked(link, wanted)
+    except psycopg2.Error as error:
+        if not is_refusal(error):
+            raise
+    # A right was taken away, or another server answers on the same connection.
+    link.facts = link.run(available_facts)
+    return _asked(link, wanted)
+
+
+def ask_position(link: Link) -> ServerSample:
+    """Ask a primary for its position only: each commit that gets a token pays for it.
 
     Args:
         link: the connection.
@@ -129,17 +152,12 @@ def ask_sample(link: Link) -> ServerSample:
     Raises:
         psycopg2.Error: it does not answer.
     """
-    facts = link.facts
-    if facts is None:
-        facts = link.facts = link.run(available_facts)
-    try:
-        return link.run(lambda cursor: read_sample(cursor, facts))
-    except psycopg2.Error as error:
-        if not is_refusal(error):
-            raise
-    # A right was taken away, or another server answers on the same connection.
-    now_available = link.facts = link.run(available_facts)
-    return link.run(lambda cursor: read_sample(cursor, now_available))
+    return ask_sample(link, POSITION_FACTS)
+
+
+def _asked(link: Link, wanted: Container[str] | None) -> ServerSample:
+    facts = [fact for fact in link.facts or () if wanted is None or fact in wanted]
+    return link.run(lambda cursor: read_sample(cursor, facts))
 
 
 def ask_catalogs(link: Link, patience: float) -> Volatility:

@@ -35,6 +35,9 @@ _EAGER = 0.02
 # How long replicas wait for the primary's answer to come first, in seconds: what they have replayed of it is then as
 # fresh as the round itself.
 _HEAD_START = 0.1
+# When a replica is asked again that had not replayed the primary's answer yet, in seconds: mostly it is on its way, and
+# without another look nobody would know before the next round.
+_LOOKS = (0.02, 0.08, 0.3)
 # How often the catalogs are read again, when after a failure, and how long that may take, in seconds.
 _CATALOG_PERIOD, _CATALOG_RETRY, _CATALOG_PATIENCE = 600.0, 10.0, 30.0
 
@@ -80,7 +83,7 @@ class Rounds:
             keep=lambda answer: not answer.sample.in_recovery,
         )
         question = ReplicaQuestion(heartbeat, writer)
-        self._replicas = [self._replica(name, address, question) for name, address in replicas.items()]
+        self._replicas = {name: self._replica(name, address, question) for name, address in replicas.items()}
         self._catalogs = Watch(
             "erm-routing catalogs",
             primary,
@@ -122,7 +125,7 @@ class Rounds:
     def refreshed(self, ends_at: float) -> bool:
         """Wait until every server was asked once more; whether that was in time."""
         moment = time.monotonic()
-        servers = (self._primary, *self._replicas)
+        servers = (self._primary, *self._replicas.values())
         asked = self.wait(lambda: all(watch.has_asked_since(moment, time.monotonic()) for watch in servers), ends_at)
         return bool(asked)
 
@@ -159,6 +162,7 @@ class Rounds:
     def _run(self) -> None:
         changed = self._pace.changed
         begun_at, round_due, replicas_due = float("-inf"), 0.0, float("inf")
+        looks: list[float] = []
         with changed:
             while not self._pace.stopping:
                 now = time.monotonic()
@@ -169,14 +173,19 @@ class Rounds:
                     round_due = now + self._pace.interval * random.uniform(0.8, 1.2)
                 if now >= replicas_due or (replicas_due < float("inf") and self._primary.idle):
                     replicas_due = float("inf")
-                    for watch in self._replicas:
+                    looks = [now + look for look in _LOOKS]
+                    for watch in self._replicas.values():
                         watch.ask(now)
+                if looks and now >= looks[0]:
+                    del looks[0]
+                    for name in self._picture.behind():
+                        self._replicas[name].ask(now)
                 if now >= self._catalogs_due and self._picture.primary_reachable:
                     self._catalogs.ask(now)
                     if not self._catalogs.idle:
                         self._catalogs_due = now + _CATALOG_PERIOD
                 self._cut_overdue(now)
-                wake = min(round_due, replicas_due, begun_at + _EAGER if self._wanted else float("inf"))
+                wake = min(round_due, replicas_due, *looks[:1], begun_at + _EAGER if self._wanted else float("inf"))
                 if not all(watch.idle for watch in self._watches()):
                     wake = min(wake, now + self._pace.timeout / 4)
                 changed.wait(max(0.0, wake - time.monotonic()))
@@ -247,5 +256,5 @@ class Rounds:
 
     def _watches(self) -> Iterator[Watch[Answer] | Watch[Volatility]]:
         yield self._primary
-        yield from self._replicas
+        yield from self._replicas.values()
         yield self._catalogs

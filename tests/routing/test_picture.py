@@ -52,6 +52,15 @@ def test_a_replica_with_everything_is_as_fresh_as_the_primarys_answer(picture: P
     assert replica_of(picture).lag == 0
 
 
+def test_who_is_behind_is_worth_another_look(picture: Picture) -> None:
+    """Only a replica that states an older position than the primary's last one."""
+    assert list(picture.behind()) == []
+    picture.primary_answered(replace(PRIMARY, written=1064), 20.0, 20.1)
+    assert list(picture.behind()) == ["east"]
+    picture.replica_answered("east", replace(STANDBY, replayed=None), 21.0, 22.0)
+    assert list(picture.behind()) == []
+
+
 def test_a_replica_that_never_replayed_is_unknown(picture: Picture) -> None:
     """A standby that was only just restored has no position: that is not zero lag."""
     picture.replica_answered("east", replace(STANDBY, replayed=None), 21.0, 22.0)
