@@ -70,6 +70,7 @@ CHANGES = (
             "storage": "ALTER TABLE customers ALTER note SET STORAGE EXTERNAL",
             "compression": "ALTER TABLE customers ALTER note SET COMPRESSION pglz",
             "statistics target": "ALTER TABLE customers ALTER note SET STATISTICS 500",
+            "estimate of distinct values": "ALTER TABLE customers ALTER note SET (n_distinct = 5)",
             "its comment": "COMMENT ON COLUMN customers.email IS 'x'",
             "order": "ALTER TABLE customers DROP total CASCADE; ALTER TABLE customers ADD total numeric(10, 2);"
             "ALTER TABLE customers ADD twice numeric(10, 2) GENERATED ALWAYS AS (total * 2) STORED,"
@@ -109,6 +110,12 @@ CHANGES = (
         "ALTER TABLE customers RENAME CONSTRAINT customers_email_not_null TO other",
         18,
     ),
+    Change(
+        "constraint",
+        "comment of a not-null constraint",
+        "COMMENT ON CONSTRAINT customers_email_not_null ON customers IS 'x'",
+        18,
+    ),
     *_of(
         "index",
         {
@@ -140,6 +147,13 @@ CHANGES = (
         15,
     ),
     *_of(
+        "index",
+        {
+            "operator class's parameter": "DROP INDEX documents_words_idx;"
+            "CREATE INDEX documents_words_idx ON documents USING gist (words tsvector_ops (siglen = 100))",
+        },
+    ),
+    *_of(
         "enum",
         {
             "a label more": "ALTER TYPE mood ADD VALUE 'glad'",
@@ -154,6 +168,7 @@ CHANGES = (
         {"check": "ALTER DOMAIN positive ADD CHECK (VALUE < 9)", "its default": "ALTER DOMAIN positive DROP DEFAULT"},
     ),
     *_of("composite type", {"attribute": "ALTER TYPE pair ADD ATTRIBUTE c date"}),
+    *_of("base type", {"one that was only announced": "CREATE TYPE more"}),
     *_of("range type", {"a range more": "CREATE TYPE more AS RANGE (subtype = date)"}),
     *_of(
         "sequence",
@@ -172,8 +187,10 @@ CHANGES = (
             "materialised view's definition": "DROP MATERIALIZED VIEW moods;"
             "CREATE MATERIALIZED VIEW moods AS SELECT mood, 1 AS n FROM customers",
             "index on a materialised view": "CREATE INDEX more ON moods (mood)",
+            "materialised view's replica identity": "ALTER MATERIALIZED VIEW moods REPLICA IDENTITY FULL",
         },
     ),
+    Change("view", "with its caller's rights", "ALTER VIEW names SET (security_invoker)", 15),
     *_of(
         "function",
         {
@@ -211,7 +228,13 @@ CHANGES = (
         },
     ),
     *_of("statistics object", {"statistics dropped": "DROP STATISTICS together"}),
-    *_of("extension", {"an extension dropped": "DROP EXTENSION pg_trgm"}),
+    *_of(
+        "extension",
+        {
+            "an extension dropped": "DROP EXTENSION pg_trgm",
+            "a function that goes with it": "ALTER FUNCTION one() DEPENDS ON EXTENSION pg_trgm",
+        },
+    ),
     *_of("collation", {"a collation dropped": "DROP COLLATION own_order"}),
     *_of("cast", {"a cast more": "CREATE CAST (pair AS text) WITH INOUT"}),
     *_of(
@@ -234,7 +257,20 @@ CHANGES = (
             "its operations": "ALTER PUBLICATION changes SET (publish = 'insert')",
         },
     ),
-    *_of("owner", {"a table's": "ALTER TABLE orders OWNER TO drift_owner"}),
+    *_of(
+        "subscription",
+        {
+            "a subscription more": "CREATE SUBSCRIPTION more CONNECTION 'host=h' PUBLICATION p"
+            " WITH (connect = false, slot_name = NONE, enabled = false)"
+        },
+    ),
+    *_of(
+        "owner",
+        {
+            "a table's": "ALTER TABLE orders OWNER TO drift_owner",
+            "an operator class's": "ALTER OPERATOR CLASS own_class USING hash OWNER TO drift_owner",
+        },
+    ),
     *_of(
         "grant",
         {
@@ -242,10 +278,26 @@ CHANGES = (
             "on a column": "GRANT UPDATE (note) ON customers TO drift_reader",
             "on a function": "REVOKE EXECUTE ON FUNCTION one() FROM PUBLIC",
             "on a schema": "GRANT USAGE ON SCHEMA aside TO drift_reader",
+            "on a composite type": "REVOKE USAGE ON TYPE pair FROM PUBLIC",
+            "on a language": "REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC",
         },
     ),
+    Change("grant", "to maintain a table", "GRANT MAINTAIN ON orders TO drift_reader", 17),
     *_of(
         "default privileges",
         {"in a schema": "ALTER DEFAULT PRIVILEGES IN SCHEMA aside GRANT SELECT ON TABLES TO drift_reader"},
+    ),
+    Change(
+        "default privileges",
+        "on large objects",
+        "ALTER DEFAULT PRIVILEGES GRANT SELECT ON LARGE OBJECTS TO drift_reader",
+        18,
+    ),
+    # As SECURITY LABEL does where a server has a provider of labels loaded.
+    *_of(
+        "security label",
+        {
+            "on a table": "INSERT INTO pg_seclabel VALUES ('orders'::regclass, 'pg_class'::regclass, 0, 'dummy', 'x')",
+        },
     ),
 )

@@ -55,6 +55,8 @@ sa.Index(
     postgresql_ops={"name": "text_pattern_ops"},
 )
 sa.Index("customers_lower_idx", sa.func.lower(customers.c.name))
+documents = sa.Table("documents", METADATA, sa.Column("words", pg.TSVECTOR))
+sa.Index("documents_words_idx", documents.c.words, postgresql_using="gist")
 events = sa.Table(
     "events",
     METADATA,
@@ -119,4 +121,5 @@ REST = """
     CREATE FOREIGN TABLE afar (a integer) SERVER far;
     CREATE PUBLICATION changes FOR TABLE customers;
     CREATE SCHEMA aside;
+    CREATE OPERATOR CLASS own_class FOR TYPE integer USING hash AS FUNCTION 1 hashint4(integer);
 """
