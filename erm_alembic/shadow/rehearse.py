@@ -69,6 +69,8 @@ def rehearse(job: Job, emit: Callable[[dict[str, Any]], None]) -> None:
             _rehearse_steps(job, rehearsal, emit)
         for note in loaded.notes:
             emit({"event": "note", "note": note})
+        for extension in loaded.lacking:
+            emit({"event": "lacking", "extension": extension})
     emit({"event": "read", "paths": files.paths()})
 
 

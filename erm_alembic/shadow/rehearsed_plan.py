@@ -19,6 +19,7 @@ from erm_alembic.planning.model import DataLoss, Plan, Step
 from erm_alembic.planning.proven_losses import proven_losses
 from erm_alembic.planning.rehearsal import FailedRevision, Rehearsal
 from erm_alembic.postgres.live_facts import LiveFacts, read_live_facts
+from erm_alembic.postgres.stand_ins import available_extensions
 from erm_alembic.shadow.kept_rehearsals import KeptRehearsal, keep_rehearsal, kept_rehearsal
 from erm_alembic.shadow.matching import with_observed
 from erm_alembic.shadow.opened import Shadow
@@ -38,10 +39,12 @@ class _Heard:
     Args:
         steps: the revisions that ran, in their order.
         rehearsal: what is to be said of the whole.
+        lacking: the extensions of which the shadow has nothing.
     """
 
     steps: tuple[Rehearsed, ...]
     rehearsal: Rehearsal
+    lacking: tuple[str, ...] = ()
 
 
 def with_rehearsal(target: Target, shadow: Shadow, survey: Survey, wish: Wish) -> Survey:
@@ -90,7 +93,8 @@ def rehearse_plan(target: Target, shadow: Shadow, plan: Plan, samples: Sequence[
         for step in steps
     )
     losses = _proven_losses(target, plan, steps)
-    rehearsal = replace(heard.rehearsal, earlier=earlier_predictions(read_times(target)))
+    failed = _failed_for_want_of(target, heard)
+    rehearsal = replace(heard.rehearsal, failed=failed, earlier=earlier_predictions(read_times(target)))
     return replace(plan, steps=told, rehearsal=rehearsal, data_loss=(*plan.data_loss, *losses))
 
 
@@ -145,6 +149,7 @@ def _heard(events: Sequence[Mapping[str, Any]], shadow: Shadow, notes: tuple[str
     version, failed = "", None
     refused: list[str] = []
     stood_in: list[str] = []
+    lacking: list[str] = []
     for event in events:
         told = {name: value for name, value in event.items() if name != "event"}
         if event["event"] == "server":
@@ -159,8 +164,24 @@ def _heard(events: Sequence[Mapping[str, Any]], shadow: Shadow, notes: tuple[str
             refused.append(f"A connection to {told['place']} was refused in the shadow.")
         elif event["event"] == "note":
             stood_in.append(told["note"])
+        elif event["event"] == "lacking":
+            lacking.append(told["extension"])
     every = tuple(dict.fromkeys((*notes, *stood_in, *refused)))
-    return _Heard(tuple(steps), Rehearsal("done", _why(failed), every, version.split()[0], shadow.exact_major, failed))
+    rehearsal = Rehearsal("done", _why(failed), every, version.split()[0], shadow.exact_major, failed)
+    return _Heard(tuple(steps), rehearsal, tuple(lacking))
+
+
+def _failed_for_want_of(target: Target, heard: _Heard) -> FailedRevision | None:
+    """What failed, with the extensions that the shadow lacks as its reason, where the target's server has them."""
+    failed = heard.rehearsal.failed
+    if failed is None or not heard.lacking or failed.only_there is not None:
+        return failed
+    with contextlib.closing(target.connect_read_only("erm plan")) as connection, connection.cursor() as cursor:
+        available = available_extensions(cursor)
+    missing = [name for name in heard.lacking if name not in available]
+    if missing:
+        return replace(failed, error=f"{failed.error} (the target's server has no extension {', '.join(missing)})")
+    return replace(failed, only_there=f"the shadow's server has no extension {', '.join(heard.lacking)}")
 
 
 def _why(failed: FailedRevision | None) -> str | None:

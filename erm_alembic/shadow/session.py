@@ -81,6 +81,7 @@ class LoadedProject:
         scripts: the revision graph.
         notes: what was stood in for so far, for a human; as keys, in order.
         extensions: the extensions that were made so far; as keys.
+        lacking: those of which nothing could be made; as keys.
     """
 
     job: Job
@@ -88,6 +89,7 @@ class LoadedProject:
     scripts: ScriptDirectory
     notes: dict[str, None] = field(default_factory=dict)
     extensions: dict[str, None] = field(default_factory=dict)
+    lacking: dict[str, None] = field(default_factory=dict)
 
 
 @contextlib.contextmanager
@@ -147,6 +149,7 @@ def session_in(loaded: LoadedProject, url: str, gate: Gate | None = None) -> Ite
             loaded.notes.setdefault,
             gate,
             used=loaded.extensions.setdefault,
+            lacking=loaded.lacking.setdefault,
             given=job.given,
         )
         return raw

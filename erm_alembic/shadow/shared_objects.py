@@ -44,6 +44,7 @@ class SharedObjects:
         note: told what was stood in, once.
         inner: what sees the other statements before the server does.
         used: told the name of each extension that is made.
+        lacking: told the name of each extension of which nothing could be made.
         given: whether the target's schemas and extensions are there already: making one again is no error.
     """
 
@@ -55,6 +56,7 @@ class SharedObjects:
         inner: Gate | None = None,
         *,
         used: Callable[[str], None] = lambda name: None,
+        lacking: Callable[[str], None] = lambda name: None,
         given: bool = False,
     ) -> None:
         self._connect = connect
@@ -63,6 +65,7 @@ class SharedObjects:
         self._inner = inner
         self._given = given
         self._used = used
+        self._lacking = lacking
         self._said: set[str] = set()
 
     def pass_through(self, cursor: GatedCursor, sql: str, parameters: Sequence[Any], send: Send) -> None:
@@ -173,6 +176,8 @@ class SharedObjects:
                         self._tell(f"Extension {name} is {told} in the shadow, {known['version']} on the target.")
                 return
             make_extension(plain, name, each.version or known.get("version"), each.schema, known.get("statements", ()))
+        if not known.get("statements"):
+            self._lacking(name)
         how = "its types and functions are stood in for" if known.get("statements") else "nothing of it is there"
         self._tell(f"The shadow's server has no extension {name}: {how}.")
 
