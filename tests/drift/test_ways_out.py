@@ -120,6 +120,14 @@ CHANGES = {
         "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO PUBLIC",
         "CREATE PUBLICATION pub FOR TABLE users WITH (publish = 'insert')",
     ),
+    "corners": (
+        "REVOKE USAGE ON TYPE pair FROM PUBLIC; REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC",
+        "ALTER FUNCTION twice(integer) DEPENDS ON EXTENSION plpgsql",
+        "ALTER INDEX users_email_idx DEPENDS ON EXTENSION plpgsql",
+        "ALTER TRIGGER touch_users ON users DEPENDS ON EXTENSION plpgsql",
+        "ALTER MATERIALIZED VIEW totals REPLICA IDENTITY FULL",
+        "CREATE MATERIALIZED VIEW notes WITH (toast.autovacuum_enabled = off) AS SELECT note FROM users",
+    ),
 }
 
 
@@ -151,3 +159,21 @@ def test_changes_by_hand_are_taken_back_and_taken_over(database: Database, group
         connection.rollback()
         assert _go(cursor, after, before, major) == []
         assert _go(cursor, after, before, major) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "parent", "name"),
+    [
+        ("table public.users", ("table", "public.users"), "TABLE public.users"),
+        ("column public.users.email", ("column", "public.users.email"), "COLUMN public.users.email"),
+        ("enum public.mood", ("enum", "public.mood"), "TYPE public.mood"),
+    ],
+)
+def test_a_security_label_is_set_and_taken_away(key: str, parent: tuple[str, str], name: str) -> None:
+    """No server of the tests has a provider of labels: the statements are those of the manual."""
+    label = ("security-label", f'{key} for "my labels"')
+    bare, labelled = Snapshot({parent: {}}), Snapshot({parent: {}, label: {"label": "it's"}}, {label: parent})
+    for wanted, have, said in ((labelled, bare, "'it''s'"), (bare, labelled, "NULL")):
+        assert statements(differences(wanted, have), Sides(wanted, have, 18)) == (
+            f'SECURITY LABEL FOR "my labels" ON {name} IS {said}',
+        )
