@@ -11,6 +11,7 @@ import contextlib
 import importlib
 import importlib.util
 import logging
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -199,6 +200,7 @@ def run_environment(
         EnvironmentRefused: env.py does what erm cannot do safely.
         ProjectError: env.py raises, or never calls run_migrations().
     """
+    os.chdir(project.root)  # a revision of the run before may have gone elsewhere, and paths count from here
     _set_url(config, scripts, target)
     options = {"transaction_per_migration": True}
     adoption: _Adoption
