@@ -120,7 +120,8 @@ def three_servers(binaries: PostgresBinaries, **settings: str) -> Iterator[Serve
     settings = {"wal_retrieve_retry_interval": "100ms", **settings}
     wanted = {**PRIMARY_SETTINGS, **settings}
     with (
-        private_server(binaries, **wanted) as primary,
+        # Small segments are quick to copy and to switch.
+        private_server(binaries, "--wal-segsize=1", **wanted) as primary,
         standby_of(primary, **settings) as east,
         standby_of(primary, **settings) as west,
     ):
