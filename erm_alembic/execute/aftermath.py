@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import psycopg2
@@ -12,8 +13,9 @@ from erm_alembic.execute.cures import Circumstances, cure_of
 from erm_alembic.execute.ending import SILENCE_SECONDS
 from erm_alembic.execute.run import Course
 from erm_alembic.execute.step import StepUnderWay
-from erm_alembic.ledger.leftovers import leftovers
+from erm_alembic.ledger.leftovers import InvalidIndex, leftovers
 from erm_alembic.ledger.progress import HalfDone
+from erm_alembic.ledger.store import Ledger, open_ledger
 from erm_alembic.planning.half_done import OBSTACLES, obstacle_of
 
 __all__ = ["Aftermath", "aftermath_of"]
@@ -27,16 +29,24 @@ class Aftermath:
     cure: str | None = None
 
 
-def aftermath_of(course: Course, error: BaseException | None) -> Aftermath:
+def aftermath_of(course: Course, error: BaseException | None, *, asked: bool = True) -> Aftermath:
     """What the revision under way leaves behind.
 
     Args:
         course: the run, at the step that failed.
         error: what that failed with; None when it was interrupted.
+        asked: whether the database could be asked at the end.
     """
     step = course.under_way
     if step is None:
         return Aftermath()
+    if not asked:
+        env = env_option(course.run.survey.plan.environment)
+        return Aftermath(
+            f"What became of revision {step.revision} is not known: the database could not be asked.",
+            f"When the server can be reached again, `erm status{env}` tells where it stands; then run "
+            f"`{course.run.command}` again.",
+        )
     around = Circumstances(
         settings=course.run.target.settings.execution,
         command=course.run.command,
@@ -50,12 +60,14 @@ def aftermath_of(course: Course, error: BaseException | None) -> Aftermath:
 def _effect(course: Course, step: StepUnderWay) -> str | None:
     revision = step.revision
     try:
-        with course.ledger.answered_within(SILENCE_SECONDS):
-            half_done = course.ledger.half_done()
-            with course.ledger.connection.cursor() as cursor:
-                invalid = leftovers(cursor, half_done)
+        half_done, invalid = _left_behind(course.ledger)
     except (ErmError, psycopg2.Error):
-        return None
+        try:
+            with open_ledger(course.run.target) as fresh:
+                fresh.scope = course.ledger.scope
+                half_done, invalid = _left_behind(fresh)
+        except (ErmError, psycopg2.Error):
+            return None
     found = next((each for each in half_done if each.revision == revision), None)
     if found is None:
         if step.sent_what_may_last:
@@ -71,6 +83,13 @@ def _effect(course: Course, step: StepUnderWay) -> str | None:
             *(f"{each[0].upper()}{each[1:]}." for each in left),
         ]
     )
+
+
+def _left_behind(ledger: Ledger) -> tuple[Sequence[HalfDone], Sequence[InvalidIndex]]:
+    """What is half done, and the invalid indexes of it."""
+    with ledger.answered_within(SILENCE_SECONDS), ledger.connection.cursor() as cursor:
+        half_done = ledger.half_done()
+        return half_done, leftovers(cursor, half_done)
 
 
 def _stays(half: HalfDone, step: StepUnderWay | None, env: str) -> str:

@@ -69,6 +69,8 @@ def cure_of(error: BaseException, around: Circumstances) -> str | None:
     for kind, cure in CURES:
         if isinstance(cause, kind):
             return cure(cause, around)
+    if cause.pgcode is None and isinstance(cause, (psycopg2.OperationalError, psycopg2.InterfaceError)):
+        return f"The connection was lost: {around.again} once the server can be reached."
     return None
 
 

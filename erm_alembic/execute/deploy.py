@@ -87,13 +87,13 @@ def _guarded(course: Course, begun: float) -> Outcome:
     except BaseException as error:
         failure = error
     ending = _ending(course, failure)
-    write_end(course, *ending)
-    aftermath = aftermath_of(course, failure if ending[0] == "failed" else None)
+    asked = write_end(course, *ending)
+    aftermath = aftermath_of(course, failure if ending[0] == "failed" else None, asked=asked)
     if failure is not None and ending[0] == "failed" and not isinstance(failure, (ErmError, HookFailed)):
         course.run.progress.failed(failure)
     if ending[0] != "done":
         course.fail_step(ending[1] or ending[0])
-    outcome = _outcome(course, ending, aftermath, begun)
+    outcome = replace(_outcome(course, ending, aftermath, begun), current_known=asked)
     course.hooks.after_run(outcome)
     if isinstance(failure, ErmError) and ending[0] == "failed":
         raise failure

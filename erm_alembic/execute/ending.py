@@ -23,7 +23,7 @@ SILENCE_SECONDS = 10.0
 PASSING = ("08", "57P", "53300")
 
 
-def write_end(course: Course, result: str, error: str | None) -> None:
+def write_end(course: Course, result: str, error: str | None) -> bool:
     """Write how a run ended, on the ledger's own connection or, where that died too, on a fresh one.
 
     Where it cannot be written, that is told; the next run then writes that this one ended without a word.
@@ -32,24 +32,27 @@ def write_end(course: Course, result: str, error: str | None) -> None:
         course: the run.
         result: `done`, `failed` or `interrupted`.
         error: what failed.
+
+    Returns:
+        Whether it was written; then the database has been asked what the run has done.
     """
     deadline = time.monotonic() + RESTART_SECONDS
     try:
         _write(course, course.ledger, result, error, deadline)
-        return
+        return True
     except (ErmError, psycopg2.Error):
         pass
     while True:
         try:
             with open_ledger(course.run.target) as fresh:
                 _write(course, fresh, result, error, deadline)
-            return
+            return True
         except (ErmError, psycopg2.Error) as refusal:
             if time.monotonic() > deadline or not _may_pass(refusal):
                 course.run.progress.note(
                     f"The end of run {course.run_id} could not be written to the ledger: {result}."
                 )
-                return
+                return False
         time.sleep(AGAIN_SECONDS)
 
 

@@ -295,6 +295,8 @@ class Outcome:
         signal_number: the signal that interrupted the run; None for any other ending.
         effect: what stays of the revision that failed; None when nothing failed, or when it cannot be told.
         cure: what to do about it, where erm knows that.
+        current_known: whether the database could be asked for `current` when the run ended; otherwise that is where it
+            stood when it could last be asked.
     """
 
     result: Literal["done", "nothing-to-do", "refused", "failed", "interrupted"]
@@ -306,3 +308,4 @@ class Outcome:
     signal_number: int | None = None
     effect: str | None = None
     cure: str | None = None
+    current_known: bool = True

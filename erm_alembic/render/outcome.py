@@ -76,4 +76,7 @@ def outcome_lines(plan: Plan, outcome: Outcome, paint: Paint) -> list[str]:
     lines += effect_and_cure(outcome, paint)
     if outcome.result == "refused":
         return lines
-    return [*lines, f"The database is now at {revisions(outcome.current, 'base: no revision is recorded')}."]
+    where = revisions(outcome.current, "base: no revision is recorded")
+    if not outcome.current_known:
+        return [*lines, f"Where the database stands now is not known; when it was last asked, it was at {where}."]
+    return [*lines, f"The database is now at {where}."]

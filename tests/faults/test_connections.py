@@ -124,7 +124,11 @@ def test_a_network_that_is_cut_and_comes_back(project: Project, one_database: Da
         code, out, _ = deployer.ended()
     assert code == 1
     assert "  FAILED   b2" in out
-    assert "The database is now at a1." in out
+    assert out.splitlines()[-3:] == [
+        "effect: Revision b2 was undone: nothing of it stays.",
+        "cure:   The connection was lost: run `erm migrate` again once the server can be reached.",
+        "The database is now at a1.",
+    ]
     (run,) = project.runs()
     assert run["outcome"] == "failed"
     assert [(each["revision"], each["outcome"]) for each in run["revisions"]] == [("a1", "done"), ("b2", "failed")]
@@ -146,6 +150,12 @@ def test_a_network_that_is_cut_for_good(project: Project, one_database: Database
     assert code == 1
     assert "  FAILED   b2" in out
     assert "The end of run 1 could not be written to the ledger: failed." in err
+    assert out.splitlines()[-3:] == [
+        "effect: What became of revision b2 is not known: the database could not be asked.",
+        "cure:   When the server can be reached again, `erm status` tells where it stands; "
+        "then run `erm migrate` again.",
+        "Where the database stands now is not known; when it was last asked, it was at a1.",
+    ]
     project.url = one_database.url
     one_database.execute("SELECT pg_terminate_backend(%s)", sleeping(one_database)[0][0])
     assert [(run["outcome"], len(run["revisions"])) for run in project.runs()] == [(None, 1)]
