@@ -121,8 +121,8 @@ def start(
     stdin, ours = os.pipe()
     threading.Thread(target=_write, args=(ours, input), daemon=True).start()
     try:
-        server = _server(package)
-        if not server.would_differ(Path(cwd), environ):
+        # Libraries of macOS do not survive a fork.
+        if sys.platform != "darwin" and not (server := _server(package)).would_differ(Path(cwd), environ):
             return server.start(words, str(cwd), dict(environ), stdin, own_group)
         return subprocess.Popen(
             [sys.executable, "-m", package, *words],
