@@ -224,10 +224,12 @@ def test_rows_that_cannot_be_copied_are_an_error(deployed: Project) -> None:
     assert caught.value.cure == "Make the tables of the two databases equal (erm drift), or leave --copy-data out."
 
 
-def test_a_revision_that_leaves_the_folder_takes_nobody_with_it(deployed: Project) -> None:
+def test_a_revision_that_leaves_the_folder_takes_nobody_with_it(project: Project) -> None:
     """Paths of alembic.ini count from the project's folder, also for the revision that comes next."""
-    wanders = 'import os; os.chdir("/"); op.add_column("users", sa.Column("age", sa.Integer))'
-    deployed.revision("b2", wanders, 'op.drop_column("users", "age")', down="a1")
-    plan = planned(deployed, rehearse=True)
+    (project.root / "alembic.ini").write_text("[alembic]\nscript_location = migrations\n")
+    wanders = 'import os; os.chdir("/"); op.create_table("t", sa.Column("age", sa.Integer))'
+    project.revision("a1", wanders, 'op.drop_table("t")')
+    project.revision("b2", 'op.add_column("t", sa.Column("b", sa.Integer))', 'op.drop_column("t", "b")', down="a1")
+    plan = planned(project, rehearse=True)
     assert [each.rule for each in plan.findings if each.severity == "error"] == []
     assert plan.rehearsal is not None and plan.rehearsal.status == "done"
