@@ -224,6 +224,9 @@ def _told(
     for each in found:
         if each.kind == "column-order":
             notes.append(f"The columns of {each.object} stand in another order: {each.found}, not {each.expected}.")
+        elif each.kind == "extension" and each.expected is None:
+            # What other revisions, schemas and people may use by then is not a way down's to drop.
+            notes.append(f"Extension {each.object} stays: other things may use it by then.")
         elif values and each.kind == "enum" and each.property == "labels" and each.object in values.declared:
             told += [f"{when}, {value} is left in its enum." for value in values.left[each.object]]
             notes += [f"{value} stays, as the revision declares." for value in values.declared[each.object]]

@@ -244,3 +244,10 @@ def test_names_are_taken_as_they_are(empty: Scratch) -> None:
     assert (proof.round_trip, proof.data, proof.lost) == ("same", "lossy", (f'{table}."n.%(x)s"',))
     proof = empty.prove(f'ALTER TABLE {table} RENAME "ü\'x" TO é', f'ALTER TABLE {table} RENAME é TO "ü\'x"')
     assert (proof.round_trip, proof.data) == ("same", "lossless")
+
+
+def test_an_extension_that_stays_is_only_told(scratch: Scratch) -> None:
+    """Other things may use it by the time of the rollback; who makes it with IF NOT EXISTS means just that."""
+    proof = scratch.prove("CREATE EXTENSION IF NOT EXISTS tablefunc", "SELECT 1")
+    assert (proof.round_trip, proof.differences) == ("same", ())
+    assert proof.notes == ("Extension tablefunc stays: other things may use it by then.",)
