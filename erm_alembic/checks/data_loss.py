@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from erm_alembic.checks.context import Check, CheckContext
 from erm_alembic.findings import Finding
@@ -29,6 +30,12 @@ def _check(context: CheckContext) -> Iterator[Finding]:
 
 
 def _message(loss: DataLoss) -> str:
+    if loss.now is not None:
+        return _said(replace(loss, object=f"{loss.object} (now {loss.now})"))
+    return _said(loss)
+
+
+def _said(loss: DataLoss) -> str:
     match loss:
         case DataLoss(kind="statement"):
             return f"What `{loss.object} ...` removes cannot be read from its text: rows may be lost."
@@ -40,6 +47,10 @@ def _message(loss: DataLoss) -> str:
             return f"Dropping column {loss.object} loses its values; how many could not be counted."
         case DataLoss(kind="column"):
             return f"Dropping column {loss.object} loses {loss.rows} value{_s(loss)}."
+        case DataLoss(kind="rewrite", rows=None):
+            return f"Changing the type of {loss.object} may lose its values; how many could not be counted."
+        case DataLoss(kind="rewrite"):
+            return f"Changing the type of {loss.object} loses {loss.rows} value{_s(loss)}."
         case DataLoss(kind="proven", rows=None):
             return f"Its downgrade loses values of {loss.object}, as its proof shows; how many could not be counted."
         case DataLoss(kind="proven"):

@@ -1,26 +1,32 @@
-"""What a rollback would lose: the drops among its recorded statements, counted on the live database."""
+"""What a rollback would lose: the drops among its recorded statements, counted on the live database.
+
+Names are followed from the first statement on: what is dropped under one name may bear another one now.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import psycopg2
-from psycopg2 import sql
 from psycopg2.extensions import TRANSACTION_STATUS_INERROR
 from psycopg2.extensions import cursor as PlainCursor
 
 from erm_alembic.planning.model import DataLoss, Statement, Step
+from erm_alembic.planning.names import Names
 from erm_alembic.postgres.intercept import GatedConnection
-from erm_alembic.postgres.reading import READING_GUARD
-from erm_alembic.postgres.text.drops import Drop, drops_in
-from erm_alembic.postgres.text.side_effects import acts_outside_transaction, is_advisory_lock
+from erm_alembic.postgres.text.drops import Drop, drops_of
+from erm_alembic.postgres.text.lexer import split_statements, tokens
+from erm_alembic.postgres.text.moves import moves_of
+from erm_alembic.postgres.text.words import written_name
+from erm_alembic.postgres.victims import column_of, count, quoted_name, rewritten_values, values
 
-__all__ = ["count_losses", "count_present"]
+__all__ = ["Way", "count_losses"]
 
-# Counting must not hold up a rollback at three in the morning: past the guard's limits it says "unknown".
-BEFORE = f"SAVEPOINT erm_count; {READING_GUARD}"
-AFTER = "ROLLBACK TO SAVEPOINT erm_count; RELEASE SAVEPOINT erm_count"
+OPAQUE_WORDS = 6
+# What stands in an expression that only casts, beside names.
+CASTS = frozenset({":", "(", ")", "."})
+CAST_WORDS = frozenset({"cast", "as", "text", "varchar", "character", "varying"})
 
 
 def count_losses(raw: GatedConnection, steps: Sequence[Step]) -> tuple[DataLoss, ...]:
@@ -33,46 +39,152 @@ def count_losses(raw: GatedConnection, steps: Sequence[Step]) -> tuple[DataLoss,
     if raw.info.transaction_status == TRANSACTION_STATUS_INERROR:
         raw.rollback()
     with raw.cursor(cursor_factory=PlainCursor) as cursor:
-        return tuple(
-            DataLoss(drop.kind, drop.name, _count(cursor, drop), step.revision, statement.line)
-            for step, statement, drop in _drops(steps)
-        )
+        way = Way(cursor)
+        return tuple(loss for step in steps for loss in way.losses_of(step))
 
 
-def _drops(steps: Sequence[Step]) -> Iterator[tuple[Step, Statement, Drop]]:
-    for step in steps:
-        for statement in step.statements:
-            if not statement.read:
-                for drop in drops_in(statement.literal or statement.sql):
-                    yield step, statement, drop
+@dataclass(frozen=True)
+class _Sent:
+    """One drop, and what it is sent in."""
+
+    step: Step
+    statement: Statement
+    drop: Drop
 
 
-def _count(cursor: Any, drop: Drop) -> int | None:
-    if drop.kind == "statement" or acts_outside_transaction(drop.condition) or is_advisory_lock(drop.condition):
-        return None
-    # The DELETE's own WHERE, which the read-only session can only evaluate.
-    return count_present(cursor, drop.table, drop.column, drop.condition)
-
-
-def count_present(cursor: Any, table: Sequence[str], column: str | None = None, condition: str = "") -> int | None:
-    """How many rows a table has, or how many values a column; None where that cannot be told in time.
+class Way:
+    """The way down, followed from step to step.
 
     Args:
-        cursor: an ungated cursor of a read-only session, with a transaction open.
-        table: the parts of the table's name.
-        column: the column, whose values count where they are not null; None for rows.
-        condition: the end of the query as SQL, empty or from its `WHERE` on.
+        cursor: an ungated cursor of the database, with a transaction open.
     """
-    query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(*table))
-    if column:
-        query += sql.SQL(" WHERE {} IS NOT NULL").format(sql.Identifier(column))
-    cursor.execute(BEFORE)
-    try:
-        cursor.execute(f"{query.as_string(cursor)} {condition}")
-        return int(cursor.fetchone()[0])
-    except (psycopg2.errors.UndefinedTable, psycopg2.errors.UndefinedColumn, psycopg2.errors.InvalidSchemaName):
-        return 0  # it is not there (any more), so it cannot be lost
-    except psycopg2.Error:
-        return None
-    finally:
-        cursor.execute(AFTER)
+
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+        self.names = Names(cursor)
+
+    def losses_of(self, step: Step) -> Iterator[DataLoss]:
+        """What a step loses; its steps come one after the other.
+
+        Args:
+            step: a recorded downgrade.
+        """
+        for sent in self._drops_of(step):
+            rows, now = self._counted(sent)
+            self._forget(sent)
+            yield DataLoss(sent.drop.kind, sent.drop.name, rows, step.revision, sent.statement.line, now)
+
+    def victims_of(self, step: Step) -> Iterator[tuple[int, str | None]]:
+        """What the drops of a step take: each table, and the column where it is only that, as the database has it.
+
+        Args:
+            step: a recorded downgrade.
+        """
+        for sent in self._drops_of(step):
+            table, column = self._table(sent), sent.drop.column
+            if table > 0:
+                live = self.names.column(table, column) if column else None
+                if not column or live:
+                    yield table, live
+            self._forget(sent)
+
+    def _drops_of(self, step: Step) -> Iterator[_Sent]:
+        for statement in step.statements:
+            if statement.opaque:
+                shown = " ".join(token.text for token in list(tokens(statement.sql))[:OPAQUE_WORDS])
+                yield _Sent(step, statement, Drop("statement", shown))
+            elif not statement.read:
+                text = statement.literal or statement.sql
+                for words in split_statements(text):
+                    for drop in drops_of(words, text):
+                        yield _Sent(step, statement, drop)
+                    for move in moves_of(words):
+                        self.names.follow(move, statement.schemas)
+        self.names.is_lost = self.names.is_lost or step.rendered == "partial"
+
+    def _table(self, sent: _Sent) -> int:
+        return self.names.table(sent.drop.table, sent.statement.schemas)
+
+    def _forget(self, sent: _Sent) -> None:
+        drop = sent.drop
+        if drop.kind == "table":
+            self.names.drop(drop.table, sent.statement.schemas)
+        elif drop.kind == "column" and drop.column:
+            self.names.drop_column(self._table(sent), drop.column)
+        elif drop.kind == "statement":
+            self.names.is_lost = True
+
+    def _counted(self, sent: _Sent) -> tuple[int | None, str | None]:
+        """How many rows or values a drop takes, and under which name these stand now, where that is another one."""
+        drop, schemas = sent.drop, sent.statement.schemas
+        if drop.kind == "statement":
+            return None, None
+        table = self._table(sent)
+        if not table:
+            return (None if self.names.may_be(drop.table[-1]) else 0), None
+        if drop.kind == "rewrite":
+            return self._rewritten(drop, table, schemas)
+        if drop.condition:
+            return self._deleted(drop, table, schemas)
+        tables, apart = self.names.with_heirs(table)
+        if drop.column:
+            column = self.names.column(table, drop.column)
+            if column is None:
+                return (None if self.names.may_be(drop.column) else 0), None
+            if not column:
+                return 0, None
+            tables = tables[:1]
+        else:
+            column = None
+        told = [count(self._cursor, [values(self._name(each), column, without=apart)]) for each in tables]
+        rows = None if None in told else sum(each for each in told if each is not None)
+        return rows, self._now(drop, table, column)
+
+    def _deleted(self, drop: Drop, table: int, schemas: Sequence[str]) -> tuple[int | None, str | None]:
+        """The DELETE's own WHERE, which the read-only session can only evaluate."""
+        if table < 0:
+            return 0, None
+        moved = self.names.has_moved(table)
+        if self.names.any_moved and any(token.says("FROM", "JOIN") for token in tokens(drop.condition)):
+            return None, self._now(drop, table, None)  # the tables in it may be others by then
+        alias = drop.table[-1] if moved else ""
+        rows = count(self._cursor, [values(self._name(table), condition=drop.condition, alias=alias)], schemas)
+        return rows, self._now(drop, table, None)
+
+    def _rewritten(self, drop: Drop, table: int, schemas: Sequence[str]) -> tuple[int | None, str | None]:
+        column = self.names.column(table, drop.column or "")
+        if column is None:
+            return (None if self.names.may_be(drop.column or "") else 0), None
+        facts = column_of(self._cursor, table, column) if column and table > 0 else None
+        kinds = [token.name for token in tokens(drop.type) if token.kind in ("word", "quoted")]
+        to_new_enum = bool(kinds) and kinds[-1] in self.names.enums and drop.using and only_casts(drop)
+        if facts is None or to_new_enum:
+            return 0, None  # of an enum's values each becomes the one of the same name, or the statement fails
+        alias = drop.table[-1] if self.names.has_moved(table) else ""
+        rows = count(self._cursor, rewritten_values(self._name(table), drop, facts, live=column, alias=alias), schemas)
+        # What a cast does not undo, another expression may.
+        return rows if not rows or only_casts(drop) else None, self._now(drop, table, column)
+
+    def _name(self, table: int) -> str:
+        return quoted_name(self._cursor, table)
+
+    def _now(self, drop: Drop, table: int, column: str | None) -> str | None:
+        if table < 0 or not (self.names.is_elsewhere(table) or (column and column != drop.column)):
+            return None
+        name = self._name(table)
+        return f"{name}.{written_name([column])}" if column else name
+
+
+def only_casts(drop: Drop) -> bool:
+    """Whether an expression does nothing but cast the value of its column, perhaps by way of its text.
+
+    Args:
+        drop: the change of a column's type.
+    """
+    kinds = {token.name for token in tokens(drop.type) if token.kind in ("word", "quoted")}
+    known = CAST_WORDS | kinds | {*drop.table, drop.column}
+    limits = {token.text for token in tokens(drop.type)}
+    return all(
+        token.name in known if token.kind in ("word", "quoted") else token.text in CASTS | limits
+        for token in tokens(drop.using)
+    )

@@ -34,6 +34,8 @@ class Statement:
         done: True when an earlier run, which did not come to the revision's end, has committed it.
         literal: the text with its values in place, for `--sql` only; never serialised.
         path: the SQL script that it stands in, and that `line` counts in; None when it comes from the revision file.
+        schemas: where names without a schema are looked for when it comes; empty where nobody asked; never serialised.
+        opaque: whether it looks like a read, and calls a function that does what cannot be told; never serialised.
         observed: what it did in the rehearsal; None when it was not seen there.
         estimate: who it blocks on the target, and for how long; None when that is not known.
     """
@@ -47,6 +49,8 @@ class Statement:
     done: bool = False
     literal: str | None = field(default=None, repr=False, compare=False)
     path: str | None = None
+    schemas: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    opaque: bool = field(default=False, repr=False, compare=False)
     observed: Observed | None = field(default=None, compare=False)
     estimate: Estimate | None = field(default=None, compare=False)
 
@@ -56,19 +60,22 @@ class DataLoss:
     """What one recorded drop would lose on the live database.
 
     Args:
-        kind: `table`, `column`, `rows` (DELETE, TRUNCATE), `statement` (raw SQL that cannot be read), or `proven`
-            (what no statement shows, and the proof of the downgrade saw).
-        object: the schema-qualified name, or the statement's first words.
+        kind: `table`, `column`, `rows` (DELETE, TRUNCATE), `rewrite` (a column whose values another type takes),
+            `statement` (raw SQL that cannot be read), or `proven` (what no statement shows, and the proof of the
+            downgrade saw).
+        object: the name as the statement has it, or the statement's first words.
         rows: rows (table) or non-null values (column) that would be lost, at most; None when unknown.
         revision: the revision whose downgrade drops it.
         line: the line in that revision's file.
+        now: what the database calls it now, where the rollback renames or moves it first; None where it does not.
     """
 
-    kind: Literal["table", "column", "rows", "statement", "proven"]
+    kind: Literal["table", "column", "rows", "rewrite", "statement", "proven"]
     object: str
     rows: int | None
     revision: str
     line: int | None = None
+    now: str | None = None
 
 
 @dataclass(frozen=True)

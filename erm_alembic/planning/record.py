@@ -119,7 +119,7 @@ def record_revisions(
     Raises:
         ProjectError: env.py or a revision fails although nothing was held back that could explain it.
     """
-    recorder = Recorder()
+    recorder = Recorder(notes_schemas=request.direction == "downgrade")
     recorded = Recorded()
     recordings: list[Recording] = []
 
@@ -287,6 +287,8 @@ def _step(facts: RevisionFacts, direction: Direction, recording: Recording) -> S
                 read=each.read,
                 literal=each.literal,
                 path=beside(facts.path, each.file) if each.file else None,
+                schemas=each.schemas,
+                opaque=each.opaque,
             )
             for each in recording.statements
         ),

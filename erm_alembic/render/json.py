@@ -31,7 +31,7 @@ __all__ = [
 
 # Values stand in `literal`; it exists for `--sql` and must never be serialised. What was observed of a statement stands
 # beside the statement's own members.
-NEVER_SERIALISED = frozenset({(Statement, "literal"), (Statement, "observed")})
+NEVER_SERIALISED = frozenset((Statement, name) for name in ("literal", "observed", "schemas", "opaque"))
 OBSERVED = tuple(field.name for field in fields(Observed))
 
 # Free texts that come from a driver, a server or a revision file and could quote a connection string.

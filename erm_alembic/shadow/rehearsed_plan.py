@@ -16,7 +16,7 @@ from erm_alembic.planning.accuracy import earlier_predictions
 from erm_alembic.planning.build import Survey
 from erm_alembic.planning.estimate import estimated, predicted, tables_of_interest
 from erm_alembic.planning.model import DataLoss, Plan, Step
-from erm_alembic.planning.proven_losses import proven_losses
+from erm_alembic.planning.proven_losses import not_disproven, proven_losses
 from erm_alembic.planning.rehearsal import FailedRevision, Rehearsal
 from erm_alembic.postgres.live_facts import LiveFacts, read_live_facts
 from erm_alembic.postgres.stand_ins import available_extensions
@@ -92,10 +92,10 @@ def rehearse_plan(target: Target, shadow: Shadow, plan: Plan, samples: Sequence[
         )
         for step in steps
     )
-    losses = _proven_losses(target, plan, steps)
+    losses = (*not_disproven(plan.data_loss, steps), *_proven_losses(target, plan, steps))
     failed = _failed_for_want_of(target, heard)
     rehearsal = replace(heard.rehearsal, failed=failed, earlier=earlier_predictions(read_times(target)))
-    return replace(plan, steps=told, rehearsal=rehearsal, data_loss=(*plan.data_loss, *losses))
+    return replace(plan, steps=told, rehearsal=rehearsal, data_loss=losses)
 
 
 def _proven_losses(target: Target, plan: Plan, steps: tuple[Step, ...]) -> tuple[DataLoss, ...]:
@@ -103,7 +103,7 @@ def _proven_losses(target: Target, plan: Plan, steps: tuple[Step, ...]) -> tuple
     if plan.direction == "upgrade" or not any(step.proof is not None and step.proof.lost for step in steps):
         return ()
     with contextlib.closing(target.connect_read_only("erm plan")) as connection:
-        return proven_losses(connection, steps, plan.data_loss)
+        return proven_losses(connection, steps)
 
 
 def _unknown(reason: str) -> Rehearsal:

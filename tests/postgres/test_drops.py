@@ -19,7 +19,15 @@ def _table(*name: str, shown: str | None = None) -> Drop:
             'DROP TABLE IF EXISTS "We""ird ;".b, C CASCADE',
             [_table('We"ird ;', "b", shown='"We""ird ;".b'), _table("c")],
         ),
-        ("DROP FOREIGN TABLE f", [_table("f")]),
+        ("DROP FOREIGN TABLE f", []),
+        (
+            "ALTER TABLE t ALTER a TYPE int, ALTER COLUMN b SET DATA TYPE s.e USING (b::text)::s.e",
+            [
+                Drop("rewrite", "t.a", ("t",), "a", type="int"),
+                Drop("rewrite", "t.b", ("t",), "b", type="s.e", using="(b::text)::s.e"),
+            ],
+        ),
+        ("ALTER TABLE t ALTER a TYPE varchar(3), ALTER b SET DEFAULT 1", []),
         ("ALTER TABLE ONLY s.t DROP COLUMN IF EXISTS c CASCADE", [Drop("column", "s.t.c", ("s", "t"), "c")]),
         ('ALTER TABLE s.t DROP COLUMN "C.d"', [Drop("column", 's.t."C.d"', ("s", "t"), "C.d")]),
         (

@@ -85,7 +85,7 @@ def test_what_a_statement_shows_to_be_lost_is_counted_once(one_database: Databas
     step = Step("b2", ("a1",), "", "", "downgrade", "ok", statements=drops, proof=proof)
     with closing(connect_gated(one_database.url, "test")) as raw:
         shown = count_losses(raw, [step])
-        proven = proven_losses(raw, [step], shown)
+        proven = proven_losses(raw, [step])
     assert [(loss.kind, loss.object, loss.rows) for loss in (*shown, *proven)] == [
         ("column", '"Odd.one"."Val.ue"', 1),
         ("proven", 'public."Odd.one".kept', 1),

@@ -8,7 +8,7 @@ from typing import Literal
 from erm_alembic.postgres.text.lexer import Token, split_statements
 from erm_alembic.postgres.text.words import Words, written_name
 
-__all__ = ["Drop", "drops_in"]
+__all__ = ["Drop", "drops_in", "drops_of"]
 
 
 @dataclass(frozen=True)
@@ -16,18 +16,23 @@ class Drop:
     """Something that a statement removes.
 
     Args:
-        kind: `table`, `column`, `rows` (DELETE, TRUNCATE), or `statement` for one that cannot be read.
+        kind: `table`, `column`, `rows` (DELETE, TRUNCATE), `rewrite` for a column whose values another type takes, or
+            `statement` for one that cannot be read.
         name: how to show it: a name as SQL has it, or the beginning of a statement that cannot be read.
         table: the parts of the table's name.
-        column: the column, when only it is dropped.
+        column: the column, when only it is dropped, or rewritten.
         condition: which rows a DELETE removes, from its WHERE on; empty means all.
+        type: the type that the values of a column become, as it is written.
+        using: the expression that they become; empty where the type alone says it.
     """
 
-    kind: Literal["table", "column", "rows", "statement"]
+    kind: Literal["table", "column", "rows", "rewrite", "statement"]
     name: str
     table: tuple[str, ...] = ()
     column: str | None = None
     condition: str = ""
+    type: str = ""
+    using: str = ""
 
 
 # Objects that hold no rows of their own: dropping them loses nothing that their revision cannot make again.
@@ -58,6 +63,8 @@ HOLDS_NO_ROWS = frozenset(
         "SUBSCRIPTION",
     ]
 )
+# An assignment to one of these fails rather than cuts off.
+TAKES_ALL_OR_NONE = frozenset({"TEXT", "VARCHAR", "CHARACTER", "CHAR", "BPCHAR"})
 # Statements that remove nothing, whatever follows.
 REMOVES_NOTHING = frozenset(
     [
@@ -107,10 +114,16 @@ def drops_in(text: str) -> list[Drop]:
         >>> [(drop.kind, drop.table, drop.column) for drop in drops_in('ALTER TABLE s.t DROP COLUMN "C"')]
         [('column', ('s', 't'), 'C')]
     """
-    return [drop for statement in split_statements(text) for drop in _drops_of(statement, text)]
+    return [drop for statement in split_statements(text) for drop in drops_of(statement, text)]
 
 
-def _drops_of(statement: list[Token], text: str) -> list[Drop]:
+def drops_of(statement: list[Token], text: str) -> list[Drop]:
+    """What one statement of a SQL text removes.
+
+    Args:
+        statement: its tokens.
+        text: the text that they are of.
+    """
     words = Words(statement)
     if words.take("WITH") or words.peek() in REMOVES_NOTHING:
         deletes = any(token.says("DELETE", "TRUNCATE") for token in statement)
@@ -123,12 +136,13 @@ def _drops_of(statement: list[Token], text: str) -> list[Drop]:
     if words.take("DELETE"):
         return _deleted(words, text)
     if words.take("ALTER"):
-        return _altered(words)
+        return _altered(words, text)
     return [_unknown(words)]
 
 
 def _dropped_objects(words: Words) -> list[Drop]:
-    words.take("FOREIGN")
+    if words.take("FOREIGN") and (words.take("TABLE") or words.take("DATA")) and not words.says_anywhere("CASCADE"):
+        return []  # its rows stand elsewhere, and stay there
     if words.take("TABLE"):
         return _named("table", words)
     if words.peek() == "SCHEMA" and not words.says_anywhere("CASCADE"):
@@ -170,7 +184,7 @@ def _deleted(words: Words, text: str) -> list[Drop]:
     return [Drop("rows", written_name(table), table, condition=words.rest(text))]
 
 
-def _altered(words: Words) -> list[Drop]:
+def _altered(words: Words, text: str) -> list[Drop]:
     if not words.take("TABLE"):
         return [_unknown(words)] if words.says_anywhere("DROP") and words.says_anywhere("ATTRIBUTE") else []
     words.take_if_exists()
@@ -183,6 +197,8 @@ def _altered(words: Words) -> list[Drop]:
     for action in words.parts():
         if action.take("DROP"):
             found += _dropped_part(table, action, words)
+        elif action.take("ALTER"):
+            found += _rewritten(table, action, text)
     return found
 
 
@@ -197,6 +213,24 @@ def _dropped_part(table: tuple[str, ...], action: Words, words: Words) -> list[D
     if len(name) != 1:
         return [_unknown(words)]
     return [Drop("column", written_name((*table, name[0])), table, name[0])]
+
+
+def _rewritten(table: tuple[str, ...], action: Words, text: str) -> list[Drop]:
+    """A column that gets another type; where no expression says how, a string type takes all of a value or none."""
+    action.take("COLUMN")
+    name = action.name()
+    if len(name) != 1 or not (action.take("TYPE") or action.take("SET", "DATA", "TYPE")):
+        return []
+    if not action.peek():
+        return []
+    is_string = action.peek() in TAKES_ALL_OR_NONE
+    becomes, using = action.rest(text), ""
+    if action.skip_to("USING"):
+        using = action.rest(text)
+        becomes = becomes[: -len(using)].rstrip()[: -len("USING")].rstrip()
+    elif is_string:
+        return []
+    return [Drop("rewrite", written_name((*table, name[0])), table, name[0], type=becomes, using=using)]
 
 
 def _unknown(words: Words) -> Drop:

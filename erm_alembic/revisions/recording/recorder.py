@@ -21,6 +21,7 @@ from erm_alembic.postgres.intercept import Asked, GatedCursor, Send
 from erm_alembic.postgres.reading import READING_GUARD
 from erm_alembic.postgres.text.lexer import READS, SAVEPOINTS, SETTINGS, statement_kinds, tokens
 from erm_alembic.postgres.text.side_effects import acts_outside_transaction, is_advisory_lock
+from erm_alembic.postgres.victims import schemas_of
 from erm_alembic.revisions.recording.call_stack import calling_line, calling_place, sent_by_sqlalchemy
 from erm_alembic.revisions.recording.held_back import HeldBack
 from erm_alembic.revisions.recording.unknown_count import UnknownCount
@@ -52,7 +53,8 @@ class RecordedStatement:
     """One statement as apply will send it.
 
     `literal` has its values in place and is for `--sql` only; `file` is the SQL script that it stands in, if any;
-    `asked` is what is to be asked of a cursor to send it.
+    `asked` is what is to be asked of a cursor to send it; `schemas` is where names without a schema are looked for when
+    it comes; `opaque` tells that it looks like a read, and that a function which it calls writes.
     """
 
     sql: str
@@ -64,6 +66,8 @@ class RecordedStatement:
     literal: str = field(repr=False)
     file: str | None = None
     asked: Asked | None = field(default=None, repr=False)
+    schemas: tuple[str, ...] = ()
+    opaque: bool = False
 
 
 @dataclass
@@ -98,10 +102,16 @@ class Recording:
 
 
 class Recorder:
-    """The gate of a recording session: one Recording at a time, all pending revisions in one pass."""
+    """The gate of a recording session: one Recording at a time, all pending revisions in one pass.
 
-    def __init__(self) -> None:
+    Args:
+        notes_schemas: whether each statement is noted with the schemas in which names are looked for.
+    """
+
+    def __init__(self, *, notes_schemas: bool = False) -> None:
         self.recording: Recording | None = None
+        self._notes_schemas = notes_schemas
+        self._schemas: tuple[Any, tuple[str, ...]] | None = None
         self.inside_revision = False
         self.half_done = False
         self._held_back = HeldBack()
@@ -113,6 +123,7 @@ class Recorder:
 
     def committed(self) -> None:
         """The session was committed; by a revision, when one is running."""
+        self._schemas = None  # what was set for the transaction only holds no more
         if self.inside_revision and self.recording is not None:
             self.recording.leaves_transaction = True
 
@@ -171,6 +182,8 @@ class Recorder:
                 side.execute(bracket.undo)
                 self._read_failed(cursor, sql, error)
                 return
+            if "set_config" in sql.lower():
+                self._schemas = None
             judge = self.inside_revision and self.wrote_before
             oids = held_relations(side) if judge else []
             # Undone, so that its locks end and the next read is judged by its own; set_config must survive.
@@ -208,6 +221,9 @@ class Recorder:
             # It writes, or takes longer than a plan may: it is not needed here unless somebody looks at its rows.
             self._hold_back(cursor)
             self._held_back.add(sql, opaque=True)
+            # What writes by itself (nextval, FOR UPDATE) has no context: it is no function's own statement.
+            if isinstance(error, pg.QueryCanceled) or error.diag.context:
+                self._mark_opaque()
             return
         message = first_line(error.diag.message_primary or error)
         if isinstance(error, pg.LockNotAvailable):
@@ -221,6 +237,7 @@ class Recorder:
         """Settings must hold while recording, as they do while applying: names resolve by search_path and role."""
         if self.inside_revision:
             self._note(cursor, sql, parameters)
+        self._schemas = None
         if not setting or cursor.connection.autocommit or not self.wrote_before:
             send()
             return
@@ -236,6 +253,8 @@ class Recorder:
         if self.inside_revision:
             self._note(cursor, sql, parameters)
             self._held_back.add(sql)
+            if statement_kinds(sql) <= READS and "dblink" in sql.lower():
+                self._mark_opaque()
             if statement_kinds(sql) == {"COPY"} and any(token.says("TO") for token in tokens(sql)):
                 self._partial("copies rows out of the database, which a plan does not")
         elif self.recording is not None:
@@ -268,6 +287,23 @@ class Recorder:
 
         return mark
 
+    def _mark_opaque(self) -> None:
+        """Of the latest statement nobody can tell what it does."""
+        assert self.recording is not None
+        self.recording.statements[-1] = replace(self.recording.statements[-1], opaque=True)
+
+    def _schemas_at(self, cursor: GatedCursor) -> tuple[str, ...]:
+        """Where names without a schema are looked for now; none where that cannot be asked."""
+        if not self._notes_schemas:
+            return ()
+        if self._schemas is None or self._schemas[0] is not cursor.connection:
+            try:
+                with cursor.connection.cursor(cursor_factory=PlainCursor) as side:
+                    self._schemas = cursor.connection, schemas_of(side)
+            except psycopg2.Error:  # within a transaction that has failed
+                return ()
+        return self._schemas[1]
+
     def _note(self, cursor: GatedCursor, sql: str, parameters: Sequence[Any]) -> None:
         assert self.recording is not None
         path = self.recording.path
@@ -283,6 +319,7 @@ class Recorder:
                 literal=_literal(cursor, sql, parameters),
                 file=None if file == path else file,
                 asked=cursor.asked if cursor.context is not None else None,
+                schemas=self._schemas_at(cursor),
             )
         )
 
