@@ -131,7 +131,9 @@ def repair(
     watched = progress or SilentProgress()
     if action == "resume":
         return Repaired(action, ways.half_done, _resume(opened, ways, wait, accept_environment, watched, why))
-    repairing = Repairing(opened.target, opened.project, ways, way, watched, why, wait, accept_environment)
+    repairing = Repairing(
+        opened.target, opened.project, ways, way, watched, why, wait, accept_environment, allow_data_loss
+    )
     if action == "mark-done":
         return Repaired(action, ways.half_done, mark_done(repairing))
     if action == "forget":

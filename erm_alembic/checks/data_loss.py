@@ -9,7 +9,7 @@ from erm_alembic.checks.context import Check, CheckContext
 from erm_alembic.findings import Finding
 from erm_alembic.planning.model import DataLoss
 
-__all__ = ["CHECK"]
+__all__ = ["CHECK", "loss_in_words"]
 
 RULE = "data-loss"
 
@@ -22,14 +22,23 @@ def _check(context: CheckContext) -> Iterator[Finding]:
         yield Finding(
             RULE,
             "error",
-            _message(loss),
+            loss_in_words(loss),
             "Back it up first. When it may be lost, say so: --allow-data-loss.",
             revision=loss.revision,
             line=loss.line,
         )
 
 
-def _message(loss: DataLoss) -> str:
+def loss_in_words(loss: DataLoss) -> str:
+    """What is lost, in a sentence.
+
+    Args:
+        loss: the loss.
+
+    Example:
+        >>> loss_in_words(DataLoss("table", "orders", 3, "4f2a", now="public.purchases"))
+        'Dropping table orders (now public.purchases) loses 3 rows.'
+    """
     if loss.now is not None:
         return _said(replace(loss, object=f"{loss.object} (now {loss.now})"))
     return _said(loss)

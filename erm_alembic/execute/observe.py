@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from erm_alembic.execute.losing import LossGuard
 from erm_alembic.execute.passage import Passage
 from erm_alembic.execute.step import StepUnderWay
 from erm_alembic.execute.watch import LockWatch
@@ -25,14 +26,20 @@ class Observer:
         show: told the step, the text and the line of each statement before it is sent.
         check: called before each statement; raises when the run must not go on.
         locks: watches what each statement waits for.
+        losses: looks at what the statements of a downgrade take; None where they may take anything.
     """
 
     def __init__(
-        self, show: Callable[[StepUnderWay, str, int | None], None], check: Callable[[], None], locks: LockWatch
+        self,
+        show: Callable[[StepUnderWay, str, int | None], None],
+        check: Callable[[], None],
+        locks: LockWatch,
+        losses: LossGuard | None = None,
     ) -> None:
         self._show = show
         self._check = check
         self._locks = locks
+        self._losses = losses
         self._step: StepUnderWay | None = None
         self._passage: Passage | None = None
 
@@ -71,13 +78,19 @@ class Observer:
         step.changed_rows = step.changed_rows or CHANGES_ROWS.search(sql) is not None
         shown = False
 
+        def send_watched() -> None:
+            with self._locks.sending(cursor.connection, sql, line):
+                send()
+
         def send_shown() -> None:
             nonlocal shown
             if not shown:
                 step.statements, shown = step.statements + 1, True
                 self._show(step, sql, line)
-            with self._locks.sending(cursor.connection, sql, line):
-                send()
+            if self._losses is None:
+                send_watched()
+            else:
+                self._losses.pass_through(cursor, sql, parameters, line, send_watched)
 
         passage.pass_through(cursor, sql, parameters, line, send_shown)
 

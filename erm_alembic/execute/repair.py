@@ -57,6 +57,7 @@ class Repairing:
         why: what the ledger keeps of it: the way, the revision and the reason.
         wait: how long to wait for the deploy lock, in seconds; None means `execution.deploy_lock_wait`.
         accept_environment: whether a database that was deployed under another environment is accepted.
+        allow_data_loss: whether rows and values may be lost by taking it back.
     """
 
     target: Target
@@ -67,6 +68,7 @@ class Repairing:
     why: Override
     wait: float | None
     accept_environment: bool
+    allow_data_loss: bool = False
 
 
 def mark_done(repairing: Repairing) -> Outcome:
@@ -144,7 +146,9 @@ def _execute(
     )
     request = Request(direction, half.revision, only=True)
     survey = Survey(plan, pending=(), applied=(), unknown=(), ledger={}, request=request, scripts=scripts)
-    run = Run(target, project, survey, "repair", repairing.progress, (repairing.why,), way=repairing.way.action)
+    lost = (Override("data-loss", "--allow-data-loss"),) if repairing.allow_data_loss else ()
+    overrides = (repairing.why, *lost)
+    run = Run(target, project, survey, "repair", repairing.progress, overrides, way=repairing.way.action)
     return execute(run, wait=repairing.wait, accept_environment=repairing.accept_environment, course=course)
 
 

@@ -23,6 +23,7 @@ from erm_alembic.execute.bookkeeping import open_last_transaction, record_revisi
 from erm_alembic.execute.failure import describe_failure
 from erm_alembic.execute.going import Going, as_planned
 from erm_alembic.execute.hooks import HookFailed, Hooks, NoHooks, RunHooks
+from erm_alembic.execute.losing import LossGuard, may_lose
 from erm_alembic.execute.observe import Observer
 from erm_alembic.execute.progress import Progress
 from erm_alembic.execute.resume import Resume
@@ -121,7 +122,9 @@ class Course:
         self.limits = SessionLimits(settings, tell)
         self.locks = LockWatch(ledger.connection, self.limits, tell)
         self.retries = Retries(settings, self.locks, tell, watch.check)
-        self.observer = Observer(self._show, watch.check, self.locks)
+        lost_on_purpose = may_lose(run.target.settings.safety.rules, run.overrides)
+        self.losses = None if lost_on_purpose else LossGuard(self.locks.sending)
+        self.observer = Observer(self._show, watch.check, self.locks, self.losses)
         self.under_way: StepUnderWay | None = None
         self._planned = {step.revision: step for step in run.survey.plan.steps}
         self.outcomes: list[StepOutcome] = []
@@ -260,13 +263,19 @@ class Course:
             def once() -> None:
                 self.observer.end()
                 passage.begin()
+                if self.losses is not None:
+                    self.losses.begin(under_way, self.raw)
                 self.observer.begin(under_way, passage)
                 try:
                     body(**kw)
                 except Exception:
                     passage.raise_kept()
+                    if self.losses is not None:
+                        self.losses.raise_kept()
                     raise
                 passage.check()
+                if self.losses is not None:
+                    self.losses.end(self.raw)
                 self._check_deferred(under_way)
 
             self._attempts(under_way, once)

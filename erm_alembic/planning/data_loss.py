@@ -5,7 +5,7 @@ Names are followed from the first statement on: what is dropped under one name m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,8 @@ from erm_alembic.postgres.victims import column_of, count, quoted_name, rewritte
 __all__ = ["Way", "count_losses"]
 
 OPAQUE_WORDS = 6
+# Of a table of the database that the run itself has made, as of one that its plan makes.
+UNCOUNTED = -(2**40)
 # What stands in an expression that only casts, beside names.
 CASTS = frozenset({":", "(", ")", "."})
 CAST_WORDS = frozenset({"cast", "as", "text", "varchar", "character", "varying"})
@@ -57,10 +59,11 @@ class Way:
 
     Args:
         cursor: an ungated cursor of the database, with a transaction open.
+        known: the tables that count, each with the last of its columns that does; None where all of them do.
     """
 
-    def __init__(self, cursor: Any) -> None:
-        self._cursor = cursor
+    def __init__(self, cursor: Any, known: Mapping[int, int] | None = None) -> None:
+        self._cursor, self._known = cursor, known
         self.names = Names(cursor)
 
     def losses_of(self, step: Step) -> Iterator[DataLoss]:
@@ -103,7 +106,8 @@ class Way:
         self.names.is_lost = self.names.is_lost or step.rendered == "partial"
 
     def _table(self, sent: _Sent) -> int:
-        return self.names.table(sent.drop.table, sent.statement.schemas)
+        table = self.names.table(sent.drop.table, sent.statement.schemas)
+        return UNCOUNTED if self._known is not None and table > 0 and table not in self._known else table
 
     def _forget(self, sent: _Sent) -> None:
         drop = sent.drop
@@ -122,6 +126,8 @@ class Way:
         table = self._table(sent)
         if not table:
             return (None if self.names.may_be(drop.table[-1]) else 0), None
+        if table < 0 and drop.column:
+            return 0, None
         if drop.kind == "rewrite":
             return self._rewritten(drop, table, schemas)
         if drop.condition:
@@ -131,7 +137,7 @@ class Way:
             column = self.names.column(table, drop.column)
             if column is None:
                 return (None if self.names.may_be(drop.column) else 0), None
-            if not column:
+            if not column or self._is_new(table, column):
                 return 0, None
             tables = tables[:1]
         else:
@@ -158,12 +164,18 @@ class Way:
         facts = column_of(self._cursor, table, column) if column and table > 0 else None
         kinds = [token.name for token in tokens(drop.type) if token.kind in ("word", "quoted")]
         to_new_enum = bool(kinds) and kinds[-1] in self.names.enums and drop.using and only_casts(drop)
-        if facts is None or to_new_enum:
+        if facts is None or to_new_enum or self._is_new(table, column):
             return 0, None  # of an enum's values each becomes the one of the same name, or the statement fails
         alias = drop.table[-1] if self.names.has_moved(table) else ""
         rows = count(self._cursor, rewritten_values(self._name(table), drop, facts, live=column, alias=alias), schemas)
         # What a cast does not undo, another expression may.
         return rows if not rows or only_casts(drop) else None, self._now(drop, table, column)
+
+    def _is_new(self, table: int, column: str) -> bool:
+        if self._known is None:
+            return False
+        facts = column_of(self._cursor, table, column)
+        return facts is not None and facts.number > self._known.get(table, 0)
 
     def _name(self, table: int) -> str:
         return quoted_name(self._cursor, table)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +17,9 @@ from erm_alembic.postgres.text.side_effects import acts_outside_transaction, is_
 __all__ = [
     "LOOK_SAVEPOINT",
     "Column",
-    "anything",
     "column_of",
     "count",
+    "exclusively_locked",
     "quoted_name",
     "relation_in",
     "rewritten_values",
@@ -59,6 +59,11 @@ PARTS = """
 TABLES = """
     SELECT c.oid::bigint, c.relnatts::int FROM pg_catalog.pg_class c
      WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND c.oid >= 16384
+"""
+LOCKED = """
+    SELECT DISTINCT relation::bigint FROM pg_catalog.pg_lock_status()
+     WHERE pid = pg_catalog.pg_backend_pid() AND locktype = 'relation' AND mode = 'AccessExclusiveLock'
+       AND relation = ANY(%s::oid[])
 """
 INTEGERS = frozenset({"SMALLINT", "INT2", "INTEGER", "INT", "INT4", "BIGINT", "INT8"})
 DECIMALS = frozenset({"NUMERIC", "DECIMAL"})
@@ -155,7 +160,20 @@ def tables_and_columns(cursor: Any) -> dict[int, int]:
     return dict(cursor.fetchall())
 
 
-def values(name: str, column: str | None = None, *, condition: str = "", alias: str = "", without: Any = ()) -> str:
+def exclusively_locked(cursor: Any, tables: Collection[int]) -> frozenset[int]:
+    """Which of some tables this transaction has locked for itself alone, as whoever drops one does.
+
+    Args:
+        cursor: a plain cursor.
+        tables: their object ids.
+    """
+    cursor.execute(LOCKED, [list(tables)])
+    return frozenset(row[0] for row in cursor.fetchall())
+
+
+def values(
+    name: str, column: str | None = None, *, condition: str = "", alias: str = "", without: Sequence[int] = ()
+) -> str:
     """The rows of a table, or those with a value in one column, from FROM on.
 
     Args:
@@ -226,17 +244,6 @@ def count(cursor: Any, ways: Sequence[str], schemas: Sequence[str] = ()) -> int 
         finally:
             cursor.execute(AFTER)
     return None if ways else 0
-
-
-def anything(cursor: Any, ways: Sequence[str]) -> bool | None:
-    """Whether there is any row; None where that cannot be told.
-
-    Args:
-        cursor: an ungated cursor, with a transaction open.
-        ways: the question from FROM on, in several ways; the first that the server understands counts.
-    """
-    found = count(cursor, [f"FROM (SELECT 1 {way} LIMIT 1) found" for way in ways])
-    return None if found is None else found > 0
 
 
 def _begin(cursor: Any, schemas: Sequence[str]) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from erm_alembic import migrate
+from erm_alembic.errors import Refused
+from erm_alembic.execute.progress import SilentProgress
 from erm_alembic.planning.model import DataLoss
 from tests.faults.deploying import Project
 from tests.support.databases import Database
@@ -189,3 +194,101 @@ def test_what_loses_nothing_is_not_accused(project: Project, one_database: Datab
     assert [loss for loss in losses(project, 1) if loss[2] != 0] == []
     result = migrate.rollback(config=project.root / "erm.yaml", rehearse=False)
     assert result.outcome.result == "done"
+
+
+class Watching(SilentProgress):
+    """Does something when the step begins, or when the run says that it waits."""
+
+    def __init__(self, *, begins: Callable[[], object] = bool, waits: Callable[[], object] = bool) -> None:
+        self._begins, self._waits = begins, waits
+
+    def step_started(self, *_args: Any) -> None:
+        self._begins()
+
+    def note(self, text: str) -> None:
+        if "waits for" in text:
+            self._waits()
+
+
+def refused(project: Project, progress: SilentProgress, **kw: Any) -> Refused:
+    """How a rollback is refused to which nothing objected while it was planned."""
+    plan = migrate.plan_rollback(config=project.root / "erm.yaml", rehearse=False)
+    assert not plan.blocked, plan.findings
+    with pytest.raises(Refused) as error:
+        migrate.rollback(config=project.root / "erm.yaml", rehearse=False, progress=progress, **kw)
+    assert "--allow-data-loss" in error.value.cure
+    return error.value
+
+
+@pytest.mark.parametrize(
+    ("down", "said"),
+    [
+        ('op.drop_table("spare")', "Dropping table spare loses 3 rows."),
+        ('op.rename_table("spare", "x"); op.drop_table("x")', "Dropping table x loses 3 rows."),
+        ('op.execute("ALTER TABLE spare RENAME TO x; DROP TABLE x")', "Dropping table x (now public.spare) loses 3"),
+        ('op.drop_column("spare", "note")', "Dropping column spare.note loses 2 values."),
+        ("op.execute(\"DELETE FROM spare WHERE note = 'x'\")", "Deleting from spare loses 1 row."),
+    ],
+)
+def test_rows_that_come_after_the_plan_are_not_lost(
+    project: Project, one_database: Database, down: str, said: str
+) -> None:
+    """Each drop is looked at once more in its own transaction: that is undone, and the rows stay."""
+    applied(project, (NOTHING, down))
+    error = refused(project, Watching(begins=lambda: one_database.execute(ROWS.format("spare"))))
+    assert error.what.startswith(f"migrations/versions/b0.py:16: {said}")
+    assert one_database.execute("SELECT count(*), count(note) FROM spare") == [(3, 2)]
+    assert one_database.execute("SELECT version_num FROM alembic_version") == [("b0",)]
+    result = migrate.rollback(config=project.root / "erm.yaml", rehearse=False, allow_data_loss=True)
+    assert result.outcome.result == "done"
+
+
+def test_rows_that_come_while_the_drop_waits_for_its_lock_are_not_lost(
+    project: Project, one_database: Database
+) -> None:
+    """Who was in the way has written: that is seen once the lock is had."""
+    applied(project, (NOTHING, 'op.drop_table("spare")'))
+    with closing(one_database.connect()) as writer:
+        writer.autocommit = False
+        with writer.cursor() as cursor:
+            cursor.execute(ROWS.format("spare"))
+        error = refused(project, Watching(waits=writer.commit))
+    assert "Dropping table spare loses 3 rows." in error.what
+
+
+@pytest.mark.parametrize(
+    "down",
+    [
+        'op.rename_table("orders", "x"); op.get_bind().execute(sa.text("SELECT id FROM x")); op.drop_table("x")',
+        "op.execute(\"SELECT quietly('orders')\")",
+    ],
+)
+def test_what_the_plan_cannot_see_is_seen_when_it_is_done(project: Project, one_database: Database, down: str) -> None:
+    """A drop after the point to which a plan can tell, and one in a function that keeps its errors to itself."""
+    one_database.execute(
+        "CREATE FUNCTION quietly(name text) RETURNS void LANGUAGE plpgsql AS"
+        " 'BEGIN EXECUTE format(''DROP TABLE %I'', name); EXCEPTION WHEN others THEN NULL; END'"
+    )
+    applied(project, (NOTHING, down))
+    one_database.execute(ROWS.format("orders"))
+    refused(project, SilentProgress())
+    assert one_database.execute("SELECT count(*) FROM orders") == [(3,)]
+
+
+def test_rows_that_a_policy_hides_are_not_lost(project: Project, one_database: Database) -> None:
+    """Where row-level security does not let the role see all the rows, how many there are is unknown."""
+    role = f"owner of {one_database.name}"
+    one_database.execute(f'CREATE ROLE "{role}"')
+    try:
+        applied(project, (NOTHING, 'op.drop_table("spare")'))
+        project.config(f'database: {{url: "{one_database.url}"}}\nmigrations: {{role: "{role}"}}\n')
+        one_database.execute(f'GRANT SELECT ON alembic_version TO "{role}"')
+        one_database.execute(f'ALTER TABLE spare OWNER TO "{role}"')
+        one_database.execute("ALTER TABLE spare ENABLE ROW LEVEL SECURITY")
+        one_database.execute("ALTER TABLE spare FORCE ROW LEVEL SECURITY")
+        one_database.execute(ROWS.format("spare"))
+        assert losses(project, 1) == [("table", "spare", None, None)]
+    finally:
+        one_database.execute(f'REASSIGN OWNED BY "{role}" TO CURRENT_USER')
+        one_database.execute(f'DROP OWNED BY "{role}"')
+        one_database.execute(f'DROP ROLE "{role}"')
