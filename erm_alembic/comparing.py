@@ -11,21 +11,22 @@ from erm_alembic.drift.against import compare_live
 from erm_alembic.drift.database import DatabaseDrift, Live, compare_database
 from erm_alembic.drift.fix.change import Sides
 from erm_alembic.drift.fix.scripts import as_code, as_script, imports_of
-from erm_alembic.drift.fix.statements import statements
+from erm_alembic.drift.fix.statements import is_remark, statements
 from erm_alembic.drift.history import history_drift
 from erm_alembic.drift.left_out import leave_out, unused_items, verify_kinds, without_left_out
 from erm_alembic.drift.models import NO_MODELS, compare_models
 from erm_alembic.drift.position import position_of
 from erm_alembic.drift.report import DriftReport
-from erm_alembic.drift.severity import known_kinds, severity_of
+from erm_alembic.drift.severity import is_adopted, known_kinds
 from erm_alembic.drift.standing import known_standing, remember_standing
+from erm_alembic.drift.trial import Grounds, Trial
 from erm_alembic.errors import Refused
 from erm_alembic.opening import Opened, configured, interruptible, open_project
 from erm_alembic.planning.build import Survey, build_plan
 from erm_alembic.planning.comparison import Comparison
 from erm_alembic.planning.model import Drift, DriftSource
 from erm_alembic.planning.request import Request
-from erm_alembic.postgres.snapshot import Difference, Snapshot, belongs_to_environment, differences
+from erm_alembic.postgres.snapshot import Difference, Snapshot, differences
 from erm_alembic.revisions.cache.inputs import Inputs, watched
 from erm_alembic.revisions.new_revision import create_revision
 from erm_alembic.revisions.project import AlembicOptions, find_project
@@ -36,6 +37,7 @@ __all__ = [
     "Adopted",
     "AlembicOptions",
     "DriftReport",
+    "Reverted",
     "adopt",
     "drift",
     "drift_against",
@@ -51,11 +53,24 @@ class Adopted:
 
     Args:
         path: the revision that was written; None where there was nothing to take over.
-        left: what was not taken over, because it belongs to an environment.
+        left: what was not taken over, because it belongs to an environment, or because no statement can.
     """
 
     path: Path | None
     left: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Reverted:
+    """The SQL that takes drift back.
+
+    Args:
+        text: the script.
+        not_proven: why it is not known to do what it is for; None where a copy of the schema showed that it does.
+    """
+
+    text: str
+    not_proven: str | None = None
 
 
 def drift(
@@ -151,20 +166,32 @@ def _shadows(ours: Opened, theirs: Opened) -> Iterator[tuple[Shadow, Shadow]]:
         yield shadow, other
 
 
-def revert_sql(report: DriftReport) -> str:
-    """The SQL that takes drift of the database back: what was found becomes what was expected.
+def revert_sql(report: DriftReport, *, config: Path | None = None, options: AlembicOptions | None = None) -> Reverted:
+    """The SQL that takes drift of the database back, tried on a copy of the schema: what was found becomes what was
+    expected.
 
     Args:
         report: what was found.
+        config: the path of erm.yaml.
+        options: Alembic's own options for env.py.
 
     Raises:
         Refused: it is not known whether there is drift.
+        ErmError: another subclass of it, when the database cannot be read.
     """
-    found, sides = _sides(report)
-    lines = statements(_kept(report), Sides(sides[0], sides[1], found))
-    expected = f"the schema of {report.against}" if report.against else "what its revisions make"
-    title = f"Takes the database of {report.environment} ({report.database_url}) back to {expected}."
-    return as_script(title, lines)
+    major, (expected, found) = _sides(report)
+    told = _kept(report)
+    lines: tuple[str, ...] = ()
+    not_proven = None
+    if told:
+        with _grounds(report, config, options) as grounds:
+            dependents = interruptible(grounds.target, grounds.dependents_found)
+            lines = statements(told, Sides(expected, found, major, dependents))
+            trial = interruptible(grounds.target, lambda: grounds.try_revert(lines, told, expected, found))
+        not_proven = None if trial.holds else str(trial)
+    schema = f"the schema of {report.against}" if report.against else "what its revisions make"
+    title = f"Takes the database of {report.environment} ({report.database_url}) back to {schema}."
+    return Reverted(as_script(title, lines, not_proven), not_proven)
 
 
 def adopt(
@@ -176,10 +203,10 @@ def adopt(
     version_path: Path | None = None,
     options: AlembicOptions | None = None,
 ) -> Adopted:
-    """Write a revision that takes drift of the database over, with its downgrade.
+    """Write a revision that takes drift of the database over, with its downgrade, tried on copies of the schema.
 
     What belongs to an environment (grants, owners, publications ...) is left out, unless `drift.severity` makes it an
-    error; so is what a pending revision takes over already.
+    error; so is what a pending revision takes over already, and the order of columns, which no statement changes.
 
     Args:
         report: what was found.
@@ -190,21 +217,29 @@ def adopt(
         options: Alembic's own options for env.py.
 
     Raises:
-        Refused: it is not known whether there is drift.
+        Refused: it is not known whether there is drift, or the revision does not do what it is for.
         ErmError: another subclass of it, when the revision cannot be written.
     """
     major, (expected, found) = _sides(report)
     settings = configured(report.environment, config, options)
     pending = {(each.kind, each.object) for each in report.drift if each.adopted}
     told = [each for each in _kept(report) if (each.kind, each.object) not in pending]
-    taken = [each for each in told if severity_of(each.kind, settings.drift) == "error" or not _of_environment(each)]
+    taken = [each for each in told if is_adopted(each.kind, settings.drift)]
     left = tuple(dict.fromkeys(f"{each.kind} {each.object}" for each in told if each not in taken))
     if not taken:
         return Adopted(None, left)
     back = [each for each in differences(expected, found) if each in set(taken)]
     turned = [replace(each, expected=each.found, found=each.expected) for each in taken]
-    upgrade = as_code(statements(turned, Sides(found, expected, major)))
-    downgrade = as_code(statements(back, Sides(expected, found, major)))
+    with _grounds(report, config, options) as grounds:
+        there = interruptible(grounds.target, grounds.dependents_found)
+        elsewhere = interruptible(grounds.target, grounds.dependents_expected)
+        up = statements(turned, Sides(found, expected, major, elsewhere))
+        down = statements(back, Sides(expected, found, major, there))
+        _refuse_remarks((*up, *down))
+        trial = interruptible(grounds.target, lambda: grounds.try_adoption(up, down, turned, expected, found))
+    if not trial.holds:
+        raise _not_proven(trial)
+    upgrade, downgrade = as_code(up), as_code(down)
     path = create_revision(
         find_project(settings, options),
         message or f"take over what was changed in {report.environment}",
@@ -217,8 +252,40 @@ def adopt(
     return Adopted(path, left)
 
 
-def _of_environment(difference: Difference) -> bool:
-    return belongs_to_environment(difference.kind)
+@contextlib.contextmanager
+def _grounds(report: DriftReport, config: Path | None, options: AlembicOptions | None) -> Iterator[Grounds]:
+    """Where ways out of what a report tells are tried."""
+    opened = open_project(report.environment, config, options)
+    standing = interruptible(opened.target, lambda: known_standing(opened.target, opened.project))
+    position = standing.position if standing is not None else position_of(opened.target, _survey(opened)[0])
+    with open_shadow(opened.settings, opened.project, opened.target, None, position.current) as shadow:
+        yield Grounds(opened.target, shadow, position)
+
+
+def _refuse_remarks(lines: tuple[str, ...]) -> None:
+    """Refuse to write a revision that does nothing.
+
+    Raises:
+        Refused: there is no statement in it.
+    """
+    if all(map(is_remark, lines)):
+        raise Refused(
+            "No statement takes over what differs: " + " ".join(line.removeprefix("-- ") for line in lines),
+            effect="No revision was written.",
+            cure="Write the revision by hand, or leave it out with `drift.ignore`.",
+        )
+
+
+def _not_proven(trial: Trial) -> Refused:
+    return Refused(
+        f"The revision that would take the drift over does not hold: {trial}",
+        effect="No revision was written.",
+        cure=(
+            "Write it by hand, with what `erm drift --fix revert` shows as a beginning."
+            if trial.unknown is None
+            else "Give erm a shadow (`erm doctor` tells what it lacks), or write the revision by hand."
+        ),
+    )
 
 
 def _sides(report: DriftReport) -> tuple[int, tuple[Snapshot, Snapshot]]:

@@ -31,7 +31,7 @@ from erm_alembic.errors import UsageError
 from erm_alembic.render.safe import one_line
 
 if TYPE_CHECKING:
-    from erm_alembic.comparing import Adopted, DriftReport
+    from erm_alembic.comparing import Adopted, DriftReport, Reverted
 
 __all__ = ["Fix", "Source", "drift", "register"]
 
@@ -110,7 +110,9 @@ def drift(
         if comparison.verdict == "unknown":
             console.note(f"Drift of the {comparison.source} is not known: {comparison.reason}")
     if fix is Fix.revert:
-        raise typer.Exit(_revert(report, out))
+        with console.stdout_reserved():
+            reverted = comparing.revert_sql(report, config=config, options=options)
+        raise typer.Exit(_revert(report, reverted, out))
     if fix is Fix.adopt:
         with console.stdout_reserved():
             adoption = comparing.adopt(
@@ -127,20 +129,20 @@ def drift(
     raise typer.Exit(0 if report.agrees else 1)
 
 
-def _revert(report: DriftReport, out: Path | None) -> int:
-    from erm_alembic.comparing import revert_sql
-
-    text = revert_sql(report)
+def _revert(report: DriftReport, reverted: Reverted, out: Path | None) -> int:
     if report.agrees:
         console.note("There is no drift of the database to take back.")
         return 0
+    if reverted.not_proven is not None:
+        console.note(f"NOT PROVEN: {one_line(reverted.not_proven)}")
+    code = 0 if reverted.not_proven is None else 1
     if out is None:
-        console.write_file(text)
-        return 0
+        console.write_file(reverted.text)
+        return code
     try:
         descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+            file.write(reverted.text)
     except OSError as error:
         raise UsageError(
             f"{out} cannot be written: {error.strerror}.",
@@ -149,12 +151,13 @@ def _revert(report: DriftReport, out: Path | None) -> int:
         ) from error
     console.write(f"{one_line(str(out))}\n")
     console.note("Read it before you run it; `erm drift` shows afterwards whether anything is left.")
-    return 0
+    return code
 
 
 def _adopted(adoption: Adopted) -> int:
     for each in adoption.left:
-        console.note(f"Left out, because it belongs to an environment: {one_line(each)}")
+        reason = "no statement changes it" if each.startswith("column-order ") else "it belongs to an environment"
+        console.note(f"Left out, because {reason}: {one_line(each)}")
     if adoption.path is None:
         console.note("There is no drift of the database that a revision could take over.")
         return 0

@@ -132,7 +132,7 @@ def test_what_belongs_to_the_database_as_a_whole_is_compared(
             ("database-setting", "app.key", "absent", "value: (not read)"),
             ("database-setting", "work_mem", "absent", "value: 5MB"),
         ]
-        lines = revert_sql(report).splitlines()
+        lines = revert_sql(report).text.splitlines()
         assert not any(line.startswith(("GRANT", "REVOKE", "DROP DATABASE")) for line in lines)
         assert any("work_mem" in line for line in lines)
 

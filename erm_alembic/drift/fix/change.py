@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from erm_alembic.drift.fix.dependents import Dependents
 from erm_alembic.postgres.snapshot import ObjectKey, Snapshot
 
 __all__ = ["Change", "Properties", "Sides", "Writer", "guarded", "only_if", "remark", "words_of"]
@@ -21,11 +22,13 @@ class Sides:
         wanted: how it shall be.
         have: how it is.
         major: the major version of the server that the SQL is for.
+        dependents: what depends on what in the schema that there is.
     """
 
     wanted: Snapshot
     have: Snapshot
     major: int
+    dependents: Dependents = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -11,25 +11,29 @@ __all__ = ["as_code", "as_script", "imports_of"]
 
 HEAD = """\
 -- {title}
+{proof}
 -- Written by erm drift; read it before you run it, and look with erm drift whether anything is left.
 -- It is all or nothing, and every statement passes where it was run before.
 """
 # What SQLAlchemy would take for a parameter.
 PARAMETER = re.compile(r"(?<![:\w\\]):\w|\\:")
+PROVEN = "-- It was run on a copy of the schema, which has no rows, and left no difference that it is about."
 DDL_IMPORT = "import sqlalchemy as sa"
 
 
-def as_script(title: str, lines: Sequence[str]) -> str:
+def as_script(title: str, lines: Sequence[str], not_proven: str | None = None) -> str:
     """Statements as an SQL script in one transaction.
 
     Args:
         title: what it is for, on one line.
         lines: statements without semicolons, and remarks.
+        not_proven: why it is not known to do what it is for; None where it is.
     """
+    proof = PROVEN if not_proven is None else f"-- NOT PROVEN: {' '.join(not_proven.split())}"
     body = "\n".join(line if is_remark(line) else f"{line};" for line in lines)
     safe_title = " ".join(title.split())
     limits = "SET LOCAL lock_timeout = '5s';\nSET LOCAL check_function_bodies = off;\n"
-    return f"{HEAD.format(title=safe_title)}\nBEGIN;\n{limits}\n{body}\n\nCOMMIT;\n"
+    return f"{HEAD.format(title=safe_title, proof=proof)}\nBEGIN;\n{limits}\n{body}\n\nCOMMIT;\n"
 
 
 def as_code(lines: Iterable[str]) -> str:

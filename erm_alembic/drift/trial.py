@@ -1,0 +1,225 @@
+"""A way out of drift, tried before anybody is handed it: on scratch copies of both schemas, without rows."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import psycopg2
+
+from erm_alembic.config.redaction import first_line
+from erm_alembic.drift.database import said_by
+from erm_alembic.drift.fix.dependents import read_dependents
+from erm_alembic.drift.fix.statements import is_remark
+from erm_alembic.drift.position import Position
+from erm_alembic.drift.versions import as_of_major
+from erm_alembic.errors import ErmError
+from erm_alembic.postgres.snapshot import (
+    Difference,
+    ObjectKey,
+    Snapshot,
+    belongs_to_environment,
+    differences,
+    take_snapshot,
+)
+from erm_alembic.shadow.opened import Shadow, ShadowDatabase
+from erm_alembic.target import Target
+
+__all__ = ["Grounds", "Trial"]
+
+# A job may make them as time goes on, but statements do make and drop them.
+COUNTED = "partition"
+LONGEST_STATEMENT = 160
+MOST_LEFT = 5
+Signature = tuple[str, str, str]
+Scripts = Sequence[tuple[str, Sequence[str]]]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What came of it.
+
+    Args:
+        failed: what the server refused, with its words; None where every statement passed.
+        left: what differs after it and should not, as kind and object.
+        unknown: why it could not be tried; None where it was.
+    """
+
+    failed: str | None = None
+    left: tuple[str, ...] = ()
+    unknown: str | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether it was tried and does what it is for."""
+        return self.failed is None and not self.left and self.unknown is None
+
+    def __str__(self) -> str:
+        """Why it does not hold, on one line."""
+        if self.unknown is not None:
+            return f"it could not be tried: {self.unknown}"
+        if self.failed is not None:
+            return f"tried on a copy of the schema, it fails: {self.failed}"
+        more = f" and {len(self.left) - MOST_LEFT} more" if len(self.left) > MOST_LEFT else ""
+        return f"tried on a copy of the schema, it leaves a difference: {', '.join(self.left[:MOST_LEFT])}{more}"
+
+
+@dataclass(frozen=True)
+class Grounds:
+    """Where ways out of one database's drift are tried.
+
+    Args:
+        target: the database.
+        shadow: its shadow; a server is started when something is tried.
+        position: where it stands in its history.
+    """
+
+    target: Target
+    shadow: Shadow
+    position: Position
+
+    def dependents_found(self) -> Mapping[ObjectKey, frozenset[ObjectKey]]:
+        """What depends on what in the database itself.
+
+        Raises:
+            TargetError: it cannot be read.
+        """
+        with self.target.reading("erm drift") as cursor:
+            return read_dependents(cursor)
+
+    def dependents_expected(self) -> Mapping[ObjectKey, frozenset[ObjectKey]]:
+        """What depends on what in what the history makes.
+
+        Raises:
+            ShadowUnavailable: that cannot be had.
+        """
+        with (
+            self.shadow.at(self.position.current) as database,
+            contextlib.closing(database.connect()) as connection,
+            connection.cursor() as cursor,
+        ):
+            return read_dependents(cursor)
+
+    def try_revert(
+        self, lines: Sequence[str], taken: Collection[Difference], expected: Snapshot, found: Snapshot
+    ) -> Trial:
+        """Take drift back on a copy of the live schema, and once more.
+
+        Args:
+            lines: the statements, and remarks.
+            taken: the differences that they are about; the others may stay.
+            expected: what shall be there afterwards.
+            found: what the database has.
+        """
+        # As the script has it.
+        statements = ["SET LOCAL check_function_bodies = off", *lines]
+        scripts = (("", statements), ("run a second time, ", statements))
+        return self._try(lambda: self._go(self.shadow.from_live(), scripts, (found, expected), taken))
+
+    def try_adoption(
+        self,
+        upgrade: Sequence[str],
+        downgrade: Sequence[str],
+        taken: Collection[Difference],
+        expected: Snapshot,
+        found: Snapshot,
+    ) -> Trial:
+        """Take drift over: where it is there already, where it is not, and back again.
+
+        Args:
+            upgrade: the statements of the way up, and remarks.
+            downgrade: those of the way down.
+            taken: the differences that they are about, as `differences(found, expected)` tells them.
+            expected: what the history makes.
+            found: what the database has.
+        """
+        there = (("upgrade(), where the change is there already: ", upgrade),)
+        elsewhere = (("upgrade(), where the change is not there: ", upgrade),)
+        back = (*elsewhere, ("downgrade(): ", downgrade))
+
+        def all_three() -> Trial:
+            trial = self._go(self.shadow.from_live(), there, (found, found), taken)
+            for scripts, wanted in ((elsewhere, found), (back, expected)):
+                if trial.holds:
+                    place = self.shadow.at(self.position.current)
+                    trial = self._go(place, scripts, (expected, wanted), taken)
+            return trial
+
+        return self._try(all_three)
+
+    def _try(self, attempt: Callable[[], Trial]) -> Trial:
+        try:
+            return attempt()
+        except ErmError as error:
+            return Trial(unknown=said_by(error))
+        except psycopg2.Error as error:
+            return Trial(unknown=first_line(error))
+
+    def _go(
+        self,
+        place: contextlib.AbstractContextManager[ShadowDatabase],
+        scripts: Scripts,
+        way: tuple[Snapshot, Snapshot],
+        taken: Collection[Difference],
+    ) -> Trial:
+        """Run scripts in a scratch database, and compare what they make with what they shall make."""
+        start, wanted = way
+        with place as database, contextlib.closing(database.connect()) as connection:
+            before = self._look(connection)
+            for title, lines in scripts:
+                for statement in lines:
+                    if is_remark(statement):
+                        continue
+                    try:
+                        with connection.cursor() as cursor:
+                            cursor.execute(statement)
+                    except psycopg2.Error as error:
+                        words = " ".join(statement.split())
+                        cut = f"{words[:LONGEST_STATEMENT]}..." if len(words) > LONGEST_STATEMENT else words
+                        return Trial(failed=f"{title}{first_line(error)} ({cut}){self._elsewhere()}")
+                connection.commit()
+            after = self._look(connection)
+        # A copy may differ from what it was made of in what no dump carries, and not every difference is taken.
+        subjects = {_signature(each) for each in taken}
+        spared = {_signature(each) for each in _told(start, before)}
+        spared |= {_signature(each) for each in _told(wanted, start)} - subjects
+        visible = {_signature(each) for each in _told(wanted, before)} & subjects
+        left = [
+            f"{each.kind} {each.object}"
+            for each in _told(wanted, after)
+            if (signature := _signature(each)) not in spared
+            and (not belongs_to_environment(each.kind) or each.kind == COUNTED or signature in visible)
+        ]
+        return Trial(left=tuple(dict.fromkeys(left)))
+
+    def _look(self, connection: psycopg2.extensions.connection) -> Snapshot:
+        with connection.cursor() as cursor:
+            left_out = (self.position.ledger_schema,), (self.position.version_table,)
+            snapshot = take_snapshot(cursor, *left_out)
+        connection.rollback()
+        if self.shadow.exact_major:
+            return snapshot
+        return as_of_major(snapshot, min(self.target.major, self.shadow.major))
+
+    def _elsewhere(self) -> str:
+        if self.shadow.exact_major:
+            return ""
+        return f"; the copy is on PostgreSQL {self.shadow.major}, the target is PostgreSQL {self.target.server_version}"
+
+
+def _told(wanted: Snapshot, have: Snapshot) -> tuple[Difference, ...]:
+    # No statement changes the order of columns; a copy without rows has empty materialised views.
+    told = differences(wanted, have, column_order=False, filling=False)
+    return tuple(each for each in told if not _of_database(each))
+
+
+def _of_database(difference: Difference) -> bool:
+    """Whether it belongs to the database as a whole, which a scratch database cannot show."""
+    return difference.kind == "database-setting" or (
+        difference.kind == "grant" and difference.object.startswith("database to ")
+    )
+
+
+def _signature(difference: Difference) -> Signature:
+    return difference.kind, difference.object, difference.property
