@@ -10,6 +10,7 @@ from typing import Any
 from erm_alembic.planning.rehearsal import DataProof
 from erm_alembic.postgres.seeding import TableFacts, table_facts
 from erm_alembic.shadow.held_rows import HeldRows, lost_between, read_rows, seen_as, written_since
+from erm_alembic.shadow.moved_rows import not_moved, without_kept
 from erm_alembic.shadow.round_trip import Place, Revision, cursor_in
 from erm_alembic.shadow.seed import Likeness, seed_rows
 from erm_alembic.shadow.server_words import failure_words
@@ -148,13 +149,14 @@ class Values:
             top = table_facts(cursor, self.names, [table.oid for table in before])
             own = read_rows(cursor, asked(top))
             refused |= seed_rows(cursor, top, likeness=after, start=AFTER).refused
-            written = written_since(read_rows(cursor, asked(top)), own)
+            full = read_rows(cursor, asked(top))
+            written = written_since(full, own)
             try:
                 self.revision.down(place)
             except Exception as error:
                 return _Pass(down_error=failure_words(error))
             lost = _as_on_top(lost_between(was, _read(cursor, was)), before, top)
-            more, up_again = self._lost_of(place, cursor, written)
+            more, up_again = self._lost_of(place, cursor, written, full)
             # A table that is gone after the way down has lost what could not be written, too.
             known = {each for each in refused if each in was}
             return _Pass(
@@ -172,16 +174,21 @@ class Values:
         with self.database.copy() as place, cursor_in(place) as cursor:
             yield place, cursor
 
-    def _lost_of(self, place: Place, cursor: Any, written: Mapping[str, HeldRows]) -> tuple[tuple[str, ...], bool]:
+    def _lost_of(
+        self, place: Place, cursor: Any, written: Mapping[str, HeldRows], full: Mapping[str, HeldRows]
+    ) -> tuple[tuple[str, ...], bool]:
         """What of the rows that were written after the way up does not survive the way down; whether up works again."""
+        oids = [held.table.oid for held in written.values()]
+        down = read_rows(cursor, asked(table_facts(cursor, {*written, *self.names}, oids)))
+        seen = seen_as(cursor, down, written)
+        # What the way down leaves where it was, or takes elsewhere, only the second way up can have changed.
+        gone = not_moved(without_kept(written, seen), full, down)
         try:
             # Up again, they stand under the same names, in the same types: nothing has to be understood.
             self.revision.up(place)
         except Exception:
-            oids = [held.table.oid for held in written.values()]
-            down = read_rows(cursor, table_facts(cursor, list(written), oids))
-            return lost_between(written, seen_as(cursor, down, written)), False
-        return lost_between(written, _read(cursor, written)), True
+            return lost_between(gone, seen), False
+        return lost_between(gone, _read(cursor, gone)), True
 
 
 def _as_on_top(lost: Iterable[str], before: Iterable[TableFacts], top: Iterable[TableFacts]) -> list[str]:

@@ -77,6 +77,31 @@ def test_a_rollback_counts_what_its_proof_shows_to_be_lost(project: Project) -> 
     assert "data-loss" in [finding.rule for finding in plan.findings]
 
 
+def test_a_rollback_over_a_rename_counts_under_the_names_of_now(project: Project) -> None:
+    """A later revision has renamed both what a downgrade drops and what it writes over; odd names are only names."""
+    project.revision(
+        "b2",
+        'op.create_table("a.b.c.d", sa.Column("id", sa.Integer))',
+        'op.execute("UPDATE users SET email = lower(email)"); op.drop_table("a.b.c.d")',
+        down="a1",
+    )
+    project.revision(
+        "c3",
+        'op.rename_table("a.b.c.d", "we\\"ird %s :x $$"); op.rename_table("users", "people")',
+        'op.rename_table("we\\"ird %s :x $$", "a.b.c.d"); op.rename_table("people", "users")',
+        down="b2",
+    )
+    migrate.apply("prod", config=project.root / "erm.yaml", rehearse=False)
+    assert project.database is not None
+    project.database.execute("INSERT INTO people VALUES (1, 'A@example.com'), (2, 'B@example.com')")
+    project.database.execute('INSERT INTO "we""ird %s :x $$" VALUES (1)')
+    plan = migrate.plan_rollback("prod", config=project.root / "erm.yaml", steps=2, rehearse=True)
+    assert [(loss.kind, loss.object, loss.rows, loss.now) for loss in plan.data_loss] == [
+        ("table", '"a.b.c.d"', 1, 'public."we""ird %s :x $$"'),
+        ("proven", "public.users.email", 2, "public.people.email"),
+    ]
+
+
 def test_what_a_statement_shows_to_be_lost_is_counted_once(one_database: Database) -> None:
     """A proof names the same column; its odd name does not make it another one."""
     one_database.execute("CREATE TABLE \"Odd.one\" AS SELECT 'a' AS \"Val.ue\", 'b' AS kept")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pytest
 import sqlalchemy as sa
 from alembic.operations import Operations
@@ -251,3 +253,28 @@ def test_an_extension_that_stays_is_only_told(scratch: Scratch) -> None:
     proof = scratch.prove("CREATE EXTENSION IF NOT EXISTS tablefunc", "SELECT 1")
     assert (proof.round_trip, proof.differences) == ("same", ())
     assert proof.notes == ("Extension tablefunc stays: other things may use it by then.",)
+
+
+ARCHIVES = (
+    "CREATE TABLE archive (LIKE invoices INCLUDING ALL); WITH moved AS (DELETE FROM invoices WHERE at < '2020-01-01'"
+    " RETURNING *) INSERT INTO archive SELECT * FROM moved"
+)
+
+
+@pytest.mark.parametrize(
+    ("down", "lost"),
+    [
+        ("INSERT INTO invoices SELECT * FROM archive ON CONFLICT (no) DO NOTHING", ()),
+        (
+            "INSERT INTO invoices (no, at) SELECT no, at FROM archive ON CONFLICT (no) DO NOTHING",
+            ("public.invoices.note", "public.archive"),
+        ),
+        ("SELECT 1", ("public.invoices", "public.archive")),
+    ],
+)
+def test_rows_that_move_to_another_table_and_back_are_kept(empty: Scratch, down: str, lost: tuple[str, ...]) -> None:
+    """The second way up moves by itself what was written meanwhile; what the way down forgets is lost all the same."""
+    with closing(empty.database.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE invoices (no int PRIMARY KEY, at date, note text)")
+    proof = empty.prove(ARCHIVES, f"{down}; DROP TABLE archive")
+    assert (proof.data, proof.lost) == ("lossy" if lost else "lossless", lost)
