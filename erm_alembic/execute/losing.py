@@ -22,11 +22,14 @@ from erm_alembic.findings import Override
 from erm_alembic.planning.data_loss import Way
 from erm_alembic.planning.model import DataLoss, Statement, Step
 from erm_alembic.postgres.intercept import GatedCursor, Send
-from erm_alembic.postgres.text.drops import drops_in
+from erm_alembic.postgres.text.drops import REMOVES_NOTHING, drops_in
+from erm_alembic.postgres.text.lexer import SAVEPOINTS, statement_kinds
 from erm_alembic.postgres.victims import exclusively_locked, quoted_name, tables_and_columns, with_parts
 
 __all__ = ["LossGuard", "may_lose"]
 
+# Statements that begin like this need no look; they may be long, and many.
+HARMLESS = (REMOVES_NOTHING | SAVEPOINTS) - {"WITH", "EXPLAIN"}
 Sending = Callable[[Any, str, int | None], AbstractContextManager[None]]
 
 
@@ -87,7 +90,7 @@ class LossGuard:
         Raises:
             Refused: it would lose rows or values, or may.
         """
-        if self._step is None or self._step.direction != "downgrade":
+        if self._step is None or self._step.direction != "downgrade" or statement_kinds(sql) <= HARMLESS:
             send()
             return
         self.raise_kept()

@@ -97,12 +97,15 @@ class Way:
                 shown = " ".join(token.text for token in list(tokens(statement.sql))[:OPAQUE_WORDS])
                 yield _Sent(step, statement, Drop("statement", shown))
             elif not statement.read:
-                text = statement.literal or statement.sql
+                text, elsewhere = statement.literal or statement.sql, False
                 for words in split_statements(text):
                     for drop in drops_of(words, text):
-                        yield _Sent(step, statement, drop)
+                        unknown = elsewhere and len(drop.table) == 1
+                        yield _Sent(step, statement, Drop("statement", drop.name) if unknown else drop)
                     for move in moves_of(words):
                         self.names.follow(move, statement.schemas)
+                    # Within one text nobody has looked where names are looked for from here on.
+                    elsewhere = elsewhere or any("search_path" in token.text.lower() for token in words)
         self.names.is_lost = self.names.is_lost or step.rendered == "partial"
 
     def _table(self, sent: _Sent) -> int:

@@ -136,6 +136,12 @@ NOTHING = 'op.execute("SELECT 1")'
             id="another search_path",
         ),
         pytest.param(
+            [(NOTHING, 'op.execute("SET LOCAL search_path TO other; DROP TABLE orders")')],
+            "other.orders",
+            ("statement", "orders", None, None),
+            id="another search_path within a text",
+        ),
+        pytest.param(
             [(NOTHING, "op.execute(\"SELECT public.empty('orders')\")")],
             "orders",
             ("statement", "SELECT public . empty ( 'orders'", None, None),

@@ -8,7 +8,7 @@ from typing import Literal
 from erm_alembic.postgres.text.lexer import Token, split_statements
 from erm_alembic.postgres.text.words import Words, written_name
 
-__all__ = ["Drop", "drops_in", "drops_of"]
+__all__ = ["REMOVES_NOTHING", "Drop", "drops_in", "drops_of"]
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def drops_of(statement: list[Token], text: str) -> list[Drop]:
     words = Words(statement)
     if words.take("WITH") or words.peek() in REMOVES_NOTHING:
         deletes = any(token.says("DELETE", "TRUNCATE") for token in statement)
-        return [_unknown(words)] if statement[0].says("WITH") and deletes else []
+        return [_unknown(words)] if statement[0].says("WITH", "EXPLAIN") and deletes else []
     if words.take("DROP"):
         return _dropped_objects(words)
     if words.take("TRUNCATE"):
