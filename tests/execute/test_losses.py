@@ -55,6 +55,11 @@ def _told(loss: DataLoss) -> tuple[str, str, int | None, str | None]:
 
 ROWS = "INSERT INTO {} VALUES (1, 'x'), (2, 'y'), (3, NULL)"
 NOTHING = 'op.execute("SELECT 1")'
+ROUND_ABOUT = (
+    "CREATE TABLE numbered (id serial); CREATE TABLE parent (id int); CREATE TABLE heir () INHERITS (parent);"
+    " INSERT INTO heir VALUES (1); CREATE TABLE whole (id int) PARTITION BY RANGE (id);"
+    " CREATE TABLE part PARTITION OF whole FOR VALUES FROM (0) TO (9); INSERT INTO part VALUES (1)"
+)
 
 
 @pytest.mark.parametrize(
@@ -130,6 +135,12 @@ NOTHING = 'op.execute("SELECT 1")'
             id="a partition attached before its table is dropped",
         ),
         pytest.param(
+            [(NOTHING, 'op.execute("ALTER TABLE orders INHERIT spare"); op.execute("DROP TABLE spare CASCADE")')],
+            "orders",
+            ("table", "spare", 3, None),
+            id="an heir that goes with its parent",
+        ),
+        pytest.param(
             [(NOTHING, 'op.execute("SET LOCAL search_path TO other"); op.drop_table("orders")')],
             "other.orders",
             ("table", "orders", 3, None),
@@ -190,12 +201,14 @@ def test_what_bears_another_name_now_is_counted(
         'op.execute("ALTER TABLE orders ALTER id TYPE numeric(9, 2)")',
         "op.execute(\"CREATE TYPE e AS ENUM ('x', 'y'); ALTER TABLE orders ALTER note TYPE e USING note::text::e\")",
         'op.execute("DROP SCHEMA other")',
+        'op.execute("ALTER TABLE heir NO INHERIT parent"); op.drop_table("parent"); op.rename_table("heir", "parent")',
+        'op.execute("ALTER TABLE whole DETACH PARTITION part"); op.drop_table("whole"); op.rename_table("part", "whole")',
         "op.execute(\"SELECT setval(pg_get_serial_sequence('numbered', 'id'), 7)\")",
     ],
 )
 def test_what_loses_nothing_is_not_accused(project: Project, one_database: Database, down: str) -> None:
     """What is empty, made by the plan itself, or keeps each value passes without a word, and really runs."""
-    applied(project, ('op.execute("CREATE TABLE numbered (id serial)")', down))
+    applied(project, (f"op.execute({ROUND_ABOUT!r})", down))
     one_database.execute(ROWS.format("orders"))
     assert [loss for loss in losses(project, 1) if loss[2] != 0] == []
     result = migrate.rollback(config=project.root / "erm.yaml", rehearse=False)

@@ -114,10 +114,14 @@ def _renamed(table: tuple[str, ...], words: Words) -> list[Move]:
 
 
 def _action(table: tuple[str, ...], words: Words) -> list[Move]:
-    if words.take("ATTACH", "PARTITION") or words.take("INHERIT"):
+    if words.take("ATTACH", "PARTITION"):
         return [Move("attached", table, other=words.name())]
-    if words.take("DETACH", "PARTITION") or words.take("NO", "INHERIT"):
+    if words.take("DETACH", "PARTITION"):
         return [Move("detached", table, other=words.name())]
+    if words.take("INHERIT"):
+        return [Move("attached", words.name(), other=table)]
+    if words.take("NO", "INHERIT"):
+        return [Move("detached", words.name(), other=table)]
     if words.take("ADD") and words.peek() not in ("CONSTRAINT", "PRIMARY", "UNIQUE", "FOREIGN", "CHECK", "EXCLUDE"):
         words.take("COLUMN")
         unless_there = words.take("IF", "NOT", "EXISTS")
