@@ -30,6 +30,7 @@ __all__ = ["LossGuard", "may_lose"]
 
 # Statements that begin like this need no look; they may be long, and many.
 HARMLESS = (REMOVES_NOTHING | SAVEPOINTS) - {"WITH", "EXPLAIN"}
+DELETES = frozenset({"DELETE"})
 Sending = Callable[[Any, str, int | None], AbstractContextManager[None]]
 
 
@@ -101,8 +102,8 @@ class LossGuard:
             send()
             return
         in_transaction = not (connection.autocommit and connection.info.transaction_status == TRANSACTION_STATUS_IDLE)
-        if in_transaction and [drop.kind for drop in drops] == ["rows"] and drops[0].condition:
-            send()
+        if in_transaction and statement_kinds(sql) == DELETES and [drop.kind for drop in drops] == ["rows"]:
+            send()  # it says by itself how many it took, and needs no stronger lock
             if cursor.rowcount > 0 and self._takes(connection, text):
                 self._refuse(DataLoss("rows", drops[0].name, cursor.rowcount, self._step.revision, line))
             return

@@ -202,7 +202,7 @@ def test_what_bears_another_name_now_is_counted(
         "op.execute(\"CREATE TYPE e AS ENUM ('x', 'y'); ALTER TABLE orders ALTER note TYPE e USING note::text::e\")",
         'op.execute("DROP SCHEMA other")',
         'op.execute("ALTER TABLE heir NO INHERIT parent"); op.drop_table("parent"); op.rename_table("heir", "parent")',
-        'op.execute("ALTER TABLE whole DETACH PARTITION part"); op.drop_table("whole"); op.rename_table("part", "whole")',
+        'op.execute("ALTER TABLE whole DETACH PARTITION part"); op.drop_table("whole"); op.rename_table("part", "all")',
         "op.execute(\"SELECT setval(pg_get_serial_sequence('numbered', 'id'), 7)\")",
     ],
 )
@@ -247,6 +247,7 @@ def refused(project: Project, progress: SilentProgress, **kw: Any) -> Refused:
         ('op.execute("ALTER TABLE spare RENAME TO x; DROP TABLE x")', "Dropping table x (now public.spare) loses 3"),
         ('op.drop_column("spare", "note")', "Dropping column spare.note loses 2 values."),
         ("op.execute(\"DELETE FROM spare WHERE note = 'x'\")", "Deleting from spare loses 1 row."),
+        ('op.execute("TRUNCATE spare")', "Deleting from spare loses 3 rows."),
     ],
 )
 def test_rows_that_come_after_the_plan_are_not_lost(
@@ -280,6 +281,8 @@ def test_rows_that_come_while_the_drop_waits_for_its_lock_are_not_lost(
     [
         'op.rename_table("orders", "x"); op.get_bind().execute(sa.text("SELECT id FROM x")); op.drop_table("x")',
         "op.execute(\"SELECT quietly('orders')\")",
+        'op.rename_table("spare", "x"); op.get_bind().execute(sa.text("SELECT id FROM x"));'
+        ' op.execute("DELETE FROM orders USING x")',
     ],
 )
 def test_what_the_plan_cannot_see_is_seen_when_it_is_done(project: Project, one_database: Database, down: str) -> None:
