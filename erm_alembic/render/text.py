@@ -165,10 +165,11 @@ def _drift(plan: Plan, paint: Paint) -> list[str]:
 
 
 def _loss(loss: DataLoss) -> str:
-    unit = "value" if loss.kind == "column" else "row"
+    unit = "value" if loss.kind in ("column", "rewrite") else "row"
     amount = "unknown" if loss.rows is None else counted(loss.rows, unit)
+    now = "" if loss.now is None else f" (now {clip(one_line(loss.now), SHORT)})"
     where = f"line {loss.line} of {one_line(loss.revision)}" if loss.line is not None else one_line(loss.revision)
-    return f"  {loss.kind} {clip(one_line(loss.object), SHORT)}: {amount}  ({where})"
+    return f"  {loss.kind} {clip(one_line(loss.object), SHORT)}{now}: {amount}  ({where})"
 
 
 def _data_loss(plan: Plan) -> list[str]:
