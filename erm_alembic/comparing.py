@@ -11,7 +11,7 @@ from erm_alembic.drift.against import compare_live
 from erm_alembic.drift.database import DatabaseDrift, Live, compare_database
 from erm_alembic.drift.fix.change import Sides
 from erm_alembic.drift.fix.scripts import as_code, as_script, imports_of
-from erm_alembic.drift.fix.statements import is_remark, statements
+from erm_alembic.drift.fix.statements import statements
 from erm_alembic.drift.history import history_drift
 from erm_alembic.drift.left_out import leave_out, unused_items, verify_kinds, without_left_out
 from erm_alembic.drift.models import NO_MODELS, compare_models
@@ -19,7 +19,7 @@ from erm_alembic.drift.position import position_of
 from erm_alembic.drift.report import DriftReport
 from erm_alembic.drift.severity import is_adopted, known_kinds
 from erm_alembic.drift.standing import known_standing, remember_standing
-from erm_alembic.drift.trial import Grounds, Trial
+from erm_alembic.drift.trial import Grounds, not_proven, refuse_remarks
 from erm_alembic.errors import Refused
 from erm_alembic.opening import Opened, configured, interruptible, open_project
 from erm_alembic.planning.build import Survey, build_plan
@@ -182,16 +182,16 @@ def revert_sql(report: DriftReport, *, config: Path | None = None, options: Alem
     major, (expected, found) = _sides(report)
     told = _kept(report)
     lines: tuple[str, ...] = ()
-    not_proven = None
+    unproven = None
     if told:
         with _grounds(report, config, options) as grounds:
             dependents = interruptible(grounds.target, grounds.dependents_found)
             lines = statements(told, Sides(expected, found, major, dependents))
             trial = interruptible(grounds.target, lambda: grounds.try_revert(lines, told, expected, found))
-        not_proven = None if trial.holds else str(trial)
+        unproven = None if trial.holds else str(trial)
     schema = f"the schema of {report.against}" if report.against else "what its revisions make"
     title = f"Takes the database of {report.environment} ({report.database_url}) back to {schema}."
-    return Reverted(as_script(title, lines, not_proven), not_proven)
+    return Reverted(as_script(title, lines, unproven), unproven)
 
 
 def adopt(
@@ -229,16 +229,16 @@ def adopt(
     if not taken:
         return Adopted(None, left)
     back = [each for each in differences(expected, found) if each in set(taken)]
-    turned = [replace(each, expected=each.found, found=each.expected) for each in taken]
+    turned = _turned(taken, expected, found)
     with _grounds(report, config, options) as grounds:
         there = interruptible(grounds.target, grounds.dependents_found)
         elsewhere = interruptible(grounds.target, grounds.dependents_expected)
-        up = statements(turned, Sides(found, expected, major, elsewhere))
-        down = statements(back, Sides(expected, found, major, there))
-        _refuse_remarks((*up, *down))
+        up = statements(turned, Sides(found, expected, major, elsewhere, with_rights=False))
+        down = statements(back, Sides(expected, found, major, there, with_rights=False))
+        refuse_remarks((*up, *down))
         trial = interruptible(grounds.target, lambda: grounds.try_adoption(up, down, turned, expected, found))
     if not trial.holds:
-        raise _not_proven(trial)
+        raise not_proven(trial)
     upgrade, downgrade = as_code(up), as_code(down)
     path = create_revision(
         find_project(settings, options),
@@ -252,6 +252,16 @@ def adopt(
     return Adopted(path, left)
 
 
+def _turned(taken: Collection[Difference], expected: Snapshot, found: Snapshot) -> list[Difference]:
+    """The same differences seen from the other side; a relation of another kind is told under the one that is wanted."""
+    subjects = {("" if each.property == "kind" else each.kind, each.object, each.property) for each in taken}
+    return [
+        each
+        for each in differences(found, expected)
+        if ("" if each.property == "kind" else each.kind, each.object, each.property) in subjects
+    ]
+
+
 @contextlib.contextmanager
 def _grounds(report: DriftReport, config: Path | None, options: AlembicOptions | None) -> Iterator[Grounds]:
     """Where ways out of what a report tells are tried."""
@@ -260,32 +270,6 @@ def _grounds(report: DriftReport, config: Path | None, options: AlembicOptions |
     position = standing.position if standing is not None else position_of(opened.target, _survey(opened)[0])
     with open_shadow(opened.settings, opened.project, opened.target, None, position.current) as shadow:
         yield Grounds(opened.target, shadow, position)
-
-
-def _refuse_remarks(lines: tuple[str, ...]) -> None:
-    """Refuse to write a revision that does nothing.
-
-    Raises:
-        Refused: there is no statement in it.
-    """
-    if all(map(is_remark, lines)):
-        raise Refused(
-            "No statement takes over what differs: " + " ".join(line.removeprefix("-- ") for line in lines),
-            effect="No revision was written.",
-            cure="Write the revision by hand, or leave it out with `drift.ignore`.",
-        )
-
-
-def _not_proven(trial: Trial) -> Refused:
-    return Refused(
-        f"The revision that would take the drift over does not hold: {trial}",
-        effect="No revision was written.",
-        cure=(
-            "Write it by hand, with what `erm drift --fix revert` shows as a beginning."
-            if trial.unknown is None
-            else "Give erm a shadow (`erm doctor` tells what it lacks), or write the revision by hand."
-        ),
-    )
 
 
 def _sides(report: DriftReport) -> tuple[int, tuple[Snapshot, Snapshot]]:

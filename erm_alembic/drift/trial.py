@@ -14,7 +14,7 @@ from erm_alembic.drift.fix.dependents import read_dependents
 from erm_alembic.drift.fix.statements import is_remark
 from erm_alembic.drift.position import Position
 from erm_alembic.drift.versions import as_of_major
-from erm_alembic.errors import ErmError
+from erm_alembic.errors import ErmError, Refused
 from erm_alembic.postgres.snapshot import (
     Difference,
     ObjectKey,
@@ -26,7 +26,7 @@ from erm_alembic.postgres.snapshot import (
 from erm_alembic.shadow.opened import Shadow, ShadowDatabase
 from erm_alembic.target import Target
 
-__all__ = ["Grounds", "Trial"]
+__all__ = ["Grounds", "Trial", "not_proven", "refuse_remarks"]
 
 # A job may make them as time goes on, but statements do make and drop them.
 COUNTED = "partition"
@@ -223,3 +223,37 @@ def _of_database(difference: Difference) -> bool:
 
 def _signature(difference: Difference) -> Signature:
     return difference.kind, difference.object, difference.property
+
+
+def refuse_remarks(lines: Sequence[str]) -> None:
+    """Refuse to write a revision that does nothing.
+
+    Args:
+        lines: its statements, and remarks.
+
+    Raises:
+        Refused: there is no statement in it.
+    """
+    if all(map(is_remark, lines)):
+        raise Refused(
+            "No statement takes over what differs: " + " ".join(line.removeprefix("-- ") for line in lines),
+            effect="No revision was written.",
+            cure="Write the revision by hand, or leave it out with `drift.ignore`.",
+        )
+
+
+def not_proven(trial: Trial) -> Refused:
+    """The refusal to write a revision of which a trial did not show that it does what it is for.
+
+    Args:
+        trial: what came of it.
+    """
+    return Refused(
+        f"The revision that would take the drift over does not hold: {trial}",
+        effect="No revision was written.",
+        cure=(
+            "Write it by hand, with what `erm drift --fix revert` shows as a beginning."
+            if trial.unknown is None
+            else "Give erm a shadow (`erm doctor` tells what it lacks), or write the revision by hand."
+        ),
+    )

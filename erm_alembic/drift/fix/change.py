@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from erm_alembic.drift.fix.dependents import Dependents
 from erm_alembic.postgres.snapshot import ObjectKey, Snapshot
 
-__all__ = ["Change", "Properties", "Sides", "Writer", "guarded", "only_if", "remark", "words_of"]
+__all__ = ["Change", "Properties", "Sides", "Writer", "guarded", "only_if", "only_if_steadily", "remark", "words_of"]
 
 Properties = Mapping[str, str]
 REMARK = "-- "
@@ -23,12 +23,14 @@ class Sides:
         have: how it is.
         major: the major version of the server that the SQL is for.
         dependents: what depends on what in the schema that there is.
+        with_rights: whether what is made again gets its owner and the rights on it, which belong to an environment.
     """
 
     wanted: Snapshot
     have: Snapshot
     major: int
     dependents: Dependents = field(default_factory=dict)
+    with_rights: bool = True
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,22 @@ def only_if(condition: str, *statements: str) -> str:
     """
     body = " ".join(f"{statement};" for statement in statements)
     return guarded(f"BEGIN IF {condition} THEN {body} END IF; END")
+
+
+def only_if_steadily(condition: str, *statements: str) -> str:
+    """The same with a condition that compares what the catalog says, which names things as the search_path lets it.
+
+    Args:
+        condition: an SQL condition, in which every name but those of pg_catalog has its schema.
+        statements: what is run then.
+    """
+    body = " ".join(f"{statement};" for statement in statements)
+    return guarded(
+        "DECLARE before text := pg_catalog.current_setting('search_path'); holds boolean; "
+        "BEGIN PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true); "
+        f"holds := {condition}; PERFORM pg_catalog.set_config('search_path', before, true); "
+        f"IF holds THEN {body} END IF; END"
+    )
 
 
 def guarded(body: str) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from erm_alembic.drift.fix.change import Change, Properties, Writer, only_if, remark
+from erm_alembic.drift.fix.change import Change, Properties, Writer, only_if, only_if_steadily, remark
 from erm_alembic.postgres.existence import attribute_exists
+from erm_alembic.postgres.snapshot import Snapshot
 from erm_alembic.postgres.text.literals import sql_literal
 
-__all__ = ["COLUMN", "column_in_words", "column_settings", "renamed", "sequence_options"]
+__all__ = ["COLUMN", "column_in_words", "column_settings", "of_other_type", "renamed", "sequence_options"]
 
 
 def column_in_words(column: Change) -> str:
@@ -44,10 +45,8 @@ def _not_null(text: str) -> str:
 
 def _counting(column: Change) -> str:
     """The options of the sequence behind an identity column."""
-    for (kind, name), properties in column.sides.wanted.objects.items():
-        if kind == "sequence" and properties.get("owned by") == column.name:
-            return f" (SEQUENCE NAME {name} {sequence_options(properties)})"
-    return ""
+    name, properties = _sequence_of(column, column.sides.wanted)
+    return f" (SEQUENCE NAME {name} {sequence_options(properties)})" if name is not None else ""
 
 
 def sequence_options(properties: Properties) -> str:
@@ -104,11 +103,11 @@ def _alter(column: Change) -> Iterator[str]:
             return
         yield f"{alter} DROP EXPRESSION IF EXISTS"
     if "identity" in have and "identity" not in wanted:
-        yield f"{alter} DROP IDENTITY IF EXISTS"
+        yield from _identity_gone(column, table, alter)
     yield from _type(column, alter)
     if "default" in wanted and (column.differs("default") or _retyped(column)):
         yield f"{alter} SET DEFAULT {wanted['default']}"
-    elif "default" in have and "default" not in wanted:
+    elif "default" in have and "default" not in wanted and "identity" not in wanted:
         yield f"{alter} DROP DEFAULT"
     if column.differs("generated") and "generated" in wanted:
         yield from _expression(column, alter)
@@ -117,11 +116,56 @@ def _alter(column: Change) -> Iterator[str]:
         if "identity" in have:
             yield f"{alter} SET GENERATED {wanted['identity']}"
         else:
-            counts_not = attribute_exists(table, column.own_name, " AND attidentity = ''")
-            yield only_if(counts_not, f"{alter} ADD GENERATED {wanted['identity']} AS IDENTITY{_counting(column)}")
+            yield from _identity_come(column, table, alter)
     if column.differs("inherited"):
         yield remark(f"{column.name}: whether it is the table's own beside its parent's cannot be changed.")
     yield from column_settings(column)
+
+
+def _identity_gone(column: Change, table: str, alter: str) -> Iterator[str]:
+    """Its sequence goes with it; where another one counts on, it begins after what is there."""
+    name, properties = _sequence_of(column, column.sides.wanted)
+    if name is None:
+        yield f"{alter} DROP IDENTITY IF EXISTS"
+        return
+    yield only_if(
+        attribute_exists(table, column.own_name, " AND attidentity <> ''"),
+        f"{alter} DROP IDENTITY",
+        f"CREATE SEQUENCE IF NOT EXISTS {name} AS {properties['type']} {sequence_options(properties)}",
+        f"ALTER SEQUENCE {name} OWNED BY {column.name}",
+        _counted(column, name, properties),
+    )
+
+
+def _identity_come(column: Change, table: str, alter: str) -> Iterator[str]:
+    """A sequence that counted for it goes with the default; the identity begins after what is there."""
+    name, properties = _sequence_of(column, column.sides.wanted)
+    before, _ = _sequence_of(column, column.sides.have)
+    lines = [f"{alter} DROP DEFAULT"] if "default" in column.have else []
+    if before is not None and before == name:
+        lines.append(f"DROP SEQUENCE {before}")
+    lines.append(f"{alter} ADD GENERATED {column.wanted['identity']} AS IDENTITY{_counting(column)}")
+    if name is not None:
+        lines.append(_counted(column, name, properties))
+    yield only_if(attribute_exists(table, column.own_name, " AND attidentity = ''"), *lines)
+
+
+def _counted(column: Change, sequence: str, properties: Properties) -> str:
+    """The statement of a block that has a sequence go on after the values of a column."""
+    own, down = column.own_name, properties["increment"].startswith("-")
+    return (
+        f"PERFORM pg_catalog.setval({sql_literal(sequence)}, of.last)"  # noqa: S608 - quoted names
+        f" FROM (SELECT {'min' if down else 'max'}({own})::bigint AS last FROM {column.parent[1]}) of"
+        f" WHERE of.last BETWEEN {properties['minimum']} AND {properties['maximum']}"
+    )
+
+
+def _sequence_of(column: Change, snapshot: Snapshot) -> tuple[str | None, Properties]:
+    """The sequence that counts for a column."""
+    for (kind, name), properties in snapshot.objects.items():
+        if kind == "sequence" and properties.get("owned by") == column.name:
+            return name, properties
+    return None, {}
 
 
 def _retyped(column: Change) -> bool:
@@ -136,7 +180,23 @@ def _type(column: Change, alter: str) -> Iterator[str]:
         yield f"{alter} DROP DEFAULT"  # it may not be one of the other type
     collate = f" COLLATE {wanted['collation']}" if "collation" in wanted else ""
     using = "" if "generated" in have or "generated" in wanted else f" USING {column.own_name}::{wanted['type']}"
-    yield f"{alter} TYPE {wanted['type']}{collate}{using}"
+    statement = f"{alter} TYPE {wanted['type']}{collate}{using}"
+    condition = of_other_type(column)
+    # Where it has the type already, what depends on it stays, and the server would refuse even this.
+    depended_on = column.sides.dependents.get((column.kind, column.name))
+    yield only_if_steadily(condition, statement) if condition is not None and depended_on else statement
+
+
+def of_other_type(column: Change) -> str | None:
+    """The condition that a column has not the type yet that it shall have; None where that cannot be said.
+
+    Args:
+        column: the column.
+    """
+    if column.differs("collation"):
+        return None
+    has = f" AND pg_catalog.format_type(atttypid, atttypmod) = {sql_literal(column.wanted['type'])}"
+    return f"NOT {attribute_exists(column.parent[1], column.own_name, has)}"
 
 
 def _expression(column: Change, alter: str) -> Iterator[str]:

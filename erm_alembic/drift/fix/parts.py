@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from erm_alembic.drift.fix.change import Change, Writer, only_if, remark
-from erm_alembic.drift.fix.relations import comment_on
+from erm_alembic.drift.fix.relations import comment_on, parent_of
 from erm_alembic.drift.scope import schema_of
 from erm_alembic.postgres.existence import constraint_exists
 
@@ -116,7 +116,24 @@ def _alter_index(change: Change) -> Iterator[str]:
     yield from _settings_of_index(change)
 
 
+def _of_parent(change: Change) -> str | None:
+    """When the trigger of the parent, of which a partition has a copy, is enabled; None where there is none."""
+    parent = change.parent
+    for snapshot in (change.sides.have, change.sides.wanted):
+        table: str | None = parent[1]
+        while (bound := snapshot.objects.get(("partition", table or ""), {}).get("partition of")) is not None:
+            table = parent_of(bound)
+            properties = snapshot.objects.get(("trigger", f"{table}.{change.own_name}"))
+            if properties is not None:
+                return properties.get("enabled", "yes")
+    return None
+
+
 def _create_trigger(change: Change) -> Iterator[str]:
+    if _of_parent(change) is not None:
+        enabled = ENABLING[change.wanted.get("enabled", "yes")]
+        yield f"ALTER TABLE {change.parent[1]} {enabled} TRIGGER {change.own_name}"
+        return
     yield from _drop_trigger(change)
     yield change.wanted["definition"]
     yield from _enabled(change, "TRIGGER")
@@ -130,6 +147,9 @@ def _enabled(change: Change, what: str) -> Iterator[str]:
 
 
 def _drop_trigger(change: Change) -> Iterator[str]:
+    if (enabled := _of_parent(change)) is not None:
+        yield f"ALTER TABLE {change.parent[1]} {ENABLING[enabled]} TRIGGER {change.own_name}"
+        return
     yield f"DROP TRIGGER IF EXISTS {change.own_name} ON {change.parent[1]}"
 
 

@@ -10,7 +10,7 @@ from erm_alembic.postgres.existence import relation_is
 from erm_alembic.postgres.snapshot import ObjectKey
 from erm_alembic.postgres.text.literals import sql_literal
 
-__all__ = ["MATERIALIZED_VIEW", "SEQUENCE", "TABLE", "VIEW", "comment_on"]
+__all__ = ["MATERIALIZED_VIEW", "SEQUENCE", "TABLE", "VIEW", "comment_on", "parent_of"]
 
 
 def comment_on(change: Change, what: str, properties: Properties) -> Iterator[str]:
@@ -140,14 +140,18 @@ def _attached(change: Change) -> Iterator[str]:
     """A partition is of another parent, or has other bounds."""
     name = change.name
     if before := change.have.get("partition of"):
-        yield f"ALTER TABLE {_parent_of(before)} DETACH PARTITION {name}"
+        yield f"ALTER TABLE {parent_of(before)} DETACH PARTITION {name}"
     if after := change.wanted.get("partition of"):
-        parent = _parent_of(after)
+        parent = parent_of(after)
         yield f"ALTER TABLE {parent} ATTACH PARTITION {name} {after.removeprefix(parent).strip()}"
 
 
-def _parent_of(bound: str) -> str:
-    """The parent's name: what stands before FOR VALUES or DEFAULT."""
+def parent_of(bound: str) -> str:
+    """The parent's name: what stands before FOR VALUES or DEFAULT.
+
+    Args:
+        bound: the parent and the bounds of a partition.
+    """
     for word in (" FOR VALUES ", " DEFAULT"):
         if word in bound:
             return bound[: bound.rindex(word)] if word == " DEFAULT" else bound[: bound.index(word)]

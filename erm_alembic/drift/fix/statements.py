@@ -6,11 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from erm_alembic.drift.fix.change import REMARK, Change, Sides, Writer, only_if, remark
-from erm_alembic.drift.fix.columns import COLUMN, column_settings, renamed, sequence_options
+from erm_alembic.drift.fix.change import REMARK, Change, Sides, Writer, only_if, only_if_steadily, remark
+from erm_alembic.drift.fix.columns import COLUMN, column_settings, sequence_options
+from erm_alembic.drift.fix.obstacles import obstacles, remade
 from erm_alembic.drift.fix.others import EVENT_TRIGGER, EXTENSION_DEPENDENCY, OTHER, SECURITY_LABEL
 from erm_alembic.drift.fix.parts import CONSTRAINT, INDEX, POLICY, RULE, STATISTICS, TRIGGER
 from erm_alembic.drift.fix.relations import MATERIALIZED_VIEW, SEQUENCE, TABLE, VIEW
+from erm_alembic.drift.fix.renames import Named, with_names
 from erm_alembic.drift.fix.rights import (
     DEFAULT_PRIVILEGES,
     GRANT,
@@ -21,7 +23,8 @@ from erm_alembic.drift.fix.rights import (
 )
 from erm_alembic.drift.fix.types import COMPOSITE, DOMAIN, ENUM, EXTENSION, RANGE, ROUTINE, SCHEMA
 from erm_alembic.postgres.existence import relation_is
-from erm_alembic.postgres.snapshot import Difference, ObjectKey
+from erm_alembic.postgres.snapshot import Difference, ObjectKey, belongs_to_environment
+from erm_alembic.postgres.text.literals import sql_literal
 
 __all__ = ["WRITERS", "is_remark", "statements"]
 
@@ -69,12 +72,18 @@ def statements(told: Iterable[Difference], sides: Sides) -> tuple[str, ...]:
         told: what differs, as `differences(wanted, have)` tells it.
         sides: both schemas.
     """
-    work = _sorted_out(told, sides)
-    lines = [*work.remarks, *_references_of(work.dropped.values())]
+    named = with_names(told, sides)
+    early = _in_the_way_of_names(named, sides)
+    sides = named.sides
+    work = _sorted_out(named.told, sides)
+    _clear(work, sides)
+    lines = [*early, *named.statements, *work.remarks, *_references_of(work.dropped.values())]
     # What hangs on others goes first, what others hang on goes last.
     for change in _ordered(work.dropped.values(), backwards=True):
         if change in work.replaced:
             lines += map(partial(_if_still, change), _writer(change).drop(change))
+        elif (change.kind, change.name) in work.conditions:
+            lines += _if_in_the_way(change, work.conditions[change.kind, change.name])
         elif change.kind not in BASES:
             lines += _writer(change).drop(change)
     for change in _ordered([*work.made.values(), *work.changed.values()]):
@@ -86,9 +95,57 @@ def statements(told: Iterable[Difference], sides: Sides) -> tuple[str, ...]:
         lines += column_settings(column)
     lines += _owned(work.made.values())
     for change in _ordered(work.dropped.values(), backwards=True):
-        if change.kind in BASES and change not in work.replaced:
+        early_already = change in work.replaced or (change.kind, change.name) in work.conditions
+        if change.kind in BASES and not early_already:
+            if (change.kind, change.name) in named.unclear:
+                lines += [only_if(relation_is(change.name, "r", "p"), _without_rows(change))]
             lines += _writer(change).drop(change)
     return tuple(dict.fromkeys(lines))
+
+
+def _in_the_way_of_names(named: Named, sides: Sides) -> list[str]:
+    """A relation whose name another one gets is dropped first, with what depends on it."""
+    dropped = [_change(key, sides) for key in named.in_the_way]
+    keys = dict.fromkeys([*named.in_the_way, *(key for key, _ in obstacles((), dropped, sides))])
+    found = _ordered([_change(key, sides) for key in keys], backwards=True)
+    return [_if_still(change, line) for change in found for line in _writer(change).drop(change)]
+
+
+def _clear(work: _Work, sides: Sides) -> None:
+    """Have what stands in the way dropped before, and made again after, where it shall be there."""
+    for key, condition in list(obstacles(work.changed.values(), work.dropped.values(), sides)):
+        if condition is None or key not in work.conditions:
+            work.conditions[key] = [] if condition is None else [condition]
+        elif work.conditions[key]:
+            work.conditions[key].append(condition)
+        work.dropped[key] = _change(key, sides)
+    for key in list(work.conditions):
+        if key in sides.wanted.objects:
+            work.changed.pop(key, None)
+            _make_again(key, sides, work)
+            for other in remade(key, sides):
+                if other not in work.changed:
+                    _make_again(other, sides, work)
+
+
+def _make_again(key: ObjectKey, sides: Sides, work: _Work) -> None:
+    """Make what was dropped only for a while; who may do what with it is the business of an environment."""
+    before = set(work.made)
+    _with_parts(key, sides, work)
+    for part in set(work.made) - before - {key}:
+        if part in work.changed:
+            work.made[part] = work.changed.pop(part)
+        elif belongs_to_environment(part[0]) and not sides.with_rights:
+            del work.made[part]
+    if not sides.with_rights and key[0] in RELATIONS:
+        work.remarks.append(remark(f"{key[1]} is made anew: who made it owns it, and rights on it are given again."))
+
+
+def _if_in_the_way(change: Change, conditions: list[str]) -> Iterator[str]:
+    for line in _writer(change).drop(change):
+        if is_remark(line):
+            continue  # what it holds is computed
+        yield only_if_steadily(" OR ".join(dict.fromkeys(conditions)), line) if conditions else line
 
 
 @dataclass
@@ -100,6 +157,8 @@ class _Work:
     changed: dict[ObjectKey, Change] = field(default_factory=dict)
     furnished: list[Change] = field(default_factory=list)
     replaced: list[Change] = field(default_factory=list)
+    # Of what is dropped because it stands in the way: when it does; none for always.
+    conditions: dict[ObjectKey, list[str]] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
 
 
@@ -125,18 +184,7 @@ def _sorted_out(told: Iterable[Difference], sides: Sides) -> _Work:
             _with_parts(key, sides, work)
         else:
             work.changed[key] = _change(key, sides)
-    _name_back(work)
     return work
-
-
-def _name_back(work: _Work) -> None:
-    """A column that is missing, and one that is too much and alike in all else, is one: renamed, with its values."""
-    for key, missing in list(work.made.items()):
-        for other, extra in list(work.dropped.items()):
-            if key[0] == other[0] == "column" and (statement := renamed(missing, extra)):
-                del work.made[key], work.dropped[other]
-                work.remarks.append(statement)
-                break
 
 
 RELATIONS = ("table", "partition", "foreign-table", "view", "materialized-view", "sequence")
@@ -178,7 +226,19 @@ def _if_still(change: Change, line: str) -> str:
     """Only while it is what it was: by now another object may have its name."""
     if is_remark(line):
         return line
-    return only_if(relation_is(change.name, *RELKINDS.get(change.kind, "rp")), line)
+    if change.kind not in RELATIONS:
+        return line
+    there = relation_is(change.name, *RELKINDS.get(change.kind, "rp"))
+    if change.kind in ("table", "partition"):
+        # Nobody sees in a block what it drops: rows are never lost in one.
+        return only_if(there, _without_rows(change), line)
+    return only_if(there, line)
+
+
+def _without_rows(change: Change) -> str:
+    """The statement of a block that refuses to go on where a table has rows."""
+    words = sql_literal(f"{change.name} has rows, which may be those of a table by another name; nothing was changed.")
+    return f"IF EXISTS (SELECT FROM {change.name}) THEN RAISE EXCEPTION USING MESSAGE = {words}; END IF"
 
 
 def _references_of(dropped: Iterable[Change]) -> Iterator[str]:
@@ -250,10 +310,12 @@ def _text(change: Change, properties: Mapping[str, str]) -> str:
 
 
 def _rank(change: Change) -> int:
-    """Keys before what refers to them; an index of a partition before the one that it is attached to."""
+    """Keys before what refers to them, columns before what is computed from them, a part's index before its whole's."""
     definition = (change.wanted or change.have).get("definition", "")
     if change.kind == "constraint":
         return 1 if definition.startswith("FOREIGN KEY") else 0
+    if change.kind == "column":
+        return 1 if "generated" in change.wanted else 0
     if change.kind == "grant":
         return 1 if change.parent[0] == "column" else 0
     if change.kind == "index":

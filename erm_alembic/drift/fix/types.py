@@ -11,7 +11,7 @@ from erm_alembic.drift.scope import schema_of
 from erm_alembic.postgres.existence import attribute_exists, type_missing
 from erm_alembic.postgres.text.literals import sql_literal
 
-__all__ = ["COMPOSITE", "DOMAIN", "ENUM", "EXTENSION", "RANGE", "ROUTINE", "SCHEMA"]
+__all__ = ["COMPOSITE", "DOMAIN", "ENUM", "EXTENSION", "RANGE", "ROUTINE", "SCHEMA", "labels_lost", "labels_otherwise"]
 
 
 def _drop_type(change: Change) -> Iterator[str]:
@@ -29,6 +29,8 @@ def _alter_enum(change: Change) -> Iterator[str]:
         was = split_outside_quotes(change.have.get("labels", ""), ", ")
         if [label for label in shall if label in was] == was:
             yield from _new_labels(change, shall, was)
+        elif not labels_lost(change):
+            yield from _renamed_labels(change, shall, was)
         else:
             yield from _other_labels(change)
     if change.differs("comment"):
@@ -42,6 +44,45 @@ def _new_labels(change: Change, shall: list[str], was: list[str]) -> Iterator[st
             yield f"ALTER TYPE {change.name} ADD VALUE IF NOT EXISTS {label}{place}"
 
 
+def labels_lost(change: Change) -> bool:
+    """Whether an enum shall lose labels, or have them in another order, which it can only where it is made anew.
+
+    Args:
+        change: the enum.
+    """
+    shall = split_outside_quotes(change.wanted.get("labels", ""), ", ")
+    was = split_outside_quotes(change.have.get("labels", ""), ", ")
+    if [label for label in shall if label in was] == was:
+        return False
+    return len(shall) != len(was) or any(
+        one != other and (one in was or other in shall) for one, other in zip(shall, was, strict=True)
+    )
+
+
+def labels_otherwise(change: Change) -> str:
+    """The condition that an enum has not the labels yet that it shall have.
+
+    Args:
+        change: the enum.
+    """
+    return (
+        "(SELECT pg_catalog.string_agg(pg_catalog.quote_literal(enumlabel), ', ' ORDER BY enumsortorder)"  # noqa: S608 - literals
+        f" FROM pg_catalog.pg_enum WHERE enumtypid = pg_catalog.to_regtype({sql_literal(change.name)}))"
+        f" IS DISTINCT FROM {sql_literal(change.wanted.get('labels', ''))}"
+    )
+
+
+def _renamed_labels(change: Change, shall: list[str], was: list[str]) -> Iterator[str]:
+    """Rows that have the one have the other then."""
+    for label, before in zip(shall, was, strict=True):
+        if label != before:
+            there = (
+                f"EXISTS (SELECT FROM pg_catalog.pg_enum WHERE enumtypid = {sql_literal(change.name)}::regtype"
+                f" AND enumlabel = {before})"
+            )
+            yield only_if(there, f"ALTER TYPE {change.name} RENAME VALUE {before} TO {label}")
+
+
 def _other_labels(change: Change) -> Iterator[str]:
     """A label cannot be taken away: the type is made anew, and the columns that have it are moved to it."""
     name = change.name
@@ -50,10 +91,20 @@ def _other_labels(change: Change) -> Iterator[str]:
     quoted = '"' + old.replace('"', '""') + '"'
     yield remark(
         f"{name} loses labels: it is made anew. Rows that hold one of them make this fail, and so do"
-        " functions and views that use it: drop them before, and make them again after."
+        " functions that use it: drop them before, and make them again after."
     )
-    yield f"ALTER TYPE {name} RENAME TO {quoted}"
-    yield f"CREATE TYPE {name} AS ENUM ({change.wanted.get('labels', '')})"
+    made = [
+        f"ALTER TYPE {name} RENAME TO {quoted}",
+        f"CREATE TYPE {name} AS ENUM ({change.wanted.get('labels', '')})",
+        *_moved(change),
+        f"DROP TYPE {schema}.{quoted}",
+    ]
+    yield only_if(labels_otherwise(change), *made)
+
+
+def _moved(change: Change) -> Iterator[str]:
+    """The columns that have it are moved to the new one."""
+    name = change.name
     for (kind, column), properties in change.sides.have.objects.items():
         array = properties.get("type") == f"{name}[]"
         if kind != "column" or not (array or properties.get("type") == name):
@@ -69,7 +120,6 @@ def _other_labels(change: Change) -> Iterator[str]:
         yield f"{alter} TYPE {name}{brackets} USING {own}::text{brackets}::{name}{brackets}"
         if "default" in properties:
             yield f"{alter} SET DEFAULT {properties['default']}"
-    yield f"DROP TYPE {schema}.{quoted}"
 
 
 def _create_domain(change: Change) -> Iterator[str]:
