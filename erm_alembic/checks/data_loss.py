@@ -12,18 +12,27 @@ from erm_alembic.planning.model import DataLoss
 __all__ = ["CHECK", "loss_in_words"]
 
 RULE = "data-loss"
+HELP = "Back it up first. When it may be lost, say so: --allow-data-loss."
+# That holds for the rows of a shadow: whether it does for those of the database, nobody has seen.
+ELSEWHERE = (
+    "In its proof every value stood elsewhere after the downgrade. Make sure that it will here, too, then say so: "
+    "--allow-data-loss."
+)
 
 
 def _check(context: CheckContext) -> Iterator[Finding]:
-    losses = context.plan.data_loss if context.plan is not None else ()
-    for loss in losses:
+    if context.plan is None:
+        return
+    proofs = ((step.revision, step.proof) for step in context.plan.steps)
+    lossless = {revision for revision, proof in proofs if proof is not None and proof.data == "lossless"}
+    for loss in context.plan.data_loss:
         if loss.rows == 0:
             continue
         yield Finding(
             RULE,
             "error",
             loss_in_words(loss),
-            "Back it up first. When it may be lost, say so: --allow-data-loss.",
+            ELSEWHERE if loss.revision in lossless and loss.kind != "statement" else HELP,
             revision=loss.revision,
             line=loss.line,
         )

@@ -6,7 +6,8 @@ import pytest
 
 from erm_alembic.checks import CheckContext, run_checks
 from erm_alembic.checks.data_loss import CHECK
-from erm_alembic.planning.model import DataLoss, Plan
+from erm_alembic.planning.model import DataLoss, Plan, Step
+from erm_alembic.planning.rehearsal import Proof
 
 
 def _context(*losses: DataLoss) -> CheckContext:
@@ -54,3 +55,16 @@ def test_what_exists_or_may_exist_is_an_error(loss: DataLoss, message: str) -> N
 def test_what_is_empty_cannot_be_lost() -> None:
     """No row and no value: no word."""
     assert run_checks(_context(DataLoss("table", "orders", 0, "a")), {}, (CHECK,)) == ()
+
+
+def test_a_proof_that_found_every_value_again_is_told() -> None:
+    """A drop of what the downgrade has taken to another table stays an error, and tells what its proof has seen."""
+    loss = DataLoss("table", "archive", 213, "a")
+    step = Step("a", (), "", "", "downgrade", "ok", proof=Proof("same", "lossless"))
+    plan = Plan("prod", "postgresql://db", "15.18", "downgrade", ("a",), ("a",), (step,), data_loss=(loss,))
+    (finding,) = run_checks(CheckContext(plan=plan), {}, (CHECK,))
+    assert (finding.severity, finding.help) == (
+        "error",
+        "In its proof every value stood elsewhere after the downgrade. Make sure that it will here, too, then say so: "
+        "--allow-data-loss.",
+    )
