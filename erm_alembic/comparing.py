@@ -12,6 +12,7 @@ from erm_alembic.drift.database import DatabaseDrift, Live, compare_database
 from erm_alembic.drift.fix.change import Sides
 from erm_alembic.drift.fix.scripts import as_code, as_script, imports_of
 from erm_alembic.drift.fix.statements import statements
+from erm_alembic.drift.fix.tenants import without_schema
 from erm_alembic.drift.history import history_drift
 from erm_alembic.drift.left_out import leave_out, unused_items, verify_kinds, without_left_out
 from erm_alembic.drift.models import NO_MODELS, compare_models
@@ -235,8 +236,11 @@ def adopt(
         elsewhere = interruptible(grounds.target, grounds.dependents_expected)
         up = statements(turned, Sides(found, expected, major, elsewhere, with_rights=False))
         down = statements(back, Sides(expected, found, major, there, with_rights=False))
+        tenant = interruptible(grounds.target, grounds.tenant)
+        if tenant is not None:
+            up, down = without_schema(up, tenant), without_schema(down, tenant)
         refuse_remarks((*up, *down))
-        trial = interruptible(grounds.target, lambda: grounds.try_adoption(up, down, turned, expected, found))
+        trial = interruptible(grounds.target, lambda: grounds.try_adoption(up, down, turned, expected, found, tenant))
     if not trial.holds:
         raise not_proven(trial)
     upgrade, downgrade = as_code(up), as_code(down)
@@ -253,7 +257,7 @@ def adopt(
 
 
 def _turned(taken: Collection[Difference], expected: Snapshot, found: Snapshot) -> list[Difference]:
-    """The same differences seen from the other side; a relation of another kind is told under the one that is wanted."""
+    """The same differences seen from the other side; a relation of another kind has the kind that is wanted."""
     subjects = {("" if each.property == "kind" else each.kind, each.object, each.property) for each in taken}
     return [
         each
@@ -266,10 +270,10 @@ def _turned(taken: Collection[Difference], expected: Snapshot, found: Snapshot) 
 def _grounds(report: DriftReport, config: Path | None, options: AlembicOptions | None) -> Iterator[Grounds]:
     """Where ways out of what a report tells are tried."""
     opened = open_project(report.environment, config, options)
-    standing = interruptible(opened.target, lambda: known_standing(opened.target, opened.project))
-    position = standing.position if standing is not None else position_of(opened.target, _survey(opened)[0])
-    with open_shadow(opened.settings, opened.project, opened.target, None, position.current) as shadow:
-        yield Grounds(opened.target, shadow, position)
+    survey = _survey(opened)[0]
+    position = position_of(opened.target, survey)
+    with open_shadow(opened.settings, opened.project, opened.target, survey.scripts, position.current) as shadow:
+        yield Grounds(opened.target, shadow, position, survey.plan.basis.schema if survey.plan.basis else None)
 
 
 def _sides(report: DriftReport) -> tuple[int, tuple[Snapshot, Snapshot]]:

@@ -6,6 +6,8 @@ from erm_alembic.postgres.snapshot import Snapshot
 
 __all__ = ["others_left_out", "schema_of"]
 
+SCHEMA = "schema"
+
 
 def others_left_out(found: Snapshot, expected: Snapshot, version_table: str) -> Snapshot:
     """A database without the schemas that have a version table of their own, and which this history does not make.
@@ -18,11 +20,13 @@ def others_left_out(found: Snapshot, expected: Snapshot, version_table: str) -> 
     own = schema_of(version_table)
     name = version_table[len(own) :]
     tables = [table for kind, table in found.objects if kind == "table" and table.endswith(name)]
-    made = {schema_of(each) for _, each in expected.objects}
+    # A bare schema may be there because it was given to the shadow.
+    made = {schema_of(each) for kind, each in expected.objects if kind != SCHEMA}
     others = {schema_of(table) for table in tables if table == f"{schema_of(table)}{name}"} - made - {own}
     if not others:
         return found
-    kept = {key: value for key, value in found.objects.items() if schema_of(key[1]) not in others}
+    bare = {key for key in expected.objects if key[0] == SCHEMA}
+    kept = {key: value for key, value in found.objects.items() if schema_of(key[1]) not in others or key in bare}
     return Snapshot(kept, {key: parent for key, parent in found.parents.items() if key in kept})
 
 

@@ -13,6 +13,7 @@ from erm_alembic.drift.database import said_by
 from erm_alembic.drift.fix.dependents import read_dependents
 from erm_alembic.drift.fix.statements import is_remark
 from erm_alembic.drift.position import Position
+from erm_alembic.drift.scope import schema_of
 from erm_alembic.drift.versions import as_of_major
 from erm_alembic.errors import ErmError, Refused
 from erm_alembic.postgres.snapshot import (
@@ -30,6 +31,7 @@ __all__ = ["Grounds", "Trial", "not_proven", "refuse_remarks"]
 
 # A job may make them as time goes on, but statements do make and drop them.
 COUNTED = "partition"
+ANOTHER_TENANT = "erm_another_tenant"
 LONGEST_STATEMENT = 160
 MOST_LEFT = 5
 Signature = tuple[str, str, str]
@@ -73,11 +75,26 @@ class Grounds:
         target: the database.
         shadow: its shadow; a server is started when something is tried.
         position: where it stands in its history.
+        schema: where env.py has names without a schema go, unquoted: that of the session as env.py set it up.
     """
 
     target: Target
     shadow: Shadow
     position: Position
+    schema: str | None = None
+
+    def tenant(self) -> str | None:
+        """The schema, unquoted, that env.py chooses for the history to run in, its version table too; None for none.
+
+        Raises:
+            TargetError: the database cannot be read.
+        """
+        if self.schema is None:
+            return None
+        with self.target.reading("erm drift") as cursor:
+            cursor.execute("SELECT pg_catalog.current_schema(), pg_catalog.quote_ident(%s)", [self.schema])
+            usual, quoted = cursor.fetchone() or (None, "")
+        return self.schema if usual != self.schema and schema_of(self.position.version_table) == quoted else None
 
     def dependents_found(self) -> Mapping[ObjectKey, frozenset[ObjectKey]]:
         """What depends on what in the database itself.
@@ -124,6 +141,7 @@ class Grounds:
         taken: Collection[Difference],
         expected: Snapshot,
         found: Snapshot,
+        tenant: str | None = None,
     ) -> Trial:
         """Take drift over: where it is there already, where it is not, and back again.
 
@@ -133,10 +151,12 @@ class Grounds:
             taken: the differences that they are about, as `differences(found, expected)` tells them.
             expected: what the history makes.
             found: what the database has.
+            tenant: the schema that the names without one stand for; then it must hold in one of another name too.
         """
-        there = (("upgrade(), where the change is there already: ", upgrade),)
-        elsewhere = (("upgrade(), where the change is not there: ", upgrade),)
-        back = (*elsewhere, ("downgrade(): ", downgrade))
+        path, renamed, named_back = _for_tenant(tenant)
+        there = (("upgrade(), where the change is there already: ", [*path, *upgrade]),)
+        elsewhere = (("upgrade(), where the change is not there: ", [*renamed, *upgrade, *named_back]),)
+        back = (("upgrade(): ", [*path, *upgrade]), ("downgrade(): ", [*path, *downgrade]))
 
         def all_three() -> Trial:
             trial = self._go(self.shadow.from_live(), there, (found, found), taken)
@@ -206,6 +226,17 @@ class Grounds:
         if self.shadow.exact_major:
             return ""
         return f"; the copy is on PostgreSQL {self.shadow.major}, the target is PostgreSQL {self.target.server_version}"
+
+
+def _for_tenant(tenant: str | None) -> tuple[list[str], list[str], list[str]]:
+    """What sets the search_path, what makes a tenant another one, and what makes it the same again."""
+    if tenant is None:
+        return [], [], []
+    doubled = tenant.replace('"', '""')
+    name = f'"{doubled}"'
+    path = "SET LOCAL search_path = "
+    renamed = [f"ALTER SCHEMA {name} RENAME TO {ANOTHER_TENANT}", f"{path}{ANOTHER_TENANT}"]
+    return [f"{path}{name}"], renamed, [f"ALTER SCHEMA {ANOTHER_TENANT} RENAME TO {name}"]
 
 
 def _told(wanted: Snapshot, have: Snapshot) -> tuple[Difference, ...]:

@@ -12,6 +12,7 @@ from erm_alembic.drift.trial import Trial
 from erm_alembic.postgres.snapshot import Snapshot, differences, take_snapshot
 from tests.drift.looking import looked
 from tests.faults.deploying import Project
+from tests.repair.test_tenants import ENV_PY as TENANTS_ENV_PY
 from tests.support.databases import Database
 
 # What the history makes, and what somebody changed by hand.
@@ -176,6 +177,33 @@ def test_a_table_that_may_be_one_of_two_is_not_dropped_with_its_rows(
     with pytest.raises(psycopg2.errors.RaiseException, match=r"public\.c has rows"):
         database.execute(reverted.text)
     assert database.execute("SELECT count(*) FROM c") == [(1,)]
+
+
+def test_a_change_in_a_tenants_schema_is_taken_over_for_every_tenant(project: Project) -> None:
+    """Where env.py chooses the schema, the revision names none; it holds for the tenant that has the change by hand."""
+    assert project.database is not None
+    (project.root / "migrations" / "script.py.mako").write_text(TEMPLATE, encoding="utf-8")
+    project.env_py(f"{TENANTS_ENV_PY}\n# {project.database.name}\n")
+    made = "CREATE TABLE orders (id serial PRIMARY KEY, n int); CREATE VIEW v AS SELECT n FROM orders"
+    project.revision("a1", f"op.execute({made!r})")
+    for tenant in ("t_one", "T Two"):
+        project.database.execute(f'CREATE SCHEMA "{tenant}"')
+        assert project.apply("-x", f"tenant={tenant}").returncode == 0
+    project.database.execute(
+        "SET search_path = t_one; CREATE INDEX hot ON orders (n);"
+        "ALTER TABLE orders RENAME CONSTRAINT orders_pkey TO pk;"
+        "ALTER TABLE orders ADD at date DEFAULT now(), ALTER id SET DEFAULT nextval('orders_id_seq') + 1"
+    )
+    adopted = project.erm("drift", "--fix", "adopt", "-x", "tenant=t_one")
+    assert adopted.returncode == 0, adopted.stderr
+    (written,) = (path for path in project.versions.glob("*.py") if path.name != "a1.py")
+    assert "t_one" not in written.read_text(encoding="utf-8")
+    for tenant in ("T Two", "t_one"):
+        done = project.apply("-x", f"tenant={tenant}")
+        assert done.returncode == 0, done.stderr
+        there = "SELECT to_regclass(%s) IS NOT NULL"
+        assert project.database.execute(there, f'"{tenant}".hot') == [(True,)]
+        assert project.erm("drift", "--source", "database", "-x", f"tenant={tenant}").returncode == 0
 
 
 def test_what_could_not_be_tried_is_said_to_be_so() -> None:
