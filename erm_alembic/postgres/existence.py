@@ -21,18 +21,19 @@ def attribute_exists(relation: str, attribute: str, further: str = "") -> str:
     )
 
 
-def constraint_exists(owner: str, constraint: str, *, of_domain: bool = False) -> str:
+def constraint_exists(owner: str, constraint: str, further: str = "", *, of_domain: bool = False) -> str:
     """Whether a table, or a domain, has a constraint.
 
     Args:
         owner: its name with its schema, quoted where it must be.
         constraint: the constraint, likewise.
+        further: what must hold of it besides.
         of_domain: whether it is a domain's.
     """
     whose = f"contypid = {sql_literal(owner)}::regtype" if of_domain else f"conrelid = {sql_literal(owner)}::regclass"
     return (
         f"EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE {whose}"
-        f" AND pg_catalog.quote_ident(conname) = {sql_literal(constraint)})"
+        f" AND pg_catalog.quote_ident(conname) = {sql_literal(constraint)}{further})"
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from erm_alembic.drift.fix.change import Change, Sides
 from erm_alembic.drift.fix.columns import of_other_type
@@ -21,16 +21,22 @@ WITH_COLUMNS = ("index", "constraint", "statistics")
 Obstacle = tuple[ObjectKey, str | None]
 
 
-def obstacles(changed: Collection[Change], dropped: Collection[Change], sides: Sides) -> Iterator[Obstacle]:
+def obstacles(
+    changed: Collection[Change],
+    dropped: Collection[Change],
+    sides: Sides,
+    conditions: Mapping[ObjectKey, Sequence[str]] | None = None,
+) -> Iterator[Obstacle]:
     """What stands in the way, each with the condition under which it does.
 
     Args:
         changed: the objects that are altered.
         dropped: those that are dropped.
         sides: both schemas.
+        conditions: under which of them which is dropped; those that are not named are dropped always.
     """
     seen: set[tuple[ObjectKey, str | None]] = set()
-    ahead = [*_touched_by(changed, sides), *_dropped(dropped)]
+    ahead = [*_touched_by(changed, sides), *_dropped(dropped, conditions or {})]
     while ahead:
         key, condition, kinds = ahead.pop()
         for other in sorted(_dependents(key, sides)):
@@ -74,13 +80,14 @@ def _touched_by(changed: Collection[Change], sides: Sides) -> Iterator[Touched]:
                     yield column, condition, ON_COLUMNS
         elif change.kind in VIEWS and change.differs("definition"):
             yield key, _of_other_definition(change), _kinds_on(change.kind)
-        elif change.kind == "constraint" and change.differs("definition"):
-            yield key, None, ("constraint",)
+        elif change.kind == "function" and (returns := _of_other_result(change)) is not None:
+            yield key, returns, ON_COLUMNS
 
 
-def _dropped(dropped: Collection[Change]) -> Iterator[Touched]:
+def _dropped(dropped: Collection[Change], conditions: Mapping[ObjectKey, Sequence[str]]) -> Iterator[Touched]:
     for change in dropped:
-        yield (change.kind, change.name), None, _kinds_on(change.kind)
+        key = (change.kind, change.name)
+        yield key, " OR ".join(conditions.get(key, ())) or None, _kinds_on(change.kind)
 
 
 def _kinds_on(kind: str) -> tuple[str, ...]:
@@ -100,6 +107,19 @@ def _dependents(key: ObjectKey, sides: Sides) -> set[ObjectKey]:
 
 def _is_computed(column: ObjectKey, sides: Sides) -> bool:
     return "generated" in sides.have.objects.get(column, {})
+
+
+def _of_other_result(change: Change) -> str | None:
+    """Whether a function does not return yet what it shall return, for which it must be dropped; None where it does."""
+    wanted, have = (_result(properties.get("definition", "")) for properties in (change.wanted, change.have))
+    if wanted == have:
+        return None
+    result = f"pg_catalog.pg_get_function_result(pg_catalog.to_regprocedure({sql_literal(change.name)}))"
+    return f"{result} IS DISTINCT FROM {sql_literal(wanted)}"
+
+
+def _result(definition: str) -> str:
+    return definition.partition("\n RETURNS ")[2].partition("\n")[0]
 
 
 def _of_other_definition(change: Change) -> str | None:

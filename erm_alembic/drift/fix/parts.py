@@ -8,8 +8,9 @@ from erm_alembic.drift.fix.change import Change, Writer, only_if, remark
 from erm_alembic.drift.fix.relations import comment_on, parent_of
 from erm_alembic.drift.scope import schema_of
 from erm_alembic.postgres.existence import constraint_exists
+from erm_alembic.postgres.text.literals import sql_literal
 
-__all__ = ["CONSTRAINT", "INDEX", "POLICY", "RULE", "STATISTICS", "TRIGGER"]
+__all__ = ["CONSTRAINT", "INDEX", "POLICY", "RULE", "STATISTICS", "TRIGGER", "of_other_definition"]
 
 NOT_VALID = " NOT VALID"
 ENABLING = {"yes": "ENABLE", "no": "DISABLE", "on replicas": "ENABLE REPLICA", "always": "ENABLE ALWAYS"}
@@ -41,15 +42,24 @@ def _drop_constraint(change: Change) -> Iterator[str]:
         yield f"ALTER {_of_whom(change)} DROP CONSTRAINT IF EXISTS {change.own_name}"
 
 
-def _alter_constraint(change: Change) -> Iterator[str]:
+def of_other_definition(change: Change) -> str | None:
+    """The condition that a constraint has not the definition yet that it shall have; None where it need not go for it.
+
+    Args:
+        change: the constraint.
+    """
     wanted, have = change.wanted.get("definition", ""), change.have.get("definition", "")
-    if wanted != have:
-        if f"{wanted}{NOT_VALID}" == have:
-            yield f"ALTER {_of_whom(change)} VALIDATE CONSTRAINT {change.own_name}"
-        else:
-            yield from _drop_constraint(change)
-            yield from _create_constraint(change)
-            return
+    if wanted == have or f"{wanted}{NOT_VALID}" == have or change.have.get("inherited") == "only":
+        return None
+    kind, owner = change.parent
+    has = f" AND pg_catalog.pg_get_constraintdef(oid) = {sql_literal(wanted)}"
+    return f"NOT {constraint_exists(owner, change.own_name, has, of_domain=kind == 'domain')}"
+
+
+def _alter_constraint(change: Change) -> Iterator[str]:
+    # Any other definition is dropped and made again, and a part's comes with its parent's.
+    if change.differs("definition") and change.have.get("inherited") != "only":
+        yield f"ALTER {_of_whom(change)} VALIDATE CONSTRAINT {change.own_name}"
     if change.differs("inherited"):
         yield remark(f"{change.name}: whether it is the table's own beside its parent's cannot be changed.")
     if change.differs("comment"):

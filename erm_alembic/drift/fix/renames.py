@@ -116,8 +116,12 @@ def _change(difference: Difference, sides: Sides) -> Change:
 def _tables(wanted: Change, have: Change) -> str | None:
     if wanted.kind not in TABLES or not (columns := _types(wanted, wanted.sides.wanted)):
         return None
-    if columns != _types(have, have.sides.have):
-        return None
+    others = _types(have, have.sides.have)
+    if columns != others:
+        # Some columns may have other names too.
+        common = len(columns.keys() & others.keys())
+        if list(columns.values()) != list(others.values()) or common * 2 < len(columns):
+            return None
     schemas = schema_of(wanted.name), schema_of(have.name)
     names = wanted.name.removeprefix(f"{schemas[0]}."), have.name.removeprefix(f"{schemas[1]}.")
     alter = f"ALTER {words_of(wanted.kind)} {have.name}"
@@ -128,13 +132,14 @@ def _tables(wanted: Change, have: Change) -> str | None:
 
 
 def _types(table: Change, snapshot: Snapshot) -> Mapping[str, str]:
-    """The columns of a table and their types."""
+    """The columns of a table in their order, and their types."""
     key = (table.kind, table.name)
-    return {
-        name.removeprefix(f"{table.name}."): properties.get("type", "")
+    found = [
+        (int(properties.get("position", "0")), name.removeprefix(f"{table.name}."), properties.get("type", ""))
         for (kind, name), properties in snapshot.objects.items()
         if kind == "column" and snapshot.parents.get((kind, name)) == key
-    }
+    ]
+    return {name: of_type for _, name, of_type in sorted(found)}
 
 
 def _columns(wanted: Change, have: Change) -> str | None:

@@ -10,7 +10,7 @@ from erm_alembic.drift.fix.change import REMARK, Change, Sides, Writer, only_if,
 from erm_alembic.drift.fix.columns import COLUMN, column_settings, sequence_options
 from erm_alembic.drift.fix.obstacles import obstacles, remade
 from erm_alembic.drift.fix.others import EVENT_TRIGGER, EXTENSION_DEPENDENCY, OTHER, SECURITY_LABEL
-from erm_alembic.drift.fix.parts import CONSTRAINT, INDEX, POLICY, RULE, STATISTICS, TRIGGER
+from erm_alembic.drift.fix.parts import CONSTRAINT, INDEX, POLICY, RULE, STATISTICS, TRIGGER, of_other_definition
 from erm_alembic.drift.fix.relations import MATERIALIZED_VIEW, SEQUENCE, TABLE, VIEW
 from erm_alembic.drift.fix.renames import Named, with_names
 from erm_alembic.drift.fix.rights import (
@@ -113,13 +113,16 @@ def _in_the_way_of_names(named: Named, sides: Sides) -> list[str]:
 
 def _clear(work: _Work, sides: Sides) -> None:
     """Have what stands in the way dropped before, and made again after, where it shall be there."""
-    for key, condition in list(obstacles(work.changed.values(), work.dropped.values(), sides)):
+    own = set(work.conditions)
+    for key, condition in list(obstacles(work.changed.values(), work.dropped.values(), sides, work.conditions)):
+        if key in own:
+            continue
         if condition is None or key not in work.conditions:
             work.conditions[key] = [] if condition is None else [condition]
         elif work.conditions[key]:
             work.conditions[key].append(condition)
         work.dropped[key] = _change(key, sides)
-    for key in list(work.conditions):
+    for key in work.conditions.keys() - own:
         if key in sides.wanted.objects:
             work.changed.pop(key, None)
             _make_again(key, sides, work)
@@ -166,6 +169,8 @@ def _sorted_out(told: Iterable[Difference], sides: Sides) -> _Work:
     work = _Work()
     for each in told:
         key = (each.kind, each.object)
+        if key in work.conditions:
+            continue
         if each.kind == "column-order":
             order = f"{each.object}: the order of its columns shall be {each.expected}; no statement changes it."
             work.remarks.append(remark(order))
@@ -182,8 +187,14 @@ def _sorted_out(told: Iterable[Difference], sides: Sides) -> _Work:
             work.dropped[key] = _change(key, sides)
             work.replaced.append(work.dropped[key])
             _with_parts(key, sides, work)
+        elif each.kind == "constraint" and (condition := of_other_definition(_change(key, sides))) is not None:
+            work.dropped[key] = _change(key, sides)
+            work.conditions[key] = [condition]
+            _with_parts(key, sides, work)
         else:
             work.changed[key] = _change(key, sides)
+    for key in work.made:
+        work.changed.pop(key, None)
     return work
 
 
