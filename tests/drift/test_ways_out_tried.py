@@ -15,6 +15,10 @@ from tests.faults.deploying import Project
 from tests.repair.test_tenants import ENV_PY as TENANTS_ENV_PY
 from tests.support.databases import Database
 
+ON_THE_COLUMN = (
+    "CREATE POLICY p ON t USING (a > 1); CREATE RULE r AS ON INSERT TO t DO ALSO INSERT INTO l VALUES (NEW.a);"
+    "CREATE TRIGGER g BEFORE UPDATE OF a ON t FOR EACH ROW WHEN (NEW.a > 1) EXECUTE FUNCTION f()"
+)
 # What the history makes, and what somebody changed by hand.
 CASES = {
     "the type of a column that a view shows": (
@@ -66,6 +70,31 @@ CASES = {
         "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
         "CREATE TRIGGER t BEFORE INSERT ON p FOR EACH ROW EXECUTE FUNCTION f()",
         "ALTER TABLE p1 DISABLE TRIGGER t",
+    ),
+    "a column of a primary key that others refer to": (
+        "CREATE TABLE u (a int PRIMARY KEY, b int); CREATE TABLE o (a int REFERENCES u)",
+        "ALTER TABLE o DROP CONSTRAINT o_a_fkey; ALTER TABLE u DROP CONSTRAINT u_pkey;"
+        "ALTER TABLE u ADD CONSTRAINT u_pkey PRIMARY KEY (a, b)",
+    ),
+    "names that must be quoted": (
+        'CREATE TABLE "We ird.t" ("a.b" int PRIMARY KEY, "c\'d" text);'
+        'CREATE VIEW "v "" w" AS SELECT "a.b" FROM "We ird.t"',
+        'ALTER TABLE "We ird.t" RENAME TO "TO"; ALTER TABLE "TO" RENAME "c\'d" TO "select"',
+    ),
+    "what a function returns that a view shows": (
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE VIEW v AS SELECT f() AS x",
+        "DROP VIEW v; DROP FUNCTION f(); CREATE FUNCTION f() RETURNS bigint LANGUAGE sql AS 'SELECT 1::bigint';"
+        "CREATE VIEW v AS SELECT f() AS x",
+    ),
+    "a policy, a rule and a trigger on a column of another type": (
+        "CREATE TABLE l (a int); CREATE TABLE t (a int); ALTER TABLE t ENABLE ROW LEVEL SECURITY;"
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';" + ON_THE_COLUMN,
+        "DROP POLICY p ON t; DROP RULE r ON t; DROP TRIGGER g ON t; ALTER TABLE t ALTER a TYPE bigint;" + ON_THE_COLUMN,
+    ),
+    "an enum in a check, an index and a view": (
+        "CREATE TYPE e AS ENUM ('a', 'b', 'c'); CREATE TABLE t (x e DEFAULT 'a', CHECK (x <> 'c'));"
+        "CREATE INDEX t_x ON t (x) WHERE x = 'b'; CREATE VIEW v AS SELECT x FROM t WHERE x = 'a'",
+        "ALTER TYPE e ADD VALUE 'd'",
     ),
     "the name of a partition's index": (
         "CREATE TABLE p (id int, n int) PARTITION BY LIST (id); CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1);"
