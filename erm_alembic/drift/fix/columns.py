@@ -11,6 +11,8 @@ from erm_alembic.postgres.text.literals import sql_literal
 
 __all__ = ["COLUMN", "column_in_words", "column_settings", "of_other_type", "renamed", "sequence_options"]
 
+USERS = ("view", "materialized-view", "rule", "policy", "trigger")
+
 
 def column_in_words(column: Change) -> str:
     """A column as it stands in CREATE TABLE and ADD COLUMN.
@@ -183,8 +185,14 @@ def _type(column: Change, alter: str) -> Iterator[str]:
     statement = f"{alter} TYPE {wanted['type']}{collate}{using}"
     condition = of_other_type(column)
     # Where it has the type already, what depends on it stays, and the server would refuse even this.
-    depended_on = column.sides.dependents.get((column.kind, column.name))
+    depended_on = column.sides.dependents.get((column.kind, column.name)) or _more_depend(column)
     yield only_if_steadily(condition, statement) if condition is not None and depended_on else statement
+
+
+def _more_depend(column: Change) -> bool:
+    """Whether something is made that may depend on the column then, and stands in the way of a second run."""
+    sides = column.sides
+    return any(key[0] in USERS and key not in sides.have.objects for key in sides.wanted.objects)
 
 
 def of_other_type(column: Change) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from erm_alembic.drift.fix.change import Change, Sides, only_if, words_of
+from erm_alembic.drift.fix.change import Change, Sides, only_if, remark, words_of
 from erm_alembic.drift.fix.columns import renamed as renamed_column
 from erm_alembic.drift.scope import schema_of
 from erm_alembic.postgres.existence import constraint_exists, relation_is
@@ -143,7 +143,10 @@ def _types(table: Change, snapshot: Snapshot) -> Mapping[str, str]:
 
 
 def _columns(wanted: Change, have: Change) -> str | None:
-    return renamed_column(wanted, have) if wanted.kind == "column" else None
+    if wanted.kind != "column" or (statement := renamed_column(wanted, have)) is None:
+        return None
+    follows = wanted.wanted.get("inherited") == "only"
+    return remark(f"{have.name} is renamed with its parent's column.") if follows else statement
 
 
 def _constraints(wanted: Change, have: Change) -> str | None:
