@@ -1,4 +1,7 @@
-"""A project of 300 revisions and 100 tables whose last five revisions are pending, of the kinds that teams write."""
+"""A project of 300 revisions and 100 tables whose last five revisions are pending, of the kinds that teams write.
+
+The tables refer to each other as those of an application do: a few to which many refer, none through more than four.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +64,7 @@ class _Models:
 
     def of(self, number: int) -> str:
         """The model of a table."""
-        text = MODEL.format(number=number, parent=max(number - 1, 0))
+        text = MODEL.format(number=number, parent=number // 4)
         for before, after in self.replaced.get(number, ()):
             assert before in text
             text = text.replace(before, after)
@@ -102,7 +105,7 @@ def write_pending_project(folder: Path, url: str, further: Sequence[tuple[str, s
 
 
 def _created(number: int) -> tuple[str, str]:
-    return CREATE.format(number=number, parent=max(number - 1, 0)), f'    op.drop_table("table_{number}")'
+    return CREATE.format(number=number, parent=number // 4), f'    op.drop_table("table_{number}")'
 
 
 def _changed(number: int, models: _Models) -> tuple[str, str]:

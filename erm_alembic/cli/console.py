@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -23,6 +23,7 @@ __all__ = [
     "print_error_document",
     "print_traceback",
     "stdout_reserved",
+    "tell_under_way",
     "typed_path",
     "wants_bar",
     "wants_colour",
@@ -166,6 +167,22 @@ def note(message: str) -> None:
     """Write something to know to stderr, secrets hidden."""
     for line in block(message):
         _tell(line)
+
+
+def tell_under_way() -> AbstractContextManager[None]:
+    """Tell what long work is under way on stderr, where that is a terminal, for as long as the block lasts."""
+    if not wants_bar(sys.stderr):
+        return nullcontext()
+    from erm_alembic.under_way import listening
+
+    told: list[str] = []
+
+    def tell(words: str) -> None:
+        if told[-1:] != [words]:  # a plan that is made again says it once
+            told[:] = [words]
+            _tell(painter(sys.stderr)(f"{one_line(words[:1].upper() + words[1:])} ...", "dim"))
+
+    return listening(tell)
 
 
 def _labelled(label: str, text: str, role: str) -> None:

@@ -260,7 +260,8 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
     kept = Invocation()
     _raise_on_sigterm(kept)
     _quiet_alembic(kept)
-    code = _invoke(arguments, kept)
+    with console.tell_under_way():
+        code = _invoke(arguments, kept)
     _close_stdout()
     sys.exit(code)
 

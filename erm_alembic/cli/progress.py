@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from erm_alembic.cli import console
 from erm_alembic.planning.model import Step, StepOutcome
+from erm_alembic.postgres.text.passwords import without_passwords
 from erm_alembic.render.safe import clip, one_line
 from erm_alembic.render.words import counted, duration
 
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
 
     from erm_alembic.execute.progress import Progress
 
-__all__ = ["LineProgress", "TerminalProgress", "progress"]
+__all__ = ["LineProgress", "TerminalProgress", "bar_of_steps", "progress"]
 
 STATEMENT_WIDTH = 60
+_WORDS = {"done": "done", "failed": "FAILED", "not-run": "not run"}
 
 
 def _verb(step: Step) -> str:
@@ -31,14 +33,14 @@ def _started(step: Step, number: int, total: int) -> str:
 
 
 def _finished(step: Step, outcome: StepOutcome) -> str:
-    word = {"done": "done", "failed": "FAILED", "not-run": "not run"}[outcome.outcome]
+    word = _WORDS[outcome.outcome]
     facts = f"{duration(outcome.duration_ms)}, {counted(outcome.statements, 'statement')}"
     return f"      {one_line(step.revision)} {word}  ({facts})"
 
 
 def _under_way(sql: str, line: int | None) -> str:
     place = f"line {line}: " if line is not None else ""
-    return place + clip(one_line(" ".join(sql.split())), STATEMENT_WIDTH)
+    return place + clip(one_line(" ".join(without_passwords(sql).split())), STATEMENT_WIDTH)
 
 
 class LineProgress:
@@ -78,7 +80,7 @@ class TerminalProgress:
     """A bar over the steps, with the statement under way and the time taken; finished steps stay above it.
 
     Args:
-        bar: rich's bar, already shown.
+        bar: rich's bar, which is shown from the first step on.
     """
 
     def __init__(self, bar: Bar) -> None:
@@ -106,6 +108,8 @@ class TerminalProgress:
 
     def step_started(self, step: Step, number: int, total: int) -> None:
         """Show the step in the bar."""
+        with _terminal_may_close():
+            self._bar.start()
         self._bar.update(self._task, total=total, completed=number - 1, visible=True)
         self._show(f"{_verb(step)} {one_line(step.revision)}")
 
@@ -116,10 +120,27 @@ class TerminalProgress:
     def step_finished(self, step: Step, outcome: StepOutcome) -> None:
         """Advance the bar and leave a line above it."""
         self._bar.advance(self._task)
+        self._show(f"{one_line(step.revision)} {_WORDS[outcome.outcome]}")
         self._print(_finished(step, outcome).strip())
 
     def failed(self, error: BaseException) -> None:
         """Nothing: the outcome tells it, and `-v`, which shows the traceback, has no bar."""
+
+
+def bar_of_steps() -> Bar:
+    """rich's bar for a run, not shown yet; only the statement gives way where the terminal is narrow."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.table import Column
+
+    rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")
+    columns = (
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}", table_column=rest),
+    )
+    return Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False, expand=True)
 
 
 @contextmanager
@@ -137,18 +158,7 @@ def progress(*, verbose: bool = False) -> Iterator[Progress]:
     if verbose or not console.wants_bar(sys.stderr):
         yield LineProgress(verbose=verbose)
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (
-        BarColumn(bar_width=20),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}"),
-    )
-    bar = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False)
-    with _terminal_may_close():
-        bar.start()
+    bar = bar_of_steps()
     try:
         yield TerminalProgress(bar)
     finally:

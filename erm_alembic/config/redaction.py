@@ -1,9 +1,9 @@
 """Keeps secrets out of everything that is shown: messages, logs, tracebacks.
 
 Two nets, because neither is enough. Secrets that were revealed in this process are known by their text, and are masked
-wherever they appear, also percent-encoded, quoted or escaped. Passwords that nobody registered (those of an env.py's
-own URL) are masked by their place: after `://user:` and after `password=`. A variable in that place, as erm.yaml has
-it (`${DB_PASSWORD}`), is no password: it stays, so that the line can be pasted.
+wherever they appear, also percent-encoded, quoted or escaped, in SQL too. Passwords that nobody registered (those of an
+env.py's own URL) are masked by their place: after `://user:` and after `password=`. A variable in that place, as
+erm.yaml has it (`${DB_PASSWORD}`), is no password: it stays, so that the line can be pasted.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import re
 from urllib.parse import quote, quote_plus, unquote
 
-__all__ = ["MASK", "first_line", "redact", "register_secret"]
+__all__ = ["MASK", "first_line", "redact", "register_secret", "shows_secret"]
 
 MASK = "***"
 
@@ -50,6 +50,15 @@ def register_secret(text: str) -> None:
     if not forms <= _secrets:
         _secrets.update(forms)
         _pattern = None
+
+
+def shows_secret(text: str) -> bool:
+    """Whether a text holds a secret that is known, in whichever spelling.
+
+    Args:
+        text: anything that is about to be shown.
+    """
+    return bool(_secrets) and _compiled().search(text) is not None
 
 
 def redact(text: str) -> str:
@@ -110,7 +119,7 @@ def _matching(secret: str) -> str:
 
 
 def _forms(secret: str) -> set[str]:
-    """The ways in which a secret is written: bare, in a URL, in a conninfo string, in JSON, in a Python repr."""
+    """The ways in which a secret is written: bare, in a URL, a conninfo string, JSON, a Python repr, an SQL literal."""
     bare = {secret, unquote(secret)}
     written = set(bare)
     for text in bare:
@@ -123,6 +132,8 @@ def _forms(secret: str) -> set[str]:
             json.dumps(text)[1:-1],
             json.dumps(text, ensure_ascii=False)[1:-1],
             repr(text)[1:-1],
+            text.replace("'", "''"),
+            text.replace("\\", "\\\\").replace("'", "''"),
         }
     return written | {form.replace("%", "%%") for form in written}
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from erm_alembic.drift.loaded import as_loaded
 from erm_alembic.drift.memory import Memory
 from erm_alembic.drift.other_tools import history_of
+from erm_alembic.drift.own_name import with_name_of
 from erm_alembic.drift.position import Position, tips
 from erm_alembic.drift.roles import as_if_migrated_by
 from erm_alembic.drift.scope import others_left_out
@@ -80,6 +81,9 @@ def compare_database(
         expected = _as_told(as_if_migrated_by(made.role, made.snapshot, found), target, shadow)
         # A live schema that was dumped and loaded, because of its major version, has empty materialised views.
         told = differences(expected, found, filling=shadow.exact_major)
+        if told:
+            expected = with_name_of(target.database, expected)
+            told = differences(expected, found, filling=shadow.exact_major)
         told = _without_half_done(told, made, shadow, position)
         adopted = _adopted(told, found, target, shadow, position)
     except (ShadowUnavailable, ProjectError) as error:

@@ -13,6 +13,7 @@ from erm_alembic.errors import ProjectError, ShadowUnavailable
 from erm_alembic.planning.comparison import Comparison
 from erm_alembic.planning.model import Drift
 from erm_alembic.shadow.opened import Shadow
+from erm_alembic.under_way import under_way
 
 __all__ = ["NO_MODELS", "compare_models"]
 
@@ -41,6 +42,7 @@ def compare_models(
         memory = Memory.of_models(root, made, inputs)
         if (known := memory.recall()) is not None:
             return known, _comparison(known, made.notes)
+        under_way("comparing the models with what the revisions make")
         with shadow.at(heads) as database:
             events = shadow.run("models", database, {})
             notes = database.notes

@@ -10,7 +10,6 @@ import psycopg2
 
 from erm_alembic.config.redaction import first_line
 from erm_alembic.drift.database import said_by
-from erm_alembic.drift.fix.dependents import read_dependents
 from erm_alembic.drift.fix.statements import is_remark
 from erm_alembic.drift.position import Position
 from erm_alembic.drift.scope import schema_of
@@ -24,6 +23,7 @@ from erm_alembic.postgres.snapshot import (
     differences,
     take_snapshot,
 )
+from erm_alembic.postgres.snapshot.dependents import read_dependents
 from erm_alembic.shadow.opened import Shadow, ShadowDatabase
 from erm_alembic.target import Target
 

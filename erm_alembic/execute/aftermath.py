@@ -21,6 +21,10 @@ from erm_alembic.planning.half_done import OBSTACLES, obstacle_of
 __all__ = ["Aftermath", "aftermath_of"]
 
 
+# The SQLSTATE of a write that a server refuses which takes none now.
+READ_ONLY = "25006"
+
+
 @dataclass(frozen=True)
 class Aftermath:
     """What stays of the revision that failed, and the cure, as far as each is known."""
@@ -40,7 +44,7 @@ def aftermath_of(course: Course, error: BaseException | None, *, asked: bool = T
     step = course.under_way
     if step is None:
         return Aftermath()
-    if not asked:
+    if not asked and not _is_refusal(error):
         env = env_option(course.run.survey.plan.environment)
         return Aftermath(
             f"What became of revision {step.revision} is not known: the database could not be asked.",
@@ -55,6 +59,11 @@ def aftermath_of(course: Course, error: BaseException | None, *, asked: bool = T
     )
     cure = f"To go on, {around.again}." if error is None else cure_of(error, around)
     return Aftermath(_effect(course, step), cure)
+
+
+def _is_refusal(error: BaseException | None) -> bool:
+    """Whether the server answered, and refused the write alone: its ledger can be read where it cannot be written."""
+    return getattr(getattr(error, "orig", error), "pgcode", None) == READ_ONLY
 
 
 def _effect(course: Course, step: StepUnderWay) -> str | None:

@@ -12,13 +12,14 @@ from psycopg2.extensions import cursor as PlainCursor
 
 from erm_alembic.errors import Refused
 from erm_alembic.execute.compared import Compared, Comparison
+from erm_alembic.execute.left_out import Noted
 from erm_alembic.execute.passage import Passage
+from erm_alembic.execute.resume import Resume
 from erm_alembic.execute.step import StepUnderWay
 from erm_alembic.ledger.approvals import Checkpoint, insert_checkpoint
-from erm_alembic.ledger.progress import DoneStatement, HalfDone
+from erm_alembic.ledger.progress import DoneStatement
 from erm_alembic.planning.approval import ApprovedPlan
 from erm_alembic.planning.divergence import Progress
-from erm_alembic.planning.terms import StepTerms
 from erm_alembic.postgres.catalog import quoted_tables
 from erm_alembic.postgres.intercept import GatedConnection
 from erm_alembic.postgres.login_role import AS_BEFORE, AS_LOGIN_ROLE
@@ -120,20 +121,19 @@ class ApprovedCourse:
         catalog = None if is_last else self._fingerprint(raw)
         self._write(raw, self._row(revision, finished=True, catalog=catalog))
 
-    def passage(self, under_way: StepUnderWay, within: Passage, half_done: HalfDone | None) -> Passage:
+    def passage(self, under_way: StepUnderWay, within: Resume) -> Passage:
         """What stands between a revision whose function runs and the server.
 
         Args:
             under_way: the revision.
-            within: what else stands there.
-            half_done: what earlier runs committed of it.
+            within: what else stands there, and knows what is committed of it.
         """
         approved, revision = self._approval.plan, under_way.revision
         under_way.checkpoint = lambda connection, rows: self._committing(connection, revision, rows)
-        reads = [each.sql for each in StepTerms.of(under_way.step).statements if each.read]
-        committed = 0 if half_done is None else len(half_done.statements)
+        reads = [each.sql for each in under_way.step.statements if each.read]
         step, certain = approved.steps[revision], approved.partial.get(revision)
-        return Compared(within, Comparison(step, certain, reads, committed, approved.name))
+        comparison = Comparison(step, certain, reads, lambda: Noted(*within.not_met()), approved.name)
+        return Compared(within, comparison)
 
     def _committing(self, connection: GatedConnection, revision: str, rows: Sequence[DoneStatement]) -> None:
         """Something of a revision is about to be committed before its end: keep what the schema is now.

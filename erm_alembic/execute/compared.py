@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NoReturn
 
-from erm_alembic.config.redaction import redact
 from erm_alembic.errors import Refused
-from erm_alembic.execute.passage import Passage
+from erm_alembic.execute.left_out import Noted
+from erm_alembic.execute.resume import Resume
 from erm_alembic.planning.divergence import Divergence, shown_sql, sure_statements
 from erm_alembic.planning.terms import StatementTerms, StepTerms
 from erm_alembic.postgres.intercept import GatedConnection, GatedCursor, Send
@@ -22,28 +22,25 @@ class Comparison:
         step: the approved step.
         certain: how many of its statements were approved; None for all.
         reads: the texts that were seen to read only.
-        committed: how many of its statements are committed: it may leave out as many.
+        notes: gives the notes of what is committed and was not sent again so far: only that may be left out.
         name: the plan's file, for messages.
     """
 
-    def __init__(self, step: StepTerms, certain: int | None, reads: Collection[str], committed: int, name: str) -> None:
-        self._step, self._may_leave_out, self._name = step, committed, name
+    def __init__(
+        self, step: StepTerms, certain: int | None, reads: Collection[str], notes: Callable[[], Noted], name: str
+    ) -> None:
+        self._step, self._notes, self._name = step, notes, name
         self._is_partial = certain is not None
         self._sure = sure_statements(step, certain)
         self._reads = frozenset(reads)
-        self._next = self._left_out = 0
+        self.begin()
+
+    def begin(self) -> None:
+        """The revision begins, for the first time or once more."""
+        self._next = 0
+        self._noted = self._notes()
+        self._left_out: list[StatementTerms] = []
         self._refused: Refused | None = None
-
-    def begin(self, *, has_progress: bool) -> None:
-        """The revision begins, for the first time or once more.
-
-        Args:
-            has_progress: whether something of it may be committed.
-        """
-        if has_progress:
-            self._may_leave_out = max(self._may_leave_out, self._next)
-        self._next = self._left_out = 0
-        self._refused = None
 
     def raise_kept(self) -> None:
         """Raise again a refusal that the revision has kept to itself.
@@ -64,12 +61,18 @@ class Comparison:
             Refused: it is not the one that was approved.
         """
         self.raise_kept()
-        last = min(len(self._sure), self._next + self._may_leave_out - self._left_out + 1)
-        for at in range(self._next, last):
+        claimed: list[str] = []
+        for at in range(self._next, len(self._sure)):
             if _same(self._sure[at], statement):
-                self._left_out += at - self._next
+                self._left_out += self._sure[self._next : at]
                 self._next = at + 1
                 return
+            known = self._noted.claim(self._sure[at])
+            if known is None:
+                break
+            claimed.append(known)
+        for known in claimed:
+            self._noted.give_back(known)
         if statement.sql in self._reads:
             return
         if self._next < len(self._sure) or not self._is_partial:
@@ -82,14 +85,20 @@ class Comparison:
             Refused: something that was approved is missing.
         """
         self.raise_kept()
-        if len(self._sure) - self._next > self._may_leave_out - self._left_out:
-            self._refuse(self._sure[self._next], None)
+        left_out = [*self._left_out, *self._sure[self._next :]]
+        # What was sent again, and passed over, stands for itself: no other statement may be left out for it.
+        noted = self._notes() if left_out else self._noted
+        for each in left_out:
+            if noted.claim(each) is None:
+                self._refuse(each, None)
 
     def _refuse(self, approved: StatementTerms | None, found: StatementTerms | None) -> NoReturn:
         step = self._step
         what = (
             f"{step.place(found or approved)}: revision {step.revision} sends another statement than {self._name} has."
         )
+        if found is not None:
+            found = StatementTerms.told(found.sql, parameter_sets=found.parameter_sets, line=found.line)
         self._refused = Refused(
             str(Divergence(what, *shown_sql(approved, found))),
             effect=f"It was not sent. The transaction under way of revision {step.revision} was undone; what stands "
@@ -102,7 +111,7 @@ class Comparison:
 
 def _same(approved: StatementTerms, found: StatementTerms) -> bool:
     # Where it stands in a transaction or not was compared already, with the whole recording.
-    return (approved.sql, approved.parameter_sets) == (found.sql, found.parameter_sets)
+    return approved.parameter_sets == found.parameter_sets and approved.allows(found)
 
 
 class Compared:
@@ -113,7 +122,7 @@ class Compared:
         comparison: what compares.
     """
 
-    def __init__(self, within: Passage, comparison: Comparison) -> None:
+    def __init__(self, within: Resume, comparison: Comparison) -> None:
         self._within, self._comparison = within, comparison
 
     @property
@@ -123,8 +132,8 @@ class Compared:
 
     def begin(self) -> None:
         """The revision's function is about to run, for the first time or once more."""
-        self._comparison.begin(has_progress=self.has_progress)
         self._within.begin()
+        self._comparison.begin()
 
     def raise_kept(self) -> None:
         """Raise again a refusal that the revision has kept to itself."""
@@ -140,7 +149,7 @@ class Compared:
         self, cursor: GatedCursor, sql: str, parameters: Sequence[Any], line: int | None, send: Send
     ) -> None:
         """Send a statement, if it is the one that was approved."""
-        self._comparison.compare(StatementTerms(redact(sql), parameter_sets=len(parameters), line=line))
+        self._comparison.compare(StatementTerms(sql, parameter_sets=len(parameters), line=line))
         self._within.pass_through(cursor, sql, parameters, line, send)
 
     def committing(self, connection: GatedConnection) -> None:

@@ -92,8 +92,17 @@ def shape(salt: str, sql: str, parameters: Sequence[Any], connection: Any) -> st
     Returns:
         Both, with a colon between them.
     """
-    bare = hashlib.sha256(f"{salt}\0{without_literals(sql)}".encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{bare}:{digest(salt, CHANCE.sub('?', sql), _without_chance(parameters), connection)}"
+    return f"{bare(salt, sql)}:{digest(salt, CHANCE.sub('?', sql), _without_chance(parameters), connection)}"
+
+
+def bare(salt: str, sql: str) -> str:
+    """A hash over a statement without any value.
+
+    Args:
+        salt: what it begins with.
+        sql: the text with its placeholders.
+    """
+    return hashlib.sha256(f"{salt}\0{without_literals(sql)}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _without_chance(value: Any) -> Any:

@@ -190,6 +190,11 @@ class Recorded:
         self._pointer = found.at + 1
         return True
 
+    def left(self) -> tuple[DoneStatement, ...]:
+        """The notes of what is done and was not met again so far."""
+        notes = (self._statements[at] for at in self._left)
+        return tuple(note for note in notes if note.state == "done")
+
     def never_met(self, were_read: Container[str]) -> DoneStatement | None:
         """A note that the revision should have sent again and has not, now that its function has ended.
 

@@ -85,6 +85,10 @@ class Resume:
         """Whether the ledger may have notes of the revision."""
         return self._half_done is not None or self._notes.written
 
+    def not_met(self) -> tuple[str, tuple[DoneStatement, ...]]:
+        """What is committed and was not sent again so far, with what the hashes of it begin with."""
+        return self._notes.salt, self._recorded.left()
+
     def begin(self) -> None:
         """The revision's function is about to run, for the first time or once more after it was rolled back.
 

@@ -251,7 +251,7 @@ class Course:
         tell, sending = self.run.progress.note, self.locks.sending
         environment = self.run.target.settings.environment
         resume = Resume(self.ledger, self.run_id, under_way, half_done, self.raw, sending, tell, environment)
-        return Going(function, resume if self.approved is None else self.approved.passage(under_way, resume, half_done))
+        return Going(function, resume if self.approved is None else self.approved.passage(under_way, resume))
 
     def recorded(self, function: Callable[..., Any], under_way: StepUnderWay) -> Callable[..., None]:
         """What Alembic calls instead of the revision's function, in the transaction of that revision."""

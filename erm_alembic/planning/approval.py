@@ -30,7 +30,7 @@ __all__ = [
 
 # Of the plan's JSON, and of what an approval adds to it.
 SCHEMA_VERSION = 1
-FILE_VERSION = 1
+FILE_VERSION = 2
 NOTHING_CHANGED = "Nothing was changed."
 
 
@@ -177,6 +177,9 @@ def _refuse_constant(text: str) -> NoReturn:
 def _terms(document: Mapping[str, Any]) -> Terms:
     approval = document["approval"]
     target = approval["target"]
+    sealed = {
+        (_text(each["revision"]), _number(each["statement"])): _text(each["known_by"]) for each in approval["hidden"]
+    }
     direction = document["direction"]
     if direction not in ("upgrade", "downgrade"):
         raise ValueError(direction)
@@ -192,26 +195,30 @@ def _terms(document: Mapping[str, Any]) -> Terms:
         to=_optional(approval["to"]),
         steps_asked=_number(approval["steps"]),
         current=tuple(map(_text, _list(document["current"]))),
-        steps=tuple(map(_step, _list(document["pending"]))),
+        steps=tuple(_step(each, sealed) for each in _list(document["pending"])),
         catalog=_text(approval["catalog"]),
+        role=_text(approval["role"]),
     )
 
 
-def _step(member: Mapping[str, Any]) -> StepTerms:
-    rendered = member["rendered"]
+def _step(member: Mapping[str, Any], sealed: Mapping[tuple[str, int], str]) -> StepTerms:
+    revision, rendered = _text(member["revision"]), member["rendered"]
     if rendered not in ("full", "partial"):
         raise ValueError(rendered)
     return StepTerms(
-        revision=_text(member["revision"]),
+        revision=revision,
         path=_text(member["path"]),
         source_hash=_text(member["source_hash"]),
         rendered=rendered,
         certain=None if member["certain"] is None else _number(member["certain"]),
-        statements=tuple(map(_statement, _list(member["statements"]))),
+        statements=tuple(
+            _statement(each, sealed.get((revision, number)))
+            for number, each in enumerate(_list(member["statements"]), start=1)
+        ),
     )
 
 
-def _statement(member: Mapping[str, Any]) -> StatementTerms:
+def _statement(member: Mapping[str, Any], sealed: str | None) -> StatementTerms:
     return StatementTerms(
         sql=_text(member["sql"]),
         autocommit=_flag(member["autocommit"]),
@@ -219,6 +226,7 @@ def _statement(member: Mapping[str, Any]) -> StatementTerms:
         read=_flag(member["read"]),
         line=None if member["line"] is None else _number(member["line"]),
         path=_optional(member["path"]),
+        sealed=sealed,
     )
 
 

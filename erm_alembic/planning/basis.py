@@ -1,4 +1,4 @@
-"""Read what a plan is made on: which database, whose revisions, and a fingerprint of its schema."""
+"""Read what a plan is made on: which database, whose revisions, as which role, and a fingerprint of its schema."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def read_basis(raw: GatedConnection, context: MigrationContext, ledger_schema: s
             if raw.closed:
                 raise
             catalog = None
-        cursor.execute("SELECT pg_catalog.current_schema()")
-        (schema,) = cursor.fetchone() or (None,)
-        return Basis(read_identity(cursor), table, schema, catalog)
+        cursor.execute("SELECT pg_catalog.current_schema(), current_user")
+        schema, role = cursor.fetchone() or (None, "")
+        return Basis(read_identity(cursor), table, schema, catalog, role)
 
 
 def version_table_name(cursor: extensions.cursor, context: MigrationContext) -> str:

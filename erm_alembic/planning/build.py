@@ -32,6 +32,7 @@ from erm_alembic.revisions.project import AlembicProject
 from erm_alembic.revisions.recording.recorder import RecordedStatement
 from erm_alembic.revisions.steps import PendingRevision, pending_alone, pending_downgrades, pending_upgrades
 from erm_alembic.target import Target
+from erm_alembic.under_way import under_way
 
 if TYPE_CHECKING:
     from erm_alembic.revisions.graph import ScriptDirectory
@@ -212,6 +213,7 @@ def build_plan(
         UsageError: the requested revision does not exist.
         TargetError: the database cannot be reached.
     """
+    under_way("reading the revisions")
     with open_ledger(target) as ledger:
         hashes, half_done = ledger.applied_hashes(), ledger.half_done()
         deployed_as = ledger.environments()

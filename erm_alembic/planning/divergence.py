@@ -65,6 +65,7 @@ def divergences(approved: ApprovedPlan, found: Terms, progress: Progress | None)
     half_done = terms.steps[done].revision if progress and progress.half_done else None
     return (
         *_target(terms, found),
+        *_role(terms, found),
         *(() if done else _current(terms, found)),
         *_pending(terms.steps[done:], found.steps),
         *_steps(approved, found, half_done),
@@ -83,6 +84,12 @@ def _target(terms: Terms, found: Terms) -> Iterator[Divergence]:
         yield Divergence(
             "Names without a schema go to another schema.", terms.schema or "nowhere", found.schema or "nowhere"
         )
+
+
+def _role(terms: Terms, found: Terms) -> Iterator[Divergence]:
+    if terms.role != found.role:
+        what = "Another role sends the statements, and owns what they make."
+        yield Divergence(what, terms.role or "-", found.role or "-")
 
 
 def _identity(terms: Terms) -> tuple[object, ...]:
@@ -159,9 +166,14 @@ def differing(
 ) -> tuple[StatementTerms | None, StatementTerms | None] | None:
     """The first two statements that are not the same; None for one that is missing, and None where all are equal."""
     for one, other in zip_longest(approved, found):
-        if one is None or other is None or one.sent != other.sent:
+        if one is None or other is None or not _same(one, other):
             return one, other
     return None
+
+
+def _same(approved: StatementTerms, found: StatementTerms) -> bool:
+    around = (approved.autocommit, approved.parameter_sets) == (found.autocommit, found.parameter_sets)
+    return around and approved.allows(found)
 
 
 def shown_sql(approved: StatementTerms | None, found: StatementTerms | None) -> tuple[str, str]:
@@ -188,6 +200,7 @@ def _clipped(text: str, start: int, statement: StatementTerms | None) -> str:
     marks = [
         *(["outside a transaction"] if statement.autocommit else []),
         *([f"{statement.parameter_sets} parameter sets"] if statement.parameter_sets else []),
+        *([f"what *** hides has the number {statement.sealed[:8]}"] if statement.sealed else []),
     ]
     return f"{shown}  [{', '.join(marks)}]" if marks else shown
 

@@ -189,12 +189,14 @@ class Basis:
         version_table: Alembic's version table, with its schema.
         schema: where a name without a schema goes; None when nowhere.
         catalog: the fingerprint of the database's schema; None when it could not be read.
+        role: as whom statements are sent: who owns what they make, and whose rights hold.
     """
 
     identity: Identity
     version_table: str
     schema: str | None
     catalog: str | None
+    role: str
 
 
 @dataclass(frozen=True)

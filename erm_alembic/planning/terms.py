@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
-from erm_alembic.config.redaction import redact
 from erm_alembic.planning.model import Plan, Rendered, Statement, Step
 from erm_alembic.planning.request import Direction, Request
+from erm_alembic.postgres.text.passwords import without_passwords
 
 __all__ = ["StatementTerms", "StepTerms", "Terms", "plan_digest", "terms_of"]
 
@@ -23,12 +24,14 @@ class StatementTerms:
     """One statement.
 
     Args:
-        sql: its text with its placeholders; known secrets are hidden.
+        sql: its text with its placeholders; passwords are hidden, but in one that is only compared.
         autocommit: whether it runs outside a transaction.
         parameter_sets: how many sets of parameters are sent with it.
         read: whether only its rows are wanted: it is sent as often as the revision likes.
         line: the line that sends it, for messages; not approved, as it is no part of what is done.
         path: the SQL script that it stands in, for messages.
+        sealed: what the whole text is known by where something of it is hidden; None where nothing is.
+        whole: the whole text, for comparing; None where only the file of a plan is there, which does not have it.
     """
 
     sql: str
@@ -38,22 +41,57 @@ class StatementTerms:
     line: int | None = None
     path: str | None = None
 
+    sealed: str | None = None
+    whole: str | None = field(default=None, repr=False, compare=False)
+
     @property
-    def sent(self) -> tuple[str, bool, int]:
-        """What two statements must have in common to be the same."""
-        return self.sql, self.autocommit, self.parameter_sets
+    def sent(self) -> tuple[Any, ...]:
+        """What of it is approved."""
+        told = self.sql, self.autocommit, self.parameter_sets
+        return told if self.sealed is None else (*told, self.sealed)
+
+    def allows(self, found: StatementTerms) -> bool:
+        """Whether this one, which was approved, has the text of one that is there now, what is hidden included.
+
+        Args:
+            found: the one that is there; its whole text is known.
+        """
+        text = found.sql if found.whole is None else found.whole
+        return self.sql == text if self.sealed is None else self.sealed in (found.sealed, seal(text))
 
     @classmethod
     def of(cls, statement: Statement) -> StatementTerms:
         """The terms of a plan's statement."""
-        return cls(
-            sql=redact(statement.sql),
+        return cls.told(
+            statement.sql,
             autocommit=statement.autocommit,
             parameter_sets=statement.parameter_sets,
             read=statement.read,
             line=statement.line,
             path=statement.path,
         )
+
+    @classmethod
+    def told(cls, sql: str, **members: Any) -> StatementTerms:
+        """The terms of a statement whose text may be shown then.
+
+        Args:
+            sql: the whole text.
+            **members: what else is known of it.
+        """
+        shown = without_passwords(sql)
+        return cls(shown, sealed=None if shown == sql else seal(sql), whole=sql, **members)
+
+
+@lru_cache(4096)
+def seal(sql: str) -> str:
+    """What a text is known by that must not be read: dear to compute, so that a password in it is not guessed in a day.
+
+    Args:
+        sql: the whole text, which is the salt of the password in it.
+    """
+    # 4 MiB and some 10 ms each; what hides something is rare in a plan.
+    return hashlib.scrypt(sql.encode("utf-8", "surrogatepass"), salt=b"erm plan", n=2**12, r=8, p=1, dklen=32).hex()
 
 
 @dataclass(frozen=True)
@@ -113,6 +151,7 @@ class Terms:
         current: the revisions recorded in the database.
         steps: what runs, in order.
         catalog: the fingerprint of the database's schema; None where it was not read.
+        role: as whom statements are sent; None where nobody asked.
     """
 
     environment: str
@@ -128,6 +167,7 @@ class Terms:
     current: tuple[str, ...]
     steps: tuple[StepTerms, ...]
     catalog: str | None
+    role: str | None
 
     @property
     def request(self) -> Request:
@@ -149,6 +189,7 @@ class Terms:
             "target": target,
             "environment": self.environment,
             "place": [self.version_table, self.schema],
+            "role": self.role,
             "request": [self.direction, self.to, self.steps_asked],
             "current": sorted(self.current),
             "pending": [_canonical_step(step) for step in self.steps],
@@ -180,15 +221,17 @@ def terms_of(plan: Plan) -> Terms:
         current=plan.current,
         steps=tuple(map(StepTerms.of, plan.steps)),
         catalog=basis.catalog if basis else None,
+        role=basis.role if basis else None,
     )
 
 
 def plan_digest(plan: Plan) -> str:
     """SHA-256 of what is approved with a plan, hexadecimal: equal digests mean the same work on the same state.
 
-    Target identity, environment, direction, how far, current revisions, the files and statements of each revision, and
-    the fingerprint of the database's schema are in it. Parameter values are not, as they are in no plan: with equal
-    digests, the data written may still differ. Findings and drift judge the plan and are no part of what would run.
+    Target identity, environment, role, direction, how far, current revisions, the files and statements of each
+    revision, and the fingerprint of the database's schema are in it. Parameter values are not, as they are in no plan:
+    with equal digests, the data written may still differ. Findings and drift judge the plan and are no part of what
+    would run.
 
     Args:
         plan: the plan.

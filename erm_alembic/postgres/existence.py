@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from erm_alembic.postgres.text.literals import sql_literal
 
-__all__ = ["attribute_exists", "constraint_exists", "relation_is", "type_missing"]
+__all__ = [
+    "attribute_exists",
+    "constraint_exists",
+    "definition_of_view",
+    "label_exists",
+    "labels_of",
+    "relation_is",
+    "result_of",
+    "type_missing",
+]
 
 
 def attribute_exists(relation: str, attribute: str, further: str = "") -> str:
@@ -56,3 +65,46 @@ def type_missing(name: str) -> str:
         name: its name with its schema, quoted where it must be.
     """
     return f"pg_catalog.to_regtype({sql_literal(name)}) IS NULL"
+
+
+def labels_of(name: str) -> str:
+    """The labels of an enum in their order, as literals between commas.
+
+    Args:
+        name: its name with its schema, quoted where it must be.
+    """
+    return (
+        "(SELECT pg_catalog.string_agg(pg_catalog.quote_literal(enumlabel), ', ' ORDER BY enumsortorder)"  # noqa: S608 - a literal
+        f" FROM pg_catalog.pg_enum WHERE enumtypid = pg_catalog.to_regtype({sql_literal(name)}))"
+    )
+
+
+def label_exists(name: str, label: str) -> str:
+    """Whether an enum has a label.
+
+    Args:
+        name: its name with its schema, quoted where it must be.
+        label: the label, as a literal.
+    """
+    return (
+        f"EXISTS (SELECT FROM pg_catalog.pg_enum WHERE enumtypid = {sql_literal(name)}::regtype"
+        f" AND enumlabel = {label})"
+    )
+
+
+def result_of(function: str) -> str:
+    """What a function returns, as its definition says it.
+
+    Args:
+        function: its name with its schema and the types of its arguments.
+    """
+    return f"pg_catalog.pg_get_function_result(pg_catalog.to_regprocedure({sql_literal(function)}))"
+
+
+def definition_of_view(name: str) -> str:
+    """What a view shows.
+
+    Args:
+        name: its name with its schema, quoted where it must be.
+    """
+    return f"pg_catalog.pg_get_viewdef(pg_catalog.to_regclass({sql_literal(name)}))"

@@ -17,6 +17,7 @@ from erm_alembic.planning.approval import SCHEMA_VERSION
 from erm_alembic.planning.model import Outcome, Plan, Statement, Step
 from erm_alembic.planning.rehearsal import Observed
 from erm_alembic.planning.terms import plan_digest
+from erm_alembic.postgres.text.passwords import without_passwords
 
 __all__ = [
     "NEVER_SERIALISED",
@@ -51,7 +52,10 @@ def plain_value(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         kept = [field.name for field in fields(value) if (type(value), field.name) not in NEVER_SERIALISED]
         members = {name: _member(name, getattr(value, name)) for name in kept}
-        return {**members, **_observed(value.observed)} if isinstance(value, Statement) else members
+        if isinstance(value, Statement):
+            members["sql"] = without_passwords(value.sql)
+            members |= _observed(value.observed)
+        return members
     if isinstance(value, tuple | list):
         return [plain_value(item) for item in value]
     if hasattr(value, "isoformat"):

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from erm_alembic.config.redaction import redact
 from erm_alembic.planning.approval import FILE_VERSION, canonical, checksum
 from erm_alembic.planning.model import Basis, Plan
 from erm_alembic.planning.request import Request
+from erm_alembic.planning.terms import terms_of
 from erm_alembic.render.json import dump, plan_document
 from erm_alembic.version import __version__
 
@@ -27,10 +27,7 @@ def render_plan_file(plan: Plan, partial: Mapping[str, int], key: Any = None) ->
     basis, request = plan.basis, plan.request or Request(plan.direction)
     assert basis is not None  # or it could not be told where the plan belongs
     document = plan_document(plan)
-    for step in document["pending"]:
-        for statement in step["statements"]:
-            statement["sql"] = redact(statement["sql"])
-    approval = _approval(basis, request, partial)
+    approval = _approval(basis, request, partial) | {"hidden": _hidden(plan)}
     document["approval"] = approval
     content = canonical(document)
     approval["checksum"] = checksum(content)
@@ -39,6 +36,16 @@ def render_plan_file(plan: Plan, partial: Mapping[str, int], key: Any = None) ->
 
         approval["signature"] = sign(content, key).members()
     return dump(document)
+
+
+def _hidden(plan: Plan) -> list[dict[str, Any]]:
+    """By what the statements are known again of which the file does not have the whole text."""
+    return [
+        {"revision": step.revision, "statement": number, "known_by": statement.sealed}
+        for step in terms_of(plan).steps
+        for number, statement in enumerate(step.statements, start=1)
+        if statement.sealed is not None
+    ]
 
 
 def _approval(basis: Basis, request: Request, partial: Mapping[str, int]) -> dict[str, Any]:
@@ -52,6 +59,7 @@ def _approval(basis: Basis, request: Request, partial: Mapping[str, int]) -> dic
         },
         "version_table": basis.version_table,
         "schema": basis.schema,
+        "role": basis.role,
         "to": request.to,
         "steps": request.count,
         "catalog": basis.catalog,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from erm_alembic.config.redaction import redact
 from erm_alembic.postgres.text.literals import without_literals
+from erm_alembic.postgres.text.passwords import without_passwords
 from erm_alembic.render.json import plain_value, result_document
 from erm_alembic.render.outcome import effect_and_cure
 from erm_alembic.render.safe import Paint, block, clip, one_line, plain
@@ -134,7 +135,7 @@ def _assumed(resume: Way, verbose: bool) -> list[str]:
 def _to_send(statement: Statement, verbose: bool) -> list[str]:
     if not verbose:
         return [f"  {_statement(statement.line, without_literals(statement.sql))}"]
-    first, *rest = block(statement.sql.strip())
+    first, *rest = block(without_passwords(statement.sql).strip())
     place = "-" if statement.line is None else str(statement.line)
     return [f"    {place:>5}  {first}", *(f"{'':>11}{line}".rstrip() for line in rest)]
 

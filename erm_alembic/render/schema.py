@@ -155,17 +155,23 @@ def _approval() -> Schema:
     target = {"system_identifier": optional, "database_oid": number, "database": text}
     partial = {"revision": text, "certain": number}
     signature = {"algorithm": {"const": "ed25519"}, "key": text, "value": text}
+    hidden = {"revision": text, "statement": number, "known_by": text}
     members: Schema = {
         "version": {"const": FILE_VERSION},
         "target": {"type": "object", "properties": target, "required": sorted(target)},
         "version_table": text,
         "schema": optional,
+        "role": text,
         "to": optional,
         "steps": number,
         "catalog": text,
         "partial": {
             "type": "array",
             "items": {"type": "object", "properties": partial, "required": sorted(partial)},
+        },
+        "hidden": {
+            "type": "array",
+            "items": {"type": "object", "properties": hidden, "required": sorted(hidden)},
         },
         "created_at": {"type": "string", "format": "date-time"},
         "erm_version": text,

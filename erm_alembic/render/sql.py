@@ -6,6 +6,7 @@ from datetime import timedelta
 from itertools import zip_longest
 
 from erm_alembic.planning.model import Plan, Statement, Step
+from erm_alembic.postgres.text.passwords import without_passwords
 from erm_alembic.render.safe import one_line
 
 __all__ = ["render_sql"]
@@ -28,8 +29,8 @@ def _terminated(sql: str) -> str:
     return f"{text}\n;" if "--" in last_line else f"{text};"
 
 
-def _text(statement: Statement) -> str:
-    return _terminated(statement.sql if statement.literal is None else statement.literal)
+def _whole(statement: Statement) -> str:
+    return statement.sql if statement.literal is None else statement.literal
 
 
 def _unknown_values(statement: Statement) -> bool:
@@ -41,7 +42,11 @@ def _statement(statement: Statement) -> list[str]:
     if _unknown_values(statement):
         sets = statement.parameter_sets
         lines.append(_comment(f"Needs its values first: {sets} {'set' if sets == 1 else 'sets'} of parameters."))
-    return [*lines, _text(statement)]
+    whole = _whole(statement)
+    shown = without_passwords(whole)
+    if shown != whole:  # run as it stands, it would set another password
+        lines += [_comment("Needs its password first, which is hidden here."), STOP]
+    return [*lines, _terminated(shown)]
 
 
 def _begin(lock_timeout: timedelta) -> list[str]:

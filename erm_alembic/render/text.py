@@ -6,7 +6,9 @@ import shlex
 from dataclasses import dataclass, replace
 from itertools import groupby
 
+from erm_alembic.config.redaction import redact
 from erm_alembic.planning.model import DataLoss, Outcome, Plan, Statement, Step
+from erm_alembic.postgres.text.passwords import without_passwords
 from erm_alembic.render.break_glass import DATA_LOSS, objecting, override_section, pass_once
 from erm_alembic.render.findings import finding_lines, ignored_lines
 from erm_alembic.render.outcome import outcome_lines
@@ -75,9 +77,10 @@ def _statement(statement: Statement, verbose: bool, paint: Paint) -> list[str]:
         *(["raw cursor"] if statement.raw else []),
     ]
     suffix = paint(f"  [{', '.join(marks)}]", "dim") if marks else ""
+    sql = without_passwords(statement.sql)
     if not verbose:
-        return [f"{paint(f'{place:>9}', 'dim')}  {clip(one_line(' '.join(statement.sql.split())), SHORT)}{suffix}"]
-    lines = block(statement.sql.strip())
+        return [f"{paint(f'{place:>9}', 'dim')}  {clip(one_line(' '.join(sql.split())), SHORT)}{suffix}"]
+    lines = block(sql.strip())
     rest = [f"{'':>9}  {line}".rstrip() for line in lines[1:]]
     return [f"{paint(f'{place:>9}', 'dim')}  {lines[0]}{suffix}", *rest]
 
@@ -115,7 +118,7 @@ def _step(step: Step, number: int, width: int, statements: bool, verbose: bool, 
         effect = effect_of(statement, verbose=verbose)
         lines += [] if effect is None else [f"{'':>11}{paint(effect, _alarm(statement))}"]
     if step.rendered == "partial":
-        reason = one_line(step.reason or "not every statement could be recorded")
+        reason = one_line(redact(step.reason or "not every statement could be recorded"))
         lines.append(f"{'':>{width}}  {paint('not complete:', 'warn')} {reason}")
     return lines
 

@@ -12,6 +12,7 @@ from erm_alembic.errors import ShadowUnavailable
 from erm_alembic.shadow.recipe import Made, Recipe, hashed_files
 from erm_alembic.shadow.server import ShadowServer, TemplateGone
 from erm_alembic.shadow.templates import best_template, keep, making
+from erm_alembic.under_way import under_way
 
 __all__ = ["Maker", "Wanted"]
 
@@ -107,11 +108,14 @@ class Maker:
         template, made = prefix if prefix is not None else (None, self._nothing(wanted))
         with self.server.scratch(wanted.recipe.key[:12], template, to_keep=True) as name:
             if wanted.load is not None and template is None:
+                under_way("copying the live schema into a shadow")
                 made = replace(made, notes=wanted.load(name))
             if given:
                 self.give(name)
                 made = replace(made, notes=(GIVEN,), given=True)
             if wanted.revisions is not None:
+                missing = len(wanted.recipe.revisions.keys() - made.revisions.keys())
+                under_way(f"replaying {missing} {'revision' if missing == 1 else 'revisions'} in a shadow")
                 arguments = {"revisions": sorted(wanted.revisions), "stamp": sorted(wanted.stamp)}
                 made = self._found_out(made, self.replay(name, made, arguments))
             made = replace(made, revisions=dict(wanted.recipe.revisions), server=self.server.identity.version)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,10 @@ from erm_alembic.postgres.scratch import (
     major_of,
 )
 
-__all__ = ["ScratchPlace", "key_of"]
+__all__ = ["SCRATCH_NAME", "ScratchPlace", "key_of"]
+
+# What the scratch databases are called; nobody else calls anything so.
+SCRATCH_NAME = re.compile(r"erm_shadow_[0-9a-f]{12}_[0-9a-f]{8}")
 
 NO_KEY = "0" * 12
 

@@ -28,6 +28,7 @@ from erm_alembic.shadow.sample import copy_samples, parse_sample
 from erm_alembic.shadow.told import Rehearsed, failure_from_json, rehearsed_from_json
 from erm_alembic.shadow.when import Wish, why_not_rehearsed
 from erm_alembic.target import Target
+from erm_alembic.under_way import under_way
 
 __all__ = ["rehearse_plan", "with_rehearsal"]
 
@@ -74,6 +75,7 @@ def rehearse_plan(target: Target, shadow: Shadow, plan: Plan, samples: Sequence[
         plan: what is to be rehearsed; it has steps that can run.
         samples: the rows of the target that it is rehearsed on, each as `TABLE:ROWS`.
     """
+    under_way(f"rehearsing {len(plan.steps)} {'revision' if len(plan.steps) == 1 else 'revisions'} in a shadow")
     try:
         heard = _rehearsed(target, shadow, plan) if not samples else _rehearsed_on_rows(target, shadow, plan, samples)
     except ShadowUnavailable as error:

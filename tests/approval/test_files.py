@@ -31,7 +31,7 @@ PLAN = Plan(
     ("a1",),
     ("b2",),
     (STEP,),
-    basis=Basis(Identity("72", 16384, "shop"), "public.alembic_version", "public", "1-2-3"),
+    basis=Basis(Identity("72", 16384, "shop"), "public.alembic_version", "public", "1-2-3", "deployer"),
     request=Request("upgrade", "heads"),
 )
 
@@ -80,9 +80,9 @@ def test_neither_values_nor_passwords_are_kept(tmp_path: Path, secret: str) -> N
         (b'{"a": 1, "a": 2}', "has the key 'a' twice in one object."),
         (b'{"a": NaN}', "is not JSON"),
         (b'{"schema_version": 1, "pending": []}', "was printed, not one that was kept"),
-        (b'{"schema_version": 2, "pending": [], "approval": {"version": 1}}', "its format is 2.1"),
+        (b'{"schema_version": 2, "pending": [], "approval": {"version": 2}}', "its format is 2.2"),
         (b'{"schema_version": 1, "pending": [], "approval": {"version": 9}}', "its format is 1.9"),
-        (b'{"schema_version": 1, "pending": 7, "approval": {"version": 1}}', "lacks what an approved plan has"),
+        (b'{"schema_version": 1, "pending": 7, "approval": {"version": 2}}', "lacks what an approved plan has"),
     ],
 )
 def test_what_is_no_plan(content: bytes, said: str, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 import erm_alembic
 from erm_alembic.planning.model import Outcome, Plan
+from erm_alembic.under_way import under_way
 from tests.render.plans import DONE, PLAN
 
 
@@ -68,6 +69,7 @@ class FakePipeline:
 
     def _answer(self, function: str, answer: Any, *args: Any, **kwargs: Any) -> Any:
         self.calls.append((function, args, kwargs))
+        under_way("reading the revisions")
         if self.prints:
             print(self.prints)
         progress = kwargs.get("progress")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import subprocess
 import sys
 from pathlib import Path
+
+from rich.console import Console
+
+from erm_alembic.cli.progress import bar_of_steps
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -67,11 +72,23 @@ def test_a_file_gets_no_colour() -> None:
     )
     assert b"\x1b" not in done.stdout + done.stderr
     assert b"Done: 2 revisions applied" in done.stdout
+    assert b"Reading the revisions" not in done.stderr
 
 
 def test_a_terminal_gets_a_bar_with_finished_steps_above_it() -> None:
     """On a terminal, a bar shows the step; each finished step leaves a line, and the result follows."""
     shown = on_a_terminal("migrate")
+    assert shown.startswith("\x1b[2mReading the revisions ...\x1b[0m\r\n")
     assert "a1b2c3 done  (40 ms, 2 statements)" in shown
     assert "2/2" in shown or "1/2" in shown
     assert "Done: 2 revisions applied" in shown
+
+
+def test_a_narrow_terminal_shortens_the_statement_and_nothing_else() -> None:
+    """The counter and the time stay whole, on one line."""
+    bar = bar_of_steps()
+    bar.add_task("d4e5f6  line 12: CREATE TABLE orders (id integer NOT NULL, note text)", total=12, completed=4)
+    console = Console(width=60, file=io.StringIO(), force_terminal=False)
+    with console.capture() as captured:
+        console.print(bar.get_renderable())
+    assert captured.get().rstrip("\n").endswith("  4/12 0:00:00 d4e5f6  line 12: CREATE …")

@@ -29,6 +29,7 @@ ON_THE_SHOP = (
     "erm_alembic.inspection",
     "erm_alembic.migrate",
     "erm_alembic.repairs",
+    "erm_alembic.routing.configured",
 )
 MODULES = ("erm_alembic", *(module.name for module in pkgutil.walk_packages(erm_alembic.__path__, "erm_alembic.")))
 OF_THEMSELVES = tuple(name for name in MODULES if name not in ON_THE_SHOP)

@@ -16,6 +16,7 @@ from erm_alembic.planning.rehearsal import Rehearsal
 from erm_alembic.render.json import render_json
 from erm_alembic.render.rehearsal import proof_words
 from erm_alembic.render.text import render_text
+from erm_alembic.under_way import listening
 from tests.faults.deploying import Project
 
 PENDING = """
@@ -67,7 +68,11 @@ def test_a_rehearsed_plan_says_what_each_statement_does(deployed: Project) -> No
     deployed.revision("b2", PENDING, BACK, down="a1")
     assert deployed.database is not None
     before = deployed.database.execute("SELECT count(*), max(xmin::text) FROM pg_class")
-    plan = planned(deployed)
+    heard: list[str] = []
+    with listening(heard.append):
+        plan = planned(deployed)
+    assert heard[0] == "reading the revisions" and heard[-1] == "rehearsing 1 revision in a shadow"
+    assert {*heard[1:-1]} <= {"replaying 1 revision in a shadow", "comparing the models with what the revisions make"}
     document = document_of(plan)
     assert document["rehearsal"]["status"] == "done"
     assert document["rehearsal"]["exact_major"] is True

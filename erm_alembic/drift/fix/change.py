@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from erm_alembic.drift.fix.dependents import Dependents
 from erm_alembic.postgres.snapshot import ObjectKey, Snapshot
+from erm_alembic.postgres.snapshot.dependents import Dependents
 
 __all__ = ["Change", "Properties", "Sides", "Writer", "guarded", "only_if", "only_if_steadily", "remark", "words_of"]
 

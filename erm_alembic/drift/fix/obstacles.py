@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from erm_alembic.drift.fix.change import Change, Sides
 from erm_alembic.drift.fix.columns import of_other_type
 from erm_alembic.drift.fix.types import labels_lost, labels_otherwise
+from erm_alembic.postgres.existence import definition_of_view, result_of
 from erm_alembic.postgres.snapshot import ObjectKey
 from erm_alembic.postgres.text.literals import sql_literal
 
@@ -114,8 +115,7 @@ def _of_other_result(change: Change) -> str | None:
     wanted, have = (_result(properties.get("definition", "")) for properties in (change.wanted, change.have))
     if wanted == have:
         return None
-    result = f"pg_catalog.pg_get_function_result(pg_catalog.to_regprocedure({sql_literal(change.name)}))"
-    return f"{result} IS DISTINCT FROM {sql_literal(wanted)}"
+    return f"{result_of(change.name)} IS DISTINCT FROM {sql_literal(wanted)}"
 
 
 def _result(definition: str) -> str:
@@ -126,5 +126,4 @@ def _of_other_definition(change: Change) -> str | None:
     """Whether a view does not show yet what it shall show."""
     if change.kind != "view":
         return None
-    definition = f"pg_catalog.pg_get_viewdef(pg_catalog.to_regclass({sql_literal(change.name)}))"
-    return f"{definition} IS DISTINCT FROM {sql_literal(change.wanted['definition'])}"
+    return f"{definition_of_view(change.name)} IS DISTINCT FROM {sql_literal(change.wanted['definition'])}"

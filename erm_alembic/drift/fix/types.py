@@ -8,7 +8,7 @@ from erm_alembic.drift.fix.change import Change, Writer, guarded, only_if, remar
 from erm_alembic.drift.fix.relations import comment_on
 from erm_alembic.drift.fix.splitting import split_outside_quotes
 from erm_alembic.drift.scope import schema_of
-from erm_alembic.postgres.existence import attribute_exists, type_missing
+from erm_alembic.postgres.existence import attribute_exists, label_exists, labels_of, type_missing
 from erm_alembic.postgres.text.literals import sql_literal
 
 __all__ = ["COMPOSITE", "DOMAIN", "ENUM", "EXTENSION", "RANGE", "ROUTINE", "SCHEMA", "labels_lost", "labels_otherwise"]
@@ -65,22 +65,16 @@ def labels_otherwise(change: Change) -> str:
     Args:
         change: the enum.
     """
-    return (
-        "(SELECT pg_catalog.string_agg(pg_catalog.quote_literal(enumlabel), ', ' ORDER BY enumsortorder)"  # noqa: S608 - literals
-        f" FROM pg_catalog.pg_enum WHERE enumtypid = pg_catalog.to_regtype({sql_literal(change.name)}))"
-        f" IS DISTINCT FROM {sql_literal(change.wanted.get('labels', ''))}"
-    )
+    return f"{labels_of(change.name)} IS DISTINCT FROM {sql_literal(change.wanted.get('labels', ''))}"
 
 
 def _renamed_labels(change: Change, shall: list[str], was: list[str]) -> Iterator[str]:
     """Rows that have the one have the other then."""
     for label, before in zip(shall, was, strict=True):
         if label != before:
-            there = (
-                f"EXISTS (SELECT FROM pg_catalog.pg_enum WHERE enumtypid = {sql_literal(change.name)}::regtype"
-                f" AND enumlabel = {before})"
+            yield only_if(
+                label_exists(change.name, before), f"ALTER TYPE {change.name} RENAME VALUE {before} TO {label}"
             )
-            yield only_if(there, f"ALTER TYPE {change.name} RENAME VALUE {before} TO {label}")
 
 
 def _other_labels(change: Change) -> Iterator[str]:

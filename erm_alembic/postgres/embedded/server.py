@@ -31,6 +31,7 @@ from erm_alembic.postgres.embedded.lock import cluster_lock
 from erm_alembic.postgres.embedded.private_place import DEVELOPMENT, reachable_binaries, socket_folder
 from erm_alembic.postgres.embedded.start import NOTHING, initialise, launch
 from erm_alembic.postgres.embedded.stop import clear_leftovers, shut_down
+from erm_alembic.under_way import under_way
 
 __all__ = ["PORT", "SUPERUSER", "EmbeddedServer", "ServerStatus"]
 
@@ -202,6 +203,8 @@ class EmbeddedServer:
         shut_down(cluster)
         folder = socket_folder(cluster.data_dir)
         clear_leftovers(cluster, folder, PORT)
+        where = "for this project" if cluster.initialised else "for this project, for the first time"
+        under_way(f"starting PostgreSQL {binaries.major} {where}")
         if not cluster.initialised:
             initialise(cluster, binaries, superuser=SUPERUSER, durable=self._durable, lock=lock)
         launch(cluster, binaries, socket_dir=folder, port=PORT, durable=self._durable, further=self._settings)

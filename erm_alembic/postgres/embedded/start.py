@@ -100,8 +100,8 @@ def launch(
     options = " ".join(f"-c {shlex.quote(f'{name}={value}')}" for name, value in settings.items())
     _rotate(cluster.log_path)
     before = cluster.log_path.stat().st_size if cluster.log_path.exists() else 0
-    # It hands its paths to that shell too, where a dollar sign in a folder's name would have a meaning: it is told names
-    # that count from the folder that it is started in.
+    # It hands its paths to that shell too, where a dollar sign in a folder's name would have a meaning: it is told
+    # names that count from the folder that it is started in.
     argv: list[str | Path] = [binaries.program("pg_ctl"), "start", "-D", cluster.data_dir.name, "-w"]
     argv += ["-t", str(START_SECONDS), "-l", cluster.log_path.name, "-o", options]
     with tempfile.TemporaryFile() as output:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from erm_alembic.postgres.text.lexer import Token, tokens
+from erm_alembic.postgres.text.passwords import without_passwords
 
 __all__ = ["Words", "name_parts", "written_name"]
 
@@ -138,7 +139,7 @@ class Words:
 
     def beginning(self) -> str:
         """Its first words, to show which statement it is."""
-        return " ".join(token.text for token in self._tokens[:6])
+        return without_passwords(" ".join(token.text for token in self._tokens[:6]))
 
 
 def name_parts(name: str) -> tuple[str, ...]:

@@ -1,0 +1,45 @@
+"""What long work is under way, in a few words, for whoever waits at a terminal; nobody hears it who does not ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+__all__ = ["listening", "under_way"]
+
+Listener = Callable[[str], None]
+
+_listener: ContextVar[Listener | None] = ContextVar("erm_under_way", default=None)
+
+
+def under_way(words: str) -> None:
+    """Say what begins now and may take seconds; nothing happens where nobody listens.
+
+    Args:
+        words: what is done, as in `replaying 12 revisions in a shadow`.
+    """
+    listener = _listener.get()
+    if listener is not None:
+        listener(words)
+
+
+@contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Hear what is under way for as long as the block lasts.
+
+    Args:
+        listener: told each of them.
+
+    Example:
+        >>> heard = []
+        >>> with listening(heard.append):
+        ...     under_way("replaying 12 revisions in a shadow")
+        >>> heard
+        ['replaying 12 revisions in a shadow']
+    """
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
