@@ -86,7 +86,8 @@ class Revision:
 
     def fingerprint(self, cursor: Any) -> str:
         """The fingerprint of the catalog, without what does not count."""
-        return catalog_fingerprint(cursor, self.left_out.schemas, self.left_out.tables)
+        # One connection is asked before and after each way of every revision.
+        return catalog_fingerprint(cursor, self.left_out.schemas, self.left_out.tables, prepared=True)
 
     def differences(self, expected: Any, found: Any) -> tuple[Difference, ...]:
         """What differs between the catalogs of two databases, given by their cursors."""

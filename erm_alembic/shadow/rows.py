@@ -50,6 +50,8 @@ class RowWriter:
         self._names = {column.number: column.name for column in plan.table.columns}
         self._edge = 0
         self._held: dict[str, list[tuple[str | None, ...]]] = {}
+        self._statements: dict[tuple[tuple[int, bool], ...], str] = {}
+        self._questions: dict[str, str] = {}
 
     def write(self, kind: str, number: int) -> str | None:
         """Write one row.
@@ -135,6 +137,13 @@ class RowWriter:
         parent = self._tables.get(key.parent)
         if parent is None:
             return []
+        if key.name not in self._questions:
+            self._questions[key.name] = self._question(key, parent)
+        self._cursor.execute(self._questions[key.name])
+        return [tuple(row) for row in self._cursor.fetchall()]
+
+    def _question(self, key: ForeignKey, parent: TableFacts) -> str:
+        """The query for the rows that a foreign key may refer to."""
         by_number = {column.number: column.name for column in parent.columns}
         names = [sql.Identifier(by_number[number]) for number in key.parent_columns]
         columns = sql.SQL(", ").join(sql.SQL("{}::text").format(name) for name in names)
@@ -148,8 +157,7 @@ class RowWriter:
                 sql.SQL(f" ORDER BY 1 LIMIT {MOST_PARENTS}"),
             ]
         )
-        self._cursor.execute(question.as_string(self._cursor))
-        return [tuple(row) for row in self._cursor.fetchall()]
+        return str(question.as_string(self._cursor))
 
     def _satisfy(self, values: Values, at: int) -> None:
         """Change what conditions on several columns do not let pass."""
@@ -175,23 +183,29 @@ class RowWriter:
                 values.update(zip(columns, found[at % len(found)], strict=True))
 
     def _insert(self, values: Mapping[int, str | _Default | None]) -> psycopg2.Error | None:
-        table = sql.SQL(self._plan.table.name)
-        if values:
-            names = sql.SQL(", ").join(sql.Identifier(self._names[column]) for column in values)
-            given = sql.SQL(", ").join(_written(value) for value in values.values())
-            parts = [sql.SQL("("), names, sql.SQL(") OVERRIDING SYSTEM VALUE VALUES ("), given, sql.SQL(")")]
-        else:
-            parts = [sql.SQL("DEFAULT VALUES")]
-        insert = sql.Composed([sql.SQL("INSERT INTO "), table, sql.SQL(" "), *parts]).as_string(self._cursor)
-        before, _, after = RUN.partition("{}")
+        given = [value for value in values.values() if not isinstance(value, _Default)]
         try:
-            self._cursor.execute(before + insert + after)
+            self._cursor.execute(self._statement(values), given)
         except psycopg2.Error as error:
             if self._cursor.connection.closed:
                 raise
             self._cursor.execute("ROLLBACK TO SAVEPOINT erm_row; RELEASE SAVEPOINT erm_row")
             return error
         return None
+
+    def _statement(self, values: Mapping[int, str | _Default | None]) -> str:
+        """The statement for one row, with a placeholder for each value; the same for most rows."""
+        form = tuple((column, isinstance(value, _Default)) for column, value in values.items())
+        if form not in self._statements:
+            names = ", ".join(sql.Identifier(self._names[column]).as_string(self._cursor) for column, _ in form)
+            table = f"INSERT INTO {self._plan.table.name}"
+            if form:
+                head = RUN.format(f"{table} ({names}) OVERRIDING SYSTEM VALUE VALUES (\0)")
+            else:
+                head = RUN.format(f"{table} DEFAULT VALUES")
+            places = ", ".join("DEFAULT" if default else "%s" for _, default in form)
+            self._statements[form] = head.replace("%", "%%").replace("\0", places)
+        return self._statements[form]
 
     def _mended(
         self, error: psycopg2.Error, values: Values, number: int, attempt: int, tried: set[tuple[Any, ...]]
@@ -250,9 +264,3 @@ class RowWriter:
                 tried.add(combination)
                 return {**values, **dict(zip(columns, combination, strict=True))}
         return None
-
-
-def _written(value: str | _Default | None) -> sql.Composable:
-    if isinstance(value, _Default):
-        return sql.SQL("DEFAULT")
-    return sql.SQL("NULL") if value is None else sql.Literal(value)
