@@ -12,10 +12,11 @@ from erm_alembic.drift.position import Position
 from erm_alembic.errors import ProjectError, ShadowUnavailable
 from erm_alembic.planning.comparison import Comparison
 from erm_alembic.planning.model import Drift
-from erm_alembic.shadow.opened import Shadow
+from erm_alembic.shadow.catalogs import CatalogAt
+from erm_alembic.shadow.opened import Shadow, ShadowDatabase
 from erm_alembic.under_way import under_way
 
-__all__ = ["NO_MODELS", "compare_models"]
+__all__ = ["NO_MODELS", "compare_models", "compare_models_in"]
 
 NO_MODELS = "the project names none (target_metadata in env.py)"
 
@@ -44,15 +45,40 @@ def compare_models(
             return known, _comparison(known, made.notes)
         under_way("comparing the models with what the revisions make")
         with shadow.at(heads) as database:
-            events = shadow.run("models", database, {})
-            notes = database.notes
+            return _compared(shadow, database, memory)
     except (ShadowUnavailable, ProjectError) as error:
         return (), Comparison("models", "unknown", said_by(error))
+
+
+def compare_models_in(
+    shadow: Shadow, database: ShadowDatabase, made: CatalogAt, root: Path, inputs: str | None = None
+) -> tuple[tuple[Drift, ...], Comparison]:
+    """The same in a scratch database that stands at the heads already, because a plan was rehearsed in it.
+
+    Args:
+        shadow: the shadow of the target.
+        database: the scratch database.
+        made: its catalog.
+        root: the folder of erm.yaml.
+        inputs: as for `compare_models`.
+    """
+    memory = Memory.of_models(root, made, inputs)
+    if (known := memory.recall()) is not None:
+        return known, _comparison(known, made.notes)
+    under_way("comparing the models with what the revisions make")
+    try:
+        return _compared(shadow, database, memory)
+    except (ShadowUnavailable, ProjectError) as error:
+        return (), Comparison("models", "unknown", said_by(error))
+
+
+def _compared(shadow: Shadow, database: ShadowDatabase, memory: Memory) -> tuple[tuple[Drift, ...], Comparison]:
+    events = shadow.run("models", database, {})
     if any(event["event"] == "no-models" for event in events):
         return (), Comparison("models", "unknown", NO_MODELS)
     drift = tuple(_drift(event) for event in events if event["event"] == "differs")
     memory.keep(drift)
-    return drift, _comparison(drift, notes)
+    return drift, _comparison(drift, database.notes)
 
 
 def _comparison(drift: tuple[Drift, ...], notes: tuple[str, ...]) -> Comparison:

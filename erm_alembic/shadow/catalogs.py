@@ -5,17 +5,28 @@ The file's name is the hash of the recipe. What else the replay has read is comp
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from erm_alembic.postgres.snapshot import Snapshot, snapshot_from_json, snapshot_to_json
-from erm_alembic.revisions.cache.place import is_off, prune_private, read_private, write_private
-from erm_alembic.shadow.recipe import Made
+from psycopg2.extensions import cursor as PlainCursor
 
-__all__ = ["CatalogAt", "keep_catalog", "kept_catalog"]
+from erm_alembic.postgres.catalog import session_role
+from erm_alembic.postgres.snapshot import (
+    Snapshot,
+    catalog_fingerprint,
+    snapshot_from_json,
+    snapshot_to_json,
+    take_snapshot,
+)
+from erm_alembic.revisions.cache.place import is_off, prune_private, read_private, write_private
+from erm_alembic.shadow.recipe import Made, Recipe, told_apart
+from erm_alembic.shadow.server import connected
+
+__all__ = ["CatalogAt", "catalog_key", "keep_catalog", "kept_catalog", "read_catalog"]
 
 PREFIX = "catalog-"
 # Each is two files. A project is looked at where its databases stand, and at its heads.
@@ -43,6 +54,48 @@ class CatalogAt:
     def snapshot(self) -> Snapshot:
         """All of it; read when it is asked for, which an equal fingerprint spares."""
         return self._read()
+
+
+def catalog_key(recipe: Recipe, leave_out: Collection[str], leave_out_tables: Collection[str]) -> str:
+    """What the catalog of a scratch database is kept under.
+
+    Args:
+        recipe: what decides what it is, as far as that is known beforehand.
+        leave_out: names of schemas that do not count, unquoted.
+        leave_out_tables: names of tables that do not count.
+    """
+    return told_apart([recipe.key, sorted(leave_out), sorted(leave_out_tables)])[:24]
+
+
+def read_catalog(
+    address: str,
+    version: str,
+    notes: tuple[str, ...],
+    leave_out: Collection[str],
+    leave_out_tables: Collection[str],
+) -> CatalogAt:
+    """Read the catalog of a scratch database.
+
+    Args:
+        address: its address.
+        version: the version of its server.
+        notes: what is not as on the target, for a human.
+        leave_out: names of schemas that do not count, unquoted.
+        leave_out_tables: names of tables that do not count, with their schema and quoted where they must be.
+
+    Raises:
+        ShadowUnavailable: its server is gone.
+    """
+    with (
+        contextlib.closing(connected(address)) as connection,
+        connection.cursor(cursor_factory=PlainCursor) as cursor,
+    ):
+        role = session_role(cursor)
+        connection.rollback()
+        fingerprint = catalog_fingerprint(cursor, leave_out, leave_out_tables)
+        connection.rollback()
+        snapshot = take_snapshot(cursor, leave_out, leave_out_tables)
+    return CatalogAt(fingerprint, role, version, notes, lambda: snapshot)
 
 
 def kept_catalog(root: Path, key: str, is_current: Callable[[Made], bool]) -> CatalogAt | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -117,7 +117,7 @@ class Maker:
                 missing = len(wanted.recipe.revisions.keys() - made.revisions.keys())
                 under_way(f"replaying {missing} {'revision' if missing == 1 else 'revisions'} in a shadow")
                 arguments = {"revisions": sorted(wanted.revisions), "stamp": sorted(wanted.stamp)}
-                made = self._found_out(made, self.replay(name, made, arguments))
+                made = self.found_out(made, self.replay(name, made, arguments))
             made = replace(made, revisions=dict(wanted.recipe.revisions), server=self.server.identity.version)
             kept = keep(cursor, name, wanted.recipe, made)
         if kept is None:
@@ -127,8 +127,8 @@ class Maker:
     def _nothing(self, wanted: Wanted) -> Made:
         return Made(wanted.recipe.basis, {}, self.project, self.server.identity.version)
 
-    def _found_out(self, before: Made, events: list[dict[str, Any]]) -> Made:
-        """What was made so far, with what a replay has read and what was stood in for."""
+    def found_out(self, before: Made, events: Sequence[Mapping[str, Any]]) -> Made:
+        """What was made so far, with what a run of revisions has read and what was stood in for."""
         read = [path for event in events if event["event"] == "read" for path in event["paths"]]
         refused = (event["place"] for event in events if event["event"] == "refused")
         notes = [

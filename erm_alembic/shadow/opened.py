@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +18,12 @@ from psycopg2.extensions import cursor as PlainCursor
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.config.settings import Settings
 from erm_alembic.errors import ShadowUnavailable
-from erm_alembic.postgres.catalog import session_role
 from erm_alembic.postgres.embedded.private_place import short_digest
 from erm_alembic.postgres.shadow_facts import ShadowFacts, read_shadow_facts
-from erm_alembic.postgres.snapshot import Snapshot, catalog_fingerprint, take_snapshot
+from erm_alembic.postgres.snapshot import catalog_fingerprint
 from erm_alembic.revisions.history import History, read_history
 from erm_alembic.revisions.project import AlembicProject
-from erm_alembic.shadow.catalogs import CatalogAt, keep_catalog, kept_catalog
+from erm_alembic.shadow.catalogs import CatalogAt, catalog_key, keep_catalog, kept_catalog, read_catalog
 from erm_alembic.shadow.clean_environment import clean_environment
 from erm_alembic.shadow.filling import Filling
 from erm_alembic.shadow.job import Job
@@ -178,13 +177,26 @@ class Shadow:
         """
         return self._catalog(self._wanted(revisions), leave_out, leave_out_tables)
 
-    def snapshot_at(self, revisions: Collection[str], leave_out: Collection[str] = ()) -> Snapshot:
-        """The snapshot of `catalog_at`."""
-        return self.catalog_at(revisions, leave_out).snapshot
+    def catalog_in(
+        self,
+        database: ShadowDatabase,
+        revisions: Collection[str],
+        events: Sequence[Mapping[str, Any]],
+        leave_out: Collection[str] = (),
+        leave_out_tables: Collection[str] = (),
+    ) -> CatalogAt:
+        """What `catalog_at` gives, read from a scratch database in which the rest of the history was run.
 
-    def fingerprint_at(self, revisions: Collection[str], leave_out: Collection[str] = ()) -> str:
-        """The fingerprint of `catalog_at`."""
-        return self.catalog_at(revisions, leave_out).fingerprint
+        Args:
+            database: the scratch database, of which it is known what it was made of.
+            revisions: the revisions that it records now.
+            events: what the child told when it ran the rest.
+            leave_out: as for `catalog_at`, and so `leave_out_tables`; it raises what that does.
+        """
+        wanted, before = self._wanted(revisions), database.made
+        assert before is not None
+        made = replace(self._maker.found_out(before, events), revisions=dict(wanted.recipe.revisions))
+        return self._read_catalog(wanted, database.name, made, leave_out, leave_out_tables)
 
     def catalog_of_live(self, leave_out: Collection[str] = (), leave_out_tables: Collection[str] = ()) -> CatalogAt:
         """The catalog of the live database as the shadow's server has it: for servers of two major versions.
@@ -326,24 +338,19 @@ class Shadow:
         return self._filling.load(name)  # which starts the server, when it comes to that
 
     def _catalog(self, wanted: Wanted, leave_out: Collection[str], leave_out_tables: Collection[str]) -> CatalogAt:
-        key = told_apart([wanted.recipe.key, sorted(leave_out), sorted(leave_out_tables)])[:24]
-        root = self._settings.project_dir
-        found = kept_catalog(root, key, self.is_current)
+        key = catalog_key(wanted.recipe, leave_out, leave_out_tables)
+        found = kept_catalog(self._settings.project_dir, key, self.is_current)
         if found is not None:
             return found
-        with (
-            self._maker.scratch(wanted) as (name, made),
-            contextlib.closing(connected(self._server.address(name))) as connection,
-            connection.cursor(cursor_factory=PlainCursor) as cursor,
-        ):
-            role = session_role(cursor)
-            connection.rollback()
-            fingerprint = catalog_fingerprint(cursor, leave_out, leave_out_tables)
-            connection.rollback()
-            snapshot = take_snapshot(cursor, leave_out, leave_out_tables)
-            notes = self._database(name, made).notes
-        found = CatalogAt(fingerprint, role, made.server, notes, lambda: snapshot)
-        keep_catalog(root, key, found, made)
+        with self._maker.scratch(wanted) as (name, made):
+            return self._read_catalog(wanted, name, made, leave_out, leave_out_tables)
+
+    def _read_catalog(
+        self, wanted: Wanted, name: str, made: Made, leave_out: Collection[str], leave_out_tables: Collection[str]
+    ) -> CatalogAt:
+        address, notes = self._server.address(name), self._database(name, made).notes
+        found = read_catalog(address, made.server, notes, leave_out, leave_out_tables)
+        keep_catalog(self._settings.project_dir, catalog_key(wanted.recipe, leave_out, leave_out_tables), found, made)
         return found
 
     @contextlib.contextmanager

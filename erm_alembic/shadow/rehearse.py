@@ -6,6 +6,7 @@ import contextlib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
@@ -50,8 +51,8 @@ def rehearse(job: Job, emit: Callable[[dict[str, Any]], None]) -> None:
 
     Args:
         job: what is to be done; its shadow is at the revisions before the first step, and nobody is connected to it.
-        emit: told `server` with its version, `step` for each step, with what was seen, or `failed`; at last `read` with
-            the `paths` of the files that the project's code has read.
+        emit: told `server` with its version, `step` for each step, with what was seen, or `failed`; at last each `note`
+            and `extension`, and `read` with the `paths` of the files that the project's code has read.
 
     Raises:
         ProjectError: the project cannot be read.
@@ -62,7 +63,7 @@ def rehearse(job: Job, emit: Callable[[dict[str, Any]], None]) -> None:
         keeper.autocommit = True
         sampled = job.arguments.get("sampled", job.url)
         place = ScratchPlace(job.url, keeper, _connect)
-        rehearsal = _Rehearsal(loaded, place, sampled, job.arguments["ledger_schema"])
+        rehearsal = _Rehearsal(loaded, place, sampled, job.arguments["ledger_schema"], files)
         rehearsal.prepare()
         emit({"event": "server", "version": keeper.info.parameter_status("server_version")})
         with rehearsal.prover:
@@ -71,7 +72,11 @@ def rehearse(job: Job, emit: Callable[[dict[str, Any]], None]) -> None:
             emit({"event": "note", "note": note})
         for extension in loaded.lacking:
             emit({"event": "lacking", "extension": extension})
-    emit({"event": "read", "paths": files.paths()})
+        for name in loaded.extensions:
+            emit({"event": "extension", "name": name, "version": job.extensions.get(name, {}).get("version")})
+        run = [Path(script_of(loaded.scripts, each["revision"]).path) for each in job.arguments["steps"]]
+        paths = files.paths(Path(loaded.scripts.env_py_location), run)
+    emit({"event": "read", "paths": paths})
 
 
 def _rehearse_steps(job: Job, rehearsal: _Rehearsal, emit: Callable[[dict[str, Any]], None]) -> None:
@@ -101,12 +106,14 @@ class _Rehearsal:
         place: the scratch database.
         observed: the address of the one in which the steps are seen: the same, or one with rows.
         ledger_schema: the schema of the ledger, which does not count in a proof.
+        files: notes what the project's code reads.
     """
 
     loaded: LoadedProject
     place: ScratchPlace
     observed: str
     ledger_schema: str
+    files: FilesRead
     gate: ObservingGate = field(init=False)
     version_table: str = ""
 
@@ -125,7 +132,7 @@ class _Rehearsal:
                 self.version_table = whole_name(cursor, table) or to_be
             return iter(())
 
-        with session_in(self.loaded, self.place.url) as session:
+        with session_in(self.loaded, self.place.url) as session, self.files.env_py(within=True):
             session.run(look)
         with contextlib.closing(_connect(self.observed)) as connection:
             self.gate.know_origins(connection)
@@ -206,7 +213,7 @@ class _Rehearsal:
             step.migration_fn = self._seeing(step.migration_fn, pending.file, gate)
             yield step
 
-        with session_in(self.loaded, url, gate) as session:
+        with session_in(self.loaded, url, gate) as session, self.files.env_py(within=True):
             session.run(work)
 
     def _seeing(self, run: Callable[..., Any], file: str, gate: ObservingGate | None) -> Callable[..., None]:
@@ -216,7 +223,7 @@ class _Rehearsal:
             if gate is not None:
                 gate.begin(file)
             try:
-                with ends_forked_children(), kept_open():
+                with self.files.env_py(within=False), ends_forked_children(), kept_open():
                     run(**kw)
             except SystemExit as error:
                 raise RuntimeError(f"the revision calls sys.exit({error.code!r})") from error

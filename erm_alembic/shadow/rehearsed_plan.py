@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,7 +22,7 @@ from erm_alembic.postgres.live_facts import LiveFacts, read_live_facts
 from erm_alembic.postgres.stand_ins import available_extensions
 from erm_alembic.shadow.kept_rehearsals import KeptRehearsal, keep_rehearsal, kept_rehearsal
 from erm_alembic.shadow.matching import with_observed
-from erm_alembic.shadow.opened import Shadow
+from erm_alembic.shadow.opened import Shadow, ShadowDatabase
 from erm_alembic.shadow.recipe import told_apart
 from erm_alembic.shadow.sample import copy_samples, parse_sample
 from erm_alembic.shadow.told import Rehearsed, failure_from_json, rehearsed_from_json
@@ -48,7 +48,13 @@ class _Heard:
     lacking: tuple[str, ...] = ()
 
 
-def with_rehearsal(target: Target, shadow: Shadow, survey: Survey, wish: Wish) -> Survey:
+Afterwards = Callable[[ShadowDatabase, Sequence[Mapping[str, Any]]], None]
+"""Told the scratch database as the plan has left it, and what the child told, where every step went through."""
+
+
+def with_rehearsal(
+    target: Target, shadow: Shadow, survey: Survey, wish: Wish, afterwards: Afterwards | None = None
+) -> Survey:
     """The survey with its plan rehearsed, where there is something to rehearse and reason to.
 
     Args:
@@ -56,6 +62,7 @@ def with_rehearsal(target: Target, shadow: Shadow, survey: Survey, wish: Wish) -
         shadow: its shadow.
         survey: the plan and what it was made from.
         wish: what the rehearsal is wanted for.
+        afterwards: looks further in the scratch database; it is not called where the rehearsal is known already.
     """
     plan = survey.plan
     if not plan.steps or plan.cannot_run is not None:
@@ -63,10 +70,16 @@ def with_rehearsal(target: Target, shadow: Shadow, survey: Survey, wish: Wish) -
     why_not = why_not_rehearsed(target.settings, wish, empty=survey.empty)
     if why_not is not None:
         return replace(survey, plan=replace(plan, rehearsal=Rehearsal("skipped", why_not)))
-    return replace(survey, plan=rehearse_plan(target, shadow, plan, wish.samples))
+    return replace(survey, plan=rehearse_plan(target, shadow, plan, wish.samples, afterwards))
 
 
-def rehearse_plan(target: Target, shadow: Shadow, plan: Plan, samples: Sequence[str] = ()) -> Plan:
+def rehearse_plan(
+    target: Target,
+    shadow: Shadow,
+    plan: Plan,
+    samples: Sequence[str] = (),
+    afterwards: Afterwards | None = None,
+) -> Plan:
     """The plan with what a rehearsal of it shows, or why there was none.
 
     Args:
@@ -74,10 +87,14 @@ def rehearse_plan(target: Target, shadow: Shadow, plan: Plan, samples: Sequence[
         shadow: its shadow.
         plan: what is to be rehearsed; it has steps that can run.
         samples: the rows of the target that it is rehearsed on, each as `TABLE:ROWS`.
+        afterwards: as for `with_rehearsal`; not called where there are samples.
     """
     under_way(f"rehearsing {len(plan.steps)} {'revision' if len(plan.steps) == 1 else 'revisions'} in a shadow")
     try:
-        heard = _rehearsed(target, shadow, plan) if not samples else _rehearsed_on_rows(target, shadow, plan, samples)
+        if samples:
+            heard = _rehearsed_on_rows(target, shadow, plan, samples)
+        else:
+            heard = _rehearsed(target, shadow, plan, afterwards)
     except ShadowUnavailable as error:
         return replace(plan, rehearsal=_unknown(" ".join(filter(None, (error.reason, error.cure)))))
     except psycopg2.Error as error:
@@ -112,7 +129,7 @@ def _unknown(reason: str) -> Rehearsal:
     return Rehearsal("unknown", redact(reason))
 
 
-def _rehearsed(target: Target, shadow: Shadow, plan: Plan) -> _Heard:
+def _rehearsed(target: Target, shadow: Shadow, plan: Plan, afterwards: Afterwards | None) -> _Heard:
     """What the child tells of the plan, now or when the same was rehearsed before."""
     root = target.settings.project_dir
     arguments = {"ledger_schema": target.settings.ledger.schema, "steps": [_order(step) for step in plan.steps]}
@@ -121,9 +138,15 @@ def _rehearsed(target: Target, shadow: Shadow, plan: Plan) -> _Heard:
     if kept is None:
         with shadow.at(plan.current) as database:
             kept = KeptRehearsal(tuple(shadow.run("rehearse", database, arguments)), database.notes)
+            if afterwards is not None and database.made is not None and not _has_failed(kept):
+                afterwards(database, kept.events)
         if database.made is not None:
             keep_rehearsal(root, key, kept, database.made)
     return _heard(kept.events, shadow, kept.notes)
+
+
+def _has_failed(kept: KeptRehearsal) -> bool:
+    return any(event["event"] == "failed" for event in kept.events)
 
 
 def _rehearsed_on_rows(target: Target, shadow: Shadow, plan: Plan, samples: Sequence[str]) -> _Heard:

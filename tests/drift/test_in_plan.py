@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
+import pytest
+
+import erm_alembic
+from erm_alembic.shadow.running import Child
 from tests.drift.looking import with_models
 from tests.faults.deploying import Project
 from tests.support.databases import Database
@@ -45,3 +50,33 @@ def test_an_unchanged_database_and_models_that_agree_say_nothing(project: Projec
     plan = json.loads(project.erm("migrate", "--mode", "plan", "--format", "json").stdout)
     assert plan["drift"] == [] and plan["findings"] == []
     assert {each["source"]: each["verdict"] for each in plan["comparisons"]} == {"database": "same", "models": "same"}
+
+
+def test_models_are_compared_where_the_plan_was_rehearsed(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is pending runs once for the rehearsal and for the models; a replay says the same of them."""
+    tasks: list[str] = []
+    real = Child.run
+
+    def counting(child: Child, job: Any, *args: Any) -> list[dict[str, Any]]:
+        tasks.append(job.task)
+        return real(child, job, *args)
+
+    with_models(project)
+    project.table("a2", "orders", down="a1")
+    project.env.update(ON)
+    for name, value in project.environ().items():
+        if value is None:
+            monkeypatch.delenv(name, raising=False)
+        else:
+            monkeypatch.setenv(name, value)
+    monkeypatch.chdir(project.root)
+    monkeypatch.setattr(Child, "run", counting)
+    told = erm_alembic.plan()
+    assert [(each.source, each.object) for each in told.drift] == [("models", "public.orders")]
+    assert told.rehearsal is not None and told.rehearsal.status == "done"
+    assert [task for task in tasks if task != "replay"] == ["rehearse", "models"]
+    assert erm_alembic.plan().drift == told.drift and tasks.count("rehearse") == 1
+    del tasks[:]
+    monkeypatch.setenv("ERM_NO_CACHE", "1")
+    assert erm_alembic.plan(rehearse=False).drift == told.drift
+    assert tasks[-1] == "models"

@@ -157,7 +157,7 @@ def test_a_known_catalog_needs_no_server(project: Project, monkeypatch: pytest.M
         again = shadow.catalog_at(["a1"], ["erm"])
         assert (again.fingerprint, again.role) == (first.fingerprint, first.role)
         assert differences(first.snapshot, again.snapshot) == ()
-        assert shadow.fingerprint_at(["a1"], ["erm"]) == first.fingerprint
+        assert shadow.catalog_at(["a1"], ["erm"]).fingerprint == first.fingerprint
     project.table("a1", "renamed")
     with pytest.raises(TypeError), shadow_of(project, monkeypatch) as shadow:
         shadow.catalog_at(["a1"], ["erm"])
