@@ -23,7 +23,7 @@ test: venv ## run the tests (JOBS=2 processes; ARGS='...' go to pytest)
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadscope $(ARGS)
 
 fuzz: venv ## run the tests that make up their own input, with 1,000 new examples each
-	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -q tests/config/test_dsn.py tests/config/test_redaction.py tests/postgres/test_lexer.py
+	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -q tests/config/test_dsn.py tests/config/test_redaction.py tests/postgres/test_lexer.py tests/routing/test_positions.py tests/routing/test_ring.py
 
 survival: venv ## kill 200 deployers, cut 60 short, start three at once 40 times (ERM_SURVIVAL_ROUNDS=200 ERM_SURVIVAL_SEED=1)
 	@ERM_SURVIVAL_ROUNDS=$${ERM_SURVIVAL_ROUNDS:-200} $(BIN)/python -m pytest -q -n $(JOBS) --dist load tests/survival

@@ -111,6 +111,8 @@ class LsnRing:
         self._keep(kept[::-1])
 
     def _keep(self, indexes: Sequence[int]) -> None:
+        # A position also stands for the ones before it that are forgotten: since the first of them one was behind.
+        since = [indexes[0], *(index + 1 for index in indexes[:-1])]
+        self._first = [self._first[index] for index in since]
         self._lsns = [self._lsns[index] for index in indexes]
-        self._first = [self._first[index] for index in indexes]
         self._last = [self._last[index] for index in indexes]
