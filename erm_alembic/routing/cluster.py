@@ -8,7 +8,6 @@ import time
 import weakref
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +22,11 @@ from erm_alembic.routing.changes import Change
 from erm_alembic.routing.classify import Classifier
 from erm_alembic.routing.explain import explain
 from erm_alembic.routing.limits import Duration, seconds
-from erm_alembic.routing.monitor import Monitor
+from erm_alembic.routing.monitor import HeartbeatTable, Monitor
 from erm_alembic.routing.nodes import PrimaryNode, ReplicaNode
-from erm_alembic.routing.options import PRIMARY_ONLY, ReadMode, ReplicaConfig, ReplicaReadOptions
+from erm_alembic.routing.options import PRIMARY_ONLY, ReadMode, ReplicaConfig, ReplicaReadOptions, pool_settings
 from erm_alembic.routing.positions import Position
+from erm_alembic.routing.provenance import OnStale, checked
 from erm_alembic.routing.routes import Explanation
 from erm_alembic.routing.selection import Need, least_loaded, why_not
 from erm_alembic.routing.state import ClusterState
@@ -52,9 +52,12 @@ class Cluster:
         engine_options: what else `sqlalchemy.create_engine` is told of each.
         monitor_interval: how often the servers are asked how far they are, in seconds.
         fallback_budget: how many reads the primary takes over where replicas are missing; None sets no bound.
+        heartbeat: a table to measure replicas by that do not state their position; None writes nothing anywhere.
+        on_stale: what its sessions do with an object that was read stale and changed, unless they say it themselves.
 
     Raises:
         ConfigurationError: an address is none, or two replicas share a name.
+        ValueError: `on_stale` is none of "raise", "refetch" and "warn".
     """
 
     def __init__(
@@ -66,6 +69,8 @@ class Cluster:
         engine_options: Mapping[str, Any] = MappingProxyType({}),
         monitor_interval: float = 1.0,
         fallback_budget: FallbackBudget | None = None,
+        heartbeat: HeartbeatTable | None = None,
+        on_stale: OnStale = "raise",
     ) -> None:
         pool = pool or PoolSettings()
         self.classifier = Classifier()
@@ -75,6 +80,7 @@ class Cluster:
         self.default_mode: ReadMode = PRIMARY_ONLY
         self.has_committed = False  # whether a session of this process ever wrote anything
         self._budget = None if fallback_budget is None else Budget(fallback_budget)
+        self.on_stale = checked(on_stale)
         self._heard_within = 4 * monitor_interval + 2.0
         self.monitor = Monitor(
             self.primary.url.dsn,
@@ -82,6 +88,7 @@ class Cluster:
             interval=monitor_interval,
             on_change=self._changed,
             on_volatility=self.classifier.learn,
+            heartbeat=heartbeat,
         )
         _clusters.add(self)
 
@@ -323,6 +330,8 @@ def connect_cluster(
     *,
     monitor_interval: Duration = 1.0,
     fallback_budget: FallbackBudget | None = None,
+    heartbeat: HeartbeatTable | None = None,
+    on_stale: OnStale = "raise",
     engine_options: Mapping[str, Any] = MappingProxyType({}),
     **pool: Any,
 ) -> Cluster:
@@ -334,13 +343,15 @@ def connect_cluster(
         monitor_interval: how often the servers are asked how far they are. Answers can be known to be no staler than
             about this, so it should be a fraction of the smallest `max_lag` in use.
         fallback_budget: how many reads the primary takes over where replicas are missing; None sets no bound.
+        heartbeat: a table to measure replicas by that do not state their position; None writes nothing anywhere.
+        on_stale: what its sessions do with an object that was read stale and changed: "raise", "refetch" or "warn".
         engine_options: what else `sqlalchemy.create_engine` is told of each server.
         pool: as in erm.yaml: `max_conns`, `min_conns`, `max_conn_lifetime`, `max_conn_idle_time`,
             `health_check_period`, the durations as seconds, timedelta or "45m".
 
     Raises:
         ConfigurationError: an address is none, two replicas share a name, or a setting of the pool is none.
-        ValueError: a duration is none.
+        ValueError: a duration, or `on_stale`, is none.
 
     Example:
         >>> cluster = connect_cluster(
@@ -354,27 +365,13 @@ def connect_cluster(
     return Cluster(
         url,
         replicas,
-        pool=_pool_settings(pool),
+        pool=pool_settings(pool),
         engine_options=engine_options,
         monitor_interval=seconds(monitor_interval),
         fallback_budget=fallback_budget,
+        heartbeat=heartbeat,
+        on_stale=on_stale,
     )
-
-
-_COUNTS = ("max_conns", "min_conns")
-_DURATIONS = ("max_conn_lifetime", "max_conn_idle_time", "health_check_period")
-
-
-def _pool_settings(pool: Mapping[str, Any]) -> PoolSettings:
-    unknown = sorted(set(pool) - {*_COUNTS, *_DURATIONS})
-    if unknown:
-        raise ConfigurationError(
-            f"A pool has no setting {unknown[0]!r}.",
-            cure=f"It has {', '.join((*_COUNTS, *_DURATIONS))}; what SQLAlchemy takes goes into engine_options.",
-        )
-    settings: dict[str, Any] = {key: int(pool[key]) for key in _COUNTS if key in pool}
-    settings |= {key: timedelta(seconds=seconds(pool[key])) for key in _DURATIONS if key in pool}
-    return PoolSettings(**settings)
 
 
 def _nodes(

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
+from typing import Any
 
 from erm_alembic.config.dsn import DatabaseUrl
+from erm_alembic.config.settings import PoolSettings
+from erm_alembic.errors import ConfigurationError
 from erm_alembic.routing.limits import Duration, Lag, LagLimit, lag_limit, seconds
 from erm_alembic.routing.selection import NOTHING_NEEDED, Need
 
-__all__ = ["PRIMARY_ONLY", "ReadMode", "ReplicaConfig", "ReplicaReadOptions"]
+__all__ = ["PRIMARY_ONLY", "ReadMode", "ReplicaConfig", "ReplicaReadOptions", "pool_settings"]
 
 
 @dataclass(frozen=True)
@@ -119,3 +124,31 @@ class ReadMode:
 
 
 PRIMARY_ONLY = ReadMode(replicas=False)
+
+_COUNTS = ("max_conns", "min_conns")
+_DURATIONS = ("max_conn_lifetime", "max_conn_idle_time", "health_check_period")
+
+
+def pool_settings(pool: Mapping[str, Any]) -> PoolSettings:
+    """The pool that somebody described in words of erm.yaml.
+
+    Args:
+        pool: the settings by name; durations as seconds, timedelta or "45m".
+
+    Raises:
+        ConfigurationError: a pool has no such setting.
+        ValueError: a duration is none.
+
+    Example:
+        >>> pool_settings({"max_conns": 20, "max_conn_lifetime": "45m"}).max_conn_lifetime.total_seconds()
+        2700.0
+    """
+    unknown = sorted(set(pool) - {*_COUNTS, *_DURATIONS})
+    if unknown:
+        raise ConfigurationError(
+            f"A pool has no setting {unknown[0]!r}.",
+            cure=f"It has {', '.join((*_COUNTS, *_DURATIONS))}; what SQLAlchemy takes goes into engine_options.",
+        )
+    settings: dict[str, Any] = {key: int(pool[key]) for key in _COUNTS if key in pool}
+    settings |= {key: timedelta(seconds=seconds(pool[key])) for key in _DURATIONS if key in pool}
+    return PoolSettings(**settings)

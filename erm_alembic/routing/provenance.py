@@ -19,9 +19,27 @@ from sqlalchemy.orm.attributes import instance_state, set_committed_value
 
 from erm_alembic.errors import StaleReplicaWrite
 
-__all__ = ["OnStale", "Provenance"]
+__all__ = ["OnStale", "Provenance", "checked"]
 
 OnStale = Literal["raise", "refetch", "warn"]
+
+
+def checked(on_stale: OnStale) -> OnStale:
+    """What somebody chose, which the type alone does not hold at run time.
+
+    Args:
+        on_stale: what happens with an object that differs on the primary.
+
+    Raises:
+        ValueError: it is something else.
+
+    Example:
+        >>> checked("warn")
+        'warn'
+    """
+    if on_stale not in ("raise", "refetch", "warn"):
+        raise ValueError(f"on_stale is 'raise', 'refetch' or 'warn', not {on_stale!r}")
+    return on_stale
 
 
 class Provenance:
@@ -32,9 +50,7 @@ class Provenance:
     """
 
     def __init__(self, on_stale: OnStale) -> None:
-        if on_stale not in ("raise", "refetch", "warn"):
-            raise ValueError(f"on_stale is 'raise', 'refetch' or 'warn', not {on_stale!r}")
-        self._on_stale = on_stale
+        self._on_stale = checked(on_stale)
         self._states: weakref.WeakSet[InstanceState[Any]] = weakref.WeakSet()
 
     def mark(self, state: InstanceState[Any] | None) -> None:

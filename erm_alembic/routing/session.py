@@ -57,7 +57,7 @@ class RoutingSession(Session):
         read: where its reads go unless a block or an option says otherwise: options, the name of a policy, True for any
             replica, False for the primary; None leaves it to the cluster's default policy.
         on_stale: what happens with an object that was loaded from a replica, is changed, and differs on the primary:
-            "raise" `StaleReplicaWrite`, "refetch" what was not changed, or "warn".
+            "raise" `StaleReplicaWrite`, "refetch" what was not changed, or "warn"; None leaves it to the cluster.
         asynchronous: whether an `AsyncSession` uses it.
         options: what `Session` takes.
 
@@ -75,14 +75,14 @@ class RoutingSession(Session):
         *arguments: Any,
         cluster: Cluster,
         read: ReplicaReadOptions | str | bool | None = None,
-        on_stale: OnStale = "raise",
+        on_stale: OnStale | None = None,
         asynchronous: bool = False,
         **options: Any,
     ) -> None:
         self._cluster, self._asynchronous = cluster, asynchronous
         self._read = None if read is None else cluster.mode_of(_chosen(read))
         self._created_in = innermost_block()
-        self._provenance = Provenance(on_stale)
+        self._provenance = Provenance(cluster.on_stale if on_stale is None else on_stale)
         self._has_binds = bool(options.get("binds"))
         self._committed_at = 0.0
         self._token: str | None = None
