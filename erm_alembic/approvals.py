@@ -25,7 +25,7 @@ from erm_alembic.planning.terms import Terms, plan_digest, terms_of
 from erm_alembic.target import Target
 
 if TYPE_CHECKING:
-    from erm_alembic.execute.approval import Approval
+    from erm_alembic.execute.approved.approval import Approval
 
 __all__ = [
     "approval_of",
@@ -265,7 +265,7 @@ def approval_of(settings: Settings, approved: ApprovedPlan, plan: Plan, checkpoi
             cure=f"Find out why.{more} Then plan again, and have that approved: {again}",
         )
     # A plan that was looked at before it was asked to be run is loaded without what runs one.
-    from erm_alembic.execute.approval import Approval
+    from erm_alembic.execute.approved.approval import Approval
 
     return Approval(approved, progress, refuse_unsigned(settings, approved), again, f"erm drift{env}")
 

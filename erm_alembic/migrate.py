@@ -20,7 +20,7 @@ from erm_alembic.planning.approval import ApprovedPlan
 from erm_alembic.planning.model import Plan
 from erm_alembic.planning.request import Request
 from erm_alembic.revisions.project import AlembicOptions
-from erm_alembic.shadow.when import Wish
+from erm_alembic.shadow.rehearsal.when import Wish
 
 if TYPE_CHECKING:
     from erm_alembic.execute.progress import Progress

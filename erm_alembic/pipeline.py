@@ -24,10 +24,10 @@ from erm_alembic.planning.request import Request
 from erm_alembic.planning.surroundings import look_around
 from erm_alembic.planning.undisturbed import undisturbed
 from erm_alembic.revisions.source.exemption import exempt_ids
-from erm_alembic.shadow.when import Wish, is_compared
+from erm_alembic.shadow.rehearsal.when import Wish, is_compared
 
 if TYPE_CHECKING:
-    from erm_alembic.execute.approval import Approval
+    from erm_alembic.execute.approved.approval import Approval
     from erm_alembic.execute.progress import Progress
     from erm_alembic.execute.run import RunMode
 

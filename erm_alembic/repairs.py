@@ -114,7 +114,7 @@ def repair(
         )
     # Looking, which is most of what is asked for, does without what runs a repair.
     from erm_alembic.execute.progress import SilentProgress
-    from erm_alembic.execute.repair import Repairing, forget, mark_done, take_back
+    from erm_alembic.execute.repairing.repair import Repairing, forget, mark_done, take_back
 
     opened = open_project(env, config, options, to_write=True)
     env_typed = env_option(opened.settings.environment)

@@ -8,7 +8,7 @@ from erm_alembic.checks.context import Check, CheckContext
 from erm_alembic.drift.severity import severity_of
 from erm_alembic.findings import Finding
 from erm_alembic.planning.model import Drift
-from erm_alembic.shadow.when import DEVELOPMENT
+from erm_alembic.shadow.rehearsal.when import DEVELOPMENT
 
 __all__ = ["CHECK"]
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from erm_alembic.planning.build import Survey
     from erm_alembic.revisions.project import AlembicProject
     from erm_alembic.shadow.opened import Shadow, ShadowDatabase
-    from erm_alembic.shadow.when import Wish
+    from erm_alembic.shadow.rehearsal.when import Wish
     from erm_alembic.target import Target
 
 __all__ = ["database_drift", "looked_at"]
@@ -78,7 +78,7 @@ def looked_at(
         compared: whether drift is looked for.
     """
     # Only here: `erm drift` does without what rehearses.
-    from erm_alembic.shadow.rehearsed_plan import with_rehearsal
+    from erm_alembic.shadow.rehearsal.rehearsed_plan import with_rehearsal
 
     with_models = compared and wish.purpose == "plan"
     survey, inputs = _noting_inputs(target, read) if with_models else (read(), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from erm_alembic.postgres.snapshot import Snapshot
-from erm_alembic.shadow.places import SCRATCH_NAME
+from erm_alembic.shadow.rehearsal.places import SCRATCH_NAME
 
 __all__ = ["with_name_of"]
 

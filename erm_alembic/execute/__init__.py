@@ -3,10 +3,9 @@
 - `deploy` runs a plan, by way of `under_lock`; `run` is the course of a run, `step` one revision of it.
 - `session`, `watch`, `retry`: the limits of its sessions, the locks that it waits for, and trying again.
 - `observe` is the gate that every statement passes, a `passage` what stands behind it, and `going` the choice of one:
-  everything is sent (`passage`), what is left of a half-done revision (`resume`), what was approved (`approval`,
-  `compared`), or what there is to take back (`passing_over`).
-- `noting`, `recorded`, `fingerprint`, `outside`, `clearing`, `generated_keys`: how a resume knows what is committed.
-- `bookkeeping`, `ending`, `failure`, `cures`, `aftermath`: what is written of a revision and a run, and said of them.
+  everything is sent (`passage`), what is left of a half-done revision (`resuming/`), what was approved (`approved/`),
+  or what there is to take back (`repairing/`).
+- `bookkeeping` is what is written of a revision; `endings/` what is written and said of a run that is over.
 - `progress`, `hooks`: who is told meanwhile.
-- `repair` and `stamp`: what else writes to a database, under the same lock.
+- `stamp`: what else writes to a database, under the same lock.
 """

@@ -18,15 +18,15 @@ from erm_alembic.checks.overrides import Override
 from erm_alembic.config.env_option import env_option
 from erm_alembic.config.redaction import first_line
 from erm_alembic.errors import EnvironmentRefused, Refused
-from erm_alembic.execute.approval import Approval, ApprovedCourse
+from erm_alembic.execute.approved.approval import Approval, ApprovedCourse
 from erm_alembic.execute.bookkeeping import open_last_transaction, record_revision
-from erm_alembic.execute.failure import describe_failure
+from erm_alembic.execute.endings.failure import describe_failure
 from erm_alembic.execute.going import Going, as_planned
 from erm_alembic.execute.hooks import HookFailed, Hooks, NoHooks, RunHooks
 from erm_alembic.execute.losing import LossGuard, may_lose
 from erm_alembic.execute.observe import Observer
 from erm_alembic.execute.progress import Progress
-from erm_alembic.execute.resume import Resume
+from erm_alembic.execute.resuming.resume import Resume
 from erm_alembic.execute.retry import Retries
 from erm_alembic.execute.session import SessionLimits
 from erm_alembic.execute.shown import refuse_what_was_not_shown

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from erm_alembic.execute.failure import describe_failure, describe_refusal
+from erm_alembic.execute.endings.failure import describe_failure, describe_refusal
 from erm_alembic.execute.watch import Refusal
 from erm_alembic.ledger.encoding import Source
 from erm_alembic.ledger.progress import DoneStatement

@@ -7,5 +7,8 @@
             connection = database.connect()                 # psycopg2
             shadow.run("replay", database, {"revisions": ["8c4d2e91f6a0"]})   # a task of the child process
 
+What is in this folder makes scratch databases and keeps them; `child/` is the process that runs the project's code in
+them, `rehearsal/` what it sees of a plan, `proof/` whether a revision can be taken back, `seeds/` the rows for that.
+
 `ShadowUnavailable` says why there is none; what a shadow would have shown is then unknown, and never guessed.
 """

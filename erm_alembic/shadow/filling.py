@@ -11,9 +11,9 @@ from psycopg2 import Error, sql
 
 from erm_alembic.postgres.intercept import GatedConnection
 from erm_alembic.postgres.shadow_facts import ShadowFacts
+from erm_alembic.shadow.child.shared_objects import SharedObjects
 from erm_alembic.shadow.live import dump_schema, load_schema
 from erm_alembic.shadow.server import ShadowServer, connected
-from erm_alembic.shadow.shared_objects import SharedObjects
 from erm_alembic.target import Target
 
 __all__ = ["Filling"]

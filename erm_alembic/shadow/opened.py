@@ -24,14 +24,14 @@ from erm_alembic.postgres.snapshot import catalog_fingerprint
 from erm_alembic.revisions.history import History, read_history
 from erm_alembic.revisions.project import AlembicProject
 from erm_alembic.shadow.catalogs import CatalogAt, catalog_key, keep_catalog, kept_catalog, read_catalog
-from erm_alembic.shadow.clean_environment import clean_environment
+from erm_alembic.shadow.child.clean_environment import clean_environment
+from erm_alembic.shadow.child.job import Job
+from erm_alembic.shadow.child.running import Child
 from erm_alembic.shadow.filling import Filling
-from erm_alembic.shadow.job import Job
 from erm_alembic.shadow.known_extensions import known_extensions
 from erm_alembic.shadow.making import Maker, Wanted
 from erm_alembic.shadow.provision import Provision, provision
 from erm_alembic.shadow.recipe import Made, Recipe, basis_of, recipe, told_apart
-from erm_alembic.shadow.running import Child
 from erm_alembic.shadow.server import ShadowServer, connected
 from erm_alembic.target import Target
 

@@ -21,7 +21,9 @@ from erm_alembic.planning.terms import plan_digest
 from erm_alembic.postgres.identity import Identity
 from tests.approval.conftest import document, forge
 
-STATEMENT = Statement("INSERT INTO t VALUES (%(a)s)", line=12, parameter_sets=1, literal="INSERT INTO t VALUES (41)")
+STATEMENT = Statement(
+    "INSERT INTO t VALUES (%(a)s)", line=12, parameter_sets=1, literal="INSERT INTO t VALUES ('a value')"
+)
 STEP = Step("b2", ("a1",), "two", "versions/b2.py", "upgrade", "ok", statements=(STATEMENT,), source_hash="ab" * 32)
 PLAN = Plan(
     "prod",
@@ -60,9 +62,7 @@ def test_neither_values_nor_passwords_are_kept(tmp_path: Path, secret: str) -> N
     keep_plan(plan, tmp_path / "plan.json")
     text = (tmp_path / "plan.json").read_text()
     assert secret not in text
-    assert "41" not in text.replace(plan_digest(plan), "").replace(
-        document(tmp_path / "plan.json")["approval"]["checksum"], ""
-    )
+    assert "a value" not in text
     assert "CREATE ROLE app PASSWORD '***'" in text
     assert open_approved(tmp_path / "plan.json", "upgrade").digest == plan_digest(plan)
 

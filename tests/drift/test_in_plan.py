@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import erm_alembic
-from erm_alembic.shadow.running import Child
+from erm_alembic.shadow.child.running import Child
 from tests.drift.looking import with_models
 from tests.faults.deploying import Project
 from tests.support.databases import Database

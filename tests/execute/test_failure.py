@@ -8,7 +8,7 @@ import psycopg2
 import pytest
 
 from erm_alembic.config.redaction import register_secret
-from erm_alembic.execute.failure import describe_failure
+from erm_alembic.execute.endings.failure import describe_failure
 from tests.support.databases import Database
 
 

@@ -15,8 +15,8 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from erm_alembic.planning.rehearsal import Proof
-from erm_alembic.shadow.places import ScratchPlace
-from erm_alembic.shadow.prove import prove
+from erm_alembic.shadow.proof.prove import prove
+from erm_alembic.shadow.rehearsal.places import ScratchPlace
 from tests.support.databases import Database, RunningServer, fresh_database
 
 Half = Callable[[Operations], None]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from erm_alembic.postgres.seeding import table_facts
-from erm_alembic.shadow.seed import seed_rows
+from erm_alembic.shadow.seeds.seed import seed_rows
 from tests.support.databases import RunningServer, fresh_database
 
 PREPARED = r"""

@@ -10,7 +10,7 @@ import psycopg2
 
 from erm_alembic.planning.rehearsal import Observed
 from erm_alembic.postgres.intercept import GatedConnection, connect_gated
-from erm_alembic.shadow.observe import ObservingGate
+from erm_alembic.shadow.rehearsal.observe import ObservingGate
 from tests.support.databases import Database
 
 SCHEMA = """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from erm_alembic.planning.model import Statement
 from erm_alembic.planning.rehearsal import Observed
-from erm_alembic.shadow.matching import MANY, with_observed
-from erm_alembic.shadow.told import SeenStatement
+from erm_alembic.shadow.rehearsal.matching import MANY, with_observed
+from erm_alembic.shadow.rehearsal.told import SeenStatement
 
 
 def seen(sql: str, line: int = 1, rows: int = 0, file: str | None = None) -> SeenStatement:

@@ -8,7 +8,7 @@ import pytest
 
 from erm_alembic.errors import UsageError
 from erm_alembic.postgres.sampling import copy_rows, empty_tables, remove_dangling, sampled_table
-from erm_alembic.shadow.sample import Sample, parse_sample
+from erm_alembic.shadow.rehearsal.sample import Sample, parse_sample
 from tests.support.databases import Database, RunningServer, fresh_database
 
 TABLE = '"s %"."t %s ""x"'

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from erm_alembic.execute.noting import place_between
+from erm_alembic.execute.resuming.noting import place_between
 
 RUNS = st.lists(st.tuples(st.integers(0, 50), st.integers(1, 4)), max_size=12)
 

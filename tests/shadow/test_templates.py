@@ -9,7 +9,7 @@ import pytest
 
 from erm_alembic.postgres.embedded.private_place import short_digest
 from erm_alembic.postgres.snapshot import differences
-from erm_alembic.shadow.running import Child
+from erm_alembic.shadow.child.running import Child
 from tests.faults.deploying import Project
 from tests.shadow.projects import TABLES, asked, named_like_a_shadow, shadow_of
 

@@ -1,0 +1,1 @@
+"""A run of an approved plan: nothing but what was approved is sent."""

@@ -1,0 +1,1 @@
+"""How a run ended: what failed, what it leaves behind and what to do about it, and that the ledger has it."""

@@ -1,0 +1,1 @@
+"""What `erm repair` does to a half-done revision."""
