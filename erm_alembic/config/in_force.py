@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from erm_alembic.config import settings
+from erm_alembic.config import model, settings
 from erm_alembic.config.document import Document, KeyPath, dotted
 from erm_alembic.config.profiles import SECTIONS, Effective
 from erm_alembic.config.settings import SealedUrl, Settings
@@ -37,24 +37,17 @@ def settings_of(found: Effective, environment: str, project_dir: Path, seal: Sea
             url=seal(replica.url, found.sources["replicas", index, "url"]),
             read_only=replica.read_only,
             max_follower_lag=replica.max_follower_lag,
+            weight=replica.weight,
         )
         for index, replica in enumerate(found.replicas)
     )
-    policies = {
-        name: settings.PolicySettings(
-            read_only=policy.read_only,
-            max_follower_lag=policy.max_follower_lag,
-            disable_fallback=policy.disable_fallback,
-        )
-        for name, policy in found.routing.policies.items()
-    }
     shadow_url = found.shadow.url
     return Settings(
         environment=environment,
         project_dir=project_dir,
         pool=settings.PoolSettings(**dict(found.pool)),
         replicas=replicas,
-        routing=settings.RoutingSettings(found.routing.default_policy, MappingProxyType(policies)),
+        routing=_routing(found.routing),
         migrations=settings.MigrationsSettings(
             directory=path(found.migrations.directory),
             alembic_ini=path(found.migrations.alembic_ini),
@@ -80,6 +73,20 @@ def settings_of(found: Effective, environment: str, project_dir: Path, seal: Sea
         ledger=settings.LedgerSettings(found.ledger.schema_),
         execution=settings.ExecutionSettings(**dict(found.execution)),
         hooks=settings.HooksSettings(**dict(found.hooks)),
+    )
+
+
+def _routing(found: model.RoutingModel) -> settings.RoutingSettings:
+    budget, heartbeat = found.fallback_budget, found.heartbeat
+    return settings.RoutingSettings(
+        default_policy=found.default_policy,
+        policies=MappingProxyType(
+            {name: settings.PolicySettings(**dict(policy)) for name, policy in found.policies.items()}
+        ),
+        monitor_interval=found.monitor_interval,
+        on_stale=found.on_stale,
+        fallback_budget=None if budget is None else settings.FallbackBudgetSettings(**dict(budget)),
+        heartbeat=None if heartbeat is None else settings.HeartbeatSettings(heartbeat.schema_ or "", heartbeat.table),
     )
 
 

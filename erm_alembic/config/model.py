@@ -6,14 +6,16 @@ Descriptions are what an editor shows while the file is written. Defaults stand 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from erm_alembic.config import settings
 from erm_alembic.config.commands import parse_command
-from erm_alembic.config.durations import DURATION_PATTERN, format_duration, parse_duration
+from erm_alembic.config.durations import format_duration
+from erm_alembic.config.fields import DURATION_SCHEMA, Count, Duration, Flag, Section, Url, as_duration
 from erm_alembic.config.plan_keys import written_key
+from erm_alembic.config.routing_model import ReplicaModel, RoutingModel
 
 __all__ = [
     "DatabaseModel",
@@ -32,18 +34,6 @@ __all__ = [
     "ShadowModel",
 ]
 
-T = TypeVar("T")
-
-_VARIABLE = {"type": "string", "pattern": r"\$\{"}
-
-
-def _or_variable(schema: dict[str, Any]) -> WithJsonSchema:
-    return WithJsonSchema({"anyOf": [schema, _VARIABLE]})
-
-
-def _duration(value: object) -> object:
-    return parse_duration(value) if isinstance(value, str) else value
-
 
 def _fits_server(value: timedelta) -> timedelta:
     """The server counts its timeouts in milliseconds, in 32 bits; what it cannot count would fail in the deploy."""
@@ -53,12 +43,7 @@ def _fits_server(value: timedelta) -> timedelta:
 
 
 _LONGEST_TIMEOUT = timedelta(milliseconds=2**31 - 1)
-_DURATION_SCHEMA = {"type": "string", "pattern": DURATION_PATTERN, "examples": ["500ms", "15s", "45m", "1h"]}
-
-Duration = Annotated[timedelta, BeforeValidator(_duration), _or_variable(_DURATION_SCHEMA)]
 ServerTimeout = Annotated[Duration, AfterValidator(_fits_server)]
-Count = Annotated[int, _or_variable({"type": "integer", "minimum": 0})]
-Flag = Annotated[bool, _or_variable({"type": "boolean"})]
 Command = Annotated[
     str,
     BeforeValidator(parse_command),
@@ -70,13 +55,6 @@ Command = Annotated[
             ],
             "examples": ["./notify.sh --channel deploys", ["python", "check.py"]],
         }
-    ),
-]
-Url = Annotated[
-    str,
-    Field(
-        description="postgresql://..., embedded://NAME, file:/path or cmd:command; ${VAR} and ${VAR:-default} work",
-        examples=["postgresql://app:${DB_PASSWORD}@db/app", "embedded://app_dev", "file:/run/secrets/dsn"],
     ),
 ]
 Level = Literal["error", "warning", "off"]
@@ -91,22 +69,7 @@ _EXECUTION = settings.ExecutionSettings()
 _HOOKS = settings.HooksSettings()
 
 
-class _Section(BaseModel):
-    """A section knows its keys; an empty value (`pool:`) is no value."""
-
-    # Built when first used: most are used only as a part of the whole file's model.
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_empty(cls, data: Any) -> Any:
-        if not isinstance(data, dict):
-            return data
-        names = {field.alias or name for name, field in cls.model_fields.items()}
-        return {key: value for key, value in data.items() if value is not None or key not in names}
-
-
-class PoolModel(_Section):
+class PoolModel(Section):
     """How many connections an application holds, and for how long."""
 
     max_conns: Annotated[
@@ -126,31 +89,7 @@ class PoolModel(_Section):
     ] = _POOL.health_check_period
 
 
-class ReplicaModel(_Section):
-    """A streaming standby that reads may go to."""
-
-    name: str = Field(min_length=1)
-    url: Url
-    read_only: Flag = True
-    max_follower_lag: Duration | None = Field(None, description="how far behind the primary it may be read")
-
-
-class PolicyModel(_Section):
-    """What a read asks for."""
-
-    read_only: Flag = Field(False, description="may run on a replica")
-    max_follower_lag: Duration | None = Field(None, description="how stale its answer may be")
-    disable_fallback: Flag = Field(False, description="fail rather than read from the primary")
-
-
-class RoutingModel(_Section):
-    """Where reads go."""
-
-    default_policy: str | None = None
-    policies: dict[str, PolicyModel] = Field(default_factory=dict)
-
-
-class MigrationsModel(_Section):
+class MigrationsModel(Section):
     """Where the Alembic project is."""
 
     directory: str | None = Field(None, description="Alembic's script location, relative to this file")
@@ -161,7 +100,7 @@ class MigrationsModel(_Section):
     role: str | None = Field(None, description="SET ROLE before migrating, so that login roles own no tables")
 
 
-class SafetyModel(_Section):
+class SafetyModel(Section):
     """What blocks a plan."""
 
     downgrades_since: str | None = Field(
@@ -175,7 +114,7 @@ class SafetyModel(_Section):
     )
 
 
-class DriftIgnoreModel(_Section):
+class DriftIgnoreModel(Section):
     """Objects that drift detection leaves out: of a kind, of a name, or both."""
 
     kind: str | None = Field(None, min_length=1, description="what they are, as drift tells it: index, grant, ...")
@@ -195,7 +134,7 @@ class DriftIgnoreModel(_Section):
         return self
 
 
-class DriftModel(_Section):
+class DriftModel(Section):
     """What drift detection leaves out, and how loud the rest is."""
 
     ignore: list[
@@ -225,7 +164,7 @@ class DriftModel(_Section):
     )
 
 
-class ShadowModel(_Section):
+class ShadowModel(Section):
     """The scratch database in which history is replayed."""
 
     url: Url | None = Field(
@@ -238,13 +177,13 @@ class ShadowModel(_Section):
     rehearse: Flag = Field(True, description="whether a plan runs its revisions in it first (true)")
 
 
-class LedgerModel(_Section):
+class LedgerModel(Section):
     """The tables of what was run."""
 
     schema_: str = Field("erm", alias="schema", min_length=1, description="a schema of their own (erm)")
 
 
-class ExecutionModel(_Section):
+class ExecutionModel(Section):
     """How patiently a run waits for locks, and how often it tries again; 0s means no limit."""
 
     lock_timeout: Annotated[
@@ -298,7 +237,7 @@ class ExecutionModel(_Section):
     ] = _EXECUTION.synchronous_commit
 
 
-class HooksModel(_Section):
+class HooksModel(Section):
     """Commands of the team's own around a run; plan or outcome comes as JSON on stdin, and ${VAR} is left to them."""
 
     before_run: tuple[Command, ...] = Field((), description="before a run; one that fails stops it")
@@ -308,13 +247,13 @@ class HooksModel(_Section):
     on_failure: tuple[Command, ...] = Field((), description="after a run that failed or was interrupted")
     timeout: Annotated[
         timedelta,
-        BeforeValidator(_duration),
-        WithJsonSchema(_DURATION_SCHEMA),
+        BeforeValidator(as_duration),
+        WithJsonSchema(DURATION_SCHEMA),
         Field(description=f"how long each command may take ({format_duration(_HOOKS.timeout)}; 0s: no limit)"),
     ] = _HOOKS.timeout
 
 
-class _Shared(_Section):
+class _Shared(Section):
     """The sections that a profile may hold too."""
 
     safety: SafetyModel | None = None
@@ -336,7 +275,7 @@ class ProfileModel(_Shared):
     routing: RoutingModel | None = None
 
 
-class DatabaseModel(_Section):
+class DatabaseModel(Section):
     """The database, and its environments."""
 
     url: Url | None = Field(None, description="for every environment that has no url of its own")

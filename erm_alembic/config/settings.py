@@ -14,11 +14,14 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from erm_alembic.config.sealed import SealedUrl
+from erm_alembic.config.sizes import Size
 
 __all__ = [
     "DriftIgnore",
     "DriftSettings",
     "ExecutionSettings",
+    "FallbackBudgetSettings",
+    "HeartbeatSettings",
     "HooksSettings",
     "LedgerSettings",
     "MigrationsSettings",
@@ -33,6 +36,7 @@ __all__ = [
 ]
 
 RuleLevel = Literal["error", "warning", "off"]
+OnStale = Literal["raise", "refetch", "warn"]
 
 
 def _nothing() -> Mapping[str, Any]:
@@ -60,29 +64,72 @@ class PoolSettings:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaSettings:
-    """One streaming standby: its name, its address, and how far behind it may be read (None: any lag)."""
+    """One streaming standby: name, address, how far behind it may be read (None: any lag), its share of the reads."""
 
     name: str
     url: SealedUrl
     read_only: bool = True
-    max_follower_lag: timedelta | None = None
+    max_follower_lag: timedelta | Size | None = None
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class PolicySettings:
-    """What a read asks for: may it go to a replica, how fresh, and may it fall back to the primary."""
+    """What a read asks for.
+
+    Args:
+        read_only: whether it may go to a replica.
+        max_follower_lag: how stale its answer may be: a time, or bytes of log.
+        disable_fallback: whether it fails rather than reads from the primary.
+        max_wait: how long to wait for a replica that is fresh enough before the primary is asked.
+        prevent_writes: whether it fails where something is written.
+        snapshot: one snapshot for the whole transaction.
+    """
 
     read_only: bool = False
-    max_follower_lag: timedelta | None = None
+    max_follower_lag: timedelta | Size | None = None
     disable_fallback: bool = False
+    max_wait: timedelta = timedelta(0)
+    prevent_writes: bool = False
+    snapshot: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FallbackBudgetSettings:
+    """How many reads the primary takes over where replicas are missing: a share of them (0 to 1), so many a second."""
+
+    share: float | None = None
+    rate: float | None = None
+    at_least: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatSettings:
+    """The table by which replicas are measured that do not state their position."""
+
+    schema: str
+    table: str = "erm_heartbeat"
 
 
 @dataclass(frozen=True, slots=True)
 class RoutingSettings:
-    """The named policies, and the one that holds where none is asked for."""
+    """Where reads go.
+
+    Args:
+        default_policy: the policy that holds where none is asked for; None means the primary.
+        policies: by name what a read asks for.
+        monitor_interval: how often the servers are asked how far they are.
+        on_stale: what happens with an object that was read stale and changed.
+        fallback_budget: None sets no bound.
+        heartbeat: None writes nothing anywhere.
+    """
 
     default_policy: str | None = None
     policies: Mapping[str, PolicySettings] = field(default_factory=_nothing)
+    monitor_interval: timedelta = timedelta(seconds=1)
+    on_stale: OnStale = "raise"
+    fallback_budget: FallbackBudgetSettings | None = None
+    heartbeat: HeartbeatSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,9 @@ _MESSAGES = {
     "string_type": "a text is expected here",
     "int_parsing": "a whole number is expected here",
     "int_type": "a whole number is expected here",
+    "float_parsing": "a number is expected here",
+    "float_type": "a number is expected here",
+    "finite_number": "a number is expected here",
     "bool_parsing": "true or false is expected here",
     "bool_type": "true or false is expected here",
     "dict_type": "keys and values are expected here",
@@ -79,7 +82,11 @@ def _from_pydantic(document: Document, details: Any) -> Problem:
     elif kind == "literal_error":
         message = f"one of {context['expected']} is expected here"
     elif kind == "greater_than_equal":
-        message = f"the number must be {context['ge']} or more"
+        message = f"the number must be {context['ge']:g} or more"
+    elif kind == "less_than_equal":
+        message = f"the number must be {context['le']:g} or less"
+    elif kind == "greater_than":
+        message = f"the number must be more than {context['gt']:g}"
     elif kind == "string_pattern_mismatch":
         message = "module:attribute is expected here, as app.models:Base.metadata"
     else:
@@ -139,6 +146,12 @@ def _of_profile(document: Document, found: Effective) -> Iterator[Problem]:
             message=f"there is no policy {routing.default_policy!r}",
             near=nearest(routing.default_policy, known),
         )
+    budget, heartbeat = routing.fallback_budget, routing.heartbeat
+    if budget is not None and budget.share is None and budget.rate is None:
+        message = "share or rate is expected here: this would bound nothing"
+        yield problem("routing", "fallback_budget", message=message)
+    if heartbeat is not None and heartbeat.schema_ is None:
+        yield problem("routing", "heartbeat", message="its schema is missing, in which the table is made")
     seen: set[str] = set()
     for index, replica in enumerate(found.replicas):
         if replica.name in seen:

@@ -10,6 +10,7 @@ from erm_alembic.config.durations import format_duration
 from erm_alembic.config.in_force import values_of
 from erm_alembic.config.redaction import MASK, redact
 from erm_alembic.config.settings import SealedUrl, Settings
+from erm_alembic.config.sizes import Size
 from erm_alembic.render.json import result_document
 from erm_alembic.render.safe import one_line
 
@@ -72,6 +73,8 @@ def _plain(value: Any) -> Any:
         return value.shown
     if isinstance(value, timedelta):
         return format_duration(value)
+    if isinstance(value, Size):
+        return str(value)
     if isinstance(value, str):
         return redact(value)  # a hook's command may be typed with an address
     return str(value) if isinstance(value, Path) else value

@@ -79,6 +79,7 @@ class Cluster:
         self.policies: Mapping[str, ReadMode] = MappingProxyType({})
         self.default_mode: ReadMode = PRIMARY_ONLY
         self.has_committed = False  # whether a session of this process ever wrote anything
+        self.fallback_budget = fallback_budget
         self._budget = None if fallback_budget is None else Budget(fallback_budget)
         self.on_stale = checked(on_stale)
         self._heard_within = 4 * monitor_interval + 2.0

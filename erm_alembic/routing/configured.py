@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from erm_alembic.config.dsn import DatabaseUrl
+from erm_alembic.config.sizes import Size
 from erm_alembic.postgres.embedded.address import running_address
+from erm_alembic.routing.budget import FallbackBudget
 from erm_alembic.routing.cluster import Cluster
+from erm_alembic.routing.limits import Lag, seconds
+from erm_alembic.routing.monitor import HeartbeatTable
 from erm_alembic.routing.options import ReplicaConfig, ReplicaReadOptions
 
 if TYPE_CHECKING:
-    from erm_alembic.config.settings import PolicySettings, SealedUrl, Settings
+    from erm_alembic.config.settings import PolicySettings, RoutingSettings, SealedUrl, Settings
 
-__all__ = ["connect_cluster_from_config"]
+__all__ = ["cluster_of", "connect_cluster_from_config"]
 
 
 def connect_cluster_from_config(env: str | None = None, config: str | Path | None = None, **options: Any) -> Cluster:
-    """The cluster of a profile of erm.yaml: its database, its replicas, its pool and its policies.
+    """The cluster of a profile of erm.yaml: its database, its replicas, its pool, its policies, and how it is watched.
 
     `ERM_DATABASE_URL` and `ERM_ENV` hold here as for the command line: an address from the environment replaces the
     database, and leaves out the replicas that are configured for another.
@@ -25,7 +30,8 @@ def connect_cluster_from_config(env: str | None = None, config: str | Path | Non
     Args:
         env: the profile; without it `ERM_ENV`, else `dev`.
         config: the file; without it erm.yaml is looked for in the working directory and above.
-        options: what else `Cluster` takes: `monitor_interval`, `fallback_budget`, `engine_options`.
+        options: what `Cluster` takes, and wins over the file here: `monitor_interval` (as a duration),
+            `fallback_budget`, `heartbeat`, `on_stale`, `engine_options`.
 
     Raises:
         ConfigurationError: the file has problems, no database is configured, or a secret cannot be had.
@@ -38,26 +44,63 @@ def connect_cluster_from_config(env: str | None = None, config: str | Path | Non
     # Reading erm.yaml takes a library that an application without one need not load.
     from erm_alembic.config.loader import load_settings
 
-    settings = load_settings(env, None if config is None else Path(config))
-    assert settings.url is not None  # load_settings was asked for one
+    return cluster_of(load_settings(env, None if config is None else Path(config)), **options)
+
+
+def cluster_of(settings: Settings, **options: Any) -> Cluster:
+    """The cluster that settings in force describe.
+
+    Args:
+        settings: those, with a database.
+        options: what `Cluster` takes, and wins over them.
+
+    Raises:
+        ConfigurationError: a secret cannot be had.
+        ServerError: an embedded server cannot be started.
+    """
+    assert settings.url is not None  # whoever has none is refused before
+    routing = settings.routing
     replicas = [
         ReplicaConfig(
             replica.name,
             _address(replica.url, settings),
             read_only=replica.read_only,
-            max_follower_lag=replica.max_follower_lag,
+            max_follower_lag=_lag(replica.max_follower_lag),
+            weight=replica.weight,
         )
         for replica in settings.replicas
     ]
-    cluster = Cluster(_address(settings.url, settings), replicas, pool=settings.pool, **options)
-    policies = {name: _options(policy) for name, policy in settings.routing.policies.items()}
-    return cluster.use_replica_policies(settings.routing.default_policy, policies)
+    wanted = {"pool": settings.pool, **_watching(routing), **options}
+    wanted["monitor_interval"] = seconds(wanted["monitor_interval"])
+    cluster = Cluster(_address(settings.url, settings), replicas, **wanted)
+    policies = {name: _options(policy) for name, policy in routing.policies.items()}
+    return cluster.use_replica_policies(routing.default_policy, policies)
+
+
+def _watching(routing: RoutingSettings) -> dict[str, Any]:
+    budget, heartbeat = routing.fallback_budget, routing.heartbeat
+    return {
+        "monitor_interval": routing.monitor_interval,
+        "on_stale": routing.on_stale,
+        "fallback_budget": None if budget is None else FallbackBudget(budget.share, budget.rate, budget.at_least),
+        "heartbeat": None if heartbeat is None else HeartbeatTable(heartbeat.schema, heartbeat.table),
+    }
 
 
 def _options(policy: PolicySettings) -> ReplicaReadOptions | None:
     if not policy.read_only:
         return None
-    return ReplicaReadOptions(max_lag=policy.max_follower_lag, disable_fallback=policy.disable_fallback)
+    return ReplicaReadOptions(
+        max_lag=_lag(policy.max_follower_lag),
+        max_wait=policy.max_wait,
+        disable_fallback=policy.disable_fallback,
+        prevent_writes=policy.prevent_writes,
+        snapshot=policy.snapshot,
+    )
+
+
+def _lag(lag: timedelta | Size | None) -> Lag | None:
+    return str(lag) if isinstance(lag, Size) else lag
 
 
 def _address(sealed: SealedUrl, settings: Settings) -> DatabaseUrl:

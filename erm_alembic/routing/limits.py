@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
 from erm_alembic.config.durations import format_duration, parse_duration
+from erm_alembic.config.sizes import Size, parse_size
 
 __all__ = ["ANY_LAG", "Duration", "Lag", "LagLimit", "lag_limit", "seconds"]
 
@@ -15,9 +16,6 @@ Duration = float | timedelta | str
 Lag = float | timedelta | str
 
 Number = TypeVar("Number", int, float)
-
-_BYTES = re.compile(r"\s*(\d+)\s*(B|kB|MB|GB)\s*", re.ASCII)
-_UNITS = {"B": 1, "kB": 1024, "MB": 1024**2, "GB": 1024**3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ class LagLimit:
         if self.seconds is not None:
             parts.append(format_duration(timedelta(seconds=self.seconds)))
         if self.bytes is not None:
-            parts.append(f"{self.bytes} bytes")
+            parts.append(str(Size(self.bytes)))
         return " and ".join(parts) or "any lag"
 
 
@@ -102,8 +100,9 @@ def lag_limit(lag: Lag | None) -> LagLimit:
     """
     if lag is None:
         return ANY_LAG
-    if isinstance(lag, str) and (match := _BYTES.fullmatch(lag)):
-        return LagLimit(bytes=int(match[1]) * _UNITS[match[2]])
+    if isinstance(lag, str):
+        with suppress(ValueError):
+            return LagLimit(bytes=int(parse_size(lag)))
     try:
         return LagLimit(seconds=seconds(lag))
     except ValueError as error:

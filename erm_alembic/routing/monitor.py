@@ -70,11 +70,11 @@ class Monitor:
         self.volatility: Volatility | None = None
         self._primary = primary
         self._replicas = dict(replicas)
-        self._interval = interval
+        self.interval = interval
         self._timeout = timeout
         self._on_change = on_change
         self._on_volatility = on_volatility
-        self._heartbeat = heartbeat
+        self.heartbeat = heartbeat
         self._catalogs = catalogs
         self._lock = threading.Lock()
         self._lender = Lender(primary, timeout)
@@ -95,11 +95,11 @@ class Monitor:
                 self._rounds = Rounds(
                     self._primary,
                     self._replicas,
-                    Pace(self._interval, self._timeout),
+                    Pace(self.interval, self._timeout),
                     self._lender,
                     publish=self._publish,
                     learn=self._learn if self._catalogs else None,
-                    heartbeat=self._heartbeat,
+                    heartbeat=self.heartbeat,
                 )
                 self._rounds.start()
 
