@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
-
 from erm_alembic.checks.squawk_rules import FAMILY, RULES, of_squawk
+from erm_alembic.spelling import nearest
 
 __all__ = ["is_ignorable", "is_rule", "known_rules", "nearest_rule"]
 
@@ -68,5 +67,4 @@ def nearest_rule(rule: str) -> str | None:
         'several-heads'
     """
     known = sorted(known_rules())
-    near = difflib.get_close_matches(rule.lower().replace("_", "-"), known, n=1)
-    return near[0] if near else next((each for each in known if each == f"{FAMILY}/{rule}"), None)
+    return nearest(rule, known) or next((each for each in known if each == f"{FAMILY}/{rule}"), None)

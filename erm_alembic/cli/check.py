@@ -120,7 +120,7 @@ def _after(among: tuple[RevisionFile, ...], since: str) -> tuple[RevisionFile, .
 def downgrades(
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[PATH]...", help="Revision files or folders. Default: all of the project's."),
+        typer.Argument(metavar="PATH", help="Revision files or folders. Default: all of the project's."),
     ] = None,
     env: EnvironmentOption = None,
     format_: FormatOption = Format.text,

@@ -46,8 +46,12 @@ app = typer.Typer(
 
 DatabaseArgument = Annotated[
     str | None,
-    typer.Argument(metavar="[NAME]", help="The database. Default: the one of the profile's embedded://NAME."),
+    typer.Argument(metavar="NAME", help="The database. Default: the one of the profile's embedded://NAME."),
 ]
+
+
+def _example(command: str) -> str:
+    return f"\b\nExample:\n  {command}\n"
 
 
 @dataclass(frozen=True)
@@ -83,17 +87,14 @@ class Project:
         return self.database or FALLBACK_DATABASE
 
 
-@app.command(short_help="Start the server, and create the database.")
+@app.command(short_help="Start the server, and create the database.", epilog=_example("erm dev start"))
 def start(
     context: typer.Context,
     env: EnvironmentOption = None,
     config: ConfigOption = None,
     verbose: VerboseOption = False,
 ) -> None:
-    """Start the server, and create the profile's database where it is missing.
-
-    Example: erm dev start
-    """
+    """Start the server, and create the profile's database where it is missing."""
     project = _project(context, env)
     if project.database is None:
         project.server.ensure_running()
@@ -102,36 +103,30 @@ def start(
     console.write(server_text(project.server.status()))
 
 
-@app.command()
+@app.command(epilog=_example("erm dev stop"))
 def stop(
     context: typer.Context,
     config: ConfigOption = None,
     verbose: VerboseOption = False,
 ) -> None:
-    """Stop the server; its databases stay.
-
-    Example: erm dev stop
-    """
+    """Stop the server; its databases stay."""
     stopped = _project(context, None, needs_database=False).server.stop()
     console.write("The server is stopped.\n" if stopped else "The server was not running.\n")
 
 
-@app.command(short_help="Say whether the server runs, and where.")
+@app.command(short_help="Say whether the server runs, and where.", epilog=_example("erm dev status --format json"))
 def status(
     context: typer.Context,
     output: FormatOption = Format.text,
     config: ConfigOption = None,
     verbose: VerboseOption = False,
 ) -> None:
-    """Say whether the server runs, and where its files are; changes nothing.
-
-    Example: erm dev status --format json
-    """
+    """Say whether the server runs, and where its files are; changes nothing."""
     found = _project(context, None, needs_database=False).server.status()
     console.write(server_json(found) if output is Format.json else server_text(found))
 
 
-@app.command(short_help="Print the libpq URL of a database.")
+@app.command(short_help="Print the libpq URL of a database.", epilog=_example('pg_dump "$(erm dev url)"'))
 def url(
     context: typer.Context,
     name: DatabaseArgument = None,
@@ -139,29 +134,21 @@ def url(
     config: ConfigOption = None,
     verbose: VerboseOption = False,
 ) -> None:
-    """Print the libpq URL of a database, started and created where needed, so that the URL works at once.
-
-    Example: pg_dump "$(erm dev url)"
-    """
+    """Print the libpq URL of a database, started and created where needed, so that the URL works at once."""
     project = _project(context, env)
     database = project.database_or(name)
     project.server.ensure_database(database)
     console.write(one_line(project.server.dsn(database)) + "\n")
 
 
-@app.command(context_settings={"ignore_unknown_options": True})
+@app.command(context_settings={"ignore_unknown_options": True}, epilog=_example('erm dev psql -c "select version()"'))
 def psql(
     context: typer.Context,
-    arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="[PSQL_OPTIONS]...", help="Handed on to psql.")
-    ] = None,
+    arguments: Annotated[list[str] | None, typer.Argument(metavar="PSQL_OPTION", help="Handed on to psql.")] = None,
     env: EnvironmentOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Open psql on the profile's database.
-
-    Example: erm dev psql -c "select version()"
-    """
+    """Open psql on the profile's database."""
     project = _project(context, env)
     database = project.database_or(None)
     program = project.server.psql() or shutil.which("psql")
@@ -176,17 +163,14 @@ def psql(
     os.execv(program, [str(program), project.server.dsn(database), *(arguments or [])])
 
 
-@app.command()
+@app.command(epilog=_example("erm dev reset --yes"))
 def reset(
     context: typer.Context,
     yes: YesOption = False,
     config: ConfigOption = None,
     verbose: VerboseOption = False,
 ) -> None:
-    """Stop the server and remove all of its databases.
-
-    Example: erm dev reset --yes
-    """
+    """Stop the server and remove all of its databases."""
     server = _project(context, None, needs_database=False).server
     if not yes and not sys.stdin.isatty():
         raise UsageError(

@@ -18,13 +18,13 @@ from erm_alembic.cli.options import (
     FormatOption,
     HeadOption,
     MessageOption,
-    OutOption,
     SectionOption,
     TagOption,
     VerboseOption,
     VersionPathOption,
     XOption,
     complete_environments,
+    out_option,
     typed_again,
 )
 from erm_alembic.errors import UsageError
@@ -63,7 +63,12 @@ class Fix(StrEnum):
 def drift(
     env: EnvironmentOption = None,
     source: Annotated[
-        list[Source] | None, typer.Option("--source", help="Compare only this; may be repeated. Default: all three.")
+        list[Source] | None,
+        typer.Option(
+            "--source",
+            metavar="<history|database|models>",
+            help="Compare only this; repeat it for two of them. Default: all three.",
+        ),
     ] = None,
     against: Annotated[
         str | None,
@@ -78,7 +83,7 @@ def drift(
         Fix | None,
         typer.Option("--fix", help="revert: write SQL that takes it back. adopt: write a revision that takes it over."),
     ] = None,
-    out: OutOption = None,
+    out: Annotated[Path | None, out_option("With --fix revert: the file to write, not stdout.")] = None,
     message: MessageOption = None,
     head: HeadOption = None,
     version_path: VersionPathOption = None,

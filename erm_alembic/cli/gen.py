@@ -33,8 +33,8 @@ Examples:
   erm gen -m "add reviews"                 write the revision
   erm gen -m "add reviews" --dry-run       print it instead
   erm gen --diff                           list the differences, a line each
-  erm gen --check                          exit 1 when models and revisions disagree
-  erm gen -m "add reviews" --sql           write NNN_add_reviews.sql and NNN_add_reviews_down.sql
+  erm gen --check                          exit 1 when the two disagree
+  erm gen -m "add reviews" --sql           write a pair of SQL scripts
 """
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import shlex
 from collections.abc import Collection, Sequence
 
 from erm_alembic.errors import UsageError
+from erm_alembic.spelling import nearest
 
-__all__ = ["refuse_foreign_command"]
+__all__ = ["MODES", "refuse_foreign_command"]
 
 MODES = {"plan": ("--mode", "plan"), "apply": (), "rollback": ("--mode", "rollback")}
 UP = ("upgrade", "up", "deploy")
@@ -35,8 +35,8 @@ def refuse_foreign_command(words: Sequence[str], known: Collection[str]) -> None
         Did you mean `erm migrate --mode rollback --steps 2`?
     """
     command, *rest = words
-    nearest = difflib.get_close_matches(command, known, 1, cutoff=0.7)
-    meant = _meant(command, rest) or ([nearest[0], *rest] if nearest else None)
+    near = nearest(command, known)
+    meant = _meant(command, rest) or (None if near is None else [near, *rest])
     if meant is not None:
         raise UsageError(
             f"erm has no command `{command}`.",

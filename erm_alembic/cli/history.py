@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from erm_alembic.cli import console
-from erm_alembic.cli.options import ConfigOption, EnvironmentOption, Format, FormatOption, OutOption, VerboseOption
+from erm_alembic.cli.options import ConfigOption, EnvironmentOption, Format, FormatOption, VerboseOption, out_option
 from erm_alembic.errors import UsageError
 from erm_alembic.render.safe import one_line
 
 __all__ = ["app"]
+
+RESTORE_EXAMPLES = """\b
+Examples:
+  erm history restore 3f9a1c --env prod
+  erm history restore 3f9a1c --env prod --out /tmp/3f9a1c.py
+"""
 
 EXAMPLES = """\b
 Examples:
@@ -52,12 +59,12 @@ def history(
         console.write(history_text(runs, verbose=verbose, paint=console.painter(sys.stdout)))
 
 
-@app.command("restore", short_help="Write a lost revision file back.")
+@app.command("restore", short_help="Write a lost revision file back.", epilog=RESTORE_EXAMPLES)
 def restore(
     context: typer.Context,
     revision: Annotated[str, typer.Argument(metavar="REV", help="The revision whose file is lost.")],
     env: EnvironmentOption = None,
-    out: OutOption = None,
+    out: Annotated[Path | None, out_option("Where to write it. Default: where it was.")] = None,
     config: ConfigOption = None,
     verbose: VerboseOption = False,
 ) -> None:

@@ -14,13 +14,13 @@ from erm_alembic.cli.options import (
     AcceptEnvironmentOption,
     ConfigOption,
     DryRunOption,
-    EnvironmentOption,
     SectionOption,
     TagOption,
     VerboseOption,
     VersionPathOption,
     WaitOption,
     XOption,
+    complete_environments,
     wait_seconds,
 )
 
@@ -28,16 +28,24 @@ __all__ = ["register"]
 
 EXAMPLES = """\b
 Examples:
-  erm import-sql db/migrations --dry-run              show each step; write nothing
-  erm import-sql db/migrations                        write the revisions
-  erm import-sql db/migrations --env staging          and take over what was run there
+  erm import-sql db/migrations --dry-run       show each step; write nothing
+  erm import-sql db/migrations                 write the revisions
+  erm import-sql db/migrations --env staging   and take over what was run there
   erm import-sql db/migrations --env prod --table app.schema_migrations
 """
 
 
 def import_sql(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="The directory of the SQL scripts.")],
-    env: EnvironmentOption = None,
+    env: Annotated[
+        str | None,
+        typer.Option(
+            "--env",
+            metavar="NAME",
+            help="The profile whose database the tool was run on. Default: ERM_ENV, else only files are written.",
+            autocompletion=complete_environments,
+        ),
+    ] = None,
     layout: Annotated[
         str | None,
         typer.Option("--from", metavar="TOOL", help="golang-migrate, dbmate or erm. Default: found out."),

@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 __all__ = ["adopt_project", "register", "write_project"]
 
 
+EXAMPLES = """\b
+Examples:
+  erm init                                  a new project here
+  erm init services/shop --template async --ci github
+  erm init --adopt                          erm.yaml for a project that is here
+"""
+
+
 class Template(StrEnum):
     """What env.py runs on."""
 
@@ -39,9 +47,9 @@ class Forge(StrEnum):
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
 
-    @app.command("init")
+    @app.command("init", epilog=EXAMPLES)
     def init(
-        directory: Annotated[Path, typer.Argument(help="Where: created when missing.")] = Path(),
+        directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where: created when missing.")] = Path(),
         template: Annotated[
             Template, typer.Option(help="env.py on a synchronous or an asynchronous engine.")
         ] = Template.GENERIC,
@@ -51,16 +59,7 @@ def register(app: typer.Typer) -> None:
         ] = False,
         verbose: VerboseOption = False,
     ) -> None:
-        """Start a new project: alembic.ini, migrations/ and erm.yaml. Never overwrites a file.
-
-        Examples:
-
-            erm init
-
-            erm init services/shop --template async --ci github
-
-            erm init --adopt
-        """
+        """Start a new project: alembic.ini, migrations/ and erm.yaml. Never overwrites a file."""
         if adopt:
             if ci is not None:
                 raise UsageError(

@@ -177,6 +177,13 @@ def _wants_json(arguments: Sequence[str] | None) -> bool:
     return "--format=json" in words or ("--format", "json") in itertools.pairwise(words)
 
 
+def _typed_command(arguments: Sequence[str] | None) -> str:
+    """The command that was typed, for the parser's complaints that do not know where they are."""
+    words = sys.argv[1:] if arguments is None else arguments
+    names = {command.name for command in COMMANDS}
+    return next((f"erm {word}" for word in words if word in names), "erm")
+
+
 def _told(error: ErmError, arguments: Sequence[str] | None, kept: Invocation) -> int:
     """Tell an error on stderr, and on stdout too where JSON is awaited there; its exit code."""
     console.print_error(error, verbose=kept.verbose)
@@ -209,7 +216,7 @@ def _invoke(arguments: Sequence[str] | None, kept: Invocation) -> int:
     except Exception as error:
         from erm_alembic.cli.usage import usage_error
 
-        usage = usage_error(error)
+        usage = usage_error(error, _typed_command(arguments))
         return _defect(error, arguments, kept) if usage is None else _told(usage, arguments, kept)
     except SystemExit:
         raise

@@ -20,7 +20,6 @@ from erm_alembic.cli.options import (
     EnvironmentOption,
     Format,
     FormatOption,
-    OutOption,
     ReasonOption,
     RehearseOption,
     SectionOption,
@@ -31,7 +30,7 @@ from erm_alembic.cli.options import (
     typed_again,
     wait_seconds,
 )
-from erm_alembic.cli.plan_files import ApprovePartialOption, PlanFiles, PlanOption, SignKeyOption
+from erm_alembic.cli.plan_files import ApprovePartialOption, PlanFiles, PlanOption, PlanOutOption, SignKeyOption
 from erm_alembic.errors import ErmError, UsageError
 
 if TYPE_CHECKING:
@@ -42,13 +41,13 @@ __all__ = ["Mode", "Request", "migrate", "register"]
 
 EXAMPLES = """\b
 Examples:
-  erm migrate --mode plan --env staging            what would be done; writes nothing
-  erm migrate --mode plan --check --env prod       exit 3 when revisions are pending
-  erm migrate --mode plan --sql --env prod         the script that a DBA would run
-  erm migrate --env prod --wait 5m                 do it; wait 5 minutes for the deploy lock
-  erm migrate --mode plan --env prod --out p.json  keep the plan, to have it approved
-  erm migrate --env prod --plan p.json             run it, if nothing has changed since
-  erm migrate --mode rollback --check --env prod   what a rollback would do; writes nothing
+  erm migrate --mode plan --env staging            what would be done
+  erm migrate --mode plan --check --env prod       exit 3 when there is any
+  erm migrate --mode plan --sql --env prod         the script a DBA would run
+  erm migrate --env prod --wait 5m                 do it; wait for others
+  erm migrate --mode plan --env prod --out p.json  keep it, to be approved
+  erm migrate --env prod --plan p.json             run it, if nothing changed
+  erm migrate --mode rollback --check --env prod   what a rollback does
   erm migrate --mode rollback --steps 2 --env prod
 """
 
@@ -317,14 +316,21 @@ def _run(request: Request) -> int:
 
 
 def migrate(
-    mode: Annotated[Mode, typer.Option("--mode", help="plan writes nothing; rollback goes down.")] = Mode.apply,
+    mode: Annotated[
+        Mode, typer.Option("--mode", help="plan only shows; apply goes up; rollback goes down.")
+    ] = Mode.apply,
     env: EnvironmentOption = None,
     to: Annotated[
         str | None,
-        typer.Option("--to", metavar="REV", help="How far: a revision. Default: all heads; one step down."),
+        typer.Option(
+            "--to",
+            metavar="REV",
+            help="Where to stop: a revision, +2, branch@head. For a rollback what stays, or base. "
+            "Default: all heads; one revision down.",
+        ),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option("--steps", metavar="N", help="Roll back N revisions. Default: 1.")
+        int | None, typer.Option("--steps", metavar="N", help="How many revisions to roll back. Default: 1.")
     ] = None,
     wait: WaitOption = None,
     check: Annotated[bool, typer.Option("--check", help="Only look: exit 3 when revisions would run.")] = False,
@@ -336,7 +342,7 @@ def migrate(
         typer.Option("--override", metavar="RULE", help="Let this rule pass once; needs --reason."),
     ] = None,
     reason: ReasonOption = None,
-    out: OutOption = None,
+    out: PlanOutOption = None,
     plan: PlanOption = None,
     approve_partial: ApprovePartialOption = None,
     sign_key: SignKeyOption = None,

@@ -28,7 +28,7 @@ Examples:
 
 
 def new(
-    name: Annotated[str, typer.Argument(help="What changes, in a few words.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What changes, in a few words.")],
     head: HeadOption = None,
     sql: SqlScriptsOption = False,
     splice: Annotated[bool, typer.Option("--splice", help="Allow --head to be no head: starts a branch.")] = False,

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -30,7 +30,6 @@ __all__ = [
     "HeadOption",
     "Invocation",
     "MessageOption",
-    "OutOption",
     "ReasonOption",
     "RehearseOption",
     "SectionOption",
@@ -43,6 +42,7 @@ __all__ = [
     "YesOption",
     "complete_environments",
     "invocation",
+    "out_option",
     "typed_again",
     "wait_seconds",
 ]
@@ -144,6 +144,15 @@ def typed_again(config: Path | None, x: Sequence[str] | None, name: str, tag: st
     return tuple(word for pair in given for word in pair)
 
 
+def out_option(what: str) -> Any:
+    """The option `--out FILE` of a command: spelled the same everywhere, with what that command writes.
+
+    Args:
+        what: what is written, for the command's help.
+    """
+    return typer.Option("--out", metavar="FILE", help=what)
+
+
 EnvironmentOption = Annotated[
     str | None,
     typer.Option(
@@ -167,7 +176,7 @@ VerboseOption = Annotated[
     typer.Option(
         "--verbose",
         "-v",
-        help="Show whole statements, and the traceback of an error.",
+        help="Say more: whole statements, and the traceback of an error.",
         callback=_keep_verbose,
     ),
 ]
@@ -191,19 +200,11 @@ WaitOption = Annotated[
     typer.Option("--wait", metavar="DURATION", help="How long to wait for the deploy lock. Default: 10s."),
 ]
 AllowDataLossOption = Annotated[
-    bool, typer.Option("--allow-data-loss", help="Roll back although rows or values are lost.")
+    bool, typer.Option("--allow-data-loss", help="Go down although rows or values are lost; --reason says why.")
 ]
 AcceptEnvironmentOption = Annotated[
     bool,
-    typer.Option("--accept-environment", help="Deploy a database that was first deployed as another --env."),
-]
-OutOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--out",
-        metavar="FILE",
-        help="Where to write it: a plan to be approved, the SQL of --fix revert, a lost revision.",
-    ),
+    typer.Option("--accept-environment", help="Accept a database that was first deployed under another --env."),
 ]
 RehearseOption = Annotated[
     bool | None,

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from erm_alembic.cli import console
+from erm_alembic.cli.options import out_option
 from erm_alembic.errors import UsageError
 
 if TYPE_CHECKING:
     from erm_alembic.planning.model import Plan
 
-__all__ = ["ApprovePartialOption", "PlanFiles", "PlanOption", "SignKeyOption"]
+__all__ = ["ApprovePartialOption", "PlanFiles", "PlanOption", "PlanOutOption", "SignKeyOption"]
+
+PlanOutOption = Annotated[Path | None, out_option("Keep the plan there, to have it approved; run nothing.")]
 
 PlanOption = Annotated[
     Path | None,
@@ -23,11 +26,15 @@ PlanOption = Annotated[
 ]
 ApprovePartialOption = Annotated[
     list[str] | None,
-    typer.Option("--approve-partial", metavar="REV", help="Keep it although statements of REV depend on data."),
+    typer.Option(
+        "--approve-partial", metavar="REV", help="With --out: keep it although statements of REV depend on data."
+    ),
 ]
 SignKeyOption = Annotated[
     str | None,
-    typer.Option("--sign-key", metavar="KEY", help="Sign it: a PEM file, or file:, cmd:, ${VAR} as in erm.yaml."),
+    typer.Option(
+        "--sign-key", metavar="KEY", help="With --out: sign it, with a PEM file, or file:, cmd:, ${VAR} as in erm.yaml."
+    ),
 ]
 
 

@@ -6,7 +6,6 @@ text, which holds a password.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from urllib.parse import unquote, unquote_plus
@@ -15,6 +14,7 @@ import psycopg2
 from psycopg2.extensions import parse_dsn
 
 from erm_alembic.errors import ConfigurationError
+from erm_alembic.spelling import nearest
 
 __all__ = ["embedded_name", "read_keywords", "read_uri", "refused"]
 
@@ -147,10 +147,10 @@ def _query_parameters(query: str, driver: str) -> tuple[dict[str, str], dict[str
 
 
 def _unknown_parameter(key: str) -> ConfigurationError:
-    near = difflib.get_close_matches(key, _SUGGESTED_KEYWORDS, 1)
+    near = nearest(key, _SUGGESTED_KEYWORDS)
     return refused(
         f"libpq knows no parameter {key!r} in the URL.",
-        cure=f"Write {near[0]!r}." if near else "Take it away, or correct its name.",
+        cure=f"Write {near!r}." if near else "Take it away, or correct its name.",
     )
 
 

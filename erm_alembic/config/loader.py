@@ -6,7 +6,6 @@ not declared, or has no url, falls back to `database.url`. `ERM_SHADOW_URL` beat
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -23,6 +22,7 @@ from erm_alembic.config.settings import Settings
 from erm_alembic.config.validation import find_problems
 from erm_alembic.config.variables import put_variables_in
 from erm_alembic.errors import ConfigurationError
+from erm_alembic.spelling import nearest
 
 if TYPE_CHECKING:
     from erm_alembic.config.review import Surroundings
@@ -33,6 +33,9 @@ FILE_NAME = "erm.yaml"
 URL_VARIABLE = "ERM_DATABASE_URL"
 SHADOW_VARIABLE = "ERM_SHADOW_URL"
 ENVIRONMENT_VARIABLE = "ERM_ENV"
+
+# A profile is taken for a typo of another one sooner than any other word: falling back would act on another database.
+NEAR_A_PROFILE = 0.6
 
 
 class NoDatabase(ConfigurationError):
@@ -256,10 +259,10 @@ def _sealed_variable(name: str, text: str, environ: Mapping[str, str], project_d
 
 def _close_name(name: str, declared: list[str]) -> str | None:
     """The declared profile that a name is close to: by spelling, by case, or as its abbreviation."""
+    if near := nearest(name, declared, near=NEAR_A_PROFILE):
+        return near
     lowered = {candidate.lower(): candidate for candidate in reversed(declared)}
     wanted = name.lower()
-    if found := difflib.get_close_matches(wanted, list(lowered), 1):
-        return lowered[found[0]]
     shortest = 3
     return next(
         (

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from erm_alembic.config.document import Document, KeyPath, Problem, dotted
 from erm_alembic.config.profiles import Effective, declared_profiles, effective, profile_data
 from erm_alembic.config.sealed import has_typed_password
-from erm_alembic.config.validation import nearest
+from erm_alembic.spelling import nearest
 
 __all__ = ["Surroundings", "review"]
 
@@ -81,9 +81,8 @@ class _Profile:
     def problems(self, around: Surroundings) -> Iterator[Problem]:
         for rule in self.in_force.safety.rules:
             if rule not in around.rules:
-                known = nearest(rule.replace("-", "_"), [each.replace("-", "_") for each in around.rules])
-                hint = known.replace("_", "-") if known else None
-                yield self._problem("safety", "rules", rule, message="this is not a rule", near=hint)
+                near = nearest(rule, sorted(around.rules))
+                yield self._problem("safety", "rules", rule, message="this is not a rule", near=near)
         yield from self._unknown_kinds(around.kinds)
         missing = tuple(self._missing_files())
         yield from missing
@@ -106,9 +105,8 @@ class _Profile:
         ]
         for kind, path in named:
             if kind not in kinds:
-                known = nearest(kind.replace("-", "_"), [each.replace("-", "_") for each in kinds])
-                hint = known.replace("_", "-") if known else None
-                yield self._problem(*path, message=f"{kind} is no kind of object", near=hint)
+                near = nearest(kind, sorted(kinds))
+                yield self._problem(*path, message=f"{kind} is no kind of object", near=near)
 
     def _paths(self) -> tuple[Path | None, Path | None]:
         migrations = self.in_force.migrations

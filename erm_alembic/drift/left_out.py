@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -13,6 +12,7 @@ from erm_alembic.drift.fix.splitting import split_outside_quotes
 from erm_alembic.errors import ConfigurationError
 from erm_alembic.planning.comparison import Comparison, LeftOut
 from erm_alembic.planning.model import Drift
+from erm_alembic.spelling import nearest
 
 __all__ = ["leave_out", "unused_items", "verify_kinds", "without_left_out"]
 
@@ -111,8 +111,8 @@ def verify_kinds(settings: DriftSettings, known: Collection[str], origins: Mappi
     lines = []
     for key, place, kind in named:
         if kind not in known:
-            nearest = difflib.get_close_matches(kind, known, n=1)
-            meant = f"; did you mean {nearest[0]}?" if nearest else ""
+            near = nearest(kind, sorted(known))
+            meant = f"; did you mean {near}?" if near else ""
             lines.append(f"{origins.get(place, 'erm.yaml')}: {key}: {kind} is no kind of object{meant}")
     if lines:
         raise ConfigurationError(
