@@ -30,7 +30,7 @@ EXAMPLES = """\b
 Examples:
   erm import-sql db/migrations --dry-run       show each step; write nothing
   erm import-sql db/migrations                 write the revisions
-  erm import-sql db/migrations --env staging   and take over what was run there
+  erm import-sql db/migrations --env staging   and what was run there
   erm import-sql db/migrations --env prod --table app.schema_migrations
 """
 

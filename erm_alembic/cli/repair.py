@@ -36,9 +36,9 @@ __all__ = ["register", "repair"]
 
 EXAMPLES = """\b
 Examples:
-  erm repair --env prod                     what is half done, and the ways out
+  erm repair --env prod                     what is half done; ways out
   erm repair 3f9a1c --resume --env prod     go on with it, as erm migrate does
-  erm repair 3f9a1c --take-back --env prod  run its downgrade() for what is done
+  erm repair 3f9a1c --take-back --env prod  run its downgrade()
   erm repair 3f9a1c --mark-done --reason "built by hand" --env prod
   erm repair 3f9a1c --forget --reason "dropped by hand" --yes --env prod
 """
