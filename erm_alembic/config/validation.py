@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import types
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -17,8 +16,9 @@ from erm_alembic.config.profiles import Effective, declared_profiles, effective
 from erm_alembic.config.redaction import redact
 from erm_alembic.config.secrets import provider_for
 from erm_alembic.errors import ConfigurationError
+from erm_alembic.spelling import nearest
 
-__all__ = ["find_problems", "nearest"]
+__all__ = ["find_problems"]
 
 _MESSAGES = {
     "extra_forbidden": "unknown key",
@@ -38,17 +38,6 @@ _MESSAGES = {
     "string_too_short": "the value is empty",
     "time_delta_type": "a duration is expected here, as 500ms, 15s, 45m or 1h",
 }
-
-
-def nearest(word: str, known: Iterator[str] | list[str]) -> str | None:
-    """The known word that was probably meant.
-
-    Example:
-        >>> nearest("max_con", ["max_conns", "min_conns"])
-        'max_conns'
-    """
-    found = difflib.get_close_matches(word.lower().replace("-", "_"), list(known), 1)
-    return found[0] if found else None
 
 
 def find_problems(document: Document, resolved: Mapping[str, Any]) -> tuple[Problem, ...]:
