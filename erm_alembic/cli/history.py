@@ -24,7 +24,7 @@ Examples:
 EXAMPLES = """\b
 Examples:
   erm history --env prod --limit 5
-  erm history --env prod --limit 1 -v          with what the team's own hooks said
+  erm history --env prod --limit 1 -v     with what hooks said
   erm history --env prod --format json > runs.json
   erm history restore 3f9a1c --env prod
 """
