@@ -26,7 +26,7 @@ EXAMPLES = """\b
 Examples:
   erm init                                  a new project here
   erm init services/shop --template async --ci github
-  erm init --adopt                          erm.yaml for a project that is here
+  erm init --adopt                          only erm.yaml, beside alembic.ini
 """
 
 
