@@ -35,6 +35,7 @@ def pooled_engine(
     *,
     clock: Clock = time.monotonic,
     background: bool = True,
+    address: Callable[[], str] | None = None,
     **engine_kw: Any,
 ) -> Engine:
     """Make an engine on psycopg2 whose pool does what the settings say.
@@ -49,6 +50,7 @@ def pooled_engine(
         pool: the settings in force.
         clock: seconds that only grow.
         background: False leaves the looking after to `keeper_of(engine).check()`.
+        address: gives libpq's URI at each new connection, for a server that moves; None takes the address as it is.
         engine_kw: anything else that `sqlalchemy.create_engine` takes, `connect_args` included; not the pool's size.
 
     Raises:
@@ -64,7 +66,7 @@ def pooled_engine(
     shown = url.with_parameters(password="", sslpassword="").sqlalchemy_url("postgresql+psycopg2")
     engine = create_engine(
         shown,
-        creator=lambda: psycopg2.connect(dsn, **connect_args),
+        creator=lambda: psycopg2.connect(address() if address is not None else dsn, **connect_args),
         poolclass=QueuePool,
         pool_size=pool.max_conns,
         max_overflow=0,

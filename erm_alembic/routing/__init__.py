@@ -18,6 +18,7 @@ from erm_alembic.errors import NoReplicaAvailable, StaleReplicaWrite, WritePreve
 from erm_alembic.routing.budget import FallbackBudget
 from erm_alembic.routing.cluster import Cluster, connect_cluster
 from erm_alembic.routing.configured import connect_cluster_from_config
+from erm_alembic.routing.discovery import DnsReplicas, PatroniReplicas
 from erm_alembic.routing.monitor import HeartbeatTable
 from erm_alembic.routing.options import ReplicaConfig, ReplicaReadOptions
 from erm_alembic.routing.policy import causal, primary, replica_policy, replica_read
@@ -26,10 +27,12 @@ from erm_alembic.routing.session import RoutingSession
 
 __all__ = [
     "Cluster",
+    "DnsReplicas",
     "Explanation",
     "FallbackBudget",
     "HeartbeatTable",
     "NoReplicaAvailable",
+    "PatroniReplicas",
     "ReplicaConfig",
     "ReplicaReadOptions",
     "Route",

@@ -8,7 +8,8 @@ import time
 import weakref
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from types import MappingProxyType, TracebackType
+from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine
@@ -20,6 +21,9 @@ from erm_alembic.errors import ConfigurationError, NoReplicaAvailable
 from erm_alembic.routing.budget import Budget, FallbackBudget
 from erm_alembic.routing.changes import Change
 from erm_alembic.routing.classify import Classifier
+from erm_alembic.routing.discovery import Discovery, Found
+from erm_alembic.routing.discovery.membership import Membership, search_first
+from erm_alembic.routing.discovery.search import Search
 from erm_alembic.routing.explain import explain
 from erm_alembic.routing.limits import Duration, seconds
 from erm_alembic.routing.monitor import HeartbeatTable, Monitor
@@ -71,11 +75,18 @@ class Cluster:
         fallback_budget: FallbackBudget | None = None,
         heartbeat: HeartbeatTable | None = None,
         on_stale: OnStale = "raise",
+        discovery: Discovery | None = None,
     ) -> None:
         pool = pool or PoolSettings()
         self.classifier = Classifier()
-        self.primary = PrimaryNode("primary", _parsed(url), pool, engine_options)
-        self.replicas = _nodes(replicas, pool, engine_options, self.classifier)
+        self.primary = PrimaryNode("primary", url, pool, engine_options)
+        self._members = Membership(
+            self.primary,
+            replicas,
+            lambda replica: ReplicaNode(replica, replica.url, pool, engine_options, self.classifier),
+        )
+        self.replicas = self._members.nodes
+        self._discovers = discovery is not None
         self.policies: Mapping[str, ReadMode] = MappingProxyType({})
         self.default_mode: ReadMode = PRIMARY_ONLY
         self.has_committed = False  # whether a session of this process ever wrote anything
@@ -84,14 +95,22 @@ class Cluster:
         self.on_stale = checked(on_stale)
         self._heard_within = 4 * monitor_interval + 2.0
         self.monitor = Monitor(
-            self.primary.url.dsn,
+            lambda: self.primary.url.dsn(),
             {node.name: node.url.dsn for node in self.replicas},
             interval=monitor_interval,
             on_change=self._changed,
             on_volatility=self.classifier.learn,
             heartbeat=heartbeat,
+            search=None if discovery is None else partial(Search, discovery, self.primary.url, self._found),
         )
+        if discovery is not None and discovery.finds_primary:
+            self.primary.locate = partial(search_first, self.monitor)
         _clusters.add(self)
+
+    @property
+    def primary_only(self) -> bool:
+        """Whether there is no replica, and none can come."""
+        return not self.replicas and not self._discovers
 
     # What a session asks.
 
@@ -103,15 +122,14 @@ class Cluster:
             asynchronous: whether for an `AsyncSession`.
             avoid: the names of those that have failed it already.
         """
-        if not self.replicas:
+        if self.primary_only:
             return None
         self.monitor.start()
         now = time.monotonic()
+        nodes = self.replicas  # before the state: see Membership
         state = self.monitor.state
         fit = [
-            node
-            for node in self.replicas
-            if node.name not in avoid and not why_not(node, state, need, now, self._heard_within)
+            node for node in nodes if node.name not in avoid and not why_not(node, state, need, now, self._heard_within)
         ]
         return least_loaded(fit, asynchronous) if fit else None
 
@@ -150,7 +168,7 @@ class Cluster:
         Raises:
             NoReplicaAvailable: the read forbids it, or the budget for this is used up.
         """
-        if not self.replicas:
+        if self.primary_only:
             return
         asked = f"policy {mode.policy!r}" if mode.policy else "read"
         if mode.disable_fallback:
@@ -177,8 +195,8 @@ class Cluster:
         Args:
             need: what a read needs.
         """
-        now, state = time.monotonic(), self.monitor.state
-        return {node.name: why_not(node, state, need, now, self._heard_within) for node in self.replicas}
+        now, nodes, state = time.monotonic(), self.replicas, self.monitor.state
+        return {node.name: why_not(node, state, need, now, self._heard_within) for node in nodes}
 
     def position(self) -> Position:
         """How far the primary has written at this moment, asked over a connection of the monitor's.
@@ -278,7 +296,7 @@ class Cluster:
 
     def status(self) -> ClusterState:
         """What is known of the servers, at most as old as the monitor's interval."""
-        if self.replicas:
+        if not self.primary_only:
             self.monitor.start()
         return self.monitor.state
 
@@ -297,13 +315,12 @@ class Cluster:
     def __enter__(self) -> Cluster:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def begin_in_child(self) -> None:
         """After a fork: leave the parent's connections alone, and open others."""
+        self._members.begin_in_child()
         for node in (self.primary, *self.replicas):
             node.renew(close=False)
 
@@ -311,6 +328,9 @@ class Cluster:
         # Another server answers as primary, or the same one with another history: what is open may lead to the old one.
         if change.replica is None and change.what in ("timeline", "system", "writable"):
             self.primary.renew(close=True)
+
+    def _found(self, found: Found) -> None:
+        self.replicas = self._members.take(found, self.monitor)
 
 
 _clusters: weakref.WeakSet[Cluster] = weakref.WeakSet()
@@ -333,6 +353,7 @@ def connect_cluster(
     fallback_budget: FallbackBudget | None = None,
     heartbeat: HeartbeatTable | None = None,
     on_stale: OnStale = "raise",
+    discovery: Discovery | None = None,
     engine_options: Mapping[str, Any] = MappingProxyType({}),
     **pool: Any,
 ) -> Cluster:
@@ -346,6 +367,7 @@ def connect_cluster(
         fallback_budget: how many reads the primary takes over where replicas are missing; None sets no bound.
         heartbeat: a table to measure replicas by that do not state their position; None writes nothing anywhere.
         on_stale: what its sessions do with an object that was read stale and changed: "raise", "refetch" or "warn".
+        discovery: finds replicas while the application runs: `DnsReplicas` or `PatroniReplicas`; None finds none.
         engine_options: what else `sqlalchemy.create_engine` is told of each server.
         pool: as in erm.yaml: `max_conns`, `min_conns`, `max_conn_lifetime`, `max_conn_idle_time`,
             `health_check_period`, the durations as seconds, timedelta or "45m".
@@ -372,18 +394,5 @@ def connect_cluster(
         fallback_budget=fallback_budget,
         heartbeat=heartbeat,
         on_stale=on_stale,
+        discovery=discovery,
     )
-
-
-def _nodes(
-    replicas: Sequence[ReplicaConfig], pool: PoolSettings, options: Mapping[str, Any], classifier: Classifier
-) -> tuple[ReplicaNode, ...]:
-    names = ["primary", *(replica.name for replica in replicas)]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise ConfigurationError(f"Two servers of the cluster are named {twice!r}.", cure="Name each one apart.")
-    return tuple(ReplicaNode(replica, _parsed(replica.url), pool, options, classifier) for replica in replicas)
-
-
-def _parsed(url: str | DatabaseUrl) -> DatabaseUrl:
-    return DatabaseUrl.parse(url) if isinstance(url, str) else url

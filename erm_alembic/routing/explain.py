@@ -37,7 +37,7 @@ def explain(cluster: Cluster, statement: Any, mode: ReadMode, need: Need | None,
     if fit:
         why = "a pure read" if mode.policy is None else f"policy {mode.policy}"
         return Explanation(Route(fit[0] if len(fit) == 1 else " or ".join(fit), True, why), read, "", objections)
-    if mode.disable_fallback and cluster.replicas:
+    if mode.disable_fallback and not cluster.primary_only:
         refused = "no replica is fresh enough, and the primary may not be asked instead (disable_fallback)"
         return Explanation(None, read, refused, objections)
     return Explanation(Route("primary", False, "no replica is fresh enough"), read, "", objections)

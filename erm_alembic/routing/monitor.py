@@ -17,6 +17,7 @@ from typing import TypeVar
 from erm_alembic.errors import TargetError
 from erm_alembic.postgres.volatility import Volatility
 from erm_alembic.routing.changes import Change, changes_between
+from erm_alembic.routing.discovery.search import Search
 from erm_alembic.routing.picture import position
 from erm_alembic.routing.positions import Position
 from erm_alembic.routing.probe import Address, Pace
@@ -47,6 +48,7 @@ class Monitor:
         on_volatility: given what the primary's catalogs say of its functions, when it was read.
         heartbeat: a table to measure replicas by that do not state their position; None writes nothing anywhere.
         catalogs: whether the primary's catalogs are read for `volatility`, at the start and every ten minutes.
+        search: makes what looks for replicas while the monitor runs; None where nobody does.
 
     Example:
         >>> monitor = Monitor(lambda: "postgresql://app@db/shop", {"east": lambda: "postgresql://app@east/shop"})
@@ -65,6 +67,7 @@ class Monitor:
         on_volatility: Callable[[Volatility], None] | None = None,
         heartbeat: HeartbeatTable | None = None,
         catalogs: bool = True,
+        search: Callable[[], Search] | None = None,
     ) -> None:
         self.state: ClusterState = UNKNOWN
         self.volatility: Volatility | None = None
@@ -76,6 +79,7 @@ class Monitor:
         self._on_volatility = on_volatility
         self.heartbeat = heartbeat
         self._catalogs = catalogs
+        self._search = search
         self._lock = threading.Lock()
         self._lender = Lender(primary, timeout)
         self._rounds: Rounds | None = None
@@ -100,6 +104,7 @@ class Monitor:
                     publish=self._publish,
                     learn=self._learn if self._catalogs else None,
                     heartbeat=self.heartbeat,
+                    search=None if self._search is None else self._search(),
                 )
                 self._rounds.start()
 
@@ -113,6 +118,29 @@ class Monitor:
         if rounds is not None:
             rounds.join()
         self._lender.close()
+
+    @property
+    def search(self) -> Search | None:
+        """What looks for replicas now; None where nobody does."""
+        return None if self._rounds is None else self._rounds.search
+
+    def follow(self, replicas: Mapping[str, Address]) -> None:
+        """Watch these replicas from now on; those that are not among them are forgotten.
+
+        Args:
+            replicas: gives the address of each, by name; the same function stands for the same server.
+        """
+        with self._lock:
+            self._replicas = dict(replicas)
+            rounds = self._rounds
+        if rounds is not None:
+            rounds.follow(replicas)
+
+    def primary_moved(self) -> None:
+        """Leave the connections to where the primary was."""
+        self._lender.close()
+        if (rounds := self._rounds) is not None:
+            rounds.primary_moved()
 
     def refresh(self, timeout: float = 5.0) -> ClusterState:
         """What is known after every server was asked once more; one that cannot be reached is not waited for.

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import Any, cast
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Dialect, Engine, create_engine, event
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.config.settings import PoolSettings
@@ -41,8 +43,9 @@ class Node:
         options: what else `sqlalchemy.create_engine` is told.
     """
 
-    def __init__(self, name: str, url: DatabaseUrl, pool: PoolSettings, options: Mapping[str, Any]) -> None:
-        self.name, self.url = name, url
+    def __init__(self, name: str, url: str | DatabaseUrl, pool: PoolSettings, options: Mapping[str, Any]) -> None:
+        self.name = name
+        self.url = DatabaseUrl.parse(url) if isinstance(url, str) else url
         self._pool, self._options = pool, dict(options)
         self._lock = threading.Lock()
         self._engines: dict[bool, Engine] = {}
@@ -65,6 +68,10 @@ class Node:
 
     def prepare(self, engine: Engine) -> None:
         """Set up an engine that was just made."""
+
+    def located(self) -> DatabaseUrl:
+        """Where a new connection goes."""
+        return self.url
 
     def in_use(self, asynchronous: bool) -> int:
         """How many connections of its engine are in use."""
@@ -94,7 +101,7 @@ class Node:
     def _synchronous(self) -> Engine:
         if self.url.driver == "psycopg":
             return create_engine(self.url.sqlalchemy_url("postgresql+psycopg"), **self._pool_arguments())
-        return pooled_engine(self.url, self._pool, **self._options)
+        return pooled_engine(self.url, self._pool, address=lambda: self.located().dsn(), **self._options)
 
     def _asynchronous(self) -> Engine:
         from sqlalchemy.ext.asyncio import create_async_engine
@@ -113,11 +120,43 @@ class Node:
 
 
 class PrimaryNode(Node):
-    """The primary: that it is none any more is noticed at the first write that is refused."""
+    """The primary: that it is none any more is noticed at the first write that is refused.
+
+    Its engines are the same wherever it moves: a transaction that is under way must not get a second one.
+    """
+
+    # Called before a connection is opened, where somebody searches for the primary.
+    locate: Callable[[], None] | None = None
 
     def prepare(self, engine: Engine) -> None:
         """Let a write that a standby refused count as a lost connection, so that the whole pool is replaced."""
         event.listen(engine, "handle_error", _disconnect_from_standby)
+        event.listen(engine, "do_connect", self._lead)
+
+    def located(self) -> DatabaseUrl:
+        """Where the primary is now."""
+        if self.locate is not None:
+            self.locate()
+        return self.url
+
+    def move_to(self, url: DatabaseUrl) -> bool:
+        """Take another server for the primary; whether it was another one."""
+        if url == self.url:
+            return False
+        self.url = url
+        self.renew(close=True)
+        return True
+
+    def _lead(self, dialect: Dialect, _record: Any, _arguments: Any, parameters: dict[str, Any]) -> None:
+        """Let a driver connect to where the primary is now."""
+        if self.locate is None:
+            return
+        url = self.located().sqlalchemy_url(f"postgresql+{dialect.driver}")
+        current = dialect.create_connect_args(url)[1]
+        for keyword in ("host", "port", "hostaddr"):
+            parameters.pop(keyword, None)
+            if keyword in current:
+                parameters[keyword] = current[keyword]
 
 
 class ReplicaNode(Node):
@@ -134,7 +173,7 @@ class ReplicaNode(Node):
     def __init__(
         self,
         config: ReplicaConfig,
-        url: DatabaseUrl,
+        url: str | DatabaseUrl,
         pool: PoolSettings,
         options: Mapping[str, Any],
         classifier: Classifier,
@@ -144,10 +183,25 @@ class ReplicaNode(Node):
         self.failed_at = float("-inf")  # by time.monotonic(); the monitor's next good news makes up for it
         self._classifier = classifier
         self._derived: dict[tuple[bool, str], Engine] = {}
+        self._retired = False
+        self._loop: asyncio.AbstractEventLoop | None = None  # which the asynchronous connections belong to
 
     def failed(self) -> None:
         """Take it out of the choice until the monitor has heard of it again."""
-        self.failed_at = time.monotonic()
+        self.failed_at = max(self.failed_at, time.monotonic())
+
+    def retire(self) -> None:
+        """Take it out of the choice for good; its connections are closed, those in use when they come back."""
+        self.failed_at = float("inf")
+        with self._lock:
+            self._retired = True
+            engines = list(self._engines.items())
+        for asynchronous, engine in engines:
+            event.listen(engine, "checkin", _close_at_return)
+            if not asynchronous:
+                engine.dispose()
+            elif self._loop is not None:
+                _dispose_within(self._loop, engine)
 
     def snapshot_engine(self, asynchronous: bool) -> Engine:
         """The same connections, with one snapshot for each transaction."""
@@ -174,6 +228,35 @@ class ReplicaNode(Node):
     def prepare(self, engine: Engine) -> None:
         """Let nothing pass that is not known to be a read once the ORM has finished it."""
         event.listen(engine, "before_cursor_execute", _only_reads(self._classifier))
+        if engine.dialect.is_async:
+            event.listen(engine, "connect", self._remember_loop)
+        if self._retired:
+            event.listen(engine, "checkin", _close_at_return)
+
+    def _remember_loop(self, *_: Any) -> None:
+        self._loop = asyncio.get_running_loop()
+
+
+def _close_at_return(connection: Any, record: ConnectionPoolEntry) -> None:
+    if connection is not None:
+        record.invalidate()
+
+
+def _dispose_within(loop: asyncio.AbstractEventLoop, engine: Engine) -> None:
+    """Close an asynchronous engine's idle connections from a thread that is not their loop's."""
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    def dispose() -> None:
+        task = loop.create_task(AsyncEngine(engine).dispose())
+        _disposals.add(task)
+        task.add_done_callback(_disposals.discard)
+
+    with contextlib.suppress(RuntimeError):  # the loop is closed, and its connections with it
+        loop.call_soon_threadsafe(dispose)
+
+
+# A loop keeps only weak references to its tasks.
+_disposals: set[asyncio.Task[None]] = set()
 
 
 def _only_reads(classifier: Classifier) -> Callable[..., None]:

@@ -145,6 +145,14 @@ class Picture:
         replica = self._replicas[name]
         replica.state = replace(replica.state, reachable=False, problem=problem)
 
+    def add(self, name: str) -> None:
+        """Let a replica come, of which nothing is known."""
+        self._replicas[name] = _Replica(ReplicaState(name))
+
+    def forget(self, name: str) -> None:
+        """Let a replica go."""
+        del self._replicas[name]
+
     def behind(self) -> Iterator[str]:
         """The replicas that had not replayed yet what the primary had last written."""
         for name, replica in self._replicas.items():

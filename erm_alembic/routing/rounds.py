@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from erm_alembic.postgres.replication import ServerSample
 from erm_alembic.postgres.volatility import Volatility
+from erm_alembic.routing.discovery.search import Search
 from erm_alembic.routing.picture import Picture
 from erm_alembic.routing.probe import Address, Pace, Watch
 from erm_alembic.routing.questions import (
@@ -53,6 +54,7 @@ class Rounds:
         publish: takes each new state, under a lock; what it returns is called without one.
         learn: takes what the primary's catalogs say; None leaves them alone.
         heartbeat: the table that heartbeats are written to; None writes none.
+        search: looks for replicas, and runs as long as the rounds; None where nobody does.
     """
 
     def __init__(
@@ -65,7 +67,9 @@ class Rounds:
         publish: Callable[[ClusterState], Callable[[], None]],
         learn: Callable[[Volatility], None] | None,
         heartbeat: HeartbeatTable | None,
+        search: Search | None = None,
     ) -> None:
+        self.search = search
         self._pace = pace
         self._lender = lender
         self._publish = publish
@@ -82,8 +86,10 @@ class Rounds:
             lambda problem: self._take(lambda: self._picture.primary_failed(problem)),
             keep=lambda answer: not answer.sample.in_recovery,
         )
-        question = ReplicaQuestion(heartbeat, writer)
-        self._replicas = {name: self._replica(name, address, question) for name, address in replicas.items()}
+        self._question = ReplicaQuestion(heartbeat, writer)
+        self._addresses = dict(replicas)
+        # Replaced as a whole: others look at it while it changes.
+        self._replicas = {name: self._replica(name, address) for name, address in replicas.items()}
         self._catalogs = Watch(
             "erm-routing catalogs",
             primary,
@@ -100,6 +106,8 @@ class Rounds:
         for watch in self._watches():
             watch.start()
         self._thread.start()
+        if self.search is not None:
+            self.search.start()
 
     def end(self) -> None:
         """Tell the threads to end; nothing is published any more."""
@@ -108,6 +116,45 @@ class Rounds:
             self._pace.changed.notify_all()
         for watch in self._watches():
             watch.cut()
+        if self.search is not None:
+            self.search.end()
+
+    def follow(self, replicas: Mapping[str, Address]) -> None:
+        """Watch these replicas from now on; of one that came, or is elsewhere now, nothing is known yet.
+
+        Args:
+            replicas: gives the address of each, by name; the same function stands for the same server.
+        """
+        with self._pace.changed:
+            if self._pace.stopping:
+                return
+            watches = {name: watch for name, watch in self._replicas.items() if self._is_where(name, replicas)}
+            gone = [(name, watch) for name, watch in self._replicas.items() if name not in watches]
+            for name, _ in gone:
+                self._picture.forget(name)
+            new = [name for name in replicas if name not in watches]
+            for name in new:
+                self._picture.add(name)
+                watches[name] = self._replica(name, replicas[name])
+            self._addresses, self._replicas = dict(replicas), watches
+            tell = self._publish(self._picture.state(time.monotonic()))
+            for _, watch in gone:
+                watch.retire()
+            for name in new:
+                watches[name].start()
+            self._wanted = True
+            self._pace.tell()
+        tell()
+
+    def _is_where(self, name: str, replicas: Mapping[str, Address]) -> bool:
+        return replicas.get(name) == self._addresses[name]
+
+    def primary_moved(self) -> None:
+        """Ask the primary where it is now."""
+        with self._pace.changed:
+            self._primary.reconnect()
+            self._wanted = True
+            self._pace.changed.notify_all()
 
     def join(self) -> None:
         """Wait for the threads, but not for one that hangs before it has a connection."""
@@ -116,6 +163,8 @@ class Rounds:
             watch.join(max(0.0, ends_at - time.monotonic()))
         if self._thread is not threading.current_thread():
             self._thread.join(max(0.0, ends_at - time.monotonic()))
+        if self.search is not None:
+            self.search.join(max(0.0, ends_at - time.monotonic()))
 
     def abandon(self) -> None:
         """Let go of the connections in a forked child, in which they are the parent's."""
@@ -205,9 +254,12 @@ class Rounds:
             if self._pace.stopping:
                 return
             update()
-            tell = self._publish(self._picture.state(time.monotonic()))
+            state = self._picture.state(time.monotonic())
+            tell = self._publish(state)
             self._pace.tell()
         tell()
+        if self.search is not None and not (state.primary.reachable and state.primary.writable):
+            self.search.hurry()
 
     def _note(self, answer: Answer, asked_at: float, answered_at: float) -> None:
         self._picture.primary_answered(answer.sample, asked_at, answered_at)
@@ -221,18 +273,24 @@ class Rounds:
         with self._pace.changed:
             self._catalogs_due = time.monotonic() + _CATALOG_RETRY
 
-    def _replica(self, name: str, address: Address, question: ReplicaQuestion) -> Watch[Answer]:
-        def heard(answer: Answer, asked_at: float, answered_at: float) -> None:
-            self._take(lambda: self._picture.replica_answered(name, answer.sample, asked_at, answered_at, answer.beat))
+    def _replica(self, name: str, address: Address) -> Watch[Answer]:
+        def take(update: Callable[[], None]) -> None:
+            # Another server may go by the name by now.
+            self._take(lambda: update() if self._replicas.get(name) is watch else None)
 
-        return self._watch(
+        def heard(answer: Answer, asked_at: float, answered_at: float) -> None:
+            beat, no_beat = answer.beat, answer.no_beat
+            take(lambda: self._picture.replica_answered(name, answer.sample, asked_at, answered_at, beat, no_beat))
+
+        watch = self._watch(
             name,
             address,
-            question,
+            self._question,
             heard,
-            lambda problem: self._take(lambda: self._picture.replica_failed(name, problem)),
+            lambda problem: take(lambda: self._picture.replica_failed(name, problem)),
             keep=lambda answer: answer.sample.in_recovery,
         )
+        return watch
 
     def _watch(
         self,

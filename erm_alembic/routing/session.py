@@ -247,7 +247,7 @@ class RoutingSession(Session):
         if self._node is not None:
             return self._node if self._cluster.fits(self._node, need) else None
         node = choose(avoid=self._avoid)
-        if node is None and mode.max_wait > 0 and self._cluster.replicas:
+        if node is None and mode.max_wait > 0 and not self._cluster.primary_only:
             node = wait_for(self._cluster.monitor, lambda: choose(avoid=self._avoid), mode.max_wait)
         return node
 

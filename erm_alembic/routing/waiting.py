@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -11,7 +12,7 @@ from sqlalchemy.util.concurrency import in_greenlet
 
 from erm_alembic.routing.monitor import Monitor
 
-__all__ = ["wait_for"]
+__all__ = ["wait_for", "wait_until"]
 
 Found = TypeVar("Found")
 
@@ -28,3 +29,18 @@ def wait_for(monitor: Monitor, find: Callable[[], Found | None], timeout: float)
         # Called by an asynchronous session: a thread waits, the loop goes on.
         return await_only(asyncio.to_thread(lambda: monitor.wait_for(find, timeout)))
     return monitor.wait_for(find, timeout)
+
+
+def wait_until(event: threading.Event, timeout: float) -> None:
+    """Wait for an event, or the end of the time.
+
+    Args:
+        event: is waited for.
+        timeout: in seconds.
+    """
+    if event.is_set():
+        return
+    if in_greenlet():
+        await_only(asyncio.to_thread(event.wait, timeout))
+    else:
+        event.wait(timeout)
