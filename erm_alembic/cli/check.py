@@ -186,15 +186,12 @@ def _read(settings: Settings, paths: list[Path], name: str) -> tuple[tuple[Revis
 
 def _all_files(settings: Settings, name: str) -> tuple[Path, ...]:
     from erm_alembic.revisions.source.files import list_python_files
-    from erm_alembic.revisions.source.version_locations import find_version_locations
+    from erm_alembic.revisions.source.place import find_place
+    from erm_alembic.revisions.source.version_locations import version_locations
 
-    root, migrations = settings.project_dir, settings.migrations
-    ini = root / migrations.alembic_ini if migrations.alembic_ini else None
-    if ini is not None and not ini.is_file():
-        raise UsageError(
-            f"There is no {ini}.",
-            effect="Nothing was checked.",
-            cure="Correct `migrations.alembic_ini` in erm.yaml.",
-        )
-    found = find_version_locations(root, ini=ini, directory=migrations.directory, section=name)
+    migrations = settings.migrations
+    place = find_place(
+        settings.project_dir, ini=migrations.alembic_ini, directory=migrations.directory, elsewhere=Path.cwd()
+    )
+    found = version_locations(place, name)
     return list_python_files(found.folders, recursive=found.recursive)

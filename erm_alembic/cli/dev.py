@@ -192,10 +192,10 @@ def _require_project(folder: Path) -> None:
     Raises:
         ProjectError: there is neither erm.yaml nor an Alembic project.
     """
-    from erm_alembic.revisions.source.version_locations import NoProject, find_version_locations
+    from erm_alembic.revisions.source.place import NoProject, find_place
 
     try:
-        find_version_locations(folder)
+        find_place(folder)
     except NoProject as error:
         raise NoProject(
             f"{folder} is no project: it has no erm.yaml, and no Alembic project.",

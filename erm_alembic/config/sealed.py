@@ -59,7 +59,7 @@ class SealedUrl:
                 value = _expanded(self.text, self.environ) if in_file else self.text
         except UnsetVariable as unset:
             raise ConfigurationError(
-                f"{self.key} ({self.origin}) cannot be read: {unset}.",
+                f"{self.place} cannot be read: {unset}.",
                 effect="No database was reached.",
                 cure=f"Set {unset.name}, or write ${{{unset.name}:-default}}." if unset.name else "Correct the value.",
             ) from None
@@ -67,7 +67,7 @@ class SealedUrl:
         register_address(value)
         if not value:
             raise ConfigurationError(
-                f"{self.key} ({self.origin}) is empty.",
+                f"{self.place} is empty.",
                 effect="No database was reached.",
                 cure="Give it a URL, or take the key away.",
             )
@@ -89,9 +89,12 @@ class SealedUrl:
                     f"{self.key} is taken as it is, and `${{...}}` is not replaced in it: let the shell put the value "
                     f"in, or write the address with its variables into erm.yaml. {cure}"
                 )
-            raise ConfigurationError(
-                f"{self.key} ({self.origin}): {error.what}", effect=error.effect, cure=cure
-            ) from None
+            raise ConfigurationError(f"{self.place}: {error.what}", effect=error.effect, cure=cure) from None
+
+    @property
+    def place(self) -> str:
+        """Its key and where it stands, for messages; a variable is both."""
+        return self.key if self.key == self.origin else f"{self.key} ({self.origin})"
 
     @property
     def shown(self) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path, PurePosixPath
 from erm_alembic.errors import UsageError
 from erm_alembic.revisions.source.files import heads_of, list_python_files, read_revision_files
 from erm_alembic.revisions.source.ini_address import address_in_ini
-from erm_alembic.revisions.source.version_locations import NoProject, find_version_locations
+from erm_alembic.revisions.source.place import NoProject, find_place
+from erm_alembic.revisions.source.version_locations import version_locations
 from erm_alembic.revisions.templates import NewFile
 
 __all__ = ["adoption_file"]
@@ -61,7 +62,7 @@ def adoption_file(directory: Path, database: str) -> NewFile:
             cure="Name the folder in which alembic.ini stands: `erm init DIR --adopt`.",
         )
     try:
-        found = find_version_locations(directory)
+        found = version_locations(find_place(directory))
     except NoProject as error:
         raise NoProject(
             error.what,

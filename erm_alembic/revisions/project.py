@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import tomllib
 from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from alembic.util import CommandError
 
 from erm_alembic.config.settings import Settings
 from erm_alembic.errors import ProjectError
-from erm_alembic.revisions.source.version_locations import USUAL_DIRECTORIES, ini_within
+from erm_alembic.revisions.source.place import find_place
 
 __all__ = ["AlembicOptions", "AlembicProject", "find_project"]
 
@@ -138,67 +137,18 @@ def _forget_relative_finders() -> None:
 
 
 def find_project(settings: Settings, options: AlembicOptions | None = None) -> AlembicProject:
-    """Find the Alembic project: `migrations:` of erm.yaml first, then what `alembic` itself would find.
+    """Find the Alembic project that belongs to what is configured.
 
     Args:
         settings: what is in force.
         options: Alembic's own command line options.
 
     Raises:
-        ProjectError: when there is none, with the three ways to name one.
+        NoProject: there is none.
+        ProjectError: what erm.yaml names is not there, or cannot be read.
     """
-    options = options or AlembicOptions()
-    root = settings.project_dir
     migrations = settings.migrations
-    if migrations.alembic_ini is not None:
-        ini = (root / migrations.alembic_ini).resolve()
-        if not ini.is_file():
-            raise ProjectError(
-                f"There is no {ini}.",
-                effect="No revision was read.",
-                cure="Correct `migrations.alembic_ini` in erm.yaml.",
-            )
-        if ini == ini_within(ini.parent):
-            return AlembicProject(root, ini, None, ini.parent, options)
-        return AlembicProject(ini.parent, ini, _alembic_toml(ini.parent), None, options)
-    ini_here = root / "alembic.ini"
-    found_ini = ini_here.resolve() if ini_here.is_file() else None
-    toml = _alembic_toml(root)
-    if migrations.directory is not None:
-        directory = (root / migrations.directory).resolve()
-        _require_env_py(directory)
-        return AlembicProject(root, found_ini or ini_within(directory), toml, directory, options)
-    if found_ini or toml:
-        return AlembicProject(root, found_ini, toml, None, options)
-    for name in USUAL_DIRECTORIES:
-        directory = (root / name).resolve()
-        if (directory / "env.py").is_file():
-            return AlembicProject(root, ini_within(directory), None, directory, options)
-    raise ProjectError(
-        f"No Alembic project was found in {root}.",
-        effect="Nothing was done.",
-        cure="Run erm where alembic.ini stands, name it in erm.yaml (`migrations: {alembic_ini: path/alembic.ini}` "
-        "or `migrations: {directory: path}`), or start a new project with `erm init`.",
+    place = find_place(
+        settings.project_dir, ini=migrations.alembic_ini, directory=migrations.directory, elsewhere=Path.cwd()
     )
-
-
-def _require_env_py(directory: Path) -> None:
-    if not (directory / "env.py").is_file():
-        raise ProjectError(
-            f"There is no env.py in {directory}.",
-            effect="No revision was read.",
-            cure="Correct `migrations.directory` in erm.yaml, or create the directory with `erm init`.",
-        )
-
-
-def _alembic_toml(folder: Path) -> Path | None:
-    path = folder / "pyproject.toml"
-    if not path.is_file():
-        return None
-    try:
-        tools = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {})
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ProjectError(
-            f"{path} cannot be read: {error}.", effect="No revision was read.", cure="Correct the file."
-        ) from error
-    return path.resolve() if "script_location" in tools.get("alembic", {}) else None
+    return AlembicProject(place.root, place.ini, place.toml, place.directory, options or AlembicOptions())

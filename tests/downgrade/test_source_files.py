@@ -14,7 +14,8 @@ from erm_alembic.revisions.source.files import (
     list_python_files,
     read_revision_files,
 )
-from erm_alembic.revisions.source.version_locations import find_version_locations
+from erm_alembic.revisions.source.place import find_place
+from erm_alembic.revisions.source.version_locations import version_locations
 from tests.checks.building import revision
 
 
@@ -124,7 +125,7 @@ def test_version_locations_of_an_ini_are_alembics(tmp_path: Path, ini: str, fold
     """Separators old and new, `%(here)s` and package paths lead to the same folders as in Alembic."""
     write(tmp_path, "alembic.ini", f"[alembic]\n{ini}\n")
     write(tmp_path, "app/db/migrations/env.py")
-    found = find_version_locations(tmp_path)
+    found = version_locations(find_place(tmp_path))
     assert [folder.relative_to(tmp_path).as_posix() for folder in found.folders] == folders
     assert not found.recursive
 
@@ -132,20 +133,20 @@ def test_version_locations_of_an_ini_are_alembics(tmp_path: Path, ini: str, fold
 def test_pyproject_and_usual_folders_are_found(tmp_path: Path) -> None:
     """`[tool.alembic]` counts where there is no ini, and `migrations/env.py` where there is neither."""
     write(tmp_path, "migrations/env.py")
-    assert find_version_locations(tmp_path).folders == (tmp_path / "migrations" / "versions",)
+    assert version_locations(find_place(tmp_path)).folders == (tmp_path / "migrations" / "versions",)
     write(
         tmp_path,
         "pyproject.toml",
         '[tool.alembic]\nscript_location = "%(here)s/m"\nversion_locations = ["%(here)s/x", "y"]\n'
         "recursive_version_locations = true\n",
     )
-    found = find_version_locations(tmp_path)
+    found = version_locations(find_place(tmp_path))
     assert found.folders == (tmp_path / "x", tmp_path / "y")
     assert found.recursive
     (tmp_path / "pyproject.toml").unlink()
     (tmp_path / "migrations" / "env.py").unlink()
     with pytest.raises(ProjectError, match="No Alembic project was found"):
-        find_version_locations(tmp_path)
+        version_locations(find_place(tmp_path))
 
 
 def test_a_folder_with_a_percent_sign_in_its_name(tmp_path: Path) -> None:
@@ -153,17 +154,30 @@ def test_a_folder_with_a_percent_sign_in_its_name(tmp_path: Path) -> None:
     folder = tmp_path / "100% of it"
     folder.mkdir()
     (folder / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s/migrations\n")
-    assert find_version_locations(folder).folders == (folder / "migrations" / "versions",)
+    assert version_locations(find_place(folder)).folders == (folder / "migrations" / "versions",)
 
 
 def test_a_named_directory_stands_in_for_the_script_location(tmp_path: Path) -> None:
     """`migrations.directory` beats alembic.ini."""
     write(tmp_path, "alembic.ini", "[alembic]\nscript_location = other\n")
-    assert find_version_locations(tmp_path, directory=Path("db")).folders == (tmp_path / "db" / "versions",)
+    write(tmp_path, "db/env.py")
+    assert version_locations(find_place(tmp_path, directory=Path("db"))).folders == (tmp_path / "db" / "versions",)
+
+
+def test_the_working_directory_counts_where_the_folder_of_erm_yaml_has_no_project(tmp_path: Path) -> None:
+    """An erm.yaml that is kept elsewhere and names no project is about the one from which erm is run."""
+    write(tmp_path, "project/alembic.ini", "[alembic]\nscript_location = m\n")
+    (tmp_path / "deploy").mkdir()
+    assert find_place(tmp_path / "deploy", elsewhere=tmp_path / "project").root == tmp_path / "project"
+    write(tmp_path, "deploy/alembic.ini", "[alembic]\nscript_location = m\n")
+    assert find_place(tmp_path / "deploy", elsewhere=tmp_path / "project").root == tmp_path / "deploy"
+    with pytest.raises(ProjectError, match="There is no") as caught:
+        find_place(tmp_path / "deploy", ini=Path("no.ini"), elsewhere=tmp_path / "project")
+    assert caught.value.what == f"There is no {tmp_path / 'deploy' / 'no.ini'}."
 
 
 def test_an_ini_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     """A broken file is an error of the project, not a traceback."""
     write(tmp_path, "alembic.ini", "no section\n")
     with pytest.raises(ProjectError, match=r"alembic\.ini cannot be read"):
-        find_version_locations(tmp_path)
+        version_locations(find_place(tmp_path))
