@@ -15,7 +15,7 @@ from erm_alembic.approvals import (
 )
 from erm_alembic.checks.overrides import Override, verify_overrides
 from erm_alembic.opening import Opened, open_project
-from erm_alembic.pipeline import Result, plan_request, run_plan
+from erm_alembic.pipeline import Result, plan_request, refuse_misnamed, run_plan
 from erm_alembic.planning.approval import ApprovedPlan
 from erm_alembic.planning.model import Plan
 from erm_alembic.planning.request import Request
@@ -71,7 +71,7 @@ def plan(
         (['3a1f5c0e7b21', '8c4d2e91f6a0'], False)
     """
     overrides = verify_overrides(overrides)
-    opened, request = open_project(env, config, options), Request("upgrade", to)
+    opened, request = open_project(env, config, options, judge=refuse_misnamed), Request("upgrade", to)
     wish = Wish("plan", True if copy_data else rehearse, copy_data)
     return plan_request(
         opened, request, overrides, accept_environment=accept_environment, wish=wish, for_approval=for_approval
@@ -116,7 +116,7 @@ def plan_rollback(
         ['8c4d2e91f6a0']
     """
     overrides = _with_data_loss(overrides, allow_data_loss)
-    opened, request = open_project(env, config, options), Request("downgrade", to, steps)
+    opened, request = open_project(env, config, options, judge=refuse_misnamed), Request("downgrade", to, steps)
     wish = Wish("plan", rehearse)
     return plan_request(
         opened, request, overrides, accept_environment=accept_environment, wish=wish, for_approval=for_approval
@@ -162,7 +162,7 @@ def apply(
     """
     overrides = verify_overrides(overrides)
     plan_file = None if approved is None else open_approved(approved, "upgrade")
-    opened = open_project(env, config, options, to_write=True)
+    opened = open_project(env, config, options, to_write=True, judge=refuse_misnamed)
     request, wish = Request("upgrade", to), Wish("run", rehearse)
     if plan_file is not None:
         return _run_approved(
@@ -219,7 +219,7 @@ def rollback(
     """
     overrides = _with_data_loss(overrides, allow_data_loss)
     plan_file = None if approved is None else open_approved(approved, "downgrade")
-    opened = open_project(env, config, options, to_write=True)
+    opened = open_project(env, config, options, to_write=True, judge=refuse_misnamed)
     request, wish = Request("downgrade", to, steps), Wish("run", rehearse)
     if plan_file is not None:
         return _run_approved(

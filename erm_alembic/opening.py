@@ -62,7 +62,12 @@ def configured(env: str | None, config: Path | None, options: AlembicOptions | N
 
 
 def open_project(
-    env: str | None, config: Path | None, options: AlembicOptions | None = None, *, to_write: bool = False
+    env: str | None,
+    config: Path | None,
+    options: AlembicOptions | None = None,
+    *,
+    to_write: bool = False,
+    judge: Callable[[Settings, AlembicProject], None] | None = None,
 ) -> Opened:
     """Read what the user configured, reach the database, find the Alembic project.
 
@@ -71,12 +76,15 @@ def open_project(
         config: the path of erm.yaml; None looks for it from the working directory up.
         options: Alembic's own options for env.py.
         to_write: whether something is to be changed, which a standby cannot.
+        judge: raises for what is wrong with the two, before a server is started or reached.
 
     Raises:
         ErmError: a subclass of it, for the first of the three that cannot be had.
     """
     settings = configured(env, config, options)
     project = find_project(settings, options)
+    if judge is not None:
+        judge(settings, project)
     target = open_target(settings)
     if to_write and target.is_standby:
         raise TargetError(

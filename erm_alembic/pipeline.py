@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from erm_alembic.checks import CheckContext, run_checks
+from erm_alembic.checks import CheckContext, run_checks, verify_rules
 from erm_alembic.checks.ignores import without_ignored
 from erm_alembic.checks.missing_downgrade import exempted
 from erm_alembic.checks.overrides import Override, override_findings
 from erm_alembic.drift.elsewhere import foreign_histories
 from erm_alembic.drift.history import history_drift
+from erm_alembic.drift.left_out import verify_kinds
+from erm_alembic.drift.severity import known_kinds
 from erm_alembic.errors import Refused
 from erm_alembic.findings import blocking
 from erm_alembic.opening import Opened, interruptible
@@ -23,15 +25,19 @@ from erm_alembic.planning.model import Outcome, Plan, StepOutcome
 from erm_alembic.planning.request import Request
 from erm_alembic.planning.surroundings import look_around
 from erm_alembic.planning.undisturbed import undisturbed
+from erm_alembic.revisions.graph import parents_of
 from erm_alembic.revisions.source.exemption import exempt_ids
+from erm_alembic.revisions.source.files import seems_known
 from erm_alembic.shadow.rehearsal.when import Wish, is_compared
 
 if TYPE_CHECKING:
+    from erm_alembic.config.settings import Settings
     from erm_alembic.execute.approved.approval import Approval
     from erm_alembic.execute.progress import Progress
     from erm_alembic.execute.run import RunMode
+    from erm_alembic.revisions.project import AlembicProject
 
-__all__ = ["Result", "plan_request", "run_plan"]
+__all__ = ["Result", "plan_request", "refuse_misnamed", "run_plan"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,24 @@ class Result:
 
     plan: Plan
     outcome: Outcome
+
+
+def refuse_misnamed(settings: Settings, project: AlembicProject) -> None:
+    """Refuse names in erm.yaml of what there is not, before anything slow is done: they would silence nothing.
+
+    Args:
+        settings: what is in force.
+        project: the Alembic project.
+
+    Raises:
+        ConfigurationError: a rule, a kind of object, or the revision of `safety.downgrades_since` is unknown.
+    """
+    verify_rules(settings.safety.rules, CheckContext(settings=settings))
+    verify_kinds(settings.drift, known_kinds(), settings.origins)
+    since = settings.safety.downgrades_since
+    if since is not None and not seems_known(project.place, since, project.options.name):
+        with project.entered():
+            exempt_ids(parents_of(project.scripts()), since)
 
 
 def plan_request(

@@ -144,5 +144,5 @@ def verify_rules(rules: Mapping[str, str], context: CheckContext | None = None) 
     raise ConfigurationError(
         "\n".join(lines),
         effect="Nothing was checked or changed.",
-        cure=f"Correct the name. The rules are: {', '.join(sorted(check.rule for check in CHECKS))}.",
+        cure="Correct the name: `erm check --list` shows the rules.",
     )

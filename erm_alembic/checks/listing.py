@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from erm_alembic.checks import CHECKS, verify_rules
+from erm_alembic.checks import CHECKS
 from erm_alembic.checks.context import Check, Needs
 from erm_alembic.checks.squawk_rules import FAMILY, OPT_IN, RULES, TASTE, TOLD_OTHERWISE
 
@@ -40,14 +40,10 @@ def listed_rules(rules: Mapping[str, str]) -> tuple[ListedRule, ...]:
     Args:
         rules: `safety.rules`.
 
-    Raises:
-        ConfigurationError: `rules` names a rule that does not exist.
-
     Example:
         >>> next(each.severity for each in listed_rules({"several-heads": "off"}) if each.rule == "several-heads")
         'off'
     """
-    verify_rules(rules)
     own = (
         ListedRule(each.rule, rules.get(each.rule, each.severity), each.needs, each.ignorable, _summary(each))
         for each in CHECKS

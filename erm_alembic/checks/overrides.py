@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from erm_alembic.checks import CHECKS
 from erm_alembic.checks.rules import is_rule, known_rules, nearest_rule
 from erm_alembic.errors import UsageError
 from erm_alembic.findings import Finding, Override
@@ -41,7 +40,7 @@ def _verify(override: Override) -> None:
     if not is_rule(override.rule):
         near = nearest_rule(override.rule)
         several = [word for word in override.rule.replace(",", " ").split() if word in known_rules()]
-        cure = f"Did you mean {near}?" if near else f"The rules are {', '.join(sorted(each.rule for each in CHECKS))}."
+        cure = f"Did you mean {near}?" if near else "`erm check --list` shows the rules."
         if len(several) > 1:
             cure = f"Give each of them by itself: {' '.join(f'--override {rule}' for rule in several)}"
         raise UsageError(

@@ -67,11 +67,13 @@ def check(
 
     settings = load_settings(env, config, require_url=False)
     if list_:
+        from erm_alembic.checks import CheckContext, verify_rules
         from erm_alembic.checks.listing import listed_rules
         from erm_alembic.render.project_check import rules_json, rules_text
 
         rules = listed_rules(settings.safety.rules)
         console.write(rules_json(rules) if format_ is Format.json else rules_text(rules))
+        verify_rules(settings.safety.rules, CheckContext(settings=settings))  # at last: the list is what cures it
         return
     from erm_alembic.findings import blocking
     from erm_alembic.render.project_check import project_check_json, project_check_text

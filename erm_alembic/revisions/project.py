@@ -16,7 +16,7 @@ from alembic.util import CommandError
 
 from erm_alembic.config.settings import Settings
 from erm_alembic.errors import ProjectError
-from erm_alembic.revisions.source.place import find_place
+from erm_alembic.revisions.source.place import ProjectPlace, find_place
 
 __all__ = ["AlembicOptions", "AlembicProject", "find_project"]
 
@@ -57,6 +57,11 @@ class AlembicProject:
     toml: Path | None
     directory: Path | None
     options: AlembicOptions = AlembicOptions()
+
+    @property
+    def place(self) -> ProjectPlace:
+        """The same, for what reads the files without Alembic."""
+        return ProjectPlace(self.root, self.ini, self.toml, self.directory)
 
     def config(self) -> Config:
         """A fresh Alembic configuration; env.py may change it, so each run has its own."""

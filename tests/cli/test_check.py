@@ -102,3 +102,13 @@ def test_a_mistyped_rule_of_squawk_is_refused(project: Path, capsys: pytest.Capt
     code, _, error = erm(capsys, "check")
     assert code == 2
     assert "squawk/ban-drop-colum is not a rule; did you mean squawk/ban-drop-column?" in error
+
+
+def test_the_list_of_rules_is_shown_where_erm_yaml_misnames_one(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the error says to type shows the rules, and then the error."""
+    (project / "erm.yaml").write_text("safety: {rules: {missing_downgrad: off}}\n", encoding="utf-8")
+    code, out, err = erm(capsys, "check", "--list")
+    assert (code, "missing-downgrade  " in out) == (2, True)
+    assert "did you mean missing-downgrade?" in err

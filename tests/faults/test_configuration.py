@@ -66,6 +66,33 @@ def test_a_missing_project_is_the_first_thing_to_say(command: str, tmp_path: Pat
     )
 
 
+@pytest.mark.parametrize(
+    ("named", "what"),
+    [
+        ("safety: {downgrades_since: nosuch}", "safety.downgrades_since: 'nosuch' is not a revision of this project."),
+        ("safety: {rules: {missing_downgrad: error}}", "erm.yaml:1: safety.rules.missing_downgrad is not a rule"),
+        ("drift: {severity: {tabel: error}}", "erm.yaml:1: drift.severity.tabel: tabel is no kind of object"),
+    ],
+)
+@pytest.mark.parametrize("mode", ["plan", "apply", "rollback"])
+def test_what_erm_yaml_misnames_is_told_before_anything_slow(mode: str, named: str, what: str, tmp_path: Path) -> None:
+    """A rule, a kind or a revision that there is not is refused before a server is started or reached."""
+    project = Project(tmp_path, url="postgresql://127.0.0.1:1/shop")
+    project.revision("ab12", "pass")
+    project.config(f"{named}\n")
+    code, lines = told(project.erm("migrate", "--mode", mode))
+    assert (code, lines[0].partition("; did you mean")[0]) == (2, f"error:  {what}")
+
+
+def test_an_exemption_whose_id_only_the_code_knows_is_known(tmp_path: Path) -> None:
+    """An id that a revision computes is found by loading the revisions; then the database is what is missing."""
+    project = Project(tmp_path, url="postgresql://127.0.0.1:1/shop")
+    project.revision("ab12", "pass").write_text("revision = f'{12:04}'\ndown_revision = None\n", encoding="utf-8")
+    project.config("safety: {downgrades_since: '0012'}\n")
+    code, lines = told(project.erm("migrate", "--mode", "plan"))
+    assert (code, "cannot be reached" in lines[0]) == (1, True)
+
+
 def test_a_broken_erm_yaml(tmp_path: Path) -> None:
     """A file that is not YAML is refused with the line."""
     Project(tmp_path).config("database: {url: [}\n")

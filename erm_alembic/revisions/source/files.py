@@ -20,7 +20,9 @@ from erm_alembic.revisions.source.bindings import bindings, constant
 from erm_alembic.revisions.source.downgrade import DowngradeReport, inspect_tree, parse_revision
 from erm_alembic.revisions.source.exemption import exempt_ids
 from erm_alembic.revisions.source.kept_values import kept_values
+from erm_alembic.revisions.source.place import ProjectPlace
 from erm_alembic.revisions.source.sql_pair import inspect_pair, pair_of, with_scripts
+from erm_alembic.revisions.source.version_locations import version_locations
 
 __all__ = [
     "RevisionFile",
@@ -30,6 +32,7 @@ __all__ = [
     "inspect_file",
     "list_python_files",
     "read_revision_files",
+    "seems_known",
 ]
 
 
@@ -203,6 +206,26 @@ def heads_of(revisions: Iterable[RevisionFile]) -> tuple[str, ...]:
     known = tuple(revisions)
     parents = {parent for revision in known for parent in revision.down_revisions}
     return tuple(sorted({revision.id for revision in known} - parents))
+
+
+def seems_known(place: ProjectPlace, revision: str, section: str = "alembic") -> bool:
+    """Whether some revision file has this id, or the beginning of one, in its name or anywhere in its text.
+
+    It is asked where loading every revision would take too long only to be right: False says that it is worth it.
+
+    Args:
+        place: where the project stands.
+        revision: the id, or the beginning of one.
+        section: the section of alembic.ini.
+    """
+    try:
+        found = version_locations(place, section)
+        files = list_python_files(found.folders, recursive=found.recursive)
+        if any(revision in file.name for file in files):
+            return True
+        return any(revision.encode() in file.read_bytes() for file in files)
+    except (OSError, ProjectError):
+        return True  # what cannot be read is told by whoever needs it
 
 
 def exempt_revisions(revisions: Iterable[RevisionFile], since: str | None) -> frozenset[str]:
