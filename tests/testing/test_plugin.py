@@ -1,0 +1,49 @@
+"""The pytest plugin as an application meets it: its page's examples, and what it costs who does not use it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from erm_alembic.postgres.embedded.binaries import find_binaries
+from tests.support.cli import REPOSITORY
+from tests.support.databases import one_per_major
+from tests.support.standbys import has_basebackup
+from tests.testing.running import run_pytest
+
+PAGE = REPOSITORY / "docs" / "testing.md"
+
+
+def test_the_examples_of_the_page_pass(tmp_path: Path) -> None:
+    """docs/testing.md is a suite of tests; those of a real standby want pg_basebackup."""
+    examples = re.findall(r"```python\n# (\w+\.py)\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    assert len(examples) == len(re.findall("```python", PAGE.read_text("utf-8"))) == 5
+    for name, text in examples:
+        (tmp_path / name).write_text(text, "utf-8")
+    if not (one_per_major() and has_basebackup(find_binaries())):
+        (tmp_path / "test_standby.py").unlink()
+    assert re.search(r"^\d+ passed", run_pytest(tmp_path, f"--basetemp={tmp_path / 'base'}"), re.MULTILINE)
+
+
+def test_a_run_that_does_not_use_it_pays_for_nothing(tmp_path: Path) -> None:
+    """No driver, no SQLAlchemy, none of erm's packages is imported; whoever names it twice has it once."""
+    (tmp_path / "conftest.py").write_text("pytest_plugins = ['erm_alembic.testing']\n", "utf-8")
+    (tmp_path / "test_alone.py").write_text(
+        "import sys\n"
+        "def test_alone(erm_driver):\n"
+        "    own = {name.removeprefix('erm_alembic') for name in sys.modules if name.startswith('erm_alembic')}\n"
+        "    assert own == {'', '.version', '.testing', '.testing.plugin'}\n"
+        "    assert not {'sqlalchemy', 'psycopg2', 'alembic', 'typer'} & set(sys.modules)\n",
+        "utf-8",
+    )
+    run_pytest(tmp_path)
+
+
+def test_every_fixture_stands_on_the_page() -> None:
+    """And is exported by the plugin's package."""
+    from erm_alembic import testing
+
+    page = PAGE.read_text("utf-8")
+    named = set(re.findall(r"^\| `(erm_\w+)` \|", page, re.MULTILINE))
+    assert named == set(testing.__all__) - {"erm_private_servers"}
+    assert all(isinstance(getattr(testing, name), type(testing.erm_driver)) for name in testing.__all__)
