@@ -44,6 +44,10 @@ NOTHING_READ = "Nothing was planned or run."
 PRESENT_TWICE = re.compile(r"Revision (.+) is present more than once")
 
 
+# A way that leads beyond the last revision is an assertion of Alembic's own.
+OBJECTIONS = (CommandError, RevisionError, AssertionError)
+
+
 def verify_graph(scripts: ScriptDirectory) -> None:
     """Load every revision file and prove that together they are one graph.
 
@@ -158,7 +162,7 @@ def upgrade_steps(scripts: ScriptDirectory, heads: Sequence[str], target: str) -
     """
     try:
         revisions = list(scripts.iterate_revisions(target, tuple(heads), implicit_base=True))
-    except (CommandError, RevisionError) as error:
+    except OBJECTIONS as error:
         _refuse_overlap(scripts, heads, error)
         raise _no_such_target(error, target, scripts) from error
     return [
@@ -182,7 +186,7 @@ def history_steps(scripts: ScriptDirectory, heads: Sequence[str], revisions: Seq
         return []
     try:
         found = list(scripts.iterate_revisions(tuple(revisions), tuple(heads), implicit_base=True))
-    except (CommandError, RevisionError) as error:
+    except OBJECTIONS as error:
         raise _no_such_target(error, ",".join(revisions), scripts) from error
     return [
         MigrationStep.upgrade_from_script(scripts.revision_map, script)  # type: ignore[no-untyped-call,unused-ignore]  # Alembic
@@ -206,8 +210,11 @@ def _refuse_what_is_not_applied(scripts: ScriptDirectory, heads: Sequence[str], 
 
 def _no_such_target(error: Exception, target: str, scripts: ScriptDirectory) -> UsageError:
     heads = ", ".join(scripts.get_heads())
+    said = str(error).removesuffix(".")
+    if not said or "Nothing to drop" in said:  # what Alembic takes for a revision there
+        said = "it leads to no revision"
     return UsageError(
-        f"--to {target} cannot be planned: {str(error).removesuffix('.')}.",
+        f"--to {target} cannot be planned: {said}.",
         effect=NOTHING_READ,
         cure=f"Name a revision of this project; its heads are {heads or '(none)'}.",
     )
@@ -226,7 +233,7 @@ def downgrade_steps(scripts: ScriptDirectory, heads: Sequence[str], target: str)
     """
     try:
         return list(scripts.iterate_revisions(tuple(heads), target, select_for_downgrade=True))
-    except (CommandError, RevisionError) as error:
+    except OBJECTIONS as error:
         _refuse_what_is_not_applied(scripts, heads, target)
         raise _no_such_target(error, target, scripts) from error
 
@@ -304,18 +311,23 @@ def latest_first(
     taken: list[Script] = []
     while applied and len(taken) < count:
         tips = sorted(revision for revision in applied if not applied & set(script_of(scripts, revision)._all_nextrev))
-        latest = tips[0] if len(tips) == 1 else _most_recent(tips, applied_order)
+        latest = tips[0] if len(tips) == 1 else _most_recent(tips, taken, applied_order)
         taken.append(script_of(scripts, latest))
         applied.discard(latest)
     return taken
 
 
-def _most_recent(tips: list[str], applied_order: Callable[[str], int | None]) -> str:
+def _most_recent(tips: list[str], taken: Sequence[Script], applied_order: Callable[[str], int | None]) -> str:
     order = {tip: applied_order(tip) for tip in tips}
     if any(number is None for number in order.values()):
-        raise UsageError(
-            f"The database stands on several branches ({', '.join(tips)}); the ledger does not know which came last.",
-            effect=NOTHING_READ,
-            cure="Say what shall remain: `erm migrate --mode rollback --to REV`.",
-        )
+        branches = f"several branches ({', '.join(tips)}); the ledger does not know which came last."
+        what, cure = f"The database stands on {branches}", "Say what shall remain: --to REV, instead of --steps."
+        if taken:
+            before = ", ".join(script.revision for script in taken)
+            what = f"With {before} taken back, the database stands on {branches}"
+            cure = (
+                f"Say what shall remain, instead of --steps: --to {tips[0]} takes back {before} and leaves "
+                f"{', '.join(tips)}; --to a revision below takes these back too."
+            )
+        raise UsageError(what, effect=NOTHING_READ, cure=cure)
     return max(tips, key=lambda tip: order[tip] or 0)

@@ -67,6 +67,15 @@ def test_a_revision_above_the_current_one(project: Project) -> None:
     assert "d4" not in said.partition("cure:")[2]
 
 
+@pytest.mark.parametrize("beyond", ["d4+1", "c3+9", "c3-9"])
+def test_a_way_beyond_the_last_revision(project: Project, beyond: str) -> None:
+    """A relative revision that does not exist is a usage error, up and down."""
+    deployed(project)
+    project.table("d4", "fourth", down="c3")
+    for way in (project.apply("--to", beyond), project.erm("migrate", "--mode", "rollback", "--to", beyond)):
+        assert (way.returncode, f"error:  --to {beyond} cannot be planned: " in way.stderr) == (2, True), way.stderr
+
+
 @pytest.mark.parametrize(
     ("downgrade", "rule", "said"),
     [
@@ -270,9 +279,21 @@ def test_branches_without_a_ledger_are_ambiguous(project: Project, one_database:
     assert said.splitlines() == [
         "error:  The database stands on several branches (b2, c3); the ledger does not know which came last.",
         "effect: Nothing was planned or run.",
-        "cure:   Say what shall remain: `erm migrate --mode rollback --to REV`.",
+        "cure:   Say what shall remain: --to REV, instead of --steps.",
     ]
     assert tables(one_database) == {"first", "second", "third", "alembic_version"}
+    project.revision("d4", "pass", "pass", down=("b2", "c3"))
+    assert project.apply("--no-rehearse").returncode == 0
+    one_database.execute("DROP SCHEMA erm CASCADE")
+    code, said = back(project, "--steps", "2")
+    assert code == 2
+    assert said.splitlines() == [
+        "error:  With d4 taken back, the database stands on several branches (b2, c3); the ledger does not know which "
+        "came last.",
+        "effect: Nothing was planned or run.",
+        "cure:   Say what shall remain, instead of --steps: --to b2 takes back d4 and leaves b2, c3; --to a revision "
+        "below takes these back too.",
+    ]
 
 
 def test_a_downgrade_that_fails(project: Project, one_database: Database) -> None:
