@@ -2,7 +2,7 @@
 # python3 (3.11 or newer) and make are all that must be there. PYTHON=/path/to/python chooses another Python.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz survival lint format types contracts build bench check clean venv venv-demo
+.PHONY: help demo test fuzz survival patroni lint format types contracts build bench check clean venv venv-demo
 
 SHELL := /bin/sh
 BIN := .venv/bin
@@ -27,6 +27,9 @@ fuzz: venv ## run the tests that make up their own input, with 1,000 new example
 
 survival: venv ## kill 200 deployers, cut 60 short, start three at once 40 times (ERM_SURVIVAL_ROUNDS=200 ERM_SURVIVAL_SEED=1)
 	@ERM_SURVIVAL_ROUNDS=$${ERM_SURVIVAL_ROUNDS:-200} $(BIN)/python -m pytest -q -n $(JOBS) --dist load tests/survival
+
+patroni: venv ## switch a real Patroni cluster of three over, and kill its leader, under load (ARGS='--rounds 3'; 2 minutes each)
+	@$(BIN)/python -m tests.patroni $(ARGS)
 
 lint: venv ## ruff: rules and format
 	@$(BIN)/python -m ruff check .
