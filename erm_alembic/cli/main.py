@@ -64,6 +64,9 @@ COMMANDS: tuple[LazyCommand, ...] = (
     LazyCommand("drift", "Show where database, history and models differ.", "erm_alembic.cli.drift"),
     LazyCommand("repair", "Show what is half done; go on with it or take it back.", "erm_alembic.cli.repair"),
     LazyCommand("history", "Show what was run on a database; restore a lost revision.", "erm_alembic.cli.history"),
+    LazyCommand(
+        "replicas", "Show a primary with its replicas, and who could answer a read.", "erm_alembic.cli.replicas"
+    ),
     LazyCommand("init", "Start an Alembic project that erm runs.", "erm_alembic.cli.init"),
     LazyCommand("new", "Write an empty revision.", "erm_alembic.cli.new"),
     LazyCommand("gen", "Write a revision where models and database differ.", "erm_alembic.cli.gen"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["SIZE_PATTERN", "Size", "parse_size"]
+__all__ = ["SIZE_PATTERN", "Size", "about", "parse_size"]
 
 SIZE_PATTERN = r"^\d+\s*(B|kB|MB|GB)$"
 
@@ -42,3 +42,19 @@ def parse_size(text: str) -> Size:
     if match is None:
         raise ValueError(f"{text!r} is not a size; write a whole number and its unit, as 512kB, 16MB or 1GB")
     return Size(int(match[1]) * _UNITS[match[2]])
+
+
+def about(size: int) -> str:
+    """A number of bytes that a person can read: rounded, with a unit.
+
+    Args:
+        size: in bytes.
+
+    Example:
+        >>> about(812), about(1_250_000), about(12 << 30)
+        ('812 B', '1.2 MB', '12.0 GB')
+    """
+    if size < _UNITS["kB"]:
+        return f"{size} B"
+    unit = next((name for name in ("GB", "MB") if size >= _UNITS[name]), "kB")
+    return f"{size / _UNITS[unit]:.1f} {unit}"

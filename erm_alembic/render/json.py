@@ -28,6 +28,7 @@ __all__ = [
     "plan_document",
     "render_json",
     "result_document",
+    "result_line",
 ]
 
 # Values stand in `literal`; it exists for `--sql` and must never be serialised. What was observed of a statement stands
@@ -133,6 +134,19 @@ def result_document(members: Mapping[str, Any]) -> str:
         {'schema_version': 1, 'runs': []}
     """
     return dump({"schema_version": SCHEMA_VERSION, **members})
+
+
+def result_line(members: Mapping[str, Any]) -> str:
+    """The same on one line, for a command that goes on and prints another one after it.
+
+    Args:
+        members: the object's members, beside the version of their schema.
+
+    Example:
+        >>> print(result_line({"runs": []}), end="")
+        {"schema_version": 1, "runs": []}
+    """
+    return json.dumps({"schema_version": SCHEMA_VERSION, **members}, ensure_ascii=True) + "\n"
 
 
 def error_document(error: ErmError) -> str:

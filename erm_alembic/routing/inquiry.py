@@ -1,0 +1,125 @@
+"""Asking several servers the same at once, for people: none of them is waited for longer than for all."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+import psycopg2
+
+from erm_alembic.routing.probe import Address, Link, words_of
+
+__all__ = ["Inquiry"]
+
+Answer = TypeVar("Answer")
+
+
+class Inquiry(Generic[Answer]):
+    """One question to several servers, over connections of its own that are kept for the next time.
+
+    Args:
+        question: gets a cursor in autocommit mode.
+        timeout: how long all of them may take together, in seconds.
+
+    Example:
+        >>> with Inquiry(lambda cursor: cursor.rowcount) as inquiry:
+        ...     inquiry.ask({})
+        {}
+    """
+
+    def __init__(self, question: Callable[[Any], Answer], timeout: float = 3.0) -> None:
+        self._question, self._timeout = question, timeout
+        self._lines: dict[str, _Line[Answer]] = {}
+
+    def ask(self, servers: Mapping[str, Address]) -> dict[str, Answer | str]:
+        """What each of them answers; where one does not, why, in words without secrets.
+
+        Args:
+            servers: by name what gives each one's address.
+        """
+        ends_at = time.monotonic() + self._timeout
+        for name, address in servers.items():
+            line = self._lines.get(name)
+            if line is None:
+                line = self._lines[name] = _Line(self._question, self._timeout)
+            line.ask(address)
+        return {name: self._lines[name].answer(ends_at) for name in servers}
+
+    def close(self) -> None:
+        """Close the connections."""
+        for line in self._lines.values():
+            line.close()
+
+    def __enter__(self) -> Inquiry[Answer]:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Line(Generic[Answer]):
+    """One server: what hangs there is left to a thread that nobody waits for."""
+
+    def __init__(self, question: Callable[[Any], Answer], timeout: float) -> None:
+        self._question, self._timeout = question, timeout
+        self._link: Link | None = None
+        self._thread: threading.Thread | None = None
+        self._said: list[Answer | str] = []
+        self._over = False
+
+    def ask(self, address: Address) -> None:
+        if self._thread is not None and self._thread.is_alive():
+            return  # it hangs since the last time, and another one would too
+        self._said = []
+        self._thread = threading.Thread(target=self._run, args=(address, self._said), name="erm inquiry", daemon=True)
+        self._thread.start()
+
+    def answer(self, ends_at: float) -> Answer | str:
+        assert self._thread is not None
+        self._thread.join(max(0.0, ends_at - time.monotonic()))
+        if self._said:
+            return self._said[0]
+        if (link := self._link) is not None:
+            link.cut()
+        return f"it did not answer within {self._timeout:g} s"
+
+    def close(self) -> None:
+        self._over = True
+        hangs = self._thread is not None and self._thread.is_alive()
+        if (link := self._link) is not None:
+            if hangs:
+                link.cut()
+            else:
+                self._drop()
+
+    def _run(self, address: Address, said: list[Answer | str]) -> None:
+        dsn = ""
+        try:
+            if self._link is not None:
+                try:
+                    said.append(self._link.run(self._question))
+                    return
+                except psycopg2.Error:
+                    # What was idle may have been ended by anybody: that says nothing of the server.
+                    if self._link.cut_off or not self._link.broken:
+                        raise
+                    self._drop()
+            dsn = address()
+            self._link = Link(dsn, self._timeout)
+            said.append(self._link.run(self._question))
+        except Exception as error:  # whatever a provider of secrets raises
+            self._drop()
+            said.append(words_of(error, dsn))
+        finally:
+            if self._over:
+                self._drop()
+
+    def _drop(self) -> None:
+        link, self._link = self._link, None
+        if link is not None:
+            link.close()
