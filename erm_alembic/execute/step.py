@@ -41,6 +41,7 @@ class StepUnderWay:
         changed_rows: whether one of its statements may have changed rows, and left work to its end.
         checkpoint: told the notes that are written with a commit before the revision's end, in its transaction, or none
             when what was noted as begun has ended.
+        recorded_ms: how long it took by what the ledger has of it, which is written before its commit.
         sent_what_may_last: whether it called a function whose effects a rollback may not take back, and no note tells.
     """
 
@@ -59,6 +60,7 @@ class StepUnderWay:
     checkpoint: Callable[[GatedConnection, Sequence[DoneStatement]], None] | None = None
     sent_what_may_last: bool = False
     changed_rows: bool = False
+    recorded_ms: int | None = None
 
     @property
     def revision(self) -> str:
@@ -71,14 +73,17 @@ class StepUnderWay:
         return self.pending.file
 
     def outcome(self, outcome: Literal["done", "failed"], error: str | None = None) -> StepOutcome:
-        """How it ended, for whoever watches."""
-        return StepOutcome(self.revision, outcome, self.elapsed_ms(), self.statements, error)
+        """How it ended, for whoever watches: with the time that the ledger has."""
+        recorded = self.recorded_ms if outcome == "done" else None
+        took = self.elapsed_ms() if recorded is None else recorded
+        return StepOutcome(self.revision, outcome, took, self.statements, error)
 
     def ledger_row(self, run_id: int, outcome: Literal["done", "failed"], error: str | None = None) -> list[Any]:
         """How it ended, as the parameters of `Ledger.revision_insert`."""
         facts = self.pending.facts
+        self.recorded_ms = self.elapsed_ms()
         return [
-            *(run_id, facts.revision, facts.message, self.direction, self.started_at, self.elapsed_ms()),
+            *(run_id, facts.revision, facts.message, self.direction, self.started_at, self.recorded_ms),
             *(self.statements, facts.path, Source(facts.source), facts.source_hash, outcome, error),
         ]
 

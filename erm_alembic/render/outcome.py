@@ -35,7 +35,8 @@ def _headline(plan: Plan, outcome: Outcome) -> tuple[str, str]:
     if outcome.result == "done":
         return f"Done: {done} {verb} in {took}.", "good"
     if outcome.result == "nothing-to-do":
-        return "Nothing to do: the database is at its target.", "good"
+        nothing = plan.direction == "downgrade" and not outcome.current
+        return f"Nothing to do: {'no revision is applied' if nothing else 'the database is at its target'}.", "good"
     if outcome.result == "refused":
         return "Refused: nothing was changed.", "bad"
     word = "Interrupted" if outcome.result == "interrupted" else "Failed"

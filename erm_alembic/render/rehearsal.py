@@ -115,8 +115,20 @@ def _earlier(earlier: EarlierPredictions) -> str:
 
     Example:
         >>> _earlier(EarlierPredictions(14, 13, 2.5))
-        'of 14 predicted revisions 13 took no longer than said, the worst 2.5 times as long'
+        '13 of 14 earlier revisions took no longer than their plan said; one took 2.5 times as long'
+        >>> _earlier(EarlierPredictions(3, 3, 1.0))
+        'all 3 earlier revisions took no longer than their plan said'
+        >>> _earlier(EarlierPredictions(3, 0, 50.1))
+        'none of 3 earlier revisions kept to what its plan said; the slowest took 50.1 times as long'
     """
-    kept = "all" if earlier.kept == earlier.count else str(earlier.kept)
-    said = f"of {counted(earlier.count, 'predicted revision')} {kept} took no longer than said"
-    return said if earlier.kept == earlier.count else f"{said}, the worst {earlier.worst:.1f} times as long"
+    told = counted(earlier.count, "earlier revision")
+    if earlier.kept == earlier.count:
+        each = f"all {told} took" if earlier.count > 1 else f"the {told.removeprefix('1 ')} took"
+        return f"{each} no longer than {'their' if earlier.count > 1 else 'its'} plan said"
+    slow = f"{earlier.worst:.1f} times as long"
+    if earlier.count == 1:
+        return f"the earlier revision took {slow} as its plan said"
+    late = "one took" if earlier.count - earlier.kept == 1 else "the slowest took"
+    if not earlier.kept:
+        return f"none of {told} kept to what its plan said; {late} {slow}"
+    return f"{earlier.kept} of {told} took no longer than their plan said; {late} {slow}"

@@ -127,6 +127,12 @@ def _why(plan: Plan) -> str:
     return one_line(plan.cannot_run or "")
 
 
+def _nothing_pending(plan: Plan) -> str:
+    if plan.direction == "upgrade":
+        return "Nothing to apply: the database is at its target."
+    return "Nothing to roll back: " + ("the database is at its target." if plan.current else "no revision is applied.")
+
+
 def _pending(plan: Plan, statements: bool, verbose: bool, paint: Paint) -> list[str]:
     going_down = plan.direction == "downgrade"
     if not plan.steps and plan.cannot_run is not None:
@@ -134,7 +140,7 @@ def _pending(plan: Plan, statements: bool, verbose: bool, paint: Paint) -> list[
     if plan.up_to_date:
         return [
             "",
-            "Nothing to roll back." if going_down else "Nothing to apply: the database is at its target.",
+            _nothing_pending(plan),
         ]
     lines = ["", f"{counted(len(plan.steps), 'revision')} to {'roll back' if going_down else 'apply'}:"]
     width = len(str(len(plan.steps))) + 2
