@@ -23,6 +23,7 @@ class Change:
         now: that value; None is unknown.
         at: when it was noticed, by `time.monotonic()`.
         problem: why the server cannot be used now, in words without secrets; empty when it can.
+        former_seen_at: when it was last known to be otherwise, by `time.monotonic()`; None where that never was.
     """
 
     replica: str | None
@@ -30,6 +31,7 @@ class Change:
     now: bool | int | None
     at: float
     problem: str = ""
+    former_seen_at: float | None = None
 
     @property
     def is_loss(self) -> bool:
@@ -90,4 +92,4 @@ def _of_server(
     for attribute in attributes:
         now = getattr(after, attribute)
         if getattr(before, attribute) != now and now is not None:
-            yield Change(replica, attribute, now, at, after.problem)
+            yield Change(replica, attribute, now, at, after.problem, before.seen_at)

@@ -19,7 +19,6 @@ from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.config.settings import PoolSettings
 from erm_alembic.errors import ConfigurationError, NoReplicaAvailable
 from erm_alembic.routing.budget import Budget, FallbackBudget
-from erm_alembic.routing.changes import Change
 from erm_alembic.routing.classify import Classifier
 from erm_alembic.routing.discovery import Discovery, Found
 from erm_alembic.routing.discovery.membership import Membership, search_first
@@ -31,6 +30,7 @@ from erm_alembic.routing.nodes import PrimaryNode, ReplicaNode
 from erm_alembic.routing.options import PRIMARY_ONLY, ReadMode, ReplicaConfig, ReplicaReadOptions, pool_settings
 from erm_alembic.routing.positions import Position
 from erm_alembic.routing.provenance import OnStale, checked
+from erm_alembic.routing.reactions import Reactions
 from erm_alembic.routing.routes import Explanation
 from erm_alembic.routing.selection import Need, least_loaded, why_not
 from erm_alembic.routing.state import ClusterState
@@ -94,11 +94,12 @@ class Cluster:
         self._budget = None if fallback_budget is None else Budget(fallback_budget)
         self.on_stale = checked(on_stale)
         self._heard_within = 4 * monitor_interval + 2.0
-        self.monitor = Monitor(
+        self._reactions = Reactions(self.primary, lambda: (self.replicas, self.monitor.state), self._heard_within)
+        self.monitor: Monitor = Monitor(
             lambda: self.primary.url.dsn(),
             {node.name: node.url.dsn for node in self.replicas},
             interval=monitor_interval,
-            on_change=self._changed,
+            on_change=self._reactions.noticed,
             on_volatility=self.classifier.learn,
             heartbeat=heartbeat,
             search=None if discovery is None else partial(Search, discovery, self.primary.url, self._found),
@@ -303,12 +304,14 @@ class Cluster:
     def close(self) -> None:
         """Stop the monitor, and let go of all connections; those of asynchronous sessions want `aclose()`."""
         self.monitor.stop()
+        self._reactions.stop()
         for node in (self.primary, *self.replicas):
             node.renew(close=True)
 
     async def aclose(self) -> None:
         """The same for asyncio, within the loop that the connections belong to."""
         await asyncio.to_thread(self.monitor.stop)
+        self._reactions.stop()
         for node in (self.primary, *self.replicas):
             await node.aclose()
 
@@ -323,11 +326,6 @@ class Cluster:
         self._members.begin_in_child()
         for node in (self.primary, *self.replicas):
             node.renew(close=False)
-
-    def _changed(self, change: Change) -> None:
-        # Another server answers as primary, or the same one with another history: what is open may lead to the old one.
-        if change.replica is None and change.what in ("timeline", "system", "writable"):
-            self.primary.renew(close=True)
 
     def _found(self, found: Found) -> None:
         self.replicas = self._members.take(found, self.monitor)

@@ -19,7 +19,9 @@ from erm_alembic.config.settings import PoolSettings
 from erm_alembic.errors import ConfigurationError
 from erm_alembic.postgres.engine import pooled_engine
 from erm_alembic.routing.classify import Classifier
+from erm_alembic.routing.connecting import connect_by_host, connect_timeout, with_connect_timeout
 from erm_alembic.routing.failures import READ_ONLY, is_in_recovery, sqlstate_of
+from erm_alembic.routing.lines import Lines
 from erm_alembic.routing.options import ReplicaConfig
 
 __all__ = ["Node", "NotARead", "PrimaryNode", "ReplicaNode"]
@@ -49,6 +51,8 @@ class Node:
         self._pool, self._options = pool, dict(options)
         self._lock = threading.Lock()
         self._engines: dict[bool, Engine] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None  # which the asynchronous connections belong to
+        self.lines = Lines()
 
     def engine(self, asynchronous: bool = False) -> Engine:
         """Its engine; of an asynchronous one the engine within, which is what a session routes to.
@@ -63,6 +67,9 @@ class Node:
                 if engine is None:
                     engine = self._asynchronous() if asynchronous else self._synchronous()
                     self.prepare(engine)
+                    self.lines.watch(engine)
+                    if asynchronous:
+                        event.listen(engine, "connect", self._remember_loop)
                     self._engines[asynchronous] = engine
         return engine
 
@@ -84,9 +91,14 @@ class Node:
         Args:
             close: False leaves them open, as after a fork, where they are the parent's.
         """
+        if close:
+            self.lines.expire()
+        else:
+            self.lines.forget()
         for asynchronous, engine in list(self._engines.items()):
             # An asynchronous connection cannot be closed from here: its loop has to.
-            engine.dispose(close=close and not asynchronous)
+            if not (close and asynchronous and self._loop is not None and _dispose_within(self._loop, engine)):
+                engine.dispose(close=close and not asynchronous)
 
     async def aclose(self) -> None:
         """Close the idle connections of both kinds, within the loop of the asynchronous ones."""
@@ -100,14 +112,24 @@ class Node:
 
     def _synchronous(self) -> Engine:
         if self.url.driver == "psycopg":
-            return create_engine(self.url.sqlalchemy_url("postgresql+psycopg"), **self._pool_arguments())
-        return pooled_engine(self.url, self._pool, address=lambda: self.located().dsn(), **self._options)
+            url = with_connect_timeout(self.url).sqlalchemy_url("postgresql+psycopg")
+            return create_engine(url, **self._pool_arguments())
+        return pooled_engine(
+            self.url, self._pool, address=lambda: with_connect_timeout(self.located()).dsn(), **self._options
+        )
 
     def _asynchronous(self) -> Engine:
         from sqlalchemy.ext.asyncio import create_async_engine
 
-        url = self.url.sqlalchemy_url(f"postgresql+{_asynchronous_driver(self.url.driver)}")
-        return create_async_engine(url, **self._pool_arguments()).sync_engine
+        driver, arguments = _asynchronous_driver(self.url.driver), self._pool_arguments()
+        if driver == "asyncpg":
+            patient = {"async_creator_fn": connect_by_host(connect_timeout(self.url))}
+            arguments["connect_args"] = patient | arguments.get("connect_args", {})
+        url = with_connect_timeout(self.url).sqlalchemy_url(f"postgresql+{driver}")
+        return create_async_engine(url, **arguments).sync_engine
+
+    def _remember_loop(self, *_: Any) -> None:
+        self._loop = asyncio.get_running_loop()
 
     def _pool_arguments(self) -> dict[str, Any]:
         return {
@@ -184,7 +206,6 @@ class ReplicaNode(Node):
         self._classifier = classifier
         self._derived: dict[tuple[bool, str], Engine] = {}
         self._retired = False
-        self._loop: asyncio.AbstractEventLoop | None = None  # which the asynchronous connections belong to
 
     def failed(self) -> None:
         """Take it out of the choice until the monitor has heard of it again."""
@@ -228,13 +249,8 @@ class ReplicaNode(Node):
     def prepare(self, engine: Engine) -> None:
         """Let nothing pass that is not known to be a read once the ORM has finished it."""
         event.listen(engine, "before_cursor_execute", _only_reads(self._classifier))
-        if engine.dialect.is_async:
-            event.listen(engine, "connect", self._remember_loop)
         if self._retired:
             event.listen(engine, "checkin", _close_at_return)
-
-    def _remember_loop(self, *_: Any) -> None:
-        self._loop = asyncio.get_running_loop()
 
 
 def _close_at_return(connection: Any, record: ConnectionPoolEntry) -> None:
@@ -242,8 +258,8 @@ def _close_at_return(connection: Any, record: ConnectionPoolEntry) -> None:
         record.invalidate()
 
 
-def _dispose_within(loop: asyncio.AbstractEventLoop, engine: Engine) -> None:
-    """Close an asynchronous engine's idle connections from a thread that is not their loop's."""
+def _dispose_within(loop: asyncio.AbstractEventLoop, engine: Engine) -> bool:
+    """Close an asynchronous engine's idle connections from outside of their loop; whether that still runs."""
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     def dispose() -> None:
@@ -251,8 +267,12 @@ def _dispose_within(loop: asyncio.AbstractEventLoop, engine: Engine) -> None:
         _disposals.add(task)
         task.add_done_callback(_disposals.discard)
 
+    if not loop.is_running():
+        return False
     with contextlib.suppress(RuntimeError):  # the loop is closed, and its connections with it
         loop.call_soon_threadsafe(dispose)
+        return True
+    return False
 
 
 # A loop keeps only weak references to its tasks.

@@ -60,15 +60,20 @@ def why_not(node: ReplicaNode, state: ClusterState, need: Need, now: float, hear
         return "it failed a moment ago"
     if need.read_only and not node.config.read_only:
         return "not declared read_only"
-    return _why_too_stale(replica, node.limit, need, now) or _why_behind(replica, state, need)
+    for limit in (need.limit, node.limit):
+        if limit is not ANY_LAG and (objection := _why_too_stale(replica, limit, now)):
+            return objection
+        if limit.bytes is not None and (state.primary.seen_at is None or now - state.primary.seen_at > heard_within):
+            # By now it may have written any number of bytes.
+            return "nothing was heard of the primary lately"
+    return _why_behind(replica, state, need)
 
 
-def _why_too_stale(replica: ReplicaState, own: LagLimit, need: Need, now: float) -> str:
-    for limit in (need.limit, own):
-        if limit.seconds is not None and (replica.fresh_as_of is None or now - replica.fresh_as_of > limit.seconds):
-            return "its lag is above the limit"
-        if limit.bytes is not None and (replica.lag_bytes is None or replica.lag_bytes > limit.bytes):
-            return "its lag in bytes is above the limit"
+def _why_too_stale(replica: ReplicaState, limit: LagLimit, now: float) -> str:
+    if limit.seconds is not None and (replica.fresh_as_of is None or now - replica.fresh_as_of > limit.seconds):
+        return "its lag is above the limit"
+    if limit.bytes is not None and (replica.lag_bytes is None or replica.lag_bytes > limit.bytes):
+        return "its lag in bytes is above the limit"
     return ""
 
 

@@ -95,6 +95,7 @@ class RoutingSession(Session):
         """Know nothing of the transaction that comes next."""
         self._pinned = self._wrote = self._seen = False
         self._node: ReplicaNode | None = None
+        self._snapshot_for: Need | None = None  # what the one snapshot of this transaction was taken for
         self._avoid: set[str] = set()
         self._former_from_replica, self._from_replica = self._from_replica, False
 
@@ -219,6 +220,8 @@ class RoutingSession(Session):
             self._fall_back(mode, "no replica is fresh enough" if need else "the causal token is of another history")
             return None
         self._node, self._from_replica = node, True
+        if mode.snapshot and self._snapshot_for is None:
+            self._snapshot_for = need
         self._cluster.count_read()
         self._route = (node.name, True, "a pure read" if mode.policy is None else f"policy {mode.policy}")
         return node
@@ -245,11 +248,16 @@ class RoutingSession(Session):
         """The replica of this transaction while it is fresh enough, else one that is; none after one that is not."""
         choose = partial(self._cluster.choose, need, asynchronous=self._asynchronous)
         if self._node is not None:
-            return self._node if self._cluster.fits(self._node, need) else None
+            return self._node if self._shows(need, mode) or self._cluster.fits(self._node, need) else None
         node = choose(avoid=self._avoid)
         if node is None and mode.max_wait > 0 and not self._cluster.primary_only:
             node = wait_for(self._cluster.monitor, lambda: choose(avoid=self._avoid), mode.max_wait)
         return node
+
+    def _shows(self, need: Need, mode: ReadMode) -> bool:
+        """Whether one snapshot is asked for and was taken: how old it is by now, is what was asked for."""
+        former = self._snapshot_for
+        return mode.snapshot and former is not None and (need.since, need.after) == (former.since, former.after)
 
     def _need(self, mode: ReadMode) -> Need | None:
         """What a read needs, with what this session and the blocks around it have to see; None: no replica can."""
@@ -306,14 +314,17 @@ class RoutingSession(Session):
             return True
         if not worth_another_server(error):
             return False
+        state = sqlstate_of(error)
+        if state != READ_ONLY and state not in CONFLICTS:
+            node.failed()
+        if self._seen and self._snapshot_for is not None:
+            # Another server has another snapshot: what was read so far would not fit to what comes.
+            return False
         forget_connection(self, node.engine(self._asynchronous))
         forget_connection(self, node.snapshot_engine(self._asynchronous))
-        state = sqlstate_of(error)
         if state == READ_ONLY:
             self._pin("a replica refused it as a write", wrote=True)
             return True
-        if state not in CONFLICTS:
-            node.failed()
         self._avoid.add(node.name)
         self._node = None
         if self._seen:

@@ -73,7 +73,7 @@ class Servers:
         standby = self.standbys[name]
         standby.execute("ALTER SYSTEM SET primary_conninfo = ''")
         standby.execute("SELECT pg_reload_conf()")
-        self._until(name, lambda standby: not standby.execute("SELECT FROM pg_stat_wal_receiver"))
+        self._until(name, lambda standby: not standby.execute("SELECT 1 FROM pg_stat_wal_receiver"))
 
     def follow(self, name: str, primary: PrivateServer) -> None:
         """Let a standby follow a server; whether it can is another question."""
@@ -140,30 +140,35 @@ def frozen(server: PrivateServer) -> Iterator[None]:
 
 def freeze(server: PrivateServer) -> None:
     """Stop all processes of a server where they are, and wait until they stand."""
-    postmaster = _postmaster(server)
+    first = postmaster(server)
     # First the one that makes others.
-    _stand_still(postmaster)
-    for pid in _children(postmaster):
+    _stand_still(first)
+    for pid in children(first):
         _stand_still(pid)
 
 
 def thaw(server: PrivateServer) -> None:
     """Let the processes of a frozen server go on."""
-    postmaster = _postmaster(server)
-    if postmaster:
-        for pid in (*_children(postmaster), postmaster):
+    first = postmaster(server)
+    if first:
+        for pid in (*children(first), first):
             _signalled(pid, signal.SIGCONT)
 
 
-def _postmaster(server: PrivateServer) -> int:
+def postmaster(server: PrivateServer) -> int:
+    """The number of a server's first process; 0 where it has none."""
     try:
         return int((server.data_dir / "postmaster.pid").read_text().splitlines()[0])
     except (OSError, ValueError, IndexError):
         return 0
 
 
-def _children(parent: int) -> list[int]:
-    return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+def children(parent: int) -> list[int]:
+    """The processes that a process has started, and that live."""
+    try:
+        return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 def _stand_still(pid: int) -> None:

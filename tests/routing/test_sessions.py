@@ -326,6 +326,45 @@ def test_one_snapshot_can_hold_for_a_transaction(app: Application, cluster: Clus
         assert session.scalar(count) == 0
 
 
+def test_a_snapshot_stays_what_it_was_taken_for(app: Application, cluster: Cluster) -> None:
+    """It grows older with the transaction, and that is what was asked for; the next one is taken anew."""
+    with cluster.sessionmaker(read=ReplicaReadOptions(snapshot=True, max_lag="0B"))() as session:
+        count = sa.select(sa.func.count()).select_from(Post)
+        assert session.scalar(count) == 2
+        where = route(session)
+        assert where in (EAST, WEST)
+        app.servers.pause(where)
+        app.on_primary("DELETE FROM posts")
+        cluster.monitor.refresh()
+        assert cluster.status().replicas[where].lag_bytes
+        assert (session.scalar(count), route(session)) == (2, where)
+        session.rollback()
+        assert session.scalar(count) == 0
+        assert route(session) != where
+
+
+def test_a_snapshot_that_is_lost_is_not_replaced_by_another(app: Application, cluster: Cluster) -> None:
+    """What was read so far would not fit to it; after the rollback the session goes on."""
+    with cluster.sessionmaker(read=ReplicaReadOptions(snapshot=True))() as session:
+        session.scalars(USERS).all()
+        assert on_replica(session)
+        app.servers.standbys[route(session)].execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s AND backend_type = %s"
+            " AND application_name <> 'erm routing'",
+            app.dbname,
+            "client backend",
+        )
+        with pytest.raises(sa.exc.DBAPIError) as lost:
+            session.scalars(USERS).all()
+        assert lost.value.connection_invalidated
+        with pytest.raises(sa.exc.PendingRollbackError):
+            session.scalars(USERS).all()
+        session.rollback()
+        assert len(session.scalars(USERS).all()) == 1
+        session.add(User(id=2, name="Grace"))
+        session.commit()
+
+
 def test_a_cluster_without_replicas_is_the_same_with_one_server(app: Application) -> None:
     """The same API, no thread, nothing refused."""
     with connect_cluster(app.url(app.servers.primary)) as cluster:

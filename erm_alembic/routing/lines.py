@@ -1,0 +1,136 @@
+"""The connections of a server's engines, so that whoever waits on one that leads nowhere any more can be let go.
+
+A server that stands still, or is behind a network that lost its packets, keeps a statement waiting for hours: nothing
+tells the driver. The monitor finds out within seconds, on connections of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Engine, event
+from sqlalchemy.pool import ConnectionPoolEntry
+
+__all__ = ["Lines"]
+
+# Under which a pool's entry knows the line of its connection; SQLAlchemy forgets it together with the connection.
+_LINE = "erm_line"
+
+
+class _Line:
+    """One connection.
+
+    Args:
+        end: ends what it waits for, from any thread.
+    """
+
+    def __init__(self, end: Callable[[], None]) -> None:
+        self.opened_at = time.monotonic()
+        self.in_use = self.expired = False
+        self.end = end
+
+
+class Lines:
+    """The open connections of one server's engines."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: weakref.WeakSet[_Line] = weakref.WeakSet()
+
+    def watch(self, engine: Engine) -> None:
+        """Know the connections of an engine from now on.
+
+        Args:
+            engine: one that was just made, synchronous or within an asynchronous one.
+        """
+        event.listen(engine, "connect", self._opened)
+        event.listen(engine, "checkout", _taken)
+        event.listen(engine, "checkin", _given_back)
+
+    def sever(self, opened_before: float = float("inf")) -> int:
+        """Let whoever waits on a connection that is in use get an error; how many connections those were.
+
+        Args:
+            opened_before: spares those opened later, by `time.monotonic()`.
+        """
+        lines = [line for line in self._all() if line.in_use and line.opened_at < opened_before]
+        for line in lines:
+            line.end()
+        return len(lines)
+
+    def expire(self) -> None:
+        """Have the connections that are in use closed when they come back."""
+        for line in self._all():
+            line.expired = line.in_use
+
+    def forget(self) -> None:
+        """Know none of them any more: in a forked child they are the parent's."""
+        self._lock = threading.Lock()
+        self._open = weakref.WeakSet()
+
+    def _all(self) -> list[_Line]:
+        with self._lock:
+            return list(self._open)
+
+    def _opened(self, connection: Any, entry: ConnectionPoolEntry) -> None:
+        driver = getattr(connection, "driver_connection", connection)
+        line = _Line(_terminator(driver) if hasattr(driver, "terminate") else _Handle(driver.fileno()).shut)
+        entry.info[_LINE] = line
+        with self._lock:
+            self._open.add(line)
+
+
+def _taken(_connection: Any, entry: ConnectionPoolEntry, _fairy: Any) -> None:
+    line = entry.info.get(_LINE)
+    if line is not None:
+        line.in_use = True
+
+
+def _given_back(connection: Any, entry: ConnectionPoolEntry) -> None:
+    line = entry.info.get(_LINE)
+    if line is None:
+        return
+    line.in_use = False
+    if line.expired and connection is not None:
+        entry.invalidate()
+
+
+class _Handle:
+    """A socket of our own on a connection: its number is nobody else's while it is open.
+
+    Args:
+        number: the connection's own.
+    """
+
+    def __init__(self, number: int) -> None:
+        self._socket = socket.fromfd(number, socket.AF_INET, socket.SOCK_STREAM)
+
+    def shut(self) -> None:
+        """End both directions, whoever reads or writes."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def __del__(self) -> None:
+        self._socket.close()
+
+
+def _terminator(driver: Any) -> Callable[[], None]:
+    """Ends a connection of asyncpg's, which wants that done within its loop."""
+    loop, connection = asyncio.get_running_loop(), weakref.ref(driver)
+
+    def terminate() -> None:
+        if (alive := connection()) is not None:
+            alive.terminate()
+
+    def end() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and its connections with it
+            loop.call_soon_threadsafe(terminate)
+
+    return end

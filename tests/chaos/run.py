@@ -1,0 +1,196 @@
+"""One run: servers, clusters, workers, faults; then what must hold in the end."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+
+from erm_alembic.config.dsn import DatabaseUrl
+from erm_alembic.routing import Cluster, ReplicaConfig, ReplicaReadOptions, connect_cluster
+from tests.chaos.faults import PATIENCE, Disturbances, Faults
+from tests.chaos.topology import DBNAME, Topology
+from tests.chaos.truth import Truth
+from tests.chaos.workers import KEYS_EACH, SHARED, Base, SharedFacts, Worker, work_in_task, work_in_thread
+from tests.routing.servers import until
+
+__all__ = ["INTERVAL", "clusters", "prepare", "run"]
+
+INTERVAL = 0.2
+THREADS = TASKS = 8
+_ENDS_WITHIN = 30.0
+_OURS = "application_name LIKE 'chaos%%' OR application_name = 'erm routing'"
+
+
+def run(servers: Topology, seed: int, seconds: float) -> Truth:
+    """Load the servers while they are disturbed; what was counted, and what must not have been.
+
+    Args:
+        servers: the servers, undisturbed.
+        seed: decides what happens; when it happens the machine decides.
+        seconds: for how long servers are disturbed.
+    """
+    prepare(servers, (THREADS + TASKS) * KEYS_EACH)
+    threads_before = set(threading.enumerate())
+    with clusters(servers, "psycopg2" if seed % 2 else "psycopg") as (for_threads, for_tasks):
+        truth = Truth(for_threads._heard_within)
+        facts = SharedFacts(truth, Disturbances(), (THREADS + TASKS) * KEYS_EACH)
+        in_threads = [Worker(f"thread {n}", n, seed, for_threads, facts) for n in range(THREADS)]
+        in_tasks = [Worker(f"task {n}", THREADS + n, seed, for_tasks, facts) for n in range(TASKS)]
+        workers = in_threads + in_tasks
+        faults = Faults(servers, truth, random.Random(seed), lambda: [(each.name, each.begun) for each in workers])
+        facts.disturbances = faults.disturbances
+        threads = [threading.Thread(target=work_in_thread, args=(each,), name=each.name) for each in in_threads]
+        threads.append(threading.Thread(target=_run_tasks, args=(for_tasks, in_tasks), name="all tasks"))
+        for thread in threads:
+            thread.daemon = True
+            thread.start()
+        try:
+            faults.run(seconds)
+        finally:
+            facts.stopping.set()
+            for thread in threads:
+                thread.join(_ENDS_WITHIN)
+        for worker in workers:
+            if worker.doing != "nothing":
+                truth.accuse(f"{worker.name} does not end: {worker.doing}")
+        _no_write_is_lost(servers, facts)
+        _nothing_is_in_use(truth, for_threads, for_tasks)
+    _nothing_is_left(servers, truth, threads_before)
+    _no_standby_was_written_to(servers, truth)
+    return truth
+
+
+def prepare(servers: Topology, keys: int) -> None:
+    """Make the tables, and a row of each key.
+
+    Args:
+        servers: the servers.
+        keys: how many keys there are.
+    """
+    url = DatabaseUrl.parse(servers.primary.server.url(DBNAME))
+    engine = sa.create_engine(url.sqlalchemy_url("postgresql+psycopg2"))
+    with engine.begin() as connection:
+        Base.metadata.drop_all(connection)
+        Base.metadata.create_all(connection)
+        for table, column, number in (("counters", "key", keys), ("shared", "id", SHARED)):
+            values = f"SELECT n, 0 FROM generate_series(0, {number - 1}) n"
+            connection.execute(sa.text(f"INSERT INTO {table} ({column}, value) {values}"))
+    engine.dispose()
+    servers.settle()
+
+
+@contextmanager
+def clusters(servers: Topology, driver: str) -> Iterator[tuple[Cluster, Cluster]]:
+    """Two clusters that know that all servers are fresh: one whose primary is behind one address, for threads, and
+    one whose primary is one of several hosts, for tasks.
+
+    Args:
+        servers: the servers.
+        driver: the driver of the first.
+    """
+    members = list(servers.members.values())
+    hosts = [member.writes for member in members]
+    with ExitStack() as stack:
+        made = []
+        for name, ways, drives, further in (
+            ("threads", [servers.virtual], driver, {}),
+            ("tasks", hosts, "asyncpg", {"target_session_attrs": "read-write"}),
+        ):
+            shown = {"application_name": f"chaos-{name}"}
+            # Whoever is the primary is no replica; the monitor finds out.
+            replicas = [
+                ReplicaConfig(each.name, servers.address([each.reads], drives, **shown), max_follower_lag="30s")
+                for each in members
+            ]
+            cluster = connect_cluster(
+                servers.address(ways, drives, **shown, **further), replicas, monitor_interval=INTERVAL
+            )
+            cluster.use_replica_policies(None, {"recent": ReplicaReadOptions(max_lag=3.0)})
+            stack.enter_context(cluster)
+            made.append(cluster)
+        standbys = {member.name for member in servers.standbys}
+        for cluster in made:
+            cluster.status()
+            assert cluster.monitor.wait_for(lambda cluster=cluster: cluster.monitor.volatility, PATIENCE)
+            assert cluster.monitor.wait_for(lambda cluster=cluster: _fresh(cluster) == standbys, PATIENCE)
+        yield made[0], made[1]
+
+
+def _fresh(cluster: Cluster) -> set[str]:
+    return {name for name, replica in cluster.status().replicas.items() if replica.fresh_as_of is not None}
+
+
+def _run_tasks(cluster: Cluster, workers: Sequence[Worker]) -> None:
+    async def all_of_them() -> None:
+        try:
+            await asyncio.gather(*(work_in_task(worker) for worker in workers))
+        finally:
+            await cluster.aclose()
+
+    asyncio.run(all_of_them())
+
+
+# What must hold in the end.
+
+
+def _no_write_is_lost(servers: Topology, facts: SharedFacts) -> None:
+    """What was acknowledged is there, once; and nothing is there that nobody tried to write."""
+    truth, primary = facts.truth, servers.primary.server
+    stored: dict[int, set[int]] = {key: set() for key in range(facts.keys)}
+    for key, number in primary.execute("SELECT key, number FROM entries", dbname=DBNAME):
+        stored[key].add(number)
+    values = dict(primary.execute("SELECT key, value FROM counters", dbname=DBNAME))
+    attempted = truth.attempted()
+    for key, numbers in truth.acknowledged().items():
+        truth.counts["entries found again"] += len(stored[key] & set(numbers))
+        if lost := set(numbers) - stored[key]:
+            truth.accuse(f"{len(lost)} acknowledged writes of key {key} are lost, the first is {min(lost)}")
+        if values[key] < max(numbers, default=0):
+            truth.accuse(f"key {key} is {values[key]}, and {max(numbers)} was acknowledged")
+    for key, numbers in stored.items():
+        if numbers and max(numbers) > attempted.get(key, 0):
+            truth.accuse(f"key {key} has {max(numbers)}, which nobody wrote")
+    for which, value in primary.execute("SELECT id, value FROM shared", dbname=DBNAME):
+        if value < facts.added.count(which):
+            truth.accuse(f"the shared counter {which} is {value} after {facts.added.count(which)} times one more")
+
+
+def _nothing_is_in_use(truth: Truth, *of: Cluster) -> None:
+    for cluster in of:
+        for node in (cluster.primary, *cluster.replicas):
+            in_use = node.in_use(False) + node.in_use(True)
+            if in_use:
+                truth.accuse(f"{in_use} connections to {node.name} are still in use")
+
+
+def _nothing_is_left(servers: Topology, truth: Truth, threads_before: set[threading.Thread]) -> None:
+    """Neither threads, nor connections through the network, nor sessions on the servers."""
+
+    def sessions() -> list[tuple[Any, ...]]:
+        query = f"SELECT application_name, state, query FROM pg_stat_activity WHERE {_OURS}"
+        return [row for member in servers.members.values() for row in member.server.execute(query.replace("%%", "%"))]
+
+    def open_ways() -> int:
+        ways = [way for member in servers.members.values() for way in (member.reads, member.writes)]
+        return sum(way.connections for way in (*ways, servers.virtual))
+
+    def threads() -> list[str]:
+        return [thread.name for thread in set(threading.enumerate()) - threads_before if thread.is_alive()]
+
+    try:
+        until(lambda: not sessions() and not open_ways() and not threads())
+    except AssertionError:
+        truth.accuse(f"left over: {sessions()}, {open_ways()} connections, threads {threads()}")
+
+
+def _no_standby_was_written_to(servers: Topology, truth: Truth) -> None:
+    for member in servers.members.values():
+        refused = [line for line in member.server.log().splitlines() if "cannot execute" in line]
+        if refused:
+            truth.accuse(f"{member.name} refused {len(refused)} writes: {refused[0]}")

@@ -1,0 +1,37 @@
+"""Mixed load from threads and tasks while servers are killed, frozen, promoted and cut off, by a seed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.chaos.run import run
+from tests.chaos.topology import Topology, topology
+from tests.support.databases import one_per_major
+from tests.support.standbys import has_basebackup
+
+SECONDS = float(os.environ.get("ERM_CHAOS_SECONDS", "8"))
+SEED = int(os.environ.get("ERM_CHAOS_SEED", "1"))
+STANDBYS = 3
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[Topology]:
+    """A primary with its standbys, of the newest major that can make some."""
+    able = [binaries for binaries in one_per_major() if has_basebackup(binaries)]
+    if not able:
+        pytest.skip("no PostgreSQL here has pg_basebackup to make standbys with")
+    with topology(able[-1], STANDBYS) as servers:
+        yield servers
+
+
+def test_nothing_that_was_promised_is_broken_whatever_happens_to_the_servers(servers: Topology) -> None:
+    """No answer is older than its token or policy allows, no write is lost or sent to a standby, no session is left
+    broken, nobody hangs, and nothing is left over."""
+    truth = run(servers, SEED, SECONDS)
+    print(f"ERM_CHAOS_SEED={SEED} ERM_CHAOS_SECONDS={SECONDS:g}")
+    print(*(f"{count:8} {what}" for what, count in sorted(truth.counts.items())), sep="\n")
+    assert not truth.violations, "\n".join([f"{len(truth.violations)} violations", *truth.violations[:20]])
+    assert truth.counts["answers of replicas"] and truth.counts["writes acknowledged"]
