@@ -285,7 +285,9 @@ def _show(request: Request, plan: Plan, outcome: Outcome | None) -> None:
 
         paint = console.painter(sys.stdout)
         typed = Typed(request.typed_again(plan), request.looked_again)
-        console.write(render_text(plan, outcome, verbose=request.verbose, typed=typed, paint=paint))
+        watched = sys.stdout.isatty() and sys.stderr.isatty()
+        text = render_text(plan, outcome, verbose=request.verbose, typed=typed, watched=watched, paint=paint)
+        console.write(text)
 
 
 def _plan_exit_code(request: Request, plan: Plan) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from erm_alembic.cli import console
 from erm_alembic.planning.model import Step, StepOutcome
 from erm_alembic.postgres.text.passwords import without_passwords
+from erm_alembic.render.outcome import step_lines
 from erm_alembic.render.safe import clip, one_line
 from erm_alembic.render.words import counted, duration
 
@@ -121,7 +122,7 @@ class TerminalProgress:
         """Advance the bar and leave a line above it."""
         self._bar.advance(self._task)
         self._show(f"{one_line(step.revision)} {_WORDS[outcome.outcome]}")
-        self._print(_finished(step, outcome).strip())
+        self._print(step_lines(outcome, step.message)[0])
 
     def failed(self, error: BaseException) -> None:
         """Nothing: the outcome tells it, and `-v`, which shows the traceback, has no bar."""

@@ -10,9 +10,11 @@ from erm_alembic.planning.model import Plan
 from erm_alembic.render.safe import Paint, one_line
 from erm_alembic.render.words import counted
 
-__all__ = ["DATA_LOSS", "objecting", "override_section", "pass_once"]
+__all__ = ["DATA_LOSS", "DATA_LOSS_FLAG", "OVER_AGAIN", "objecting", "override_section", "pass_once"]
 
 REASON = "why it may pass"
+# What these say is that apply would run again what has run: no command that lets it is handed to anybody.
+OVER_AGAIN = frozenset({"foreign-history", "lost-version"})
 DATA_LOSS, DATA_LOSS_FLAG = "data-loss", "--allow-data-loss"
 OTHER_ENVIRONMENT, OTHER_ENVIRONMENT_FLAG = "other-environment", "--accept-environment"
 
@@ -26,8 +28,10 @@ def override_section(plan: Plan, paint: Paint) -> list[str]:
     """
     passed = Counter(finding.rule for finding in plan.findings if finding.overridden is not None)
     lines = ["", "Overrides:"] if plan.overrides else []
+    tried = plan.rehearsal is not None and plan.rehearsal.status == "done"
+    silent = "this rule does not object" if tried else "nothing to let pass; the plan was not rehearsed"
     for override in plan.overrides:
-        effect = counted(passed[override.rule], "finding") if passed[override.rule] else "this rule does not object"
+        effect = counted(passed[override.rule], "finding") if passed[override.rule] else silent
         lines.append(f"  {paint(one_line(override.rule), 'warn')}: {one_line(redact(override.reason))}  ({effect})")
     return lines
 

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from erm_alembic.config.redaction import redact
 from erm_alembic.planning.model import Outcome, Plan, StepOutcome
-from erm_alembic.render.safe import Paint, block, one_line
+from erm_alembic.render.safe import Paint, block, one_line, plain
 from erm_alembic.render.words import counted, duration, revisions
 
-__all__ = ["effect_and_cure", "outcome_lines"]
+__all__ = ["effect_and_cure", "outcome_lines", "step_lines"]
 
 _MARKS = {"done": ("done", "good"), "failed": ("FAILED", "bad"), "not-run": ("not run", "dim")}
 
 
-def _step(step: StepOutcome, message: str, paint: Paint) -> list[str]:
+def step_lines(step: StepOutcome, message: str, paint: Paint = plain) -> list[str]:
+    """How one revision ended, and what failed in it.
+
+    Args:
+        step: how it ended.
+        message: the revision's message.
+        paint: gives colour; none by default.
+
+    Example:
+        >>> step_lines(StepOutcome("3f9a1c", "done", 40, 2), "add orders")
+        ['  done     3f9a1c  add orders  (40 ms, 2 statements)']
+    """
     word, role = _MARKS[step.outcome]
     facts = f"({duration(step.duration_ms)}, {counted(step.statements, 'statement')})"
     parts = [paint(f"{word:<7}", role), one_line(step.revision), one_line(message)]
@@ -58,19 +69,21 @@ def effect_and_cure(outcome: Outcome, paint: Paint) -> list[str]:
     return lines
 
 
-def outcome_lines(plan: Plan, outcome: Outcome, paint: Paint) -> list[str]:
+def outcome_lines(plan: Plan, outcome: Outcome, paint: Paint, *, watched: bool = False) -> list[str]:
     """The lines that say how a run ended: one for the whole, one a step, where the database stands now.
 
     Args:
         plan: the plan that was run.
         outcome: how it ended.
         paint: gives colour.
+        watched: whether the steps that are done stand above already, told one by one while they ran.
     """
     headline, role = _headline(plan, outcome)
     lines = [paint(headline, role)]
     messages = {step.revision: step.message for step in plan.steps}
     for step in outcome.steps:
-        lines += _step(step, messages.get(step.revision, ""), paint)
+        if not (watched and step.outcome == "done"):
+            lines += step_lines(step, messages.get(step.revision, ""), paint)
     shown = any(step.error for step in outcome.steps)
     if outcome.error and not shown:
         lines += [f"  {line}" for line in block(redact(outcome.error))]

@@ -51,7 +51,10 @@ def status_text(status: Status, *, arguments: tuple[str, ...] = (), paint: Paint
     for index in status.invalid_indexes:
         lines.append(f"Invalid  {paint(one_line(str(index)), 'bad')}")
     for half in status.half_done:
-        lines += ["", *half_done_lines(half, (status.environment, *arguments), paint)]
+        if status.run_state == "running":  # which goes on with it by itself
+            lines += ["", *half_done_facts(half, paint)]
+        else:
+            lines += ["", *half_done_lines(half, (status.environment, *arguments), paint)]
     return "\n".join(lines) + "\n"
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from erm_alembic.config.redaction import redact
+from erm_alembic.findings import blocking
 from erm_alembic.planning.model import DataLoss, Outcome, Plan, Statement, Step
 from erm_alembic.postgres.text.passwords import without_passwords
-from erm_alembic.render.break_glass import DATA_LOSS, objecting, override_section, pass_once
+from erm_alembic.render.break_glass import DATA_LOSS, DATA_LOSS_FLAG, OVER_AGAIN, objecting, override_section, pass_once
 from erm_alembic.render.findings import finding_lines, ignored_lines
 from erm_alembic.render.outcome import outcome_lines
 from erm_alembic.render.rehearsal import effect_of, proof_words, rehearsal_lines
@@ -218,10 +219,17 @@ def _way_out(plan: Plan, typed: Typed) -> list[str]:
         return [f"No override lets it pass: {_why(plan)}."]
     if "--plan" in typed.arguments:
         return [f"An approved plan lets nothing more pass ({objecting(plan)}): plan again, with --override."]
+    if over_again := OVER_AGAIN & {finding.rule for finding in blocking(plan.findings)}:
+        rules = ", ".join(sorted(over_again))
+        return [f"No command that lets {rules} pass is shown: apply would run again what has run."]
     kept = "--out" in typed.arguments  # it is planned again then, to be kept with what may pass
     words = (*typed.looking, *typed.arguments) if kept else typed.arguments
     command = next_command(plan, _looking(plan) if kept else plan.mode, (*words, *pass_once(plan)))
-    return [f"Or let it pass this once ({objecting(plan)}), with your reason on record:", f"  {command}"]
+    words = pass_once(plan)
+    reason = ", with your reason on record" if "--reason" in words else ""
+    if not reason and DATA_LOSS_FLAG in words:
+        reason = "; with --reason TEXT the ledger keeps why"
+    return [f"Or let it pass this once ({objecting(plan)}){reason}:", f"  {command}"]
 
 
 def _refused(plan: Plan, typed: Typed) -> list[str]:
@@ -255,6 +263,7 @@ def render_text(
     *,
     verbose: bool = False,
     typed: Typed = NOTHING_TYPED,
+    watched: bool = False,
     paint: Paint = plain,
 ) -> str:
     """The plan as text, followed by how it ended.
@@ -265,6 +274,7 @@ def render_text(
             With the outcome of a run, the plan itself is left out unless `verbose`.
         verbose: show whole statements rather than their start.
         typed: what was typed and belongs into the next command too.
+        watched: whether the target and the steps that are done were told above already, while they ran.
         paint: gives colour; none by default.
 
     Example:
@@ -274,12 +284,13 @@ def render_text(
     """
     if outcome is not None and outcome.result != "refused" and not verbose:
         # What was pending is told by its outcome, a line a revision.
+        watched = watched and bool(outcome.steps)
         done = [
-            _target(plan, paint),
+            *([] if watched else [_target(plan, paint)]),
             *_findings(plan, paint),
             *override_section(plan, paint),
             "",
-            *outcome_lines(plan, outcome, paint),
+            *outcome_lines(plan, outcome, paint, watched=watched),
         ]
         return "\n".join(done) + "\n"
     lines = [

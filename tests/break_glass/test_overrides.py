@@ -100,7 +100,7 @@ def test_an_override_is_shown_wherever_the_run_is(project: Project, one_database
     section = text[text.index("Overrides:\n") :].splitlines()[1:3]
     assert section == [
         "  missing-downgrade: a seed  (1 finding)",
-        "  several-heads: none  (this rule does not object)",
+        "  several-heads: none  (nothing to let pass; the plan was not rehearsed)",
     ]
 
 

@@ -76,10 +76,11 @@ def test_a_file_gets_no_colour() -> None:
 
 
 def test_a_terminal_gets_a_bar_with_finished_steps_above_it() -> None:
-    """On a terminal, a bar shows the step; each finished step leaves a line, and the result follows."""
+    """On a terminal, a bar shows the step; each finished step leaves a line, once, and the result follows."""
     shown = on_a_terminal("migrate")
     assert shown.startswith("\x1b[2mReading the revisions ...\x1b[0m\r\n")
-    assert "a1b2c3 done  (40 ms, 2 statements)" in shown
+    assert shown.count("  done     a1b2c3  add orders  (40 ms, 2 statements)\r\n") == 1
+    assert "Target" not in shown.partition("Done: 2 revisions")[2]
     assert "2/2" in shown or "1/2" in shown
     assert "Done: 2 revisions applied" in shown
 

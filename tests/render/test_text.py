@@ -174,6 +174,40 @@ def test_a_run_without_anything_to_do_says_so() -> None:
     )
 
 
+def test_a_rollback_of_nothing_says_that_no_revision_is_applied() -> None:
+    """A database at its base is not said to be at its target."""
+    empty = replace(EMPTY, direction="downgrade", current=())
+    assert "\nNothing to roll back: no revision is applied.\n" in render_text(empty)
+    assert "\nNothing to do: no revision is applied.\n" in render_text(empty, Outcome("nothing-to-do"))
+
+
+def test_what_was_watched_is_not_told_again() -> None:
+    """Where target and finished steps stand on the same terminal already, the end of a run is what is new."""
+    assert render_text(PLAN, DONE, watched=True) == (
+        "\nDone: 2 revisions applied in 1.3 s, run 7 in the ledger.\nThe database is now at d4e5f6.\n"
+    )
+    failed = render_text(PLAN, FAILED, watched=True)
+    assert "  FAILED   a1b2c3  add orders" in failed and "  not run  d4e5f6" in failed
+    assert render_text(EMPTY, Outcome("nothing-to-do"), watched=True).startswith("Target   dev")
+
+
+def test_no_command_is_shown_that_runs_again_what_has_run() -> None:
+    """An override of such a rule is nobody's first choice: it has to be typed by whoever knows why."""
+    finding = Finding("foreign-history", "error", "Another tool has migrated this database.", "Take it over.")
+    text = render_text(replace(PLAN, findings=(finding,)))
+    assert "--override" not in text
+    assert text.endswith("No command that lets foreign-history pass is shown: apply would run again what has run.\n")
+
+
+def test_a_loss_may_pass_without_a_reason_and_one_is_asked_for() -> None:
+    """The command that lets only a loss pass needs no reason, so that none is said to be on record."""
+    finding = Finding("data-loss", "error", "120 rows would be lost.", "Keep them.")
+    assert render_text(replace(ROLLBACK, findings=(finding,))).endswith(
+        "Or let it pass this once (data-loss); with --reason TEXT the ledger keeps why:\n"
+        "  erm migrate --mode rollback --env prod --allow-data-loss\n"
+    )
+
+
 def test_hostile_names_cannot_act_on_the_terminal() -> None:
     """Whatever a name holds, the text has no control character but newlines, and no forged line."""
     step = replace(
