@@ -26,6 +26,8 @@ __all__ = [
     "is_scratch",
     "let_go",
     "major_of",
+    "template_place",
+    "templates",
 ]
 
 # "erms": the first of the two numbers of the locks.
@@ -143,6 +145,22 @@ def templates(cursor: Any) -> list[tuple[str, str | None]]:
     """The template databases of erm on a server, each with its comment."""
     cursor.execute(TEMPLATES, [f"^{TEMPLATE}[0-9a-f]{{16}}$"])
     return list(cursor.fetchall())
+
+
+def template_place(cursor: Any, name: str) -> tuple[int, str | None] | None:
+    """The OID of a template database and its tablespace, None for one that is gone; None where it is not there.
+
+    Args:
+        cursor: of any session.
+        name: the template.
+    """
+    cursor.execute(
+        "SELECT d.oid, s.spcname FROM pg_catalog.pg_database d"
+        " LEFT JOIN pg_catalog.pg_tablespace s ON s.oid = d.dattablespace WHERE d.datname = %s",
+        [name],
+    )
+    row = cursor.fetchone()
+    return None if row is None else (row[0], row[1])
 
 
 def describe(cursor: Any, name: str, comment: str) -> None:

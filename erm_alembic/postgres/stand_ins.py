@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Literal
 
 from psycopg2 import Error, errors, sql
@@ -107,8 +108,8 @@ def make_tablespaces(cursor: Any, names: Iterable[str], major: int) -> None:
             cursor.execute(sql.SQL("CREATE TABLESPACE {} LOCATION ''").format(sql.Identifier(name)))
 
 
-def make_tablespace_at(cursor: Any, name: str, folder: str) -> None:
-    """Have a tablespace in a folder, which may have been emptied since the tablespace was made.
+def make_tablespace_at(cursor: Any, name: str, folder: str) -> str:
+    """Have a tablespace in a folder; the folder in it for databases, which has to be there before they are.
 
     Args:
         cursor: of a superuser's session in autocommit mode.
@@ -116,19 +117,21 @@ def make_tablespace_at(cursor: Any, name: str, folder: str) -> None:
         folder: the folder, which the server's user owns.
 
     Raises:
-        psycopg2.Error: another session uses the tablespace, or the server cannot use the folder.
+        psycopg2.Error: the tablespace is elsewhere and in use, or the server cannot use the folder.
     """
     cursor.execute(
-        "SELECT pg_catalog.pg_tablespace_location(oid) = %s"
-        " AND EXISTS (SELECT FROM pg_catalog.pg_ls_dir(%s)) FROM pg_catalog.pg_tablespace WHERE spcname = %s",
-        [folder, folder, name],
+        "SELECT pg_catalog.pg_tablespace_location(oid) FROM pg_catalog.pg_tablespace WHERE spcname = %s", [name]
     )
     row = cursor.fetchone()
-    if row is not None and row[0]:
-        return
-    if row is not None:
+    if row is not None and row[0] != folder:
         cursor.execute(sql.SQL("DROP TABLESPACE {}").format(sql.Identifier(name)))
-    cursor.execute(sql.SQL("CREATE TABLESPACE {} LOCATION {}").format(sql.Identifier(name), sql.Literal(folder)))
+    if row is None or row[0] != folder:
+        cursor.execute(sql.SQL("CREATE TABLESPACE {} LOCATION {}").format(sql.Identifier(name), sql.Literal(folder)))
+    cursor.execute(
+        "SELECT pg_catalog.current_setting('server_version_num')::int / 10000, catalog_version_no"
+        " FROM pg_catalog.pg_control_system()"
+    )
+    return str(Path(folder, "PG_{}_{}".format(*cursor.fetchone())))
 
 
 def available_extensions(cursor: Any) -> frozenset[str]:

@@ -20,6 +20,7 @@ TRIES = 3
 
 # What a statement says that needs what an administrator has made: a schema, a type, a function, an operator class.
 NEEDS_MORE = frozenset({"3F000", "42704", "42883", "0A000", "58P01"})
+DISK_FULL = "53100"
 GIVEN = (
     "The history needs what it does not make: the target's schemas and extensions are there beforehand in the shadow."
 )
@@ -85,16 +86,18 @@ class Maker:
 
     def _template(self, wanted: Wanted) -> tuple[str, Made]:
         with self.server.cursor() as cursor:
-            found = best_template(cursor, wanted.recipe, self.is_current)
+            found = best_template(cursor, wanted.recipe, self.is_current, self.server.at_hand)
             if found is not None and found[1].revisions == wanted.recipe.revisions:
                 return found
             with making(cursor, wanted.recipe):
-                found = best_template(cursor, wanted.recipe, self.is_current)
+                found = best_template(cursor, wanted.recipe, self.is_current, self.server.at_hand)
                 if found is not None and found[1].revisions == wanted.recipe.revisions:
                     return found
                 try:
                     return self._make(cursor, wanted, found)
                 except ShadowUnavailable as error:
+                    if error.sqlstate == DISK_FULL and self.server.go_to_disk():
+                        return self._make(cursor, wanted, found)
                     if error.sqlstate not in NEEDS_MORE or wanted.load is not None:
                         raise
                     if found is not None and found[1].given:
@@ -106,7 +109,7 @@ class Maker:
     ) -> tuple[str, Made]:
         """Make what a template lacks, and keep that as a template of its own."""
         template, made = prefix if prefix is not None else (None, self._nothing(wanted))
-        with self.server.scratch(wanted.recipe.key[:12], template, to_keep=True) as name:
+        with self.server.scratch(wanted.recipe.key[:12], template) as name:
             if wanted.load is not None and template is None:
                 under_way("copying the live schema into a shadow")
                 made = replace(made, notes=wanted.load(name))
@@ -122,6 +125,7 @@ class Maker:
             kept = keep(cursor, name, wanted.recipe, made)
         if kept is None:
             raise ShadowUnavailable("The shadow's server does not let a scratch database become a template.")
+        self.server.pack(kept)
         return kept, made
 
     def _nothing(self, wanted: Wanted) -> Made:

@@ -23,12 +23,16 @@ from erm_alembic.postgres.scratch import (
     create_database,
     drop_database,
     drop_left_behind,
+    drop_template,
     held_name,
     let_go,
+    template_place,
+    templates,
 )
 from erm_alembic.postgres.shadow_facts import ServerIdentity, ShadowFacts, read_identity, settings_that_differ
 from erm_alembic.postgres.stand_ins import make_login_role, make_roles, make_tablespace_at, make_tablespaces
-from erm_alembic.shadow.memory import memory_folder, room_in_memory
+from erm_alembic.shadow.memory import databases_in, memory_folder, room_in_memory
+from erm_alembic.shadow.packing import PackedTemplates
 from erm_alembic.shadow.provision import Provision
 from erm_alembic.target import Target
 
@@ -63,6 +67,7 @@ class ShadowServer:
         self._admin: GatedConnection = connected(self._url.dsn())
         self._admin.autocommit = True
         self._notes: list[str] = []
+        self._fits_in_memory = True
         try:
             with self.cursor() as cursor:
                 self.identity: ServerIdentity = read_identity(cursor)
@@ -101,13 +106,12 @@ class ShadowServer:
             raise refused(error) from error
 
     @contextlib.contextmanager
-    def scratch(self, key: str, template: str | None = None, *, to_keep: bool = False) -> Iterator[str]:
+    def scratch(self, key: str, template: str | None = None) -> Iterator[str]:
         """A scratch database, dropped when the block ends unless it has become something else; its name.
 
         Args:
             key: twelve hexadecimal digits: what it is made of.
             template: the template database that it is a copy of; None for an empty one.
-            to_keep: whether it is to become a template, which is kept on the disk.
 
         Raises:
             ShadowUnavailable: the server refuses.
@@ -117,7 +121,7 @@ class ShadowServer:
             name = held_name(cursor, key)
             try:
                 try:
-                    options = self._options(template, to_keep)
+                    options = self._options(template)
                     create_database(cursor, name, template=template or "template0", options=options)
                 except errors.InvalidCatalogName as error:
                     raise TemplateGone from error
@@ -129,6 +133,36 @@ class ShadowServer:
                 with contextlib.suppress(psycopg2.Error):
                     drop_database(cursor, name)
                     let_go(cursor, name)
+
+    def go_to_disk(self) -> bool:
+        """Make no more scratch databases in memory, which was full; whether any could have been there."""
+        before, self._fits_in_memory = self._fits_in_memory, False
+        return before and self._packed is not None
+
+    def at_hand(self, template: str) -> bool:
+        """Whether a template can be copied; its files are made in memory where they were packed."""
+        with self.cursor() as cursor:
+            oid, place = template_place(cursor, template) or (0, None)
+            if place not in (None, IN_MEMORY):
+                return True
+            if self._packed is None or not oid:
+                return False
+            if place is not None and self._packed.unpack(template, oid):
+                return True
+            drop_template(cursor, template)  # its files are gone with the memory that they were in
+            return False
+
+    def pack(self, template: str) -> None:
+        """Let a template outlast the server: what is in memory is written into one file."""
+        if self._packed is None:
+            return
+        with self.cursor() as cursor:
+            oid, place = template_place(cursor, template) or (0, None)
+            if place == IN_MEMORY:
+                cursor.execute("CHECKPOINT")
+                self._packed.pack(template, oid)
+            there = {name: found[0] for name, _ in templates(cursor) if (found := template_place(cursor, name))}
+            self._packed.forget_but(there)
 
     def address(self, name: str) -> str:
         """The address of a scratch database for revisions: as the target's role, with the target's settings."""
@@ -167,19 +201,19 @@ class ShadowServer:
             make_roles(cursor, self._facts.roles)
         if self._embedded or self.identity.superuser:
             make_tablespaces(cursor, self._facts.tablespaces, self.major)
-        self._in_memory = self._embedded and self._memory(cursor)
+        self._packed = self._memory(cursor) if self._embedded else None
         self._session: Mapping[str, str] = dict(self._settings(cursor))
 
-    def _memory(self, cursor: Any) -> bool:
-        """Have a place in memory for copies, where this machine has one."""
+    def _memory(self, cursor: Any) -> PackedTemplates | None:
+        """Have a place in memory for scratch databases, where this machine has one."""
         folder = memory_folder(self._data_dir) if self._data_dir is not None else None
-        if folder is None:
-            return False
+        if folder is None or self._data_dir is None:
+            return None
         try:
-            make_tablespace_at(cursor, IN_MEMORY, str(folder))
+            databases = databases_in(folder, make_tablespace_at(cursor, IN_MEMORY, str(folder)))
         except psycopg2.Error:
-            return False  # another run has a copy in a folder that is gone, or the server may not go there
-        return True
+            return None  # the project was copied while the server of the original ran, or this one may not go there
+        return PackedTemplates(self._data_dir.parent / "templates", databases) if databases is not None else None
 
     def _settings(self, cursor: Any) -> Iterable[tuple[str, str]]:
         for name, value in settings_that_differ(cursor, self._facts.settings).items():
@@ -190,7 +224,7 @@ class ShadowServer:
             else:
                 yield name, value
 
-    def _options(self, template: str | None, to_keep: bool) -> dict[str, str]:
+    def _options(self, template: str | None) -> dict[str, str]:
         found = {}
         if template is None and self._facts.encoding != "UTF8":
             found = {"ENCODING": self._facts.encoding, "LC_COLLATE": "C", "LC_CTYPE": "C"}
@@ -198,8 +232,8 @@ class ShadowServer:
         # checkpoint of the whole server.
         if self._embedded and self.major >= CLONE_STRATEGY_SINCE:
             found["STRATEGY"] = "file_copy"
-        if not to_keep and self._in_memory and room_in_memory():
-            found["TABLESPACE"] = IN_MEMORY
+        if self._packed is not None:
+            found["TABLESPACE"] = IN_MEMORY if self._fits_in_memory and room_in_memory() else "pg_default"
         return found
 
 

@@ -41,13 +41,16 @@ def template_of(recipe: Recipe) -> str:
     return template_name(recipe.key[:16])
 
 
-def best_template(cursor: Any, recipe: Recipe, is_current: IsCurrent) -> tuple[str, Made] | None:
+def best_template(
+    cursor: Any, recipe: Recipe, is_current: IsCurrent, at_hand: Callable[[str], bool]
+) -> tuple[str, Made] | None:
     """The template that has most of a recipe, all of it at best; None when none has any.
 
     Args:
         cursor: of the session that administers the server.
         recipe: what is wanted.
         is_current: whether what a template was made of is still the same.
+        at_hand: whether a template can be copied.
     """
     found = [
         (name, made)
@@ -55,7 +58,7 @@ def best_template(cursor: Any, recipe: Recipe, is_current: IsCurrent) -> tuple[s
         if (made := Made.from_json(comment)) is not None and recipe.begins_with(made)
     ]
     for name, made in sorted(found, key=lambda each: -len(each[1].revisions)):
-        if is_current(made):
+        if is_current(made) and at_hand(name):
             if time.time() - made.used > TOUCH_AFTER:
                 with contextlib.suppress(psycopg2.Error):  # somebody else touches or drops it
                     describe(cursor, name, replace(made, used=int(time.time())).to_json())

@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 from erm_alembic.config.own_folder import cannot_write, erm_folder
+from erm_alembic.errors import ServerError
 from erm_alembic.postgres.embedded.server import EmbeddedServer
 from erm_alembic.shadow.memory import leave_memory
 
@@ -45,18 +46,24 @@ class ServerUse:
     def begin(self) -> None:
         """Use the server: start it where it does not run.
 
-        Its files do not wait for the disk: what a crash of the machine has left of them is not to be trusted, and is
-        made anew.
+        Its files do not wait for the disk, and some are in memory: what a crash of the machine, or the end of a
+        container, has left of them is not to be trusted, and is made anew.
 
         Raises:
             ServerError: it cannot be started, or `.erm` cannot be written.
         """
+        alone = False
         if self._handle is None:
             self._handle = self._opened(f"{self._place}.users")
-            if self._alone():
+            if alone := self._alone():
                 self._discard_after_restart()
             fcntl.flock(self._handle, fcntl.LOCK_SH)
-        self._server.ensure_running()
+        try:
+            self._server.ensure_running()
+        except ServerError:
+            if not alone or not self._server.reset():
+                raise
+            self._server.ensure_running()
 
     def end(self) -> None:
         """Use it no more; stop it when nobody does."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from erm_alembic.shadow.child.running import Child
 from tests.faults.deploying import ENV_PY, Project
 from tests.support.databases import Database
 
@@ -27,3 +29,18 @@ def _with_shadow(root: Path, database: Database) -> Project:
     # Templates are known by the content of the files: those of another test are none of this one's.
     project.env_py(f"{ENV_PY}\n# {database.name}\n")
     return project
+
+
+@pytest.fixture
+def replays(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many revisions each replay has run."""
+    found: list[int] = []
+    real = Child.run
+
+    def counting(child: Child, *args: Any) -> list[dict[str, Any]]:
+        events = real(child, *args)
+        found.extend(event["steps"] for event in events if event["event"] == "replayed")
+        return events
+
+    monkeypatch.setattr(Child, "run", counting)
+    return found

@@ -108,28 +108,66 @@ def test_a_project_that_takes_no_files_has_a_shadow_elsewhere(tmp_path: Path, mo
     server.project_dir.rmdir()
 
 
-def test_copies_are_in_memory_and_templates_are_not(alone: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the machine has room in memory a scratch database is there; what is kept is on the disk."""
-    if not room_in_memory():
-        pytest.skip("this machine has no room in /dev/shm")
-    alone.table("a1", "first")
-    alone.table("b2", "second", down="a1")
+def in_memory(project: Project, monkeypatch: pytest.MonkeyPatch, revision: str) -> tuple[set[str], Path]:
+    """Where the databases of a shadow are, templates included, and the folder in memory."""
     where = (
-        "SELECT s.spcname FROM pg_database d JOIN pg_tablespace s ON s.oid = d.dattablespace"
-        " WHERE datname {} 'erm%template%' AND datname LIKE 'erm%'"
+        "SELECT s.spcname FROM pg_database d JOIN pg_tablespace s ON s.oid = d.dattablespace WHERE datname LIKE 'erm%'"
     )
     location = "SELECT pg_tablespace_location(oid) FROM pg_tablespace WHERE spcname = 'erm_memory'"
-    with shadow_of(alone, monkeypatch) as shadow:
-        for revision in ("a1", "b2"):
-            with shadow.at([revision]) as database:
-                assert asked(database.url, where.format("NOT LIKE")) == ["erm_memory"]
-                assert set(asked(database.url, where.format("LIKE"))) == {"pg_default"}
-                place = asked(database.url, location)
-                folder = Path(place[0])
-                assert folder.stat().st_mode & 0o077 == 0
-    assert not folder.exists()
-    with shadow_of(alone, monkeypatch) as shadow, shadow.at(["b2"]) as database:
-        assert asked(database.url, where.format("NOT LIKE")) == ["erm_memory"]
+    with shadow_of(project, monkeypatch) as shadow, shadow.at([revision]) as database:
+        assert asked(database.url, TABLES) == ["alembic_version", "first"]
+        folder = Path(asked(database.url, location)[0])
+        assert folder.stat().st_mode & 0o077 == 0
+        found = set(asked(database.url, where))
+    assert not folder.exists() and not list(folder.parent.glob(f"{folder.name}.*"))
+    return found, folder
+
+
+def store(project: Project) -> Path:
+    """Where the files of the project's server for shadows are."""
+    data_dir = server_of(project).status().data_dir
+    assert data_dir is not None
+    return data_dir.parent
+
+
+def packed(project: Project) -> list[Path]:
+    """The templates that are kept between runs."""
+    return list((store(project) / "templates").iterdir())
+
+
+needs_memory = pytest.mark.skipif(not room_in_memory(), reason="this machine has no room in /dev/shm")
+
+
+@needs_memory
+def test_databases_are_in_memory_and_packed_between_runs(
+    alone: Project, replays: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every scratch database is in memory, a template is one private file afterwards; one cut short is made again."""
+    alone.table("a1", "first")
+    assert in_memory(alone, monkeypatch, "a1")[0] == {"erm_memory"}
+    (file,) = packed(alone)
+    assert file.stat().st_mode & 0o077 == 0 and file.parent.stat().st_mode & 0o077 == 0
+    assert in_memory(alone, monkeypatch, "a1")[0] == {"erm_memory"}
+    assert replays == [1]
+    os.truncate(file, file.stat().st_size - 1)
+    in_memory(alone, monkeypatch, "a1")
+    assert replays == [1, 1]
+    assert len(packed(alone)) == 1 and not file.exists()
+    packed(alone)[0].unlink()
+    in_memory(alone, monkeypatch, "a1")
+    assert replays == [1, 1, 1]
+
+
+@needs_memory
+def test_a_server_that_does_not_start_is_made_anew(
+    alone: Project, replays: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a container that was ended has left of its files is worth nothing, and stands in nobody's way."""
+    alone.table("a1", "first")
+    in_memory(alone, monkeypatch, "a1")
+    (store(alone) / "data" / "global" / "pg_control").unlink()
+    in_memory(alone, monkeypatch, "a1")
+    assert replays == [1, 1]
 
 
 def test_a_session_is_like_one_of_the_target(alone: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,30 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from erm_alembic.postgres.embedded.private_place import short_digest
 from erm_alembic.postgres.snapshot import differences
-from erm_alembic.shadow.child.running import Child
 from tests.faults.deploying import Project
 from tests.shadow.projects import TABLES, asked, named_like_a_shadow, shadow_of
-
-
-@pytest.fixture
-def replays(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many revisions each replay has run."""
-    found: list[int] = []
-    real = Child.run
-
-    def counting(child: Child, *args: Any) -> list[dict[str, Any]]:
-        events = real(child, *args)
-        found.extend(event["steps"] for event in events if event["event"] == "replayed")
-        return events
-
-    monkeypatch.setattr(Child, "run", counting)
-    return found
 
 
 def look(project: Project, monkeypatch: pytest.MonkeyPatch, *revisions: str) -> list[str]:
