@@ -147,6 +147,10 @@ class DatabaseUrl:
         from sqlalchemy.engine import URL
 
         query = self._server_parameters()
+        asyncpg = drivername.partition("+")[2] == "asyncpg"
+        if asyncpg and "hostaddr" in query:
+            # It has no word for an address beside the name, and would connect to any address of the name.
+            query["host"] = query.pop("hostaddr")
         username, password = query.pop("user", None), query.pop("password", None)
         database = query.pop("dbname", None)
         host, port = query.get("host", ""), query.get("port", "")
@@ -155,7 +159,6 @@ class DatabaseUrl:
             single = (host or None, int(port) if port else None)
             query.pop("host", None)
             query.pop("port", None)
-        asyncpg = drivername.partition("+")[2] == "asyncpg"
         if asyncpg:
             query = asyncpg_query(query)
         if drivername.partition("+")[2] == self.driver:

@@ -154,6 +154,16 @@ def test_several_hosts_reach_psycopg2_and_asyncpg() -> None:
     assert async_args["target_session_attrs"] == "any"
 
 
+@pytest.mark.parametrize("hosts", ["one,two", "replicas"])
+def test_asyncpg_connects_to_the_address_where_one_stands_beside_the_name(hosts: str) -> None:
+    """It has no word for `hostaddr`, and would look the name up and take any of its addresses."""
+    addresses = ",".join(["10.0.0.7", "fd00::1"][: hosts.count(",") + 1])
+    url = DatabaseUrl.parse(f"postgresql://app@/shop?host={hosts}&hostaddr={addresses}&port=6000")
+    arguments = asyncpg_dialect().create_connect_args(url.sqlalchemy_url("postgresql+asyncpg"))[1]
+    assert arguments["host"] == (addresses.split(",") if "," in addresses else addresses)
+    assert url.sqlalchemy_url("postgresql+psycopg").query["hostaddr"] == addresses
+
+
 def test_sslmode_becomes_asyncpgs_ssl_and_back() -> None:
     """asyncpg's word for libpq's sslmode is ssl, in both directions."""
     url = DatabaseUrl.parse("postgresql://db/shop?sslmode=verify-full&sslrootcert=/etc/ca.pem")

@@ -71,6 +71,20 @@ class Member:
             return 0
         return pid
 
+    def connect(self) -> psycopg2.extensions.connection:
+        """A connection to its PostgreSQL, which the caller closes."""
+        connection = psycopg2.connect(
+            host="127.0.0.1", port=self.port, user=SUPERUSER, password=PASSWORD, dbname="postgres", connect_timeout=2
+        )
+        connection.autocommit = True
+        return connection
+
+    def in_recovery(self, connection: psycopg2.extensions.connection) -> bool:
+        """Whether it is a standby."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_is_in_recovery()")
+            return bool(cursor.fetchall()[0][0])
+
     def kill(self) -> None:
         """End its Patroni and its PostgreSQL as a power cut would."""
         assert self.process is not None
@@ -282,22 +296,20 @@ def promotion(servers: PatroniCluster) -> Iterator[Promotion]:
     leader = servers.leader()
 
     def watch(member: Member) -> None:
-        connection = psycopg2.connect(
-            host="127.0.0.1", port=member.port, user=SUPERUSER, password=PASSWORD, dbname="postgres"
-        )
-        connection.autocommit = True
-        with contextlib.closing(connection), contextlib.suppress(psycopg2.Error), connection.cursor() as cursor:
-            while not over.wait(0.01):
-                cursor.execute("SELECT pg_is_in_recovery()")
-                if not cursor.fetchone()[0]:
-                    seen.at = time.monotonic()
-                    return
+        while not over.wait(0.01):
+            with contextlib.suppress(psycopg2.Error), contextlib.closing(member.connect()) as connection:
+                while not over.wait(0.01) and member.in_recovery(connection):
+                    pass
+                if not over.is_set():
+                    seen.at = seen.at or time.monotonic()
+                    over.set()
 
     threads = [threading.Thread(target=watch, args=(each,)) for name, each in servers.members.items() if name != leader]
     for thread in threads:
         thread.start()
     try:
         yield seen
+        over.wait(PATIENCE)
     finally:
         over.set()
         for thread in threads:

@@ -123,7 +123,7 @@ class PatroniReplicas:
             address = self._endpoints[index]
             try:
                 found = self._read(self._asked(address), primary)
-            except (OSError, http.client.HTTPException, ValueError) as error:
+            except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
                 problems.append(f"{address.hostname}: {_words(error)}")
                 continue
             self._last_good[0] = index
@@ -195,7 +195,7 @@ class PatroniReplicas:
         for name, role, url, member in _members(answer["members"], primary):
             if role == "leader":
                 leader = url
-            elif role in _REPLICAS and member.get("state") in _READABLE and not _tag(member, "noloadbalance"):
+            elif role in _REPLICAS and str(member.get("state")) in _READABLE and not _tag(member, "noloadbalance"):
                 # What the primary's address asks of a session is not what a replica gives.
                 url = url.with_parameters(target_session_attrs="")
                 replicas.append(ReplicaConfig(name, url, self.read_only, self.max_follower_lag, self.weight))
@@ -246,7 +246,7 @@ def _is_open(address: SplitResult) -> bool:
 def _words(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "it did not answer in time"
-    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
+    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError | RecursionError):
         return "its answer is not JSON"
     if isinstance(error, OSError):
         return str(error.strerror or error)
