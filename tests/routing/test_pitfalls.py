@@ -1,6 +1,7 @@
-"""What routing of reads gets wrong elsewhere, one test each, on a primary with two standbys whose replay is held.
+"""What routing of reads gets wrong elsewhere, in depth, on a primary with two standbys whose replay is held.
 
-Lags (21) stand in test_monitor.py, blocks (17) in test_policy.py, asyncio (16) in test_asynchronous.py.
+Each pitfall as a scenario, which others are run through too, stands in peers/scenarios.py. Lags (21) stand in
+test_monitor.py, blocks (17) in test_policy.py, asyncio (16) in test_asynchronous.py.
 """
 
 from __future__ import annotations
@@ -49,19 +50,6 @@ def session(cluster: Cluster) -> Iterator[RoutingSession]:
         yield session
 
 
-def test_1_an_attribute_that_expired_at_commit_is_read_where_the_commit_is(
-    app: Application, session: RoutingSession
-) -> None:
-    """A replica that has not replayed the commit would not know the row."""
-    app.servers.pause(EAST)
-    app.servers.pause(WEST)
-    grace = User(id=2, name="Grace")
-    session.add(grace)
-    session.commit()
-    assert grace.name == "Grace"
-    assert route(session) == "primary"
-
-
 def test_1_once_a_replica_has_replayed_the_commit_it_is_read_from_again(
     app: Application, cluster: Cluster, session: RoutingSession
 ) -> None:
@@ -71,19 +59,6 @@ def test_1_once_a_replica_has_replayed_the_commit_it_is_read_from_again(
     app.settle(cluster)
     assert session.scalar(sa.select(sa.func.count()).select_from(User)) == 2
     assert on_replica(session)
-
-
-def test_2_a_flush_pins_the_transaction(session: RoutingSession) -> None:
-    """A count after a flush counts what was flushed; so does one that causes the flush itself."""
-    count = sa.select(sa.func.count()).select_from(User)
-    session.add(User(id=2, name="Grace"))
-    session.flush()
-    assert session.scalar(count) == 2
-    session.add(User(id=3, name="Edsger"))
-    assert session.scalar(count) == 3
-    with session.begin_nested():
-        assert session.scalar(count) == 3
-    assert session.scalar(count) == 3
 
 
 def test_2_reads_before_a_write_may_come_from_a_replica_and_those_after_it_not(session: RoutingSession) -> None:
@@ -161,39 +136,12 @@ def test_3_warn_writes_and_warns(app: Application, cluster: Cluster) -> None:
     assert app.on_primary("SELECT score FROM users") == [(2,)]
 
 
-def test_4_one_replica_serves_a_whole_transaction(session: RoutingSession) -> None:
-    """A parent from one and its children from another might not fit together."""
-    for _ in range(20):
-        seen = set()
-        ada = session.get_one(User, 1)
-        seen.add(route(session))
-        assert len(ada.posts) == 2
-        seen.add(route(session))
-        session.scalars(sa.select(Post)).all()
-        seen.add(route(session))
-        assert len(seen) == 1 and seen <= {EAST, WEST}
-        session.commit()
-
-
 def test_4_what_was_on_the_primary_does_not_go_to_a_replica_later(session: RoutingSession) -> None:
     """Nor does a transaction go back in time."""
     with primary():
         session.get_one(User, 1)
     session.scalars(sa.select(Post)).all()
     assert route(session) == "primary"
-
-
-def test_5_bulk_writes_go_to_the_primary(app: Application, session: RoutingSession) -> None:
-    """Each asks for its engine more than once, with less and less to go by."""
-    session.execute(sa.insert(User), [{"id": 2, "name": "Grace"}, {"id": 3, "name": "Edsger"}])
-    session.execute(sa.update(User), [{"id": 2, "score": 5}])
-    session.execute(sa.update(User).where(User.score > 3).values(score=6))
-    session.bulk_save_objects([User(id=4, name="Barbara")])
-    session.bulk_update_mappings(User, [{"id": 4, "score": 6}])
-    session.execute(sa.delete(User).where(User.id == 3))
-    session.scalars(sa.insert(User).values(id=5, name="Donald").returning(User)).one()
-    session.commit()
-    assert app.on_primary("SELECT id FROM users WHERE score = 6 ORDER BY id") == [(2,), (4,)]
 
 
 def test_6_a_bare_connection_is_the_primarys(session: RoutingSession) -> None:
@@ -215,24 +163,6 @@ def test_7_what_is_not_known_to_be_a_read_goes_to_the_primary(session: RoutingSe
         session.execute(statement)  # type: ignore[call-overload] # a mixture
         assert route(session) == "primary"
         session.rollback()
-
-
-def test_8_writes_and_locks_within_a_select_are_found(app: Application, session: RoutingSession) -> None:
-    """A CTE may write, a subquery may lock."""
-    removed = sa.delete(Post).returning(Post.id).cte()
-    assert len(session.execute(sa.select(removed)).all()) == 2
-    session.commit()
-    assert app.on_primary("SELECT count(*) FROM posts") == [(0,)]
-    locked = sa.select(User.id).with_for_update().subquery()
-    session.execute(sa.select(locked))
-    assert route(session) == "primary"
-
-
-@pytest.mark.parametrize("call", [sa.func.nextval("users_id_seq"), sa.func.pg_advisory_xact_lock(42)])
-def test_9_volatile_functions_go_to_the_primary(call: Any, session: RoutingSession) -> None:
-    """One fails on a standby; the other succeeds there, and protects nothing."""
-    session.execute(sa.select(call))
-    assert route(session) == "primary"
 
 
 def test_9_what_lies_about_itself_is_run_on_the_primary_after_all(app: Application, cluster: Cluster) -> None:
@@ -263,27 +193,6 @@ def test_10_what_was_begun_explicitly_is_the_primarys(cluster: Cluster, session:
         assert route(other) == "primary"
 
 
-def test_11_a_killed_backend_harms_neither_the_read_nor_the_commit(app: Application, session: RoutingSession) -> None:
-    """The read is answered elsewhere, and the session goes on to write."""
-    session.add(User(id=2, name="Grace"))
-    session.commit()
-    app.settle(session._cluster)
-    session.scalars(sa.select(User)).all()
-    first = route(session)
-    standby = app.servers.standbys[first]
-    standby.execute(
-        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s AND backend_type = %s"
-        " AND application_name <> 'erm routing'",
-        app.dbname,
-        "client backend",
-    )
-    assert len(session.scalars(sa.select(User)).all()) == 2
-    assert route(session) == "primary"  # something was seen already: the rest is read where it is no older
-    session.add(User(id=3, name="Edsger"))
-    session.commit()
-    assert app.on_primary("SELECT count(*) FROM users") == [(3,)]
-
-
 def test_12_errors_are_told_apart_alike(app: Application) -> None:
     """By SQLSTATE, which every driver has, and not by classes, which differ."""
     engine = sa.create_engine(app.url(app.servers.east))
@@ -294,26 +203,6 @@ def test_12_errors_are_told_apart_alike(app: Application) -> None:
         connection.execute(sa.text("SELECT pg_terminate_backend(pg_backend_pid())"))
     assert sqlstate_of(ended.value) == "57P01" or ended.value.connection_invalidated
     engine.dispose()
-
-
-def test_13_two_phase_sessions_are_the_primarys(cluster: Cluster) -> None:
-    """A standby can prepare nothing."""
-    with cluster.sessionmaker(read=True, twophase=True)() as session:
-        session.scalars(sa.select(User)).all()
-        assert route(session) == "primary"
-
-
-def test_14_options_of_a_call_do_not_multiply_connections(app: Application, cluster: Cluster) -> None:
-    """One engine a replica, whatever is asked of it."""
-    for number in range(10):
-        with cluster.sessionmaker(read=True)() as session:
-            session.execute(sa.select(User), execution_options={"replica_read": True, f"option_{number}": number})
-            session.execute(sa.select(User).execution_options(yield_per=5)).all()
-    for standby in app.servers.standbys.values():
-        [(count,)] = standby.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND application_name <> 'erm routing'", app.dbname
-        )
-        assert count <= 2  # one without transactions, one for cursors
 
 
 def test_15_what_somebody_binds_is_honoured(app: Application, cluster: Cluster) -> None:
@@ -351,16 +240,6 @@ def test_18_the_primary_is_kept_through_a_commit_and_no_session_sticks_for_anoth
             assert route(one) == "primary"
         other.get_one(User, 1)
         assert on_replica(other)
-
-
-def test_19_a_replica_holds_no_transaction_open(app: Application, session: RoutingSession) -> None:
-    """Nothing of an idle session stands in the way of the replay."""
-    session.scalars(sa.select(User)).all()
-    standby = app.servers.standbys[route(session)]
-    states = standby.execute(
-        "SELECT state FROM pg_stat_activity WHERE datname = %s AND application_name <> 'erm routing'", app.dbname
-    )
-    assert states == [("idle",)]
 
 
 def test_19_a_result_that_is_streamed_has_a_transaction_for_its_cursor(session: RoutingSession) -> None:
