@@ -95,6 +95,7 @@ class RoutingSession(Session):
         """Know nothing of the transaction that comes next."""
         self._pinned = self._wrote = self._seen = False
         self._node: ReplicaNode | None = None
+        self._replica_engines: set[Engine] = set()
         self._snapshot_for: Need | None = None  # what the one snapshot of this transaction was taken for
         self._avoid: set[str] = set()
         self._former_from_replica, self._from_replica = self._from_replica, False
@@ -137,7 +138,9 @@ class RoutingSession(Session):
             if node is not None:
                 # A cursor on the server's side lives in a transaction.
                 in_transaction = mode.snapshot or others.get(STREAMS) or _streams(clause.get_execution_options())
-                return (node.snapshot_engine if in_transaction else node.engine)(self._asynchronous)
+                engine = (node.snapshot_engine if in_transaction else node.engine)(self._asynchronous)
+                self._replica_engines.add(engine)
+                return engine
         elif not self._wrote:
             self._wrote = clause is None or self._cluster.classifier.why_not(clause) != ""
         return self._cluster.primary.engine(self._asynchronous)
@@ -153,6 +156,11 @@ class RoutingSession(Session):
     def scalar(self, statement: Any, params: Any = None, **options: Any) -> Any:
         """As `Session.scalar`, with reads as in `execute`."""
         return self._routed(super().scalar, statement, params, options)
+
+    def rollback(self) -> None:
+        """As `Session.rollback`; a replica that was read from and is lost by now does not let it fail."""
+        self._leave_replica()
+        super().rollback()
 
     # What an application asks.
 
@@ -320,8 +328,7 @@ class RoutingSession(Session):
         if self._seen and self._snapshot_for is not None:
             # Another server has another snapshot: what was read so far would not fit to what comes.
             return False
-        forget_connection(self, node.engine(self._asynchronous))
-        forget_connection(self, node.snapshot_engine(self._asynchronous))
+        self._leave_replica(lost=True)
         if state == READ_ONLY:
             self._pin("a replica refused it as a write", wrote=True)
             return True
@@ -331,6 +338,12 @@ class RoutingSession(Session):
             # What was seen stays true on the primary alone: it is never behind a replica.
             self._fall_back(self._mode(None, None), f"replica {node.name} failed within the transaction")
         return True
+
+    def _leave_replica(self, *, lost: bool = False) -> None:
+        """Take the replica's connections out of the transaction, to whose end they have nothing to say."""
+        for engine in self._replica_engines:
+            forget_connection(self, engine, lost=lost)
+        self._replica_engines.clear()
 
 
 def _streams(execution_options: Mapping[str, Any]) -> bool:
@@ -348,6 +361,13 @@ def _chosen(choice: Any) -> ReadMode | str:
         f"{choice!r} does not say where reads go.",
         cure="Give ReplicaReadOptions, the name of a policy, True or False.",
     )
+
+
+@event.listens_for(RoutingSession, "before_commit")
+def _committing(session: RoutingSession) -> None:
+    # What fails there would let a commit fail that has succeeded on the primary.
+    if not session.in_nested_transaction():
+        session._leave_replica()
 
 
 @event.listens_for(RoutingSession, "after_commit")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import ClauseElement, Select
 
@@ -55,10 +57,15 @@ def refreshed_state(execution_options: Any) -> Any:
     return getattr(execution_options.get("_sa_orm_load_options"), "_refresh_state", None)
 
 
-def forget_connection(session: Session, engine: Engine) -> None:
+def forget_connection(session: Session, engine: Engine, *, lost: bool = True) -> None:
     """Take the connection to a server out of a session's transaction, which goes on without it.
 
-    A connection that was lost would otherwise let the commit fail, of which it is no part.
+    One that was lost would otherwise let the commit fail, of which it is no part.
+
+    Args:
+        session: the session.
+        engine: the server's engine.
+        lost: whether the connection is of no use any more; else it goes back to its pool.
     """
     transaction = session._transaction
     while transaction is not None:
@@ -66,6 +73,12 @@ def forget_connection(session: Session, engine: Engine) -> None:
         if enlisted is not None:
             connection = enlisted[0]
             transaction._connections.pop(connection, None)
-            connection.invalidate()
-            connection.close()
+            _let_go(connection, lost)
         transaction = transaction._parent
+
+
+def _let_go(connection: Connection, lost: bool) -> None:
+    with contextlib.suppress(DBAPIError):  # it was lost meanwhile
+        if lost:
+            connection.invalidate()
+        connection.close()

@@ -365,6 +365,30 @@ def test_a_snapshot_that_is_lost_is_not_replaced_by_another(app: Application, cl
         session.commit()
 
 
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+def test_a_replica_has_nothing_to_say_about_the_end_of_a_transaction(
+    end: str, app: Application, cluster: Cluster
+) -> None:
+    """It may be lost by then, with a snapshot and a cursor open: what is written to the primary is, or is not, written
+    all the same, and the session knows it."""
+    with cluster.sessionmaker(read=ReplicaReadOptions(snapshot=True))() as session:
+        session.scalars(USERS.execution_options(yield_per=1))
+        replica = app.servers.standbys[route(session)]
+        session.add(User(id=2, name="Grace"))
+        session.flush()
+        replica.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s AND backend_type = %s"
+            " AND application_name <> 'erm routing'",
+            app.dbname,
+            "client backend",
+        )
+        getattr(session, end)()
+        assert (session.causal_token is not None) == (end == "commit")
+        assert app.on_primary("SELECT count(*) FROM users") == [(2 if end == "commit" else 1,)]
+    for node in cluster.replicas:
+        assert node.in_use(False) == 0
+
+
 def test_a_cluster_without_replicas_is_the_same_with_one_server(app: Application) -> None:
     """The same API, no thread, nothing refused."""
     with connect_cluster(app.url(app.servers.primary)) as cluster:
