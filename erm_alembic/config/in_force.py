@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from erm_alembic.config import model, settings
+from erm_alembic.config import settings
 from erm_alembic.config.document import Document, KeyPath, dotted
 from erm_alembic.config.profiles import SECTIONS, Effective
 from erm_alembic.config.settings import SealedUrl, Settings
@@ -16,6 +16,7 @@ from erm_alembic.config.settings import SealedUrl, Settings
 __all__ = ["origins_of", "settings_of", "values_of"]
 
 Seal = Callable[[str, KeyPath], SealedUrl]
+AsPath = Callable[[str | None], Path | None]
 
 
 def settings_of(found: Effective, environment: str, project_dir: Path, seal: Seal) -> Settings:
@@ -47,7 +48,7 @@ def settings_of(found: Effective, environment: str, project_dir: Path, seal: Sea
         project_dir=project_dir,
         pool=settings.PoolSettings(**dict(found.pool)),
         replicas=replicas,
-        routing=_routing(found.routing),
+        routing=_routing(found, seal, path),
         migrations=settings.MigrationsSettings(
             directory=path(found.migrations.directory),
             alembic_ini=path(found.migrations.alembic_ini),
@@ -76,18 +77,34 @@ def settings_of(found: Effective, environment: str, project_dir: Path, seal: Sea
     )
 
 
-def _routing(found: model.RoutingModel) -> settings.RoutingSettings:
-    budget, heartbeat = found.fallback_budget, found.heartbeat
+def _routing(found: Effective, seal: Seal, path: AsPath) -> settings.RoutingSettings:
+    routing = found.routing
+    budget, heartbeat = routing.fallback_budget, routing.heartbeat
     return settings.RoutingSettings(
-        default_policy=found.default_policy,
+        default_policy=routing.default_policy,
         policies=MappingProxyType(
-            {name: settings.PolicySettings(**dict(policy)) for name, policy in found.policies.items()}
+            {name: settings.PolicySettings(**dict(policy)) for name, policy in routing.policies.items()}
         ),
-        monitor_interval=found.monitor_interval,
-        on_stale=found.on_stale,
+        monitor_interval=routing.monitor_interval,
+        on_stale=routing.on_stale,
+        discovery=_discovery(found, seal, path),
         fallback_budget=None if budget is None else settings.FallbackBudgetSettings(**dict(budget)),
         heartbeat=None if heartbeat is None else settings.HeartbeatSettings(heartbeat.schema_ or "", heartbeat.table),
     )
+
+
+def _discovery(found: Effective, seal: Seal, path: AsPath) -> settings.DiscoverySettings | None:
+    if (discovery := found.routing.discovery) is None:
+        return None
+    dns, patroni = discovery.dns, discovery.patroni
+    if dns is not None:
+        url = seal(dns.url, found.sources["routing", "discovery", "dns", "url"])
+        return settings.DiscoverySettings(dns=settings.DnsSettings(**{**dict(dns), "url": url}))
+    if patroni is not None:
+        files = {name: path(getattr(patroni, name)) for name in ("cacert", "certfile", "keyfile")}
+        kept = {**dict(patroni), "addresses": tuple(patroni.addresses), **files}
+        return settings.DiscoverySettings(patroni=settings.PatroniSettings(**kept))
+    return None
 
 
 def origins_of(in_force: Settings, found: Effective, document: Document) -> dict[str, str]:

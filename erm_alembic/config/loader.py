@@ -88,9 +88,9 @@ def load_settings(
 
     found = effective(data, environment)
     settings = settings_of(found, environment, project_dir, chooser.sealed)
-    replicas = settings.replicas
-    if url is not None and url.origin == URL_VARIABLE and replicas:
-        replicas = ()
+    replicas, routing = settings.replicas, settings.routing
+    if url is not None and url.origin == URL_VARIABLE and (replicas or routing.discovery is not None):
+        replicas, routing = (), replace(routing, discovery=None)
         notes.append(f"{URL_VARIABLE} replaces the database, so the replicas in {FILE_NAME} are left out.")
     origins = origins_of(settings, found, document)
     if url is not None:
@@ -100,7 +100,14 @@ def load_settings(
         shadow = replace(shadow, url=_sealed_variable(SHADOW_VARIABLE, text, environ, project_dir))
         origins["shadow.url"] = SHADOW_VARIABLE
     return replace(
-        settings, config_path=path, url=url, replicas=replicas, shadow=shadow, origins=origins, notes=tuple(notes)
+        settings,
+        config_path=path,
+        url=url,
+        replicas=replicas,
+        routing=routing,
+        shadow=shadow,
+        origins=origins,
+        notes=tuple(notes),
     )
 
 

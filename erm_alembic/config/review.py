@@ -145,6 +145,9 @@ class _Profile:
         for index, replica in enumerate(self.in_force.replicas):
             path: KeyPath = ("replicas", index, "url")
             addresses.append((self.in_force.sources.get(path, path), replica.url))
+        if (discovery := self.in_force.routing.discovery) is not None and discovery.dns is not None:
+            path = ("routing", "discovery", "dns", "url")
+            addresses.append((self.in_force.sources.get(path, path), discovery.dns.url))
         for path, text in addresses:
             if isinstance(text, str) and has_typed_password(text):
                 yield Problem(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
@@ -13,7 +14,7 @@ from erm_alembic.config.durations import format_duration, parse_duration
 from erm_alembic.config.fields import DURATION_SCHEMA, Count, Duration, Flag, Number, Section, Url, or_variable
 from erm_alembic.config.sizes import SIZE_PATTERN, Size, parse_size
 
-__all__ = ["FallbackBudgetModel", "HeartbeatModel", "PolicyModel", "ReplicaModel", "RoutingModel"]
+__all__ = ["DiscoveryModel", "FallbackBudgetModel", "HeartbeatModel", "PolicyModel", "ReplicaModel", "RoutingModel"]
 
 OFF = "off"
 
@@ -21,6 +22,9 @@ _POLICY = settings.PolicySettings()
 _ROUTING = settings.RoutingSettings()
 _BUDGET = settings.FallbackBudgetSettings()
 _HEARTBEAT = settings.HeartbeatSettings("")
+_DNS = settings.DnsSettings(settings.SealedUrl("", ""))
+_PATRONI = settings.PatroniSettings(())
+_REST_ADDRESS = re.compile(r"(https?://)?([A-Za-z0-9._\-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[^\s@?#]*)?")
 
 
 def _as_lag(value: object) -> object:
@@ -37,6 +41,13 @@ def _as_lag(value: object) -> object:
 def _longer_than_nothing(value: timedelta) -> timedelta:
     if not value:
         raise ValueError("the interval must be longer than nothing")
+    return value
+
+
+def _rest_address(value: str) -> str:
+    if not _REST_ADDRESS.fullmatch(value):
+        # Not repeated: it may hold a password.
+        raise ValueError("https://HOST:PORT is expected here, without a user and a password")
     return value
 
 
@@ -113,6 +124,62 @@ class HeartbeatModel(Section):
     table: str = Field(_HEARTBEAT.table, min_length=1, description="its name")
 
 
+class DiscoveredModel(Section):
+    """What holds for each replica that is discovered."""
+
+    read_only: Flag = True
+    max_follower_lag: Lag | None = Field(None, description="how far behind the primary each may be read: 15s, or 16MB")
+    weight: Annotated[Number, Field(gt=0, description="the share of each of the reads (1)")] = 1.0
+    keep_for: Annotated[
+        Duration,
+        Field(
+            description=f"how long the known ones are kept while none can be found ({format_duration(_DNS.keep_for)})"
+        ),
+    ] = _DNS.keep_for
+
+
+class DnsModel(DiscoveredModel):
+    """Replicas behind a name with several addresses."""
+
+    url: Url
+    name: str = Field(_DNS.name, min_length=1, description=f"what their names begin with ({_DNS.name})")
+    family: Literal["ipv4", "ipv6"] | None = Field(None, description="without it that of the first address")
+    interval: Annotated[
+        Duration,
+        AfterValidator(_longer_than_nothing),
+        Field(description=f"how often the name is resolved ({format_duration(_DNS.interval)})"),
+    ] = _DNS.interval
+
+
+class PatroniModel(DiscoveredModel):
+    """Replicas, and the primary, that Patroni's REST API names."""
+
+    addresses: list[Annotated[str, AfterValidator(_rest_address)]] = Field(
+        min_length=1, description="of the REST API of some members", examples=[["https://pg1:8008", "https://pg2:8008"]]
+    )
+    cacert: str | None = Field(None, description="a file of the certificates that sign those of the REST API")
+    certfile: str | None = Field(None, description="a file of the certificate that is shown to it")
+    keyfile: str | None = Field(None, description="the file of its key, where that is not in certfile")
+    find_primary: Flag = Field(True, description="false leaves the primary where its url says")
+    interval: Annotated[
+        Duration,
+        AfterValidator(_longer_than_nothing),
+        Field(description=f"how often a member is asked ({format_duration(_PATRONI.interval)})"),
+    ] = _PATRONI.interval
+    timeout: Annotated[
+        Duration,
+        AfterValidator(_longer_than_nothing),
+        Field(description=f"how long one member may take to answer ({format_duration(_PATRONI.timeout)})"),
+    ] = _PATRONI.timeout
+
+
+class DiscoveryModel(Section):
+    """How replicas are found while an application runs: by one of these."""
+
+    dns: Annotated[DnsModel | None, BeforeValidator(_unless_off), _OrOff] = None
+    patroni: Annotated[PatroniModel | None, BeforeValidator(_unless_off), _OrOff] = None
+
+
 class RoutingModel(Section):
     """Where reads go."""
 
@@ -134,4 +201,7 @@ class RoutingModel(Section):
     )
     heartbeat: Annotated[HeartbeatModel | None, BeforeValidator(_unless_off), _OrOff] = Field(
         None, description="a table to measure replicas by that do not state their position; off writes nothing"
+    )
+    discovery: Annotated[DiscoveryModel | None, BeforeValidator(_unless_off), _OrOff] = Field(
+        None, description="how replicas are found while an application runs; off finds none"
     )

@@ -17,6 +17,8 @@ from erm_alembic.config.sealed import SealedUrl
 from erm_alembic.config.sizes import Size
 
 __all__ = [
+    "DiscoverySettings",
+    "DnsSettings",
     "DriftIgnore",
     "DriftSettings",
     "ExecutionSettings",
@@ -25,6 +27,7 @@ __all__ = [
     "HooksSettings",
     "LedgerSettings",
     "MigrationsSettings",
+    "PatroniSettings",
     "PolicySettings",
     "PoolSettings",
     "ReplicaSettings",
@@ -112,6 +115,45 @@ class HeartbeatSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class DnsSettings:
+    """Replicas behind a name with several addresses: how each is called and may be read, how often it is resolved."""
+
+    url: SealedUrl
+    name: str = "dns"
+    family: Literal["ipv4", "ipv6"] | None = None
+    read_only: bool = True
+    max_follower_lag: timedelta | Size | None = None
+    weight: float = 1.0
+    interval: timedelta = timedelta(seconds=10)
+    keep_for: timedelta = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class PatroniSettings:
+    """Replicas that Patroni's REST API names: its addresses, certificates (absolute paths) and pace."""
+
+    addresses: tuple[str, ...]
+    cacert: Path | None = None
+    certfile: Path | None = None
+    keyfile: Path | None = None
+    find_primary: bool = True
+    read_only: bool = True
+    max_follower_lag: timedelta | Size | None = None
+    weight: float = 1.0
+    interval: timedelta = timedelta(seconds=5)
+    timeout: timedelta = timedelta(seconds=2)
+    keep_for: timedelta = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class DiscoverySettings:
+    """How replicas are found while an application runs: one of these at most."""
+
+    dns: DnsSettings | None = None
+    patroni: PatroniSettings | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RoutingSettings:
     """Where reads go.
 
@@ -122,6 +164,7 @@ class RoutingSettings:
         on_stale: what happens with an object that was read stale and changed.
         fallback_budget: None sets no bound.
         heartbeat: None writes nothing anywhere.
+        discovery: None finds none.
     """
 
     default_policy: str | None = None
@@ -130,6 +173,7 @@ class RoutingSettings:
     on_stale: OnStale = "raise"
     fallback_budget: FallbackBudgetSettings | None = None
     heartbeat: HeartbeatSettings | None = None
+    discovery: DiscoverySettings | None = None
 
 
 @dataclass(frozen=True, slots=True)

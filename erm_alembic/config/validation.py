@@ -36,6 +36,7 @@ _MESSAGES = {
     "list_type": "a list is expected here",
     "tuple_type": "a list is expected here",
     "string_too_short": "the value is empty",
+    "too_short": "the list is empty",
     "time_delta_type": "a duration is expected here, as 500ms, 15s, 45m or 1h",
 }
 
@@ -141,6 +142,8 @@ def _of_profile(document: Document, found: Effective) -> Iterator[Problem]:
         yield problem("routing", "fallback_budget", message=message)
     if heartbeat is not None and heartbeat.schema_ is None:
         yield problem("routing", "heartbeat", message="its schema is missing, in which the table is made")
+    if (discovery := routing.discovery) is not None and (discovery.dns is None) == (discovery.patroni is None):
+        yield problem("routing", "discovery", message="one of dns and patroni is expected here; `off` takes one away")
     seen: set[str] = set()
     for index, replica in enumerate(found.replicas):
         if replica.name in seen:

@@ -11,12 +11,21 @@ from erm_alembic.config.sizes import Size
 from erm_alembic.postgres.embedded.address import running_address
 from erm_alembic.routing.budget import FallbackBudget
 from erm_alembic.routing.cluster import Cluster
+from erm_alembic.routing.discovery import Discovery, DnsReplicas, PatroniReplicas
 from erm_alembic.routing.limits import Lag, seconds
 from erm_alembic.routing.monitor import HeartbeatTable
 from erm_alembic.routing.options import ReplicaConfig, ReplicaReadOptions
 
 if TYPE_CHECKING:
-    from erm_alembic.config.settings import PolicySettings, RoutingSettings, SealedUrl, Settings
+    from erm_alembic.config.settings import (
+        DiscoverySettings,
+        DnsSettings,
+        PatroniSettings,
+        PolicySettings,
+        RoutingSettings,
+        SealedUrl,
+        Settings,
+    )
 
 __all__ = ["cluster_of", "connect_cluster_from_config"]
 
@@ -31,7 +40,7 @@ def connect_cluster_from_config(env: str | None = None, config: str | Path | Non
         env: the profile; without it `ERM_ENV`, else `dev`.
         config: the file; without it erm.yaml is looked for in the working directory and above.
         options: what `Cluster` takes, and wins over the file here: `monitor_interval` (as a duration),
-            `fallback_budget`, `heartbeat`, `on_stale`, `engine_options`.
+            `fallback_budget`, `heartbeat`, `on_stale`, `discovery`, `engine_options`.
 
     Raises:
         ConfigurationError: the file has problems, no database is configured, or a secret cannot be had.
@@ -84,6 +93,34 @@ def _watching(routing: RoutingSettings) -> dict[str, Any]:
         "on_stale": routing.on_stale,
         "fallback_budget": None if budget is None else FallbackBudget(budget.share, budget.rate, budget.at_least),
         "heartbeat": None if heartbeat is None else HeartbeatTable(heartbeat.schema, heartbeat.table),
+        "discovery": None if routing.discovery is None else _discovery(routing.discovery),
+    }
+
+
+def _discovery(found: DiscoverySettings) -> Discovery | None:
+    if (dns := found.dns) is not None:
+        each = _of_each(dns)
+        return DnsReplicas(dns.name, dns.url.database_url(), dns.family, interval=dns.interval, **each)
+    if (patroni := found.patroni) is not None:
+        return PatroniReplicas(
+            patroni.addresses,
+            cacert=patroni.cacert,
+            certfile=patroni.certfile,
+            keyfile=patroni.keyfile,
+            find_primary=patroni.find_primary,
+            interval=patroni.interval,
+            timeout=patroni.timeout,
+            **_of_each(patroni),
+        )
+    return None
+
+
+def _of_each(found: DnsSettings | PatroniSettings) -> dict[str, Any]:
+    return {
+        "read_only": found.read_only,
+        "max_follower_lag": _lag(found.max_follower_lag),
+        "weight": found.weight,
+        "keep_for": found.keep_for,
     }
 
 
