@@ -27,6 +27,7 @@ from erm_alembic.routing.explain import explain
 from erm_alembic.routing.limits import Duration, seconds
 from erm_alembic.routing.monitor import HeartbeatTable, Monitor
 from erm_alembic.routing.nodes import PrimaryNode, ReplicaNode
+from erm_alembic.routing.observer import Observer
 from erm_alembic.routing.options import PRIMARY_ONLY, ReadMode, ReplicaConfig, ReplicaReadOptions, pool_settings
 from erm_alembic.routing.positions import Position
 from erm_alembic.routing.provenance import OnStale, checked
@@ -89,6 +90,7 @@ class Cluster:
         self._discovers = discovery is not None
         self.policies: Mapping[str, ReadMode] = MappingProxyType({})
         self.default_mode: ReadMode = PRIMARY_ONLY
+        self.observer: Observer | None = None  # who counts what happens, where somebody does
         self.has_committed = False  # whether a session of this process ever wrote anything
         self.fallback_budget = fallback_budget
         self._budget = None if fallback_budget is None else Budget(fallback_budget)
@@ -171,18 +173,19 @@ class Cluster:
         """
         if self.primary_only:
             return
-        asked = f"policy {mode.policy!r}" if mode.policy else "read"
+        refused = ""
         if mode.disable_fallback:
+            refused = "the primary may not be asked instead (disable_fallback)"
+        elif self._budget is not None and not self._budget.take():
+            refused = "the primary has taken over as many reads as its fallback budget allows"
+        if self.observer is not None:
+            self.observer.fell_back(mode, why, refused=refused != "")
+        if refused:
+            asked = f"policy {mode.policy!r}" if mode.policy else "read"
             raise NoReplicaAvailable(
                 f"No replica can answer the {asked}: {why}.",
-                effect="Nothing was read; the primary may not be asked instead (disable_fallback).",
+                effect=f"Nothing was read; {refused}.",
                 cure="`erm replicas` shows how far each one is; allow more lag, or the primary.",
-            )
-        if self._budget is not None and not self._budget.take():
-            raise NoReplicaAvailable(
-                f"No replica can answer the {asked}: {why}.",
-                effect="Nothing was read; the primary has taken over as many reads as its fallback budget allows.",
-                cure="`erm replicas` shows how far each one is.",
             )
 
     def count_read(self) -> None:

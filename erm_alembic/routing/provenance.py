@@ -18,6 +18,7 @@ from sqlalchemy.orm import InstanceState, Mapper, Session
 from sqlalchemy.orm.attributes import instance_state, set_committed_value
 
 from erm_alembic.errors import StaleReplicaWrite
+from erm_alembic.routing.observer import Observer
 
 __all__ = ["OnStale", "Provenance", "checked"]
 
@@ -52,20 +53,26 @@ class Provenance:
     def __init__(self, on_stale: OnStale) -> None:
         self._on_stale = checked(on_stale)
         self._states: weakref.WeakSet[InstanceState[Any]] = weakref.WeakSet()
+        self._observer: Observer | None = None
 
     def mark(self, state: InstanceState[Any] | None) -> None:
         """Remember that an object, or some of its attributes, was loaded from a replica."""
         if state is not None:
             self._states.add(state)
 
-    def check(self, session: Session) -> None:
+    def check(self, session: Session, observer: Observer | None = None) -> None:
         """Hold the objects of a flush that stem from a replica against the primary; one query for each class of them.
+
+        Args:
+            session: the session that flushes.
+            observer: told what becomes of each object that differs; None where nobody counts.
 
         Raises:
             StaleReplicaWrite: one of them differs there.
         """
         if not self._states:
             return
+        self._observer = observer
         touched = [*session.dirty, *session.deleted]
         suspects = [
             state for state in map(instance_state, touched) if state in self._states and _is_written(session, state)
@@ -92,19 +99,26 @@ class Provenance:
         if self._on_stale == "refetch" and not changed:
             for key, value in differing.items():
                 set_committed_value(state.obj(), key, value)
+            self._count("refetch")
             return
         self._tell(mapper, state, "it differs in " + ", ".join(sorted(differing)))
 
     def _tell(self, mapper: Mapper[Any], state: InstanceState[Any], how: str) -> None:
         what = f"{mapper.class_.__name__} {state.identity} was loaded from a replica and changed; on the primary {how}."
         if self._on_stale == "warn":
+            self._count("warn")
             warnings.warn(what, stacklevel=2)
             return
+        self._count("raise")
         raise StaleReplicaWrite(
             what,
             effect="The changes were not written.",
             cure="Read what is to be changed within primary(), or in a transaction that was begun explicitly.",
         )
+
+    def _count(self, outcome: OnStale) -> None:
+        if self._observer is not None:
+            self._observer.found_stale(outcome)
 
 
 # Of so many rows at once the keys are sent; asyncpg takes no more than 32,767 parameters.

@@ -254,12 +254,12 @@ class RoutingSession(Session):
 
     def _kept_or_chosen(self, need: Need, mode: ReadMode) -> ReplicaNode | None:
         """The replica of this transaction while it is fresh enough, else one that is; none after one that is not."""
-        choose = partial(self._cluster.choose, need, asynchronous=self._asynchronous)
+        choose = partial(self._cluster.choose, need, asynchronous=self._asynchronous, avoid=self._avoid)
         if self._node is not None:
             return self._node if self._shows(need, mode) or self._cluster.fits(self._node, need) else None
-        node = choose(avoid=self._avoid)
+        node = choose()
         if node is None and mode.max_wait > 0 and not self._cluster.primary_only:
-            node = wait_for(self._cluster.monitor, lambda: choose(avoid=self._avoid), mode.max_wait)
+            node = wait_for(self._cluster.monitor, choose, mode.max_wait, self._cluster.observer)
         return node
 
     def _shows(self, need: Need, mode: ReadMode) -> bool:
@@ -314,8 +314,7 @@ class RoutingSession(Session):
 
     def _goes_elsewhere(self, error: Exception) -> bool:
         """Whether a statement that failed on a replica is worth another server; makes the transaction ready for it."""
-        node = self._node
-        if node is None:
+        if (node := self._node) is None:
             return False
         if isinstance(error, NotARead):
             self._pin(str(error), wrote=True)
@@ -329,6 +328,8 @@ class RoutingSession(Session):
             # Another server has another snapshot: what was read so far would not fit to what comes.
             return False
         self._leave_replica(lost=True)
+        if self._cluster.observer is not None:
+            self._cluster.observer.retried(node.name, state)
         if state == READ_ONLY:
             self._pin("a replica refused it as a write", wrote=True)
             return True
@@ -396,4 +397,4 @@ def _loaded(session: RoutingSession, instance: object) -> None:
 
 @event.listens_for(RoutingSession, "before_flush")
 def _flushing(session: RoutingSession, _context: Any, _instances: Any) -> None:
-    session._provenance.check(session)
+    session._provenance.check(session, session._cluster.observer)

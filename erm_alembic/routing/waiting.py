@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -11,24 +12,33 @@ from sqlalchemy.util import await_only
 from sqlalchemy.util.concurrency import in_greenlet
 
 from erm_alembic.routing.monitor import Monitor
+from erm_alembic.routing.observer import Observer
 
 __all__ = ["wait_for", "wait_until"]
 
 Found = TypeVar("Found")
 
 
-def wait_for(monitor: Monitor, find: Callable[[], Found | None], timeout: float) -> Found | None:
+def wait_for(
+    monitor: Monitor, find: Callable[[], Found | None], timeout: float, observer: Observer | None = None
+) -> Found | None:
     """What `find` gives once the monitor has news that let it give something; None when the time is over.
 
     Args:
         monitor: is waited for, and asks the servers as fast as it can meanwhile.
         find: looks at what is known, and asks nobody.
         timeout: in seconds.
+        observer: told how long it took; None where nobody counts.
     """
+    begun = time.monotonic()
     if in_greenlet():
         # Called by an asynchronous session: a thread waits, the loop goes on.
-        return await_only(asyncio.to_thread(lambda: monitor.wait_for(find, timeout)))
-    return monitor.wait_for(find, timeout)
+        found = await_only(asyncio.to_thread(lambda: monitor.wait_for(find, timeout)))
+    else:
+        found = monitor.wait_for(find, timeout)
+    if observer is not None:
+        observer.waited(time.monotonic() - begun, found=found is not None)
+    return found
 
 
 def wait_until(event: threading.Event, timeout: float) -> None:
