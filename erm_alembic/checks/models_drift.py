@@ -24,8 +24,8 @@ def _check(context: CheckContext) -> Iterator[Finding]:
         "warning",
         f"The models are not what the revisions make: {named}{f' and {rest} more' if rest > 0 else ''}. A program that "
         "runs with these models finds another database than it expects.",
-        "`erm drift --source models` shows each difference; `erm gen -m MESSAGE` writes the revision that carries "
-        "them, on a database that is at its heads.",
+        f"`erm drift --source models{context.env_option}` shows each difference; `erm gen -m MESSAGE"
+        f"{context.env_option}` writes the revision that carries them, on a database that is at its heads.",
     )
 
 

@@ -50,8 +50,8 @@ def _check(context: CheckContext) -> Iterator[Finding]:
         yield Finding(
             RULE,
             "warning",
-            f"The database has already what a pending revision makes: {_named(adopted)}. That revision passes only "
-            "if it takes what is there for done.",
+            f"The database is already as a pending revision makes it: {_named(adopted)}. That revision passes only "
+            "if it takes that for done.",
             "Read the revision: `IF NOT EXISTS` and the like let it pass here too; one that `erm drift --fix adopt` "
             "wrote has them.",
         )

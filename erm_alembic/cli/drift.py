@@ -27,6 +27,7 @@ from erm_alembic.cli.options import (
     out_option,
     typed_again,
 )
+from erm_alembic.cli.typed import completed
 from erm_alembic.errors import UsageError
 from erm_alembic.render.safe import one_line
 
@@ -112,7 +113,8 @@ def drift(
     for note in report.notes:
         console.note(note)
     for comparison in report.comparisons:
-        if comparison.verdict == "unknown":
+        # As text, the report itself has the reason.
+        if comparison.verdict == "unknown" and (fix is not None or format_ is Format.json):
             console.note(f"Drift of the {comparison.source} is not known: {comparison.reason}")
     if fix is Fix.revert:
         with console.stdout_reserved():
@@ -155,7 +157,8 @@ def _revert(report: DriftReport, reverted: Reverted, out: Path | None) -> int:
             cure="Name a file that is not there yet, in a folder that takes one.",
         ) from error
     console.write(f"{one_line(str(out))}\n")
-    console.note("Read it before you run it; `erm drift` shows afterwards whether anything is left.")
+    again = completed("`erm drift`", {"--env": report.environment})
+    console.note(f"Read it before you run it; {again} shows afterwards whether anything is left.")
     return code
 
 

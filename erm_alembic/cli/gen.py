@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,6 +21,7 @@ from erm_alembic.cli.options import (
     VersionPathOption,
     XOption,
 )
+from erm_alembic.cli.typed import completed, typed_options
 from erm_alembic.errors import UsageError
 from erm_alembic.render.safe import one_line
 
@@ -79,7 +81,7 @@ def gen(
     if sql and not (diff or check):
         with console.stdout_reserved():
             pair = generate_sql(env, **arguments)
-        _show_pair(pair)
+        _show_pair(pair, env, config)
         return
     with console.stdout_reserved():
         found = generate(env, **arguments)
@@ -92,12 +94,16 @@ def gen(
         console.write("".join(f"{one_line(change)}\n" for change in found.changes))
     else:
         console.write(f"{console.typed_path(found.path)}\n")
-        console.note("Read it before you apply it: `erm migrate --mode plan` shows what it does.")
+        console.note(f"Read it before you apply it: {_plan_command(env, config)} shows what it does.")
     if check:
         raise typer.Exit(1)
 
 
-def _show_pair(found: GeneratedSql) -> None:
+def _plan_command(env: str | None, config: Path | None) -> str:
+    return completed("`erm migrate --mode plan`", typed_options(env, config))
+
+
+def _show_pair(found: GeneratedSql, env: str | None, config: Path | None) -> None:
     """Tell where the scripts were written, or print them."""
     if found.pair is None:
         console.write_file(f"{found.up}\n-- The way back:\n\n{found.down}" if found.changes else "")
@@ -105,7 +111,7 @@ def _show_pair(found: GeneratedSql) -> None:
         for path in (found.pair.up, found.pair.down, found.pair.stub):
             console.write(f"{console.typed_path(path)}\n")
     if found.changes:
-        console.note("Read them before you apply them: `erm migrate --mode plan` shows what they do.")
+        console.note(f"Read them before you apply them: {_plan_command(env, config)} shows what they do.")
     elif found.pair is None:
         console.note("There is nothing to generate: no models, or they agree with the revisions.")
     else:

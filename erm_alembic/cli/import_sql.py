@@ -23,6 +23,7 @@ from erm_alembic.cli.options import (
     complete_environments,
     wait_seconds,
 )
+from erm_alembic.cli.typed import completed, typed_options
 
 __all__ = ["register"]
 
@@ -101,7 +102,8 @@ def import_sql(
     )
     console.write(text)
     if not dry_run:
-        console.note("`erm migrate --mode plan` shows what is still to be run.")
+        command = completed("`erm migrate --mode plan`", typed_options(env, config))
+        console.note(f"{command} shows what is still to be run.")
 
 
 def register(app: typer.Typer) -> None:

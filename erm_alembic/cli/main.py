@@ -189,6 +189,9 @@ def _typed_command(arguments: Sequence[str] | None) -> str:
 
 def _told(error: ErmError, arguments: Sequence[str] | None, kept: Invocation) -> int:
     """Tell an error on stderr, and on stdout too where JSON is awaited there; its exit code."""
+    from erm_alembic.cli.typed import completed, typed_around
+
+    error.cure = completed(error.cure, typed_around(sys.argv[1:] if arguments is None else arguments))
     console.print_error(error, verbose=kept.verbose)
     if _wants_json(arguments):
         console.print_error_document(error)

@@ -210,7 +210,8 @@ RehearseOption = Annotated[
     bool | None,
     typer.Option(
         "--rehearse/--no-rehearse",
-        help="Try the plan out in a shadow. Default: yes, but for apply and rollback not in dev or an empty database.",
+        help="Try the plan out in a shadow. Default: yes, but for apply and rollback not in dev or an empty database. "
+        "Drift is looked for all the same; ERM_NO_SHADOW=1 leaves out both.",
     ),
 ]
 CopyDataOption = Annotated[

@@ -104,7 +104,8 @@ def _verdict(facts: DriftReport, arguments: tuple[str, ...], paint: Paint) -> li
             )
         lines.append("What is meant to differ belongs into drift.ignore of erm.yaml.")
     if any(each.source == "models" for each in facts.drift):
-        lines.append("A revision for the models, on a database at its heads:  erm gen -m MESSAGE")
+        words = ("erm", "gen", "-m", "MESSAGE", "--env", facts.environment, *arguments)
+        lines.append(f"A revision for the models, on a database at its heads:  {shlex.join(map(one_line, words))}")
     return lines
 
 

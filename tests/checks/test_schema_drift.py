@@ -58,7 +58,7 @@ def test_what_a_pending_revision_takes_over_only_warns() -> None:
     """The hot fix and the revision that carries it meet: apply may go on."""
     (finding,) = _run(_drift("index", "public.a_idx", adopted=True))
     assert finding.severity == "warning"
-    assert finding.message.startswith("The database has already what a pending revision makes: index public.a_idx.")
+    assert finding.message.startswith("The database is already as a pending revision makes it: index public.a_idx.")
 
 
 def test_a_comparison_that_could_not_be_made_warns_with_its_reason() -> None:

@@ -59,6 +59,18 @@ def test_a_revision_that_fails_is_named(project: Project, monkeypatch: pytest.Mo
         assert not [name for name in named_like_a_shadow(project.url or "") if "_template_" not in name]
 
 
+def test_what_was_made_elsewhere_is_not_blamed_for_every_failure(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A revision that fails on what is there is to be corrected; no other start of the history would help."""
+    project.table("a1", "first")
+    project.revision("b2", 'op.execute("SELECT 1 / 0")', down="a1")
+    with shadow_of(project, monkeypatch) as shadow:
+        with pytest.raises(ShadowUnavailable, match="division by zero") as caught, shadow.at(["b2"]):
+            pass
+        assert caught.value.cure.startswith("Correct the revision")
+
+
 def test_the_target_itself_is_no_shadow(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """A `shadow.url` that names the target's own database is refused."""
     project.table("a1", "first")

@@ -25,6 +25,9 @@ __all__ = ["replay"]
 START_FROM_LIVE = (
     "Where its first tables were made elsewhere, start from the live schema: `shadow: {from: live}` in erm.yaml."
 )
+CORRECT = "Correct the revision, or see why it fails there and not on the target."
+# By the beginning of the SQLSTATE: something that a statement names is not there.
+MISSING = ("42", "3F")
 
 
 def replay(job: Job, emit: Callable[[dict[str, Any]], None]) -> None:
@@ -68,6 +71,13 @@ def replay(job: Job, emit: Callable[[dict[str, Any]], None]) -> None:
     emit({"event": "replayed", "steps": count})
 
 
+def _cure(error: BaseException) -> str:
+    """Only what is not there can have been made elsewhere."""
+    state = getattr(getattr(error, "orig", error), "pgcode", None) or ""
+    is_missing = state.startswith(MISSING) or type(error).__name__ == "NoSuchTableError"
+    return START_FROM_LIVE if is_missing else CORRECT
+
+
 def _naming(project: AlembicProject, step: RevisionStep, files: FilesRead) -> Callable[..., None]:
     """A revision's function, which names its place in the file when it fails."""
     run, script = step.migration_fn, step.revision
@@ -84,7 +94,7 @@ def _naming(project: AlembicProject, step: RevisionStep, files: FilesRead) -> Ca
                 f"{failed_at(error, script.path, shown)}: revision {script.revision} fails in the shadow: "
                 f"{type(error).__name__}: {first_line(error)}",
                 effect="The history cannot be replayed from an empty database.",
-                cure=START_FROM_LIVE,
+                cure=_cure(error),
             ) from error
 
     migration_fn.__name__ = run.__name__
