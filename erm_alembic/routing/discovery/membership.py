@@ -50,6 +50,7 @@ class Membership:
         self._given = tuple(make(config) for config in given)
         self._discovered: tuple[ReplicaNode, ...] = ()
         self._lock = threading.Lock()
+        self._has_located = False
         self.nodes = self._given
 
     def take(self, found: Found, monitor: Monitor) -> tuple[ReplicaNode, ...]:
@@ -61,8 +62,10 @@ class Membership:
         """
         with self._lock:
             if found.primary is not None and self._primary.move_to(found.primary):
-                _log.warning("the primary is at %s now", _place(found.primary.parameters))
+                level = logging.WARNING if self._has_located else logging.INFO
+                _log.log(level, "the primary is at %s now", _place(found.primary.parameters))
                 monitor.primary_moved()
+            self._has_located = self._has_located or found.primary is not None
             known = {node.config: node for node in self._discovered}
             wanted = tuple(self._named_apart(found.replicas))
             if set(wanted) == set(known):

@@ -61,7 +61,9 @@ class Search:
             self._thread.join(timeout)
 
     def hurry(self) -> None:
-        """Search soon: something is not where it was."""
+        """Search soon: the primary is not where it was."""
+        if not self._discovery.finds_primary:
+            return
         with self._changed:
             self._hurried = True
             self._changed.notify_all()
