@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["commit_something", "has_replayed", "hold_replay", "is_held", "let_go_of_replay"]
+from psycopg2 import sql
+
+__all__ = ["commit_something", "has_replayed", "hold_replay", "is_held", "let_go_of_replay", "wait_for_replay"]
+
+_WAITS_SINCE = 190_000
 
 
 def commit_something(cursor: Any) -> str:
@@ -30,6 +34,33 @@ def has_replayed(cursor: Any, position: str) -> bool:
         (position,),
     )
     return bool(cursor.fetchone()[0])
+
+
+def wait_for_replay(cursor: Any, position: str, patience: float) -> bool:
+    """Let a standby of PostgreSQL 19 or newer wait by itself until it has replayed the log up to a position.
+
+    How that ends is not told: whoever wants to know asks how far it is.
+
+    Args:
+        cursor: of psycopg2, in autocommit mode.
+        position: as PostgreSQL writes it.
+        patience: how long it waits at most, in seconds.
+
+    Returns:
+        Whether it can; an older one is asked nothing.
+
+    Raises:
+        psycopg2.Error: it does not answer, or understands `WAIT FOR` otherwise.
+    """
+    if cursor.connection.server_version < _WAITS_SINCE:
+        return False
+    milliseconds = sql.Literal(f"{max(1, round(patience * 1000))}ms")
+    cursor.execute(
+        sql.SQL("WAIT FOR LSN {} WITH (MODE 'standby_replay', TIMEOUT {}, NO_THROW)").format(
+            sql.Literal(position), milliseconds
+        )
+    )
+    return True
 
 
 def hold_replay(cursor: Any) -> None:

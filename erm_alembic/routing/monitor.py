@@ -153,12 +153,15 @@ class Monitor:
             rounds.refreshed(time.monotonic() + timeout)
         return self.state
 
-    def wait_for(self, find: Callable[[], Found | None], timeout: float) -> Found | None:
+    def wait_for(
+        self, find: Callable[[], Found | None], timeout: float, position: Position | None = None
+    ) -> Found | None:
         """Wait until something can be found in what is known, asking the servers again and again meanwhile.
 
         Args:
             find: looks at `state`, and asks nobody; anything true ends the wait. Called whenever there is news.
             timeout: how long to wait, in seconds.
+            position: what replicas have to replay before that can be found: those that can are made to wait for it.
 
         Returns:
             What it found; None when the time is over, or the monitor was stopped.
@@ -167,7 +170,10 @@ class Monitor:
             return found
         self.start()
         rounds = self._rounds
-        return None if rounds is None else rounds.wait(find, time.monotonic() + timeout)
+        if rounds is None:
+            return None
+        ends_at = time.monotonic() + timeout
+        return rounds.wait(find, ends_at) if position is None else rounds.wait_for_position(position.lsn, find, ends_at)
 
     def read_catalogs(self) -> None:
         """Have the primary's functions looked at again soon, as after a migration."""

@@ -13,6 +13,7 @@ import psycopg2
 
 from erm_alembic.config.redaction import first_line
 from erm_alembic.errors import TargetError
+from erm_alembic.postgres.replay import wait_for_replay
 from erm_alembic.postgres.replication import (
     POSITION_FACTS,
     ServerSample,
@@ -23,6 +24,7 @@ from erm_alembic.postgres.replication import (
     write_beat,
 )
 from erm_alembic.postgres.volatility import Volatility, read_volatility
+from erm_alembic.routing.positions import format_lsn
 from erm_alembic.routing.probe import Address, Link, words_of
 
 __all__ = ["Answer", "HeartbeatTable", "Lender", "PrimaryQuestion", "ReplicaQuestion", "ask_catalogs", "ask_position"]
@@ -101,13 +103,24 @@ class ReplicaQuestion:
     Args:
         heartbeat: the table; None reads none.
         writer: the name of this process's row.
+        awaited: gives the position that somebody waits for; None while nobody does.
+        patience: how long a replica may wait for that by itself before it answers, in seconds.
     """
 
-    def __init__(self, heartbeat: HeartbeatTable | None, writer: str) -> None:
+    def __init__(
+        self,
+        heartbeat: HeartbeatTable | None,
+        writer: str,
+        awaited: Callable[[], int | None] = lambda: None,
+        patience: float = 0.2,
+    ) -> None:
         self._heartbeat = heartbeat
         self._writer = writer
+        self._awaited = awaited
+        self._patience = patience
 
     def __call__(self, link: Link) -> Answer:
+        self._let_wait(link)
         sample = ask_sample(link)
         table = self._heartbeat
         if table is None:
@@ -119,6 +132,18 @@ class ReplicaQuestion:
                 raise
             return Answer(sample, no_beat=f"no heartbeat can be read: {first_line(error)}")
         return Answer(sample, beat)
+
+    def _let_wait(self, link: Link) -> None:
+        """Have a server that can wait answer when it has what somebody waits for, or soon, rather than at once."""
+        if (lsn := self._awaited()) is None:
+            return
+        position = format_lsn(lsn)
+        try:
+            link.run(lambda cursor: wait_for_replay(cursor, position, self._patience))
+        except psycopg2.Error:
+            # Whatever it objects to, how far it is it may tell all the same.
+            if link.broken:
+                raise
 
 
 def ask_sample(link: Link, wanted: Container[str] | None = None) -> ServerSample:

@@ -39,6 +39,8 @@ _HEAD_START = 0.1
 # When a replica is asked again that had not replayed the primary's answer yet, in seconds: mostly it is on its way, and
 # without another look nobody would know before the next round.
 _LOOKS = (0.02, 0.08, 0.3)
+# How long a server that can wait for a position does so before it answers, at most, in seconds.
+_SERVER_WAITS = 0.2
 # How often the catalogs are read again, when after a failure, and how long that may take, in seconds.
 _CATALOG_PERIOD, _CATALOG_RETRY, _CATALOG_PATIENCE = 600.0, 10.0, 30.0
 
@@ -86,7 +88,10 @@ class Rounds:
             lambda problem: self._take(lambda: self._picture.primary_failed(problem)),
             keep=lambda answer: not answer.sample.in_recovery,
         )
-        self._question = ReplicaQuestion(heartbeat, writer)
+        # The positions that somebody waits for.
+        self._awaited: tuple[int, ...] = ()
+        patience = min(_SERVER_WAITS, pace.timeout / 4)
+        self._question = ReplicaQuestion(heartbeat, writer, lambda: min(self._awaited, default=None), patience)
         self._addresses = dict(replicas)
         # Replaced as a whole: others look at it while it changes.
         self._replicas = {name: self._replica(name, address) for name, address in replicas.items()}
@@ -177,6 +182,18 @@ class Rounds:
         servers = (self._primary, *self._replicas.values())
         asked = self.wait(lambda: all(watch.has_asked_since(moment, time.monotonic()) for watch in servers), ends_at)
         return bool(asked)
+
+    def wait_for_position(self, lsn: int, find: Callable[[], Found | None], ends_at: float) -> Found | None:
+        """The same as `wait`, while replicas that can wait for a position do so."""
+        with self._pace.changed:
+            self._awaited = (*self._awaited, lsn)
+        try:
+            return self.wait(find, ends_at)
+        finally:
+            with self._pace.changed:
+                others = list(self._awaited)
+                others.remove(lsn)
+                self._awaited = tuple(others)
 
     def wait(self, find: Callable[[], Found | None], ends_at: float) -> Found | None:
         """Look after each piece of news, with one round after the other, until something is found."""

@@ -259,7 +259,7 @@ class RoutingSession(Session):
             return self._node if self._shows(need, mode) or self._cluster.fits(self._node, need) else None
         node = choose()
         if node is None and mode.max_wait > 0 and not self._cluster.primary_only:
-            node = wait_for(self._cluster.monitor, choose, mode.max_wait, self._cluster.observer)
+            node = wait_for(self._cluster.monitor, choose, mode.max_wait, self._cluster.observer, need.after)
         return node
 
     def _shows(self, need: Need, mode: ReadMode) -> bool:

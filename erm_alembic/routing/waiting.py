@@ -13,6 +13,7 @@ from sqlalchemy.util.concurrency import in_greenlet
 
 from erm_alembic.routing.monitor import Monitor
 from erm_alembic.routing.observer import Observer
+from erm_alembic.routing.positions import Position
 
 __all__ = ["wait_for", "wait_until"]
 
@@ -20,7 +21,11 @@ Found = TypeVar("Found")
 
 
 def wait_for(
-    monitor: Monitor, find: Callable[[], Found | None], timeout: float, observer: Observer | None = None
+    monitor: Monitor,
+    find: Callable[[], Found | None],
+    timeout: float,
+    observer: Observer | None = None,
+    position: Position | None = None,
 ) -> Found | None:
     """What `find` gives once the monitor has news that let it give something; None when the time is over.
 
@@ -29,13 +34,14 @@ def wait_for(
         find: looks at what is known, and asks nobody.
         timeout: in seconds.
         observer: told how long it took; None where nobody counts.
+        position: what replicas have to replay before that; None where it is not known.
     """
     begun = time.monotonic()
     if in_greenlet():
         # Called by an asynchronous session: a thread waits, the loop goes on.
-        found = await_only(asyncio.to_thread(lambda: monitor.wait_for(find, timeout)))
+        found = await_only(asyncio.to_thread(lambda: monitor.wait_for(find, timeout, position)))
     else:
-        found = monitor.wait_for(find, timeout)
+        found = monitor.wait_for(find, timeout, position)
     if observer is not None:
         observer.waited(time.monotonic() - begun, found=found is not None)
     return found

@@ -20,6 +20,7 @@ from erm_alembic.routing.cluster import Cluster
 from erm_alembic.routing.monitor import Monitor
 from erm_alembic.routing.nodes import ReplicaNode
 from erm_alembic.routing.options import ReplicaConfig
+from erm_alembic.routing.positions import Position
 from erm_alembic.routing.probe import Link
 from erm_alembic.routing.questions import ask_catalogs
 from erm_alembic.routing.selection import Need
@@ -114,7 +115,9 @@ class SimulatedMonitor(Monitor):
         self.tell()
         return self.state
 
-    def wait_for(self, find: Callable[[], Found | None], timeout: float) -> Found | None:
+    def wait_for(
+        self, find: Callable[[], Found | None], timeout: float, position: Position | None = None
+    ) -> Found | None:
         ends_at = time.monotonic() + timeout
         with self._past.changed:
             while not (found := find()):
