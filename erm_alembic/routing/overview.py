@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
 from erm_alembic.postgres.server_facts import Sender, ServerFacts, read_server_facts
+from erm_alembic.routing.discovery.membership import search_first
 from erm_alembic.routing.inquiry import Inquiry
 from erm_alembic.routing.options import ReadMode, ReplicaConfig
 from erm_alembic.routing.state import ClusterState, PrimaryState, ReplicaState
@@ -138,6 +139,7 @@ class Observer:
         cluster = self._cluster
         if not self._has_looked:
             self._has_looked = True
+            search_first(cluster.monitor)
             cluster.monitor.wait_for(self._is_settled, self._patience)
         else:
             cluster.monitor.refresh()

@@ -16,6 +16,7 @@ from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.errors import ConfigurationError, NoReplicaAvailable
 from erm_alembic.routing import Cluster, ReplicaConfig, ReplicaReadOptions, connect_cluster
 from erm_alembic.routing.discovery import DiscoveryFailed, Found
+from erm_alembic.routing.overview import Observer
 from erm_alembic.routing.selection import NOTHING_NEEDED
 from tests.routing.applications import SYNCHRONOUS, Application, User, application, route
 from tests.routing.discovery.told import Told
@@ -235,6 +236,19 @@ def test_a_mistaken_answer_makes_no_thousands_of_threads(app: Application, caplo
         assert len(cluster.replicas) == 64
         assert threading.active_count() < 200
         assert "1000 replicas were discovered; only 64 of them are used" in caplog.text
+
+
+def test_who_looks_at_a_cluster_waits_until_it_was_searched(app: Application) -> None:
+    """An overview has the replicas that there are, and the primary where it is, at the first look."""
+    primary = DatabaseUrl.parse(app.url(app.servers.primary))
+    discovery = Told(Found(members(app, EAST, WEST).replicas, primary), finds_primary=True)
+    begun = threading.Event()
+    discovery.before = lambda: begun.wait(30.0)
+    with connect_cluster(NOWHERE, discovery=discovery, monitor_interval=0.2) as cluster, Observer(cluster) as observer:
+        threading.Timer(0.05, begun.set).start()
+        overview = observer.look()
+    assert [(replica.name, replica.role) for replica in overview.replicas] == [(EAST, "standby"), (WEST, "standby")]
+    assert overview.primary.role == "primary"
 
 
 @pytest.mark.parametrize("driver", SYNCHRONOUS)
