@@ -21,6 +21,7 @@ __all__ = [
     "read_beat",
     "read_sample",
     "write_beat",
+    "write_out",
 ]
 
 # An expression for each fact, which holds on a primary and on a standby.
@@ -31,6 +32,10 @@ FACTS = {
     "written": """
         CASE WHEN NOT pg_catalog.pg_is_in_recovery()
              THEN (pg_catalog.pg_current_wal_insert_lsn() OPERATOR(pg_catalog.-) '0/0'::pg_catalog.pg_lsn)::bigint END
+    """,
+    "flushed": """
+        CASE WHEN NOT pg_catalog.pg_is_in_recovery()
+             THEN (pg_catalog.pg_current_wal_flush_lsn() OPERATOR(pg_catalog.-) '0/0'::pg_catalog.pg_lsn)::bigint END
     """,
     # The name of the segment that is written begins with its timeline.
     "segment_name": """
@@ -85,6 +90,7 @@ class ServerSample:
         started: when it was started, in seconds of its own clock: what was seen of it holds until it is another one.
         system: the system identifier of its cluster.
         written: a primary's insert position, in bytes.
+        flushed: how far a primary has written that to its disk, in bytes: standbys get no more.
         replayed: a standby's replay position, in bytes; None too where it has not replayed anything.
         timeline: the timeline that a primary writes, or that a standby is known to follow.
         page: the size of a page of its log, in bytes.
@@ -95,6 +101,7 @@ class ServerSample:
     started: float | None = None
     system: int | None = None
     written: int | None = None
+    flushed: int | None = None
     replayed: int | None = None
     timeline: int | None = None
     page: int | None = None
@@ -133,6 +140,7 @@ def read_sample(cursor: Any, facts: Iterable[str]) -> ServerSample:
         started=said.get("started"),
         system=said.get("system"),
         written=said.get("written"),
+        flushed=said.get("flushed"),
         replayed=said.get("replayed"),
         timeline=_followed(said) if in_recovery else _written(said),
         page=said.get("page"),
@@ -189,6 +197,20 @@ def read_beat(cursor: Any, schema: str, table: str, writer: str) -> int | None:
         return None
     row = cursor.fetchone()
     return None if row is None else int(row[0])
+
+
+def write_out(cursor: Any) -> None:
+    """Let a primary write the end of its log out that no commit did: hints and the like, which nobody waits for.
+
+    A transaction number is taken, no more: its end, in the log, is written out soon, and everything before it.
+
+    Args:
+        cursor: of a psycopg2 connection in autocommit mode.
+
+    Raises:
+        psycopg2.Error: the role may not, or the server does not answer.
+    """
+    cursor.execute("SELECT pg_catalog.pg_current_xact_id()")
 
 
 def _named(schema: str, table: str, writer: str) -> dict[str, sql.Composable]:

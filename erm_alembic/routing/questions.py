@@ -22,12 +22,18 @@ from erm_alembic.postgres.replication import (
     read_beat,
     read_sample,
     write_beat,
+    write_out,
 )
 from erm_alembic.postgres.volatility import Volatility, read_volatility
 from erm_alembic.routing.positions import format_lsn
 from erm_alembic.routing.probe import Address, Link, words_of
 
 __all__ = ["Answer", "HeartbeatTable", "Lender", "PrimaryQuestion", "ReplicaQuestion", "ask_catalogs", "ask_position"]
+
+
+# How long the end of a primary's log stays in its memory before it is made to write that out, and how often it is, at
+# most; in seconds. A commit that waits for no disk is written out within 0.6, unless wal_writer_delay says otherwise.
+_KEPT_FOR, _LET_OUT_EVERY = 0.3, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,10 @@ class Answer:
 class PrimaryQuestion:
     """Asks the primary where it stands, and writes the next heartbeat.
 
+    An idle primary may keep the end of its log in memory for up to 15 seconds: what was no commit's, nobody waits for.
+    Replicas that have everything would seem late all that time; so where it goes on standing like that, it is made to
+    write it out.
+
     Args:
         heartbeat: the table; None writes nothing.
         writer: the name of this process's row.
@@ -79,9 +89,12 @@ class PrimaryQuestion:
         self._heartbeat = heartbeat
         self._writer = writer
         self._beat = 0
+        self._kept: tuple[int, int] | None = None
+        self._kept_since = self._let_out_at = float("-inf")
 
     def __call__(self, link: Link) -> Answer:
         sample = ask_sample(link)
+        self._let_out(link, sample)
         table = self._heartbeat
         if table is None or sample.in_recovery:
             return Answer(sample)
@@ -95,6 +108,21 @@ class PrimaryQuestion:
                 raise
             return Answer(sample, no_beat=f"no heartbeat can be written: {first_line(error)}")
         return Answer(sample, beat, moment)
+
+    def _let_out(self, link: Link, sample: ServerSample) -> None:
+        if sample.written is None or sample.flushed is None or sample.flushed >= sample.written:
+            self._kept = None
+            return
+        before, self._kept, now = self._kept, (sample.written, sample.flushed), time.monotonic()
+        if self._kept != before:
+            self._kept_since = now
+        elif now - self._kept_since > _KEPT_FOR and now - self._let_out_at > _LET_OUT_EVERY:
+            self._let_out_at = now
+            try:
+                link.run(write_out)
+            except psycopg2.Error:
+                if link.broken:
+                    raise
 
 
 class ReplicaQuestion:

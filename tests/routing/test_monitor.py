@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from erm_alembic.errors import TargetError
+from erm_alembic.postgres import replication
 from erm_alembic.routing.monitor import Change, Monitor
 from erm_alembic.routing.state import UNKNOWN, ReplicaState
 from tests.routing.conftest import MonitorOf
@@ -86,6 +87,42 @@ def test_an_idle_primary_makes_nobody_late_who_could_not_hear_of_it(servers: Ser
         return fresh(east(monitor)) and (east(monitor).fresh_as_of or 0) > moment
 
     comes(monitor, lambda: goes_on() or (monitor.state.primary.lsn or 0) > (east(monitor).replay_lsn or 0))
+
+
+def test_what_an_idle_primary_keeps_to_itself_makes_nobody_late(
+    servers: Servers, monitor_of: MonitorOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end of its log that is no commit's it would hold back for many seconds; it is made to write that out, and one
+    that holds nothing back is left alone."""
+    written_out: list[float] = []
+
+    def write_out(cursor: object) -> None:
+        written_out.append(time.monotonic())
+        replication.write_out(cursor)
+
+    monkeypatch.setattr("erm_alembic.routing.questions.write_out", write_out)
+    monitor = begun(monitor_of(servers))
+
+    def goes_on() -> bool:
+        moment = time.monotonic()
+        return bool(monitor.wait_for(lambda: fresh(east(monitor)) and (east(monitor).fresh_as_of or 0) > moment, 30.0))
+
+    servers.primary.execute("CREATE TABLE worn (id int)")
+    try:
+        for _ in range(5):
+            servers.primary.execute("TRUNCATE worn; INSERT INTO worn SELECT generate_series(1, 220)")
+            servers.primary.execute("UPDATE worn SET id = id")
+            assert all(goes_on() for _ in range(3))
+            assert not written_out
+            # It tidies the page up as it reads, and notes that in its log.
+            servers.primary.execute("BEGIN; SELECT count(*) FROM worn; ROLLBACK")
+            assert goes_on()
+            if written_out:
+                break
+            # It has written it out by itself, as it does four times a minute; not soon again.
+        assert written_out
+    finally:
+        servers.primary.execute("DROP TABLE worn")
 
 
 def test_a_dead_receiver_is_lag_as_soon_as_the_primary_writes(servers: Servers, monitor_of: MonitorOf) -> None:
