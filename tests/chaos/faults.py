@@ -49,6 +49,7 @@ class Faults:
         truth: is told of failovers, and of whoever hangs.
         chance: decides everything.
         under_way: gives what each worker does now, by a number that changes with everything that it begins.
+        patience: how long a worker may wait for a server that does not answer, in seconds.
     """
 
     def __init__(
@@ -57,7 +58,9 @@ class Faults:
         truth: Truth,
         chance: random.Random,
         under_way: Callable[[], Sequence[tuple[str, int]]],
+        patience: float = PATIENCE,
     ) -> None:
+        self._patience = patience
         self.disturbances = Disturbances()
         self._servers, self._truth, self._chance, self._under_way = servers, truth, chance, under_way
         self._of_standbys = (self._kill, self._pause, self._freeze, self._cut_reads, self._stall_reads, self._go_astray)
@@ -86,7 +89,7 @@ class Faults:
         def episode() -> None:
             undo = fault(self._chance.choice(self._servers.standbys))
             self._hold(self._chance.uniform(0.3, 1.0))
-            self._wait_for_workers(fault.__name__.strip("_"))
+            self.wait_for_workers(fault.__name__.strip("_"))
             undo()
             self._settle()
 
@@ -100,7 +103,7 @@ class Faults:
         undone.append(self._chance.choice(last_harmless)(standbys[-1]))
         self._truth.counts["all standbys disturbed at once"] += 1
         self._hold(self._chance.uniform(0.3, 1.0))
-        self._wait_for_workers("all standbys disturbed")
+        self.wait_for_workers("all standbys disturbed")
         for undo in undone:
             undo()
         self._settle()
@@ -175,7 +178,7 @@ class Faults:
             old.writes.stall()
             self._servers.virtual.stall()
             self._promote()
-            self._wait_for_workers("a primary that stands still, and another one in its place")
+            self.wait_for_workers("a primary that stands still, and another one in its place")
         old.writes.cut()
         old.reads.cut()
         self._servers.kill(old)
@@ -220,14 +223,18 @@ class Faults:
         """Let the load go on under what was done; nothing depends on how long that is."""
         time.sleep(seconds)
 
-    def _wait_for_workers(self, why: str) -> None:
-        """Wait, while the fault lasts, until nobody does any more what was under way when it began."""
+    def wait_for_workers(self, why: str) -> None:
+        """Wait, while a fault lasts, until nobody does any more what was under way when it began.
+
+        Args:
+            why: what lasts.
+        """
         before = dict(self._under_way())
 
         def waiting() -> list[str]:
             return [name for name, number in self._under_way() if before.get(name) == number]
 
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self._patience
         until(lambda: not waiting() or time.monotonic() > deadline)
         if left := waiting():
             self._truth.accuse(f"{len(left)} hang while this lasts: {why}: {', '.join(left)}")

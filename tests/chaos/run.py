@@ -19,7 +19,7 @@ from tests.chaos.truth import Truth
 from tests.chaos.workers import KEYS_EACH, SHARED, Base, SharedFacts, Worker, work_in_task, work_in_thread
 from tests.routing.servers import until
 
-__all__ = ["INTERVAL", "clusters", "prepare", "run"]
+__all__ = ["clusters", "logged", "no_standby_was_written_to", "no_write_is_lost", "nothing_is_in_use", "prepare", "run"]
 
 INTERVAL = 0.2
 THREADS = TASKS = 8
@@ -36,7 +36,7 @@ def run(servers: Topology, seed: int, seconds: float) -> Truth:
         seconds: for how long servers are disturbed.
     """
     prepare(servers, (THREADS + TASKS) * KEYS_EACH)
-    threads_before = set(threading.enumerate())
+    threads_before, logged_before = set(threading.enumerate()), logged(servers)
     with clusters(servers, "psycopg2" if seed % 2 else "psycopg") as (for_threads, for_tasks):
         truth = Truth(for_threads._heard_within)
         facts = SharedFacts(truth, Disturbances(), (THREADS + TASKS) * KEYS_EACH)
@@ -59,10 +59,10 @@ def run(servers: Topology, seed: int, seconds: float) -> Truth:
         for worker in workers:
             if worker.doing != "nothing":
                 truth.accuse(f"{worker.name} does not end: {worker.doing}")
-        _no_write_is_lost(servers, facts)
-        _nothing_is_in_use(truth, for_threads, for_tasks)
+        no_write_is_lost(servers, facts)
+        nothing_is_in_use(truth, for_threads, for_tasks)
     _nothing_is_left(servers, truth, threads_before)
-    _no_standby_was_written_to(servers, truth)
+    no_standby_was_written_to(servers, truth, logged_before)
     return truth
 
 
@@ -118,7 +118,9 @@ def clusters(servers: Topology, driver: str) -> Iterator[tuple[Cluster, Cluster]
         for cluster in made:
             cluster.status()
             assert cluster.monitor.wait_for(lambda cluster=cluster: cluster.monitor.volatility, PATIENCE)
-            assert cluster.monitor.wait_for(lambda cluster=cluster: _fresh(cluster) == standbys, PATIENCE)
+            assert cluster.monitor.wait_for(lambda cluster=cluster: _fresh(cluster) == standbys, PATIENCE), (
+                cluster.status()
+            )
         yield made[0], made[1]
 
 
@@ -139,8 +141,13 @@ def _run_tasks(cluster: Cluster, workers: Sequence[Worker]) -> None:
 # What must hold in the end.
 
 
-def _no_write_is_lost(servers: Topology, facts: SharedFacts) -> None:
-    """What was acknowledged is there, once; and nothing is there that nobody tried to write."""
+def no_write_is_lost(servers: Topology, facts: SharedFacts) -> None:
+    """What was acknowledged is there, once; and nothing is there that nobody tried to write.
+
+    Args:
+        servers: the servers, which are all well.
+        facts: what was written.
+    """
     truth, primary = facts.truth, servers.primary.server
     stored: dict[int, set[int]] = {key: set() for key in range(facts.keys)}
     for key, number in primary.execute("SELECT key, number FROM entries", dbname=DBNAME):
@@ -161,7 +168,13 @@ def _no_write_is_lost(servers: Topology, facts: SharedFacts) -> None:
             truth.accuse(f"the shared counter {which} is {value} after {facts.added.count(which)} times one more")
 
 
-def _nothing_is_in_use(truth: Truth, *of: Cluster) -> None:
+def nothing_is_in_use(truth: Truth, *of: Cluster) -> None:
+    """All connections are back in their pools.
+
+    Args:
+        truth: is told where not.
+        of: the clusters.
+    """
     for cluster in of:
         for node in (cluster.primary, *cluster.replicas):
             in_use = node.in_use(False) + node.in_use(True)
@@ -189,8 +202,20 @@ def _nothing_is_left(servers: Topology, truth: Truth, threads_before: set[thread
         truth.accuse(f"left over: {sessions()}, {open_ways()} connections, threads {threads()}")
 
 
-def _no_standby_was_written_to(servers: Topology, truth: Truth) -> None:
-    for member in servers.members.values():
-        refused = [line for line in member.server.log().splitlines() if "cannot execute" in line]
+def logged(servers: Topology) -> dict[str, int]:
+    """How much each server has logged so far."""
+    return {name: len(member.server.log()) for name, member in servers.members.items()}
+
+
+def no_standby_was_written_to(servers: Topology, truth: Truth, before: dict[str, int]) -> None:
+    """No server has refused a write as a standby does.
+
+    Args:
+        servers: the servers.
+        truth: is told where one has.
+        before: how much each had logged before.
+    """
+    for name, member in servers.members.items():
+        refused = [line for line in member.server.log()[before[name] :].splitlines() if "cannot execute" in line]
         if refused:
-            truth.accuse(f"{member.name} refused {len(refused)} writes: {refused[0]}")
+            truth.accuse(f"{name} refused {len(refused)} writes: {refused[0]}")

@@ -3,28 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-
-import pytest
 
 from tests.chaos.run import run
-from tests.chaos.topology import Topology, topology
-from tests.support.databases import one_per_major
-from tests.support.standbys import has_basebackup
+from tests.chaos.topology import Topology
 
 SECONDS = float(os.environ.get("ERM_CHAOS_SECONDS", "8"))
 SEED = int(os.environ.get("ERM_CHAOS_SEED", "1"))
-STANDBYS = 3
-
-
-@pytest.fixture(scope="module")
-def servers() -> Iterator[Topology]:
-    """A primary with its standbys, of the newest major that can make some."""
-    able = [binaries for binaries in one_per_major() if has_basebackup(binaries)]
-    if not able:
-        pytest.skip("no PostgreSQL here has pg_basebackup to make standbys with")
-    with topology(able[-1], STANDBYS) as servers:
-        yield servers
 
 
 def test_nothing_that_was_promised_is_broken_whatever_happens_to_the_servers(servers: Topology) -> None:

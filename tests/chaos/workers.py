@@ -25,7 +25,7 @@ from erm_alembic.routing.tokens import read_token
 from tests.chaos.faults import Disturbances
 from tests.chaos.truth import Answer, Truth
 
-__all__ = ["KEYS_EACH", "SHARED", "Base", "Plan", "SharedFacts", "Worker", "work_in_task", "work_in_thread"]
+__all__ = ["KEYS_EACH", "SHARED", "Base", "Plan", "SharedFacts", "Worker", "do", "work_in_task", "work_in_thread"]
 
 KEYS_EACH = 2
 SHARED = 4
@@ -92,6 +92,7 @@ class Plan:
         run: does it with a session.
         refusable: whether `NoReplicaAvailable` is an answer.
         wants_token: whether a token of its commit is passed on.
+        losable: whether a replica that is lost is an answer: nobody else has its snapshot.
     """
 
     name: str
@@ -99,6 +100,7 @@ class Plan:
     run: Callable[[Session], None]
     refusable: bool = False
     wants_token: bool = False
+    losable: bool = False
 
 
 class Worker:
@@ -127,8 +129,8 @@ class Worker:
 
     def plan(self) -> Plan:
         """The next thing to do."""
-        plans = [self._write, self._write, self._read_by_age, self._read_by_age, self._read_by_bytes, self._read_own]
-        plans += [self._read_after_token, self._read_after_token, self._count_up, self._prevented, self._primary]
+        plans = [self.write, self.write, self.read_by_age, self.read_by_age, self.read_by_bytes, self.read_own]
+        plans += [self.read_after_token, self.read_after_token, self._count_up, self._prevented, self._primary]
         plans += [self._whole, self._snapshot, self._strict, self._patient]
         chosen = self.chance.choice(plans)()
         self.begun += 1
@@ -146,7 +148,7 @@ class Worker:
 
     def last_things(self) -> list[Plan]:
         """What everybody must be able to do in the end, with the session that all of this happened to."""
-        return [self._primary(), self._write(), self._read_own()]
+        return [self._primary(), self.write(), self.read_own()]
 
     # What became of it.
 
@@ -163,10 +165,19 @@ class Worker:
             counts["refused: stale write"] += 1
         elif isinstance(error, WritePrevented):
             counts["refused: write prevented"] += 1
+        elif plan.losable and worth_another_server(error):
+            counts["refused: snapshot lost"] += 1
         elif self._is_the_primarys(error) and self.facts.disturbances.overlap(began_at, time.monotonic()):
             counts["failed while the primary was disturbed"] += 1
         else:
             self.truth.accuse(f"{self.name}, {plan.name}: {_words(error)}")
+
+    def not_rolled_back(self, error: Exception, began_at: float) -> None:
+        """Judge an error of a rollback: SQLAlchemy raises where the primary was lost just then."""
+        if self._is_the_primarys(error) and self.facts.disturbances.overlap(began_at, time.monotonic()):
+            self.truth.counts["rolled back without the primary"] += 1
+        else:
+            self.truth.accuse(f"{self.name}: a session cannot be rolled back: {_words(error)}")
 
     def _is_the_primarys(self, error: Exception) -> bool:
         return isinstance(error, TargetError | PoolTimeout) or worth_another_server(error)
@@ -189,7 +200,7 @@ class Worker:
 
     # The things.
 
-    def _write(self) -> Plan:
+    def write(self) -> Plan:
         key = self.chance.choice(self._keys)
 
         def run(session: Session) -> None:
@@ -205,21 +216,21 @@ class Worker:
 
         return Plan("write", (), run, wants_token=self.chance.random() < 0.5)
 
-    def _read_by_age(self) -> Plan:
+    def read_by_age(self) -> Plan:
         age = self.chance.choice(_AGES)
         if age == _AGES[-1]:
             return self._read(f"max_lag {age:g} by policy", (replica_policy("recent"),), max_age=age)
         return self._read(f"max_lag {age:g}", (replica_read(max_lag=age),), max_age=age)
 
-    def _read_by_bytes(self) -> Plan:
+    def read_by_bytes(self) -> Plan:
         return self._read("max_lag in bytes", (replica_read(max_lag=f"{_BYTES}B"),), max_bytes=_BYTES)
 
-    def _read_own(self) -> Plan:
+    def read_own(self) -> Plan:
         return self._read("own writes", (replica_read(),))
 
-    def _read_after_token(self) -> Plan:
+    def read_after_token(self) -> Plan:
         if not self.facts.tokens:
-            return self._read_own()
+            return self.read_own()
         token, floors = self.chance.choice(list(self.facts.tokens))
         return self._read("after a token", (causal(token), replica_read()), floors=floors)
 
@@ -229,7 +240,7 @@ class Worker:
 
     def _patient(self) -> Plan:
         if not self.facts.tokens:
-            return self._read_own()
+            return self.read_own()
         token, floors = self.facts.tokens[-1]
         return self._read("after a token, waiting", (causal(token), replica_read(max_wait="200ms")), floors=floors)
 
@@ -286,7 +297,7 @@ class Worker:
                 self.truth.accuse(f"one snapshot on {server}, then {_server(session)}, shows two states")
             session.rollback()
 
-        return Plan("one snapshot", (replica_read(snapshot=True),), run)
+        return Plan("one snapshot", (replica_read(snapshot=True),), run, losable=True)
 
     def _count_up(self) -> Plan:
         """Read a shared counter wherever it may be read, and write one more: what the guard of stale objects is for."""
@@ -310,7 +321,7 @@ class Worker:
         return Plan("count up", (), run)
 
     def _prevented(self) -> Plan:
-        read = self._read_by_age()
+        read = self.read_by_age()
 
         def run(session: Session) -> None:
             read.run(session)
@@ -336,20 +347,27 @@ def work_in_thread(worker: Worker) -> None:
     session = make()
     try:
         while not worker.facts.stopping.is_set():
-            _do(worker, session, worker.plan())
+            do(worker, session, worker.plan())
             if worker.renews():
                 session.close()
                 session, worker.own_floors = make(), {}
             time.sleep(worker.rests())
         for plan in worker.last_things():
-            if not any(_do(worker, session, plan) for _ in range(_LAST_TRIES)):
+            if not any(do(worker, session, plan) for _ in range(_LAST_TRIES)):
                 worker.is_left_broken(plan)
     finally:
         worker.doing = "nothing"
         session.close()
 
 
-def _do(worker: Worker, session: RoutingSession, plan: Plan) -> bool:
+def do(worker: Worker, session: RoutingSession, plan: Plan) -> bool:
+    """Do one thing; whether it could be done.
+
+    Args:
+        worker: who does it.
+        session: with which session.
+        plan: what.
+    """
     began_at = time.monotonic()
     try:
         with ExitStack() as blocks:
@@ -365,7 +383,8 @@ def _do(worker: Worker, session: RoutingSession, plan: Plan) -> bool:
         try:
             session.rollback()
         except Exception as again:
-            worker.truth.accuse(f"{worker.name}: a session cannot be rolled back: {_words(again)}")
+            worker.not_rolled_back(again, began_at)
+            session.rollback()
         return False
 
 
@@ -407,5 +426,6 @@ async def _do_in_task(worker: Worker, session: Any, plan: Plan) -> bool:
         try:
             await session.rollback()
         except Exception as again:
-            worker.truth.accuse(f"{worker.name}: a session cannot be rolled back: {_words(again)}")
+            worker.not_rolled_back(again, began_at)
+            await session.rollback()
         return False
