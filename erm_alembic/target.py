@@ -7,6 +7,8 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 
 import psycopg2
 from psycopg2 import sql
@@ -21,6 +23,7 @@ from erm_alembic.errors import ConfigurationError, TargetError
 from erm_alembic.postgres.embedded.address import running_address
 from erm_alembic.postgres.intercept import GatedConnection, connect_gated, gated_engine
 from erm_alembic.postgres.limits import SESSION_ENDING
+from erm_alembic.postgres.password_file import exposed_password_file, without_exposed_file
 from erm_alembic.postgres.reading import LOCK_TIMEOUT
 
 __all__ = ["Target", "open_target"]
@@ -191,6 +194,9 @@ def _resolve(settings: Settings) -> tuple[DatabaseUrl, str]:
             cure="Set ERM_DATABASE_URL, or a url in erm.yaml.",
         )
     url = settings.url.database_url()
+    asks_for_password = url.embedded_name is None and not (url.parameters.get("password") or "PGPASSWORD" in os.environ)
+    if asks_for_password and (path := exposed_password_file()) is not None:
+        _tell_of_exposed(path)
     return running_address(url, settings.project_dir), url.redacted
 
 
@@ -229,11 +235,18 @@ def _connect(url: DatabaseUrl, redacted: str, application_name: str) -> GatedCon
         raise TargetError(f"{redacted} cannot be reached: {said}", effect=NOTHING_RUN, cure=_cure(said)) from error
 
 
+@cache
+def _tell_of_exposed(path: Path) -> None:
+    """Once in a process: libpq itself would say it at each connection."""
+    logger.warning(f"{path} may be read by others, so that no password is taken from it: chmod 600 {path}")
+
+
 def _patient(url: DatabaseUrl) -> DatabaseUrl:
     """The address with limits on silence, where neither it nor a service file nor the environment sets them."""
     if "service" in url.parameters or "PGSERVICE" in os.environ:
         return url
-    missing = {key: value for key, value in PATIENCE.items() if key not in url.parameters}
+    wanted = {**PATIENCE, **without_exposed_file()}
+    missing = {key: value for key, value in wanted.items() if key not in url.parameters}
     if "PGCONNECT_TIMEOUT" in os.environ:
         missing.pop("connect_timeout", None)
     return url.with_parameters(**missing)

@@ -18,6 +18,7 @@ from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.config.redaction import first_line
 from erm_alembic.errors import ShadowUnavailable
 from erm_alembic.postgres.intercept import GatedConnection, connect_gated
+from erm_alembic.postgres.password_file import without_exposed_file
 from erm_alembic.postgres.scratch import (
     CLONE_STRATEGY_SINCE,
     create_database,
@@ -263,7 +264,8 @@ def refused(error: psycopg2.Error) -> ShadowUnavailable:
 
 def _patient(url: DatabaseUrl) -> DatabaseUrl:
     """The address with a limit on how long a server may take to answer, where it has none."""
-    return url if url.parameters.get("connect_timeout") else url.with_parameters(connect_timeout=PATIENCE)
+    wanted = {"connect_timeout": PATIENCE, **without_exposed_file()}
+    return url.with_parameters(**{key: value for key, value in wanted.items() if not url.parameters.get(key)})
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import psycopg2
@@ -31,6 +32,7 @@ from erm_alembic.postgres.embedded.lock import cluster_lock
 from erm_alembic.postgres.embedded.private_place import DEVELOPMENT, reachable_binaries, socket_folder
 from erm_alembic.postgres.embedded.start import NOTHING, initialise, launch
 from erm_alembic.postgres.embedded.stop import clear_leftovers, shut_down
+from erm_alembic.postgres.password_file import without_exposed_file
 from erm_alembic.under_way import under_way
 
 __all__ = ["PORT", "SUPERUSER", "EmbeddedServer", "ServerStatus"]
@@ -119,8 +121,9 @@ class EmbeddedServer:
         """
         _check_name(name)
         self.ensure_running()
+        arguments: dict[str, Any] = {"connect_timeout": 10, **without_exposed_file()}
         try:
-            connection = psycopg2.connect(self.dsn("postgres"), connect_timeout=10)
+            connection = psycopg2.connect(self.dsn("postgres"), **arguments)
         except psycopg2.Error as error:
             raise _unreachable(error) from error
         try:
