@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,6 +20,7 @@ from erm_alembic.routing import Cluster, ReplicaConfig, ReplicaReadOptions, conn
 from erm_alembic.routing.discovery import DiscoveryFailed, Found
 from erm_alembic.routing.overview import Observer
 from erm_alembic.routing.selection import NOTHING_NEEDED
+from erm_alembic.routing.state import UNKNOWN
 from tests.routing.applications import SYNCHRONOUS, Application, User, application, route
 from tests.routing.discovery.told import Told
 from tests.routing.servers import EAST, WEST, Servers, frozen, until
@@ -236,6 +239,29 @@ def test_a_mistaken_answer_makes_no_thousands_of_threads(app: Application, caplo
         assert len(cluster.replicas) == 64
         assert threading.active_count() < 200
         assert "1000 replicas were discovered; only 64 of them are used" in caplog.text
+
+
+def test_a_child_process_searches_for_itself(app: Application) -> None:
+    """It begins with the members that its parent knew, of which it knows nothing yet, and learns of others alone."""
+    discovery = Told(members(app, EAST))
+    with discovering(app, discovery) as cluster:
+        assert where(cluster) == EAST
+        reading, writing = os.pipe()
+        child = os.fork()
+        if not child:
+            try:
+                said = [cluster.monitor.state is UNKNOWN, cluster.monitor.search is None]
+                until(lambda: where(cluster) == EAST)
+                told(cluster, discovery, members(app, WEST))
+                until(lambda: where(cluster) == WEST)
+                os.write(writing, json.dumps([*said, len(cluster.replicas)]).encode())
+            finally:
+                os._exit(0)
+        os.close(writing)
+        with os.fdopen(reading) as said_by_child:
+            assert json.loads(said_by_child.read()) == [True, True, 1]
+        os.waitpid(child, 0)
+        assert where(cluster) == EAST
 
 
 def test_who_looks_at_a_cluster_waits_until_it_was_searched(app: Application) -> None:
