@@ -25,7 +25,7 @@ from erm_alembic.cli.options import (
     YesOption,
     invocation,
 )
-from erm_alembic.errors import ServerError, UsageError
+from erm_alembic.errors import Refused, ServerError, UsageError
 from erm_alembic.render.safe import one_line
 from erm_alembic.render.server import server_json, server_text
 
@@ -106,11 +106,20 @@ def start(
 @app.command(epilog=_example("erm dev stop"))
 def stop(
     context: typer.Context,
+    yes: YesOption = False,
     config: ConfigOption = None,
     verbose: VerboseOption = False,
 ) -> None:
-    """Stop the server; its databases stay."""
-    stopped = _project(context, None, needs_database=False).server.stop()
+    """Stop the server; its databases stay. A deployment that is under way is not cut off without --yes."""
+    server = _project(context, None, needs_database=False).server
+    if not yes and (deployers := server.deployers()):
+        whom = "; ".join(f"{holder.database}, by {holder}" for holder in deployers)
+        raise Refused(
+            f"The server is deployed to: {one_line(whom)}.",
+            effect="Nothing was stopped.",
+            cure="Wait until that has ended, or cut it off: erm dev stop --yes",
+        )
+    stopped = server.stop()
     console.write("The server is stopped.\n" if stopped else "The server was not running.\n")
 
 

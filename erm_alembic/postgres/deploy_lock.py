@@ -16,7 +16,7 @@ from typing import Any
 from erm_alembic.errors import LockNotHad
 from erm_alembic.postgres.text.literals import without_literals
 
-__all__ = ["STILL_HELD", "Holder", "acquire_deploy_lock", "lock_holder", "try_deploy_lock"]
+__all__ = ["STILL_HELD", "Holder", "acquire_deploy_lock", "lock_holder", "lock_holders", "try_deploy_lock"]
 
 # Advisory locks are per database; two fixed numbers name ours among those of the application.
 LOCK_CLASS, LOCK_OBJECT = 0x65726D, 1
@@ -33,14 +33,16 @@ STILL_HELD = f"""
     CASE WHEN pg_catalog.pg_advisory_unlock({_KEY}) THEN pg_catalog.pg_try_advisory_lock({_KEY}) ELSE false END
 """
 
-HOLDER = """
-    SELECT l.pid, a.application_name, a.usename, a.client_addr::text, a.backend_start, a.state, left(a.query, 200)
+HOLDERS = """
+    SELECT l.pid, a.application_name, a.usename, a.client_addr::text, a.backend_start, a.state, left(a.query, 200),
+           d.datname
       FROM pg_catalog.pg_locks l
+      JOIN pg_catalog.pg_database d ON d.oid = l.database
       LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
      WHERE l.locktype = 'advisory' AND l.granted
        AND l.classid = %s AND l.objid = %s AND l.objsubid = 2
-       AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
 """
+HOLDER = f"{HOLDERS} AND d.datname = pg_catalog.current_database()"
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Holder:
     since: datetime | None
     state: str | None
     query: str | None
+    database: str = ""
 
     def __str__(self) -> str:
         where = f" from {self.address}" if self.address else ""
@@ -68,6 +71,12 @@ def lock_holder(cursor: Any) -> Holder | None:
     cursor.execute(HOLDER, [LOCK_CLASS, LOCK_OBJECT])
     row = cursor.fetchone()
     return None if row is None else Holder(*row)
+
+
+def lock_holders(cursor: Any) -> tuple[Holder, ...]:
+    """Who holds the deploy lock of any database of the server."""
+    cursor.execute(HOLDERS, [LOCK_CLASS, LOCK_OBJECT])
+    return tuple(Holder(*row) for row in cursor.fetchall())
 
 
 def try_deploy_lock(cursor: Any) -> bool:

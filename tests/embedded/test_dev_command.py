@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
@@ -12,6 +13,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
+from erm_alembic.postgres.deploy_lock import acquire_deploy_lock
 from erm_alembic.postgres.embedded.server import EmbeddedServer
 from tests.support.cli import erm_environment, run_erm
 
@@ -74,6 +76,25 @@ def test_start_status_url_stop(configured: Path) -> None:
     connection.close()
     assert run_erm("dev", "stop", cwd=configured).stdout == "The server is stopped.\n"
     assert run_erm("dev", "stop", cwd=configured).stdout == "The server was not running.\n"
+
+
+def test_a_deployment_is_not_cut_off_without_yes(configured: Path) -> None:
+    """Whoever stops the server is told who deploys to which of its databases, and has to insist."""
+    url = run_erm("dev", "url", cwd=configured).stdout.strip()
+    with contextlib.closing(psycopg2.connect(url, application_name="erm apply")) as connection:
+        connection.autocommit = True
+        acquire_deploy_lock(connection, 0, print)
+        refused = run_erm("dev", "stop", cwd=configured)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        lines = refused.stderr.splitlines()
+        assert (
+            lines[0].startswith("error:  The server is deployed to: shop dev, by pid ") and "(erm apply, " in lines[0]
+        )
+        assert lines[1:] == [
+            "effect: Nothing was stopped.",
+            "cure:   Wait until that has ended, or cut it off: erm dev stop --yes",
+        ]
+        assert run_erm("dev", "stop", "--yes", cwd=configured).stdout == "The server is stopped.\n"
 
 
 def test_it_works_below_the_project(configured: Path) -> None:

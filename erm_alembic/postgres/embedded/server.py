@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from psycopg2 import errors as pg_errors
 from psycopg2 import sql
 
 from erm_alembic.errors import ServerError
+from erm_alembic.postgres.deploy_lock import Holder, lock_holders
 from erm_alembic.postgres.embedded.binaries import PostgresBinaries, find_binaries
 from erm_alembic.postgres.embedded.files import (
     Cluster,
@@ -154,6 +155,19 @@ class EmbeddedServer:
         """The `psql` that fits the server, or None where its installation has none."""
         cluster = locate_cluster(self.project_dir, self._place)
         return self._find_binaries(cluster).psql
+
+    def deployers(self) -> tuple[Holder, ...]:
+        """Who deploys on a database of the server right now; nobody where it does not run or cannot be asked."""
+        if not self.status().running:
+            return ()
+        arguments: dict[str, Any] = {"connect_timeout": 10, **without_exposed_file()}
+        try:
+            with closing(psycopg2.connect(self.dsn("postgres"), **arguments)) as connection:
+                connection.autocommit = True
+                with connection.cursor() as cursor:
+                    return lock_holders(cursor)
+        except psycopg2.Error:
+            return ()
 
     def stop(self) -> bool:
         """Stop the server, cutting its connections; say whether it ran."""
