@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -27,6 +28,10 @@ from erm_alembic.routing.options import ReplicaConfig
 __all__ = ["Node", "NotARead", "PrimaryNode", "ReplicaNode"]
 
 
+_log = logging.getLogger("erm_alembic.routing")
+
+# So long a failure of a replica is the same one, in seconds.
+_TOLD_AGAIN = 1.0
 # The execution option of an engine that its user has asked for.
 _BY_HAND = "erm_asked_for_by_hand"
 
@@ -209,7 +214,12 @@ class ReplicaNode(Node):
 
     def failed(self) -> None:
         """Take it out of the choice until the monitor has heard of it again."""
-        self.failed_at = max(self.failed_at, time.monotonic())
+        now = time.monotonic()
+        if now - self.failed_at > _TOLD_AGAIN:  # several sessions find it out at once
+            _log.warning(
+                "replica %r failed a read: it is left alone until the monitor has heard of it again", self.name
+            )
+        self.failed_at = max(self.failed_at, now)
 
     def retire(self) -> None:
         """Take it out of the choice for good; its connections are closed, those in use when they come back."""
