@@ -156,14 +156,18 @@ class PoolKeeper:
     def stop(self) -> None:
         """Stop the thread, and wait for it."""
         self._stopping.set()
-        thread = self._thread
+        # A connection that was just opened may be about to start it.
+        with self._lock:
+            thread, self._thread = self._thread, None
         if thread is not None and thread is not threading.current_thread():
             thread.join()
-        self._thread = None
 
     def _begin(self) -> None:
-        """Start from nothing: after a dispose, and in a forked child."""
+        """Start from nothing in a forked child, where the lock may be held by a thread that is not there."""
         self._lock = threading.RLock()
+        self._forget()
+
+    def _forget(self) -> None:
         self._held = {}
         self._taken_by_keeper = set()
         self._stopping = threading.Event()
@@ -238,20 +242,25 @@ class PoolKeeper:
             self._taken_by_keeper.clear()
 
     def _start(self) -> None:
-        if not self._background or self._thread is not None or self._stopping.is_set():
+        if not self._background or self._thread is not None:
             return
-        self._thread = threading.Thread(
-            target=_look_after,
-            args=(weakref.ref(self), self._stopping, self._period),
-            name="erm-pool-keeper",
-            daemon=True,
-        )
-        self._thread.start()
+        with self._lock:
+            if self._thread is not None or self._stopping.is_set():
+                return
+            thread = threading.Thread(
+                target=_look_after,
+                args=(weakref.ref(self), self._stopping, self._period),
+                name="erm-pool-keeper",
+                daemon=True,
+            )
+            thread.start()
+            self._thread = thread
 
     def _disposed(self, engine: Engine) -> None:
         """Stop, and be ready for the pool that the engine made anew."""
         self.stop()
-        self._begin()
+        with self._lock:
+            self._forget()
 
 
 def _look_after(keeper: weakref.ref[PoolKeeper], stopping: threading.Event, period: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
@@ -176,6 +177,39 @@ def test_the_thread_starts_with_the_first_connection_and_stops_with_dispose(engi
     assert (keeper.running, keeper.open_connections) == (False, 0)
     pid(engine)
     assert keeper.running
+
+
+def test_an_engine_is_disposed_of_while_its_thread_starts(
+    engine_of: MakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever replaces a pool does not know what others do with it; afterwards it is looked after as before."""
+    engine = engine_of(background=True)
+    failed: list[BaseException] = []
+    disposing: list[threading.Thread] = []
+
+    def dispose() -> None:
+        try:
+            engine.dispose()
+        except BaseException as error:
+            failed.append(error)
+
+    class Slow(threading.Thread):
+        def start(self) -> None:
+            disposing.append(Thread(target=dispose))
+            disposing[0].start()
+            # It may be over by now, or wait for this.
+            disposing[0].join(0.1)
+            super().start()
+
+    Thread = threading.Thread
+    monkeypatch.setattr("erm_alembic.postgres.engine.threading.Thread", Slow)
+    pid(engine)
+    monkeypatch.undo()
+    disposing[0].join()
+    assert not failed
+    assert not keeper_of(engine).running
+    pid(engine)
+    assert keeper_of(engine).running
 
 
 def test_a_forked_child_leaves_its_parents_connections_alone(engine_of: MakeEngine) -> None:
