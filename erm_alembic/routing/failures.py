@@ -16,13 +16,13 @@ _PASSING = CONFLICTS | frozenset({"57P01", "57P02", "57P03", "57P05", "53300", R
 
 
 def sqlstate_of(error: BaseException) -> str | None:
-    """The SQLSTATE of an error of SQLAlchemy's, whatever the driver; None where it has none.
+    """The SQLSTATE of an error of SQLAlchemy's or a driver's, whichever; None where it has none.
 
     Example:
         >>> sqlstate_of(ValueError()) is None
         True
     """
-    original = getattr(error, "orig", None)
+    original = error if _is_a_drivers(error) else getattr(error, "orig", None)
     while original is not None:
         state = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
         if state:
@@ -33,14 +33,25 @@ def sqlstate_of(error: BaseException) -> str | None:
 
 def worth_another_server(error: BaseException) -> bool:
     """Whether a read that failed on a replica may succeed elsewhere."""
-    if isinstance(error, exc.TimeoutError):  # no connection of the pool became free
+    if isinstance(error, exc.TimeoutError | OSError):  # no connection of the pool became free; asyncpg's connect
         return True
-    if not isinstance(error, exc.DBAPIError):
-        return isinstance(error, OSError)  # asyncpg's connect
+    if not isinstance(error, exc.DBAPIError) and not _is_a_drivers(error):
+        return False
     state = sqlstate_of(error)
-    if error.connection_invalidated or (state is None and isinstance(error, exc.OperationalError | exc.InterfaceError)):
+    if getattr(error, "connection_invalidated", False) or (state is None and _is_about_the_connection(error)):
         return True
     return state is not None and (state in _PASSING or state.startswith("08"))
+
+
+def _is_a_drivers(error: BaseException) -> bool:
+    """Whether a driver's own error came through: SQLAlchemy wraps what statements raise, but not what connecting to
+    asyncpg does, nor setting the isolation of a connection that was lost."""
+    return type(error).__module__.partition(".")[0] in ("psycopg2", "psycopg", "asyncpg")
+
+
+def _is_about_the_connection(error: BaseException) -> bool:
+    """Whether an error without SQLSTATE is one of those that the DB-API has for it, in any library's name."""
+    return any(kind.__name__ in ("OperationalError", "InterfaceError") for kind in type(error).__mro__)
 
 
 def is_in_recovery(connection: object) -> bool | None:

@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import ClauseElement, Select
 
@@ -78,7 +77,11 @@ def forget_connection(session: Session, engine: Engine, *, lost: bool = True) ->
 
 
 def _let_go(connection: Connection, lost: bool) -> None:
-    with contextlib.suppress(DBAPIError):  # it was lost meanwhile
+    try:
         if lost:
             connection.invalidate()
         connection.close()
+    except Exception:  # it was lost meanwhile: whatever the driver says, nobody waits for it
+        with contextlib.suppress(Exception):
+            connection.invalidate()
+            connection.close()

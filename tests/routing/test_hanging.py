@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import asyncpg
+import psycopg
 import psycopg2
 import pytest
 import sqlalchemy as sa
@@ -231,6 +233,16 @@ def test_drivers_are_told_how_long_a_server_may_take_to_accept(monkeypatch: pyte
     assert psycopg.engine().url.query["connect_timeout"] == "5"
     monkeypatch.setenv("PGCONNECT_TIMEOUT", "7")
     assert (with_connect_timeout(url), connect_timeout(url)) == (url, 7)
+
+
+def test_what_a_driver_says_itself_is_understood_too() -> None:
+    """A server that is starting, as asyncpg tells it, and a connection that was lost, as libpq does."""
+    assert worth_another_server(asyncpg.CannotConnectNowError("the database system is starting up"))
+    assert worth_another_server(psycopg2.OperationalError("server closed the connection unexpectedly"))
+    assert worth_another_server(psycopg.OperationalError("server closed the connection unexpectedly"))
+    assert not worth_another_server(asyncpg.UndefinedTableError("no such table"))
+    assert not worth_another_server(psycopg2.ProgrammingError("no results"))
+    assert not worth_another_server(ValueError("nothing to do with servers"))
 
 
 def test_a_closed_connection_leaves_no_socket_behind(newest_servers: Servers) -> None:

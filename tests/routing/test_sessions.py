@@ -365,6 +365,27 @@ def test_a_snapshot_that_is_lost_is_not_replaced_by_another(app: Application, cl
         session.commit()
 
 
+def test_an_idle_connection_that_was_lost_is_no_error_of_the_next_snapshot(app: Application, cluster: Cluster) -> None:
+    """A driver may find that out before anything is executed, and say it in words that SQLAlchemy does not wrap."""
+    with cluster.sessionmaker(read=ReplicaReadOptions(snapshot=True))() as session:
+        for _ in range(4):
+            assert len(session.scalars(USERS).all()) == 1
+            assert on_replica(session)
+            replica = app.servers.standbys[route(session)]
+            session.rollback()
+            replica.execute(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s AND backend_type = %s"
+                " AND application_name <> 'erm routing'",
+                app.dbname,
+                "client backend",
+            )
+            session.scalars(USERS).all()
+            session.rollback()
+            cluster.monitor.refresh()
+    for node in cluster.replicas:
+        assert node.in_use(False) == 0
+
+
 @pytest.mark.parametrize("end", ["commit", "rollback"])
 def test_a_replica_has_nothing_to_say_about_the_end_of_a_transaction(
     end: str, app: Application, cluster: Cluster
