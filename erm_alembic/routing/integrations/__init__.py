@@ -1,1 +1,1 @@
-"""Tokens that travel: with a browser's cookie, a service's header, a job's message. Each needs its framework alone."""
+"""Other people's frameworks: tokens that travel with cookies, headers and messages, sessions of their kind."""
