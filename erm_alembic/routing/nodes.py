@@ -153,7 +153,7 @@ class PrimaryNode(Node):
     """
 
     # Called before a connection is opened, where somebody searches for the primary.
-    locate: Callable[[], None] | None = None
+    locate: Callable[[], object] | None = None
 
     def prepare(self, engine: Engine) -> None:
         """Let a write that a standby refused count as a lost connection, so that the whole pool is replaced."""
@@ -167,11 +167,10 @@ class PrimaryNode(Node):
         return self.url
 
     def move_to(self, url: DatabaseUrl) -> bool:
-        """Take another server for the primary; whether it was another one."""
+        """Let new connections go to another server; whether it is another one. Those that are open, `renew` ends."""
         if url == self.url:
             return False
         self.url = url
-        self.renew(close=True)
         return True
 
     def _lead(self, dialect: Dialect, _record: Any, _arguments: Any, parameters: dict[str, Any]) -> None:

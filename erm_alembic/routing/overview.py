@@ -139,7 +139,9 @@ class Observer:
         cluster = self._cluster
         if not self._has_looked:
             self._has_looked = True
-            search_first(cluster.monitor)
+            if search_first(cluster.monitor):
+                # The primary may have been asked where it is not.
+                cluster.monitor.refresh(self._patience)
             cluster.monitor.wait_for(self._is_settled, self._patience)
         else:
             cluster.monitor.refresh()

@@ -57,13 +57,14 @@ def main() -> int:
     """Run the rounds."""
     parser = argparse.ArgumentParser(prog="python -m tests.patroni")
     parser.add_argument("--rounds", type=int, default=1, help="each has a switchover and a failover (1)")
+    parser.add_argument("--postgresql", type=int, help="the major to take (the newest one here)")
     parser.add_argument("-v", "--verbose", action="store_true", help="show what the routing logs")
     arguments = parser.parse_args()
     logging.basicConfig(
         level=logging.INFO if arguments.verbose else logging.ERROR, format="%(relativeCreated)7d %(message)s"
     )
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-    binaries = one_per_major()[-1]
+    binaries = [each for each in one_per_major() if arguments.postgresql in (None, each.major)][-1]
     with installed_patroni() as program, patroni_cluster(program, binaries) as servers:
         print(f"{REQUIREMENT} on PostgreSQL {binaries.major}; ttl {TTL} s, loop_wait {LOOP_WAIT} s, synchronous_mode\n")
         print("| round | event | no writes for | of which after the promotion | " + HEADS + " |")

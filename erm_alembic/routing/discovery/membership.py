@@ -64,6 +64,10 @@ class Membership:
             if found.primary is not None and self._primary.move_to(found.primary):
                 level = logging.WARNING if self._has_located else logging.INFO
                 _log.log(level, "the primary is at %s now", _place(found.primary.parameters))
+                if (search := monitor.search) is not None:
+                    # Who waits for the address may be one whom `renew` waits for.
+                    search.searched.set()
+                self._primary.renew(close=True)
                 monitor.primary_moved()
             self._has_located = self._has_located or found.primary is not None
             known = {node.config: node for node in self._discovered}
@@ -98,15 +102,17 @@ class Membership:
             yield config if name == config.name else replace(config, name=name)
 
 
-def search_first(monitor: Monitor) -> None:
-    """Wait until somebody has searched for the primary once: before the first connection to it.
+def search_first(monitor: Monitor) -> bool:
+    """Wait until somebody has searched for the servers once; whether anybody searches at all.
 
     Args:
         monitor: runs the search, and is started.
     """
     monitor.start()
-    if (search := monitor.search) is not None:
-        wait_until(search.searched, _SEARCH_PATIENCE)
+    if (search := monitor.search) is None:
+        return False
+    wait_until(search.searched, _SEARCH_PATIENCE)
+    return True
 
 
 def _place(parameters: Mapping[str, str]) -> str:

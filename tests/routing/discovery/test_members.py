@@ -293,6 +293,25 @@ def test_the_first_connection_waits_until_the_primary_was_searched_for(newest_se
         assert app.on_primary("SELECT name FROM users WHERE id = 7") == [("Grace",)]
 
 
+def test_the_first_connection_of_a_loop_waits_without_holding_it_up(newest_servers: Servers) -> None:
+    """Others go on in it, and one of them may be what is waited for."""
+    with application(newest_servers, "asyncpg") as app:
+        discovery = Told(Found(primary=DatabaseUrl.parse(app.url(newest_servers.primary))), finds_primary=True)
+        begun = threading.Event()
+        discovery.before = lambda: begun.wait(30.0)
+
+        async def write_and_begin(cluster: Cluster) -> None:
+            writing = asyncio.create_task(write_within_a_loop(cluster, 5))
+            await asyncio.sleep(0)
+            begun.set()
+            await writing
+
+        elsewhere = app.url(newest_servers.primary).partition("?")[0] + "?host=/nonexistent"
+        with connect_cluster(elsewhere, discovery=discovery) as cluster:
+            asyncio.run(write_and_begin(cluster))
+        assert app.on_primary("SELECT score FROM users") == [(5,)]
+
+
 def test_a_primary_that_moves_is_followed(fresh_servers: Servers, caplog: pytest.LogCaptureFixture) -> None:
     """New connections of either kind of session lead to it, on every driver, by the engines that there were."""
     servers = fresh_servers
