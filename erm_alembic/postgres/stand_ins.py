@@ -23,11 +23,9 @@ __all__ = [
     "make_roles",
     "make_tablespace_at",
     "make_tablespaces",
+    "see_new_roles",
     "take_version",
 ]
-
-# The first major version with tablespaces that need no folder of their own.
-IN_PLACE_SINCE = 15
 
 STATE = """
     SELECT EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = %(name)s),
@@ -47,6 +45,21 @@ ENTER = """
     SELECT 'pg_catalog.pg_extension'::regclass, oid, 0, 'pg_catalog.pg_namespace'::regclass, extnamespace, 0, 'n'
       FROM made
 """
+
+
+def see_new_roles(cursor: Any) -> None:
+    """Let a transaction see roles that others have made since it found them missing.
+
+    A backend remembers within a transaction that there is no role of a name, until it takes a lock on a relation that
+    it did not hold.
+
+    Args:
+        cursor: of a session within a transaction.
+    """
+    cursor.execute("SAVEPOINT erm_see")
+    cursor.execute("SELECT FROM pg_catalog.pg_shdescription LIMIT 0")
+    cursor.execute("ROLLBACK TO SAVEPOINT erm_see")
+    cursor.execute("RELEASE SAVEPOINT erm_see")
 
 
 def make_login_role(cursor: Any, name: str) -> None:
@@ -89,18 +102,19 @@ def make_roles(cursor: Any, names: Iterable[str]) -> None:
             cursor.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(name)))
 
 
-def make_tablespaces(cursor: Any, names: Iterable[str], major: int) -> None:
-    """Make the tablespaces that are missing, within the data directory.
+def make_tablespaces(cursor: Any, names: Iterable[str]) -> None:
+    """Make the tablespaces that are missing, within the data directory; none on a server too old for that.
 
     Args:
         cursor: of a superuser's session in autocommit mode.
         names: the tablespaces.
-        major: the server's major version.
     """
     cursor.execute("SELECT spcname FROM pg_catalog.pg_tablespace")
     there = {row[0] for row in cursor.fetchall()}
     missing = [name for name in names if name not in there]
-    if not missing or major < IN_PLACE_SINCE:
+    # PostgreSQL 15 has it, and later minor versions of those before.
+    cursor.execute("SELECT pg_catalog.current_setting('allow_in_place_tablespaces', true)")
+    if not missing or cursor.fetchone()[0] is None:
         return
     cursor.execute("SET allow_in_place_tablespaces = on")
     for name in missing:

@@ -201,7 +201,7 @@ class ShadowServer:
             make_login_role(cursor, self._target.role)
             make_roles(cursor, self._facts.roles)
         if self._embedded or self.identity.superuser:
-            make_tablespaces(cursor, self._facts.tablespaces, self.major)
+            make_tablespaces(cursor, self._facts.tablespaces)
         self._packed = self._memory(cursor) if self._embedded else None
         self._session: Mapping[str, str] = dict(self._settings(cursor))
 

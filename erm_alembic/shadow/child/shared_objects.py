@@ -22,6 +22,7 @@ from erm_alembic.postgres.stand_ins import (
     make_extension,
     make_roles,
     make_tablespaces,
+    see_new_roles,
     take_version,
 )
 from erm_alembic.postgres.text.shared import Shared, shared_statements
@@ -29,7 +30,6 @@ from erm_alembic.postgres.text.shared import Shared, shared_statements
 __all__ = ["SharedObjects"]
 
 MISSING_ROLE = re.compile(r'role "(.*)" does not exist', re.DOTALL)
-MOST_MISSING = 50
 SAVEPOINT = "erm_shared"
 MAKES_SCHEMA = re.compile(r"(?i)\bcreate\s+schema\b")
 
@@ -126,22 +126,26 @@ class SharedObjects:
             if each.act == "role":
                 make_roles(apart, each.names)
             elif each.act == "tablespace":
-                make_tablespaces(apart, each.names, self._major(apart))
+                make_tablespaces(apart, each.names)
         what = {"role": "roles", "tablespace": "tablespaces"}.get(each.act, "the server or another database")
         self._tell(f"What revisions do to {what} ({each.verb}) is stood in for in the shadow.")
 
     def _with_roles(self, cursor: GatedCursor, send: Send) -> None:
         """Send a statement; a role that it names and that is missing is made, and it is sent again."""
-        for _ in range(MOST_MISSING):
-            error = self._kept(cursor, send, errors.UndefinedObject)
-            if error is None:
-                return
+        error = self._kept(cursor, send, errors.UndefinedObject)
+        made: set[str] = set()
+        while error is not None:
             missing = MISSING_ROLE.search(error.diag.message_primary or "")
-            if missing is None:
+            if missing is None or missing[1] in made:
                 raise error
+            made.add(missing[1])
             with self._apart() as apart:
                 make_roles(apart, [missing[1]])
             self._tell(f"Role {missing[1]} is stood in for in the shadow: the target's server has it no more.")
+            if not cursor.connection.autocommit:
+                with self._plain(cursor) as plain:
+                    see_new_roles(plain)
+            error = self._kept(cursor, send, errors.UndefinedObject)
 
     @staticmethod
     def _kept(cursor: GatedCursor, send: Send, expected: type[Error]) -> Error | None:
@@ -191,10 +195,6 @@ class SharedObjects:
     def _apart(self) -> Any:
         with contextlib.closing(self._connect()) as connection, connection.cursor(cursor_factory=PlainCursor) as cursor:
             yield cursor
-
-    @staticmethod
-    def _major(cursor: Any) -> int:
-        return int(cursor.connection.server_version) // 10000
 
     def _tell(self, note: str) -> None:
         if note not in self._said:
