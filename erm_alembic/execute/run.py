@@ -55,7 +55,7 @@ __all__ = ["Course", "Run", "RunMode"]
 
 RunMode = Mode | Literal["repair"]
 LOOK = "SET CONSTRAINTS ALL IMMEDIATE"
-NOTHING_CHANGED = "Nothing was changed."
+NOTHING_RUN = "No revision was run."
 LOST = "the server went down before this revision's commit was on its disk"
 
 
@@ -391,6 +391,6 @@ def _raised(error: BaseException) -> str:
 def _changed_since_plan(heads: tuple[str, ...], why: str = "another deployment has just run") -> Refused:
     return Refused(
         f"The database changed after it was planned: it now records {', '.join(sorted(heads)) or 'no revision'}.",
-        effect=NOTHING_CHANGED,
+        effect=NOTHING_RUN,
         cure=f"Plan again; {why}.",
     )

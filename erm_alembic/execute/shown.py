@@ -45,7 +45,7 @@ def refuse_what_was_not_shown(
         if why is not None and (half.revision, half.direction, half.run_id, why) not in shown:
             raise Refused(
                 f"Since it was planned, run {half.run_id} has left a part of revision {half.revision}; {why}.",
-                effect="Nothing was changed.",
+                effect="No revision was run.",
                 cure="Plan again, to see how far it came; "
                 f"`erm repair {half.revision}{env_option(plan.environment)}` shows the ways out.",
             )

@@ -40,6 +40,7 @@ from erm_alembic.revisions.forked import ends_forked_children
 from erm_alembic.revisions.project import AlembicProject
 from erm_alembic.revisions.recording.call_stack import calling_line, line_in_traceback
 from erm_alembic.revisions.redirect import redirected_engines
+from erm_alembic.revisions.standard_files import standard_files_kept
 from erm_alembic.revisions.version_table import written_without_compiling
 
 __all__ = ["Config", "MigrationContext", "RevisionStep", "Work", "run_environment"]
@@ -62,6 +63,7 @@ class _Adoption:
     limits: Mapping[str, int] = field(default_factory=dict)
     worked: bool = False
     ran: bool = False
+    ended: bool = False
     theirs: Connection | None = None
 
     def install(self) -> None:
@@ -86,6 +88,7 @@ class _Adoption:
             self.ran = True
             self._carry_session_over()
             run_migrations(**kw)
+            self.ended = True
 
         # On the instance: the proxy `alembic.context` looks attributes up there, and a subclass would not be seen.
         self.environment.configure = adopted_configure  # type: ignore[method-assign,assignment]
@@ -227,7 +230,7 @@ def run_environment(
         written_without_compiling(on_version),
         environment,
     ):
-        _run_env_py(scripts, adoption)
+        _run_env_py(scripts, adoption, planning=read_only)
         if connection.in_transaction() and not read_only:
             connection.commit()  # what env.py sent through erm's connection after run_migrations()
 
@@ -242,14 +245,14 @@ def _heads_listener(on_heads: Callable[[frozenset[str]], None] | None) -> Callab
     return on_version_apply
 
 
-def _run_env_py(scripts: ScriptDirectory, adoption: _Adoption) -> None:
+def _run_env_py(scripts: ScriptDirectory, adoption: _Adoption, *, planning: bool) -> None:
     try:
-        with ends_forked_children(), application_context(Path(scripts.env_py_location)):
+        with ends_forked_children(), standard_files_kept(), application_context(Path(scripts.env_py_location)):
             scripts.run_env()
     except (ErmError, KeyboardInterrupt):
         raise
     except Exception as error:
-        if adoption.worked:
+        if adoption.worked and not (planning and adoption.ended):
             raise  # a revision failed: whoever yielded the step knows which
         raise _env_py_failed(scripts, error) from error
     except BaseException as error:

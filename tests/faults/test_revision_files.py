@@ -150,6 +150,26 @@ def test_an_env_py_that_does_not_run_its_migrations(kind: str, project: Project)
     assert lines[1] == "effect: No revision was planned or run."
 
 
+def test_an_env_py_that_raises_when_its_migrations_are_planned(project: Project) -> None:
+    """What env.py itself raises after run_migrations() is its own failure, and no defect of erm."""
+    project.table("a1", "first")
+    env_py = project.root / "migrations" / "env.py"
+    source = env_py.read_text(encoding="utf-8").rstrip("\n")
+    project.env_py(f"{source}\nraise ValueError('too late')\n")
+    code, lines = told(project.erm("migrate", "--mode", "plan", "--no-rehearse"))
+    line = len(source.splitlines()) + 1
+    assert (code, lines[0]) == (1, f"error:  {env_py}:{line}: env.py raises ValueError: too late")
+
+
+def test_an_env_py_that_closes_stdin_and_stdout(project: Project) -> None:
+    """They are open again when env.py has ended, and the result stands on stdout."""
+    project.table("a1", "first")
+    source = (project.root / "migrations" / "env.py").read_text(encoding="utf-8")
+    project.env_py(f"{source}\nimport os\nos.close(0)\nos.close(1)\n")
+    done = project.erm("migrate", "--mode", "plan", "--no-rehearse")
+    assert (done.returncode, "1 revision to apply" in done.stdout) == (0, True), done.stderr
+
+
 def test_a_revision_that_exits_before_it_writes(project: Project) -> None:
     """A revision that calls sys.exit() fails by itself, with its own line, rather than ending erm."""
     project.revision("a1", "import sys\nsys.exit('enough')")

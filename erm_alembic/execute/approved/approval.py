@@ -104,7 +104,7 @@ class ApprovedCourse:
             raise Refused(
                 f"{approval.plan.name} does not fit: the database's schema was changed by something else since "
                 f"{since}.",
-                effect="Nothing was changed.",
+                effect="No revision was run.",
                 cure=f"`{approval.drift}` shows what is otherwise. Plan again, and have that approved: "
                 f"{approval.again}",
             )

@@ -165,7 +165,7 @@ class _Repair(Course):
         if shown.found not in self.ledger.half_done() or sorted(heads) != sorted(shown.current):
             raise Refused(
                 f"Somebody else has worked on revision {shown.half_done.revision} since it was looked at.",
-                effect="Nothing was changed.",
+                effect="No revision was run.",
                 cure=f"Look again: erm repair{env_option(self.run.survey.plan.environment)}.",
             )
         self.current = self.next_heads = shown.current
