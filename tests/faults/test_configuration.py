@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 
 from erm_alembic import target
 from erm_alembic.config.loader import load_settings
+from erm_alembic.errors import ProjectError
+from erm_alembic.opening import open_project
 from tests.faults.deploying import Project, told
 from tests.support.databases import Database
 
@@ -82,6 +85,23 @@ def test_what_erm_yaml_misnames_is_told_before_anything_slow(mode: str, named: s
     project.config(f"{named}\n")
     code, lines = told(project.erm("migrate", "--mode", mode))
     assert (code, lines[0].partition("; did you mean")[0]) == (2, f"error:  {what}")
+
+
+def test_what_env_py_lacks_is_told_before_anything_slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing env.py, or an asynchronous one without greenlet, is refused before a server is started or reached."""
+    project = Project(tmp_path, url="postgresql://127.0.0.1:1/shop")
+    (tmp_path / "alembic.ini").write_text("[alembic]\nscript_location = migrations\n", encoding="utf-8")
+    project.env_py("from sqlalchemy.ext.asyncio import create_async_engine\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ERM_DATABASE_URL", "postgresql://127.0.0.1:1/shop")
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "greenlet" else found(name))
+    with pytest.raises(ProjectError, match="needs greenlet, and this Python has none") as caught:
+        open_project(None, None)
+    assert caught.value.cure == "Type: pip install 'erm-alembic[async]'"
+    (tmp_path / "migrations" / "env.py").unlink()
+    with pytest.raises(ProjectError, match=r"There is no .*migrations/env\.py\."):
+        open_project(None, None)
 
 
 def test_an_exemption_whose_id_only_the_code_knows_is_known(tmp_path: Path) -> None:
