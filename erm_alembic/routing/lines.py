@@ -32,8 +32,9 @@ class _Line:
     """
 
     def __init__(self, end: Callable[[], None]) -> None:
-        self.opened_at = time.monotonic()
-        self.in_use = self.expired = False
+        self.opened_at = self.taken_at = time.monotonic()
+        # Until it is first given back, its maker waits on it: drivers and dialects ask a new connection this and that.
+        self.in_use, self.expired = True, False
         self.end = end
 
 
@@ -50,25 +51,27 @@ class Lines:
         Args:
             engine: one that was just made, synchronous or within an asynchronous one.
         """
-        event.listen(engine, "connect", self._opened)
+        event.listen(engine, "connect", self._opened, insert=True)
         event.listen(engine, "checkout", _taken)
         event.listen(engine, "checkin", _given_back)
 
-    def sever(self, opened_before: float = float("inf")) -> int:
+    def sever(self, *, opened_before: float = float("inf"), taken_before: float = float("inf")) -> int:
         """Let whoever waits on a connection that is in use get an error; how many connections those were.
 
         Args:
             opened_before: spares those opened later, by `time.monotonic()`.
+            taken_before: spares those that somebody took later.
         """
-        lines = [line for line in self._all() if line.in_use and line.opened_at < opened_before]
+        used = [line for line in self._all() if line.in_use]
+        lines = [line for line in used if line.opened_at < opened_before and line.taken_at < taken_before]
         for line in lines:
             line.end()
         return len(lines)
 
     def expire(self) -> None:
-        """Have the connections that are in use closed when they come back."""
+        """Have all connections of now closed when they come back, also those that somebody takes meanwhile."""
         for line in self._all():
-            line.expired = line.in_use
+            line.expired = True
 
     def forget(self) -> None:
         """Know none of them any more: in a forked child they are the parent's."""
@@ -90,7 +93,7 @@ class Lines:
 def _taken(_connection: Any, entry: ConnectionPoolEntry, _fairy: Any) -> None:
     line = entry.info.get(_LINE)
     if line is not None:
-        line.in_use = True
+        line.in_use, line.taken_at = True, time.monotonic()
 
 
 def _given_back(connection: Any, entry: ConnectionPoolEntry) -> None:

@@ -14,6 +14,7 @@ from typing import Any, cast
 from sqlalchemy import Dialect, Engine, create_engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+from sqlalchemy.util import greenlet_spawn
 
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.config.settings import PoolSettings
@@ -96,14 +97,15 @@ class Node:
         Args:
             close: False leaves them open, as after a fork, where they are the parent's.
         """
+        for asynchronous, engine in list(self._engines.items()):
+            if close and asynchronous:
+                _dispose_within(self._loop, engine)
+            else:
+                engine.dispose(close=close)
         if close:
             self.lines.expire()
         else:
             self.lines.forget()
-        for asynchronous, engine in list(self._engines.items()):
-            # An asynchronous connection cannot be closed from here: its loop has to.
-            if not (close and asynchronous and self._loop is not None and _dispose_within(self._loop, engine)):
-                engine.dispose(close=close and not asynchronous)
 
     async def aclose(self) -> None:
         """Close the idle connections of both kinds, within the loop of the asynchronous ones."""
@@ -230,7 +232,7 @@ class ReplicaNode(Node):
             event.listen(engine, "checkin", _close_at_return)
             if not asynchronous:
                 engine.dispose()
-            elif self._loop is not None:
+            else:
                 _dispose_within(self._loop, engine)
 
     def snapshot_engine(self, asynchronous: bool) -> Engine:
@@ -267,21 +269,22 @@ def _close_at_return(connection: Any, record: ConnectionPoolEntry) -> None:
         record.invalidate()
 
 
-def _dispose_within(loop: asyncio.AbstractEventLoop, engine: Engine) -> bool:
-    """Close an asynchronous engine's idle connections from outside of their loop; whether that still runs."""
-    from sqlalchemy.ext.asyncio import AsyncEngine
+def _dispose_within(loop: asyncio.AbstractEventLoop | None, engine: Engine) -> None:
+    """Replace the pool of an asynchronous engine from outside of its loop, which closes the idle connections.
 
-    def dispose() -> None:
-        task = loop.create_task(AsyncEngine(engine).dispose())
+    Not `AsyncEngine.dispose()`, which replaces the pool after that: what comes back meanwhile would stay open.
+    """
+    pool = engine.pool
+    engine.dispose(close=False)
+
+    def close() -> None:
+        task = asyncio.ensure_future(greenlet_spawn(pool.dispose))
         _disposals.add(task)
         task.add_done_callback(_disposals.discard)
 
-    if not loop.is_running():
-        return False
-    with contextlib.suppress(RuntimeError):  # the loop is closed, and its connections with it
-        loop.call_soon_threadsafe(dispose)
-        return True
-    return False
+    if loop is not None and loop.is_running():
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and its connections with it
+            loop.call_soon_threadsafe(close)
 
 
 # A loop keeps only weak references to its tasks.

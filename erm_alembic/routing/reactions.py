@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Reactions"]
 
+# No replica has this name.
+_PRIMARY = ""
+
 
 class Reactions:
     """Lets go of connections that lead to where nobody answers any more.
@@ -33,6 +36,7 @@ class Reactions:
         patience: float,
     ) -> None:
         self._primary, self._known, self._patience = primary, known, patience
+        self._lock = threading.Lock()
         self._timers: dict[str, threading.Timer] = {}
         self._process = os.getpid()
 
@@ -42,49 +46,65 @@ class Reactions:
         Args:
             change: what was noticed.
         """
+        if self._process != os.getpid():  # the timers are the parent's, and so may be the lock
+            self._process, self._lock, self._timers = os.getpid(), threading.Lock(), {}
         if change.replica is None:
             if change.what in ("timeline", "system", "writable"):
                 self._other_primary(change)
         elif change.what == "reachable":
-            self._stop(change.replica)
-            if change.now is False:
-                self._start(change.replica)
+            with self._lock:
+                self._stop(change.replica)
+                if change.now is False:
+                    self._start(change.replica)
 
     def stop(self) -> None:
         """Do nothing any more."""
-        for name in list(self._timers):
-            self._stop(name)
+        if self._process == os.getpid():
+            with self._lock:
+                for name in list(self._timers):
+                    self._stop(name)
 
     def _other_primary(self, change: Change) -> None:
         """Another server answers as primary, or the same one with another history: what is open may lead to the old.
 
         What was opened while that one still answered does. Nothing it writes now can be kept, and where it stands
-        still, nobody would ever tell those who wait for it.
+        still, nobody would ever tell those who wait for it. Of what was opened since nobody knows where it leads: who
+        has had it from before the change, and has it still after some time, is taken to wait for the old one too.
         """
         self._primary.renew(close=True)
-        if change.former_seen_at is not None and change.now is not True:
-            self._primary.lines.sever(opened_before=change.former_seen_at)
+        if change.former_seen_at is None or change.now is True:
+            return
+        self._primary.lines.sever(opened_before=change.former_seen_at)
+        timer = threading.Timer(self._patience, lambda: self._primary.lines.sever(taken_before=change.at))
+        with self._lock:
+            self._stop(_PRIMARY)
+            self._run(_PRIMARY, timer)
 
     def _start(self, name: str) -> None:
-        timer = threading.Timer(self._patience, self._let_go, [name])
+        timer = threading.Timer(self._patience, lambda: self._let_go(name, timer))
+        self._run(name, timer)
+
+    def _run(self, name: str, timer: threading.Timer) -> None:
         timer.name, timer.daemon = f"erm-routing patience {name}", True
         self._timers[name] = timer
         timer.start()
 
     def _stop(self, name: str) -> None:
-        if self._process != os.getpid():  # a timer of the parent's is none here
-            self._process, self._timers = os.getpid(), {}
         timer = self._timers.pop(name, None)
         if timer is not None:
             timer.cancel()
 
-    def _let_go(self, name: str) -> None:
+    def _let_go(self, name: str, timer: threading.Timer) -> None:
         """Have the reads that wait for a replica asked elsewhere, and those that were on their way to it later."""
         nodes, state = self._known()
         replica = state.replicas.get(name)
-        if replica is None or replica.reachable or name not in self._timers:
-            return
+        with self._lock:
+            if self._timers.get(name) is not timer:
+                return
+            if replica is None or replica.reachable:
+                del self._timers[name]
+                return
+            self._start(name)
         for node in nodes:
             if node.name == name:
                 node.lines.sever()
-                self._start(name)
