@@ -67,6 +67,7 @@ COMMANDS: tuple[LazyCommand, ...] = (
     LazyCommand(
         "replicas", "Show a primary with its replicas, and who could answer a read.", "erm_alembic.cli.replicas"
     ),
+    LazyCommand("doctor", "Check how project, database and replicas are set up.", "erm_alembic.cli.doctor"),
     LazyCommand("init", "Start an Alembic project that erm runs.", "erm_alembic.cli.init"),
     LazyCommand("new", "Write an empty revision.", "erm_alembic.cli.new"),
     LazyCommand("gen", "Write a revision where models and database differ.", "erm_alembic.cli.gen"),

@@ -119,7 +119,7 @@ class HeartbeatModel(Section):
     """A table that the monitor writes to on the primary: for managed readers that do not state their position."""
 
     schema_: str | None = Field(
-        None, alias="schema", min_length=1, description="the table's schema; none that a revision makes"
+        None, alias="schema", min_length=1, description="the table's schema, which is made where it is missing"
     )
     table: str = Field(_HEARTBEAT.table, min_length=1, description="its name")
 

@@ -26,7 +26,9 @@ IDENTITY = """
            (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user),
            pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE'),
            extract(epoch FROM pg_catalog.pg_postmaster_start_time())::double precision,
-           pg_catalog.current_setting('is_superuser') = 'on'
+           pg_catalog.current_setting('is_superuser') = 'on',
+           (SELECT rolconnlimit FROM pg_catalog.pg_roles WHERE rolname = current_user),
+           (SELECT datconnlimit FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
 """
 # Of other roles' processes a role without pg_read_all_stats sees that they are there, and nothing of how they do.
 SENDERS = """
@@ -160,12 +162,15 @@ class ServerFacts:
         sees_statistics: whether it sees how other roles' processes do (`pg_read_all_stats`, a part of `pg_monitor`).
         in_recovery: whether the server is a standby.
         pooled: whether another server process answers than the one that greeted: a pooler is in between.
+        encrypted: whether the connection to it is.
+        is_local: whether that does not leave the machine: a unix socket, or the loopback address.
         clock: its clock, in seconds since 1970.
         started: when it was started, by its clock.
         address: where it is; None over a unix socket.
         port: its port; None over a unix socket.
         replayed_at: when the last transaction that it has replayed was committed, by the primary's clock.
         replay_paused: whether somebody holds its replay.
+        connection_limit: how many connections the role, or the database, may have; None sets no bound of its own.
         settings: some of its settings, as `pg_settings` has them, in its own units.
         senders: who follows it.
         slots: its replication slots.
@@ -182,12 +187,15 @@ class ServerFacts:
     sees_statistics: bool
     in_recovery: bool
     pooled: bool
+    encrypted: bool
+    is_local: bool
     clock: float
     started: float | None
     address: str | None = None
     port: int | None = None
     replayed_at: float | None = None
     replay_paused: bool | None = None
+    connection_limit: int | None = None
     settings: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     senders: tuple[Sender, ...] = ()
     slots: tuple[Slot, ...] = ()
@@ -212,7 +220,10 @@ def read_server_facts(cursor: Any) -> ServerFacts:
         psycopg2.Error: the server does not answer.
     """
     cursor.execute(IDENTITY)
-    version, number, database, role, standby, pid, clock, is_super, sees, started, acts_as_super = cursor.fetchone()
+    version, number, database, role, standby, pid, clock, is_super, sees, started, acts_as_super, *limits = (
+        cursor.fetchone()
+    )
+    info = cursor.connection.info
     refused: list[str] = []
 
     def asked(name: str, read: Callable[[Any], Fact], otherwise: Fact) -> Fact:
@@ -236,7 +247,9 @@ def read_server_facts(cursor: Any) -> ServerFacts:
         is_superuser=bool(is_super or acts_as_super),
         sees_statistics=bool(sees),
         in_recovery=standby,
-        pooled=pid != cursor.connection.info.backend_pid,
+        pooled=pid != info.backend_pid,
+        encrypted=bool(info.ssl_in_use),
+        is_local=_is_local(info.host),
         clock=clock,
         started=started,
         address=address,
@@ -247,6 +260,7 @@ def read_server_facts(cursor: Any) -> ServerFacts:
         replay_paused=asked("pg_is_wal_replay_paused", lambda cursor: bool(_row(cursor, REPLAY_PAUSED)[0]), None)
         if standby
         else None,
+        connection_limit=min((limit for limit in limits if limit is not None and limit >= 0), default=None),
         settings=asked("pg_settings", _settings, {}),
         senders=senders,
         slots=asked("pg_replication_slots", _slots, nothing),
@@ -254,6 +268,13 @@ def read_server_facts(cursor: Any) -> ServerFacts:
         conflicts=asked("pg_stat_database_conflicts", _conflicts, {}) if standby else {},
         refused=tuple(refused),
     )
+
+
+def _is_local(host: str | None) -> bool:
+    """Whether a connection was made without a network; psycopg2 says the host as it was asked for."""
+    if not host or host.startswith(("/", "@")):
+        return True
+    return host == "localhost" or host == "::1" or host.startswith("127.")
 
 
 def _row(cursor: Any, query: str) -> tuple[Any, ...]:
