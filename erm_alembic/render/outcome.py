@@ -7,7 +7,7 @@ from erm_alembic.planning.model import Outcome, Plan, StepOutcome
 from erm_alembic.render.safe import Paint, block, one_line, plain
 from erm_alembic.render.words import counted, duration, revisions
 
-__all__ = ["effect_and_cure", "outcome_lines", "step_lines"]
+__all__ = ["done_meanwhile", "effect_and_cure", "outcome_lines", "step_lines"]
 
 _MARKS = {"done": ("done", "good"), "failed": ("FAILED", "bad"), "not-run": ("not run", "dim")}
 
@@ -38,11 +38,23 @@ def _run(outcome: Outcome) -> str:
     return f", run {outcome.run_id} in the ledger" if outcome.run_id is not None else ""
 
 
+def done_meanwhile(plan: Plan, outcome: Outcome) -> bool:
+    """Whether all of the plan was done by somebody else, while this run waited for the deploy lock.
+
+    Args:
+        plan: the plan.
+        outcome: how its run ended.
+    """
+    return outcome.result == "done" and bool(plan.steps) and not any(each.outcome == "done" for each in outcome.steps)
+
+
 def _headline(plan: Plan, outcome: Outcome) -> tuple[str, str]:
     """The first line, and the role of its colour."""
     done = counted(sum(step.outcome == "done" for step in outcome.steps), "revision")
     verb = "rolled back" if plan.direction == "downgrade" else "applied"
     took = f"{duration(outcome.duration_ms)}{_run(outcome)}"
+    if done_meanwhile(plan, outcome):
+        return f"Done: nothing was left to do; another deployment did it meanwhile ({took}).", "good"
     if outcome.result == "done":
         return f"Done: {done} {verb} in {took}.", "good"
     if outcome.result == "nothing-to-do":

@@ -12,7 +12,7 @@ from erm_alembic.planning.model import DataLoss, Outcome, Plan, Statement, Step
 from erm_alembic.postgres.text.passwords import without_passwords
 from erm_alembic.render.break_glass import DATA_LOSS, DATA_LOSS_FLAG, OVER_AGAIN, objecting, override_section, pass_once
 from erm_alembic.render.findings import finding_lines, ignored_lines
-from erm_alembic.render.outcome import outcome_lines
+from erm_alembic.render.outcome import done_meanwhile, outcome_lines
 from erm_alembic.render.rehearsal import effect_of, proof_words, rehearsal_lines
 from erm_alembic.render.safe import Paint, block, clip, one_line, plain
 from erm_alembic.render.words import counted, revisions, target_line
@@ -20,6 +20,7 @@ from erm_alembic.render.words import counted, revisions, target_line
 __all__ = ["Typed", "next_command", "render_text"]
 
 SHORT = 100
+HALF_DONE = "half-done-revision"
 
 
 @dataclass(frozen=True)
@@ -285,6 +286,8 @@ def render_text(
     if outcome is not None and outcome.result != "refused" and not verbose:
         # What was pending is told by its outcome, a line a revision.
         watched = watched and bool(outcome.steps)
+        if done_meanwhile(plan, outcome):  # with what was half done when it was planned
+            plan = replace(plan, findings=tuple(each for each in plan.findings if each.rule != HALF_DONE))
         done = [
             *([] if watched else [_target(plan, paint)]),
             *_findings(plan, paint),

@@ -191,6 +191,17 @@ def test_what_was_watched_is_not_told_again() -> None:
     assert render_text(EMPTY, Outcome("nothing-to-do"), watched=True).startswith("Target   dev")
 
 
+def test_what_another_deployment_did_meanwhile_is_said() -> None:
+    """A run that found nothing left says who did it, and nothing of what was half done before."""
+    half = Finding("half-done-revision", "info", "Revision a1b2c3 is half done: apply goes on there.")
+    text = render_text(replace(PLAN, findings=(half,)), replace(DONE, steps=()))
+    assert text.endswith(
+        "\n\nDone: nothing was left to do; another deployment did it meanwhile (1.3 s, run 7 in the ledger).\n"
+        "The database is now at d4e5f6.\n"
+    )
+    assert "half done" not in text
+
+
 def test_no_command_is_shown_that_runs_again_what_has_run() -> None:
     """An override of such a rule is nobody's first choice: it has to be typed by whoever knows why."""
     finding = Finding("foreign-history", "error", "Another tool has migrated this database.", "Take it over.")
