@@ -183,7 +183,7 @@ class Watch(Generic[Answer]):
         self._lifetime = _LIFETIME * random.uniform(0.75, 1.25)
         self._failures = 0
         self._resting_until = 0.0
-        self._asked = self._retired = self._elsewhere = False
+        self._asked = self._retired = False
         self._begun_at: float | None = None
         self.done_since = float("-inf")
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -210,12 +210,6 @@ class Watch(Generic[Answer]):
         self._retired = True
         self.cut()
         self._pace.changed.notify_all()
-
-    def reconnect(self) -> None:
-        """Ask on a new connection the next time, which may be soon: the server is elsewhere."""
-        self._elsewhere = True
-        self._failures, self._resting_until = 0, 0.0
-        self.cut()
 
     @property
     def idle(self) -> bool:
@@ -260,9 +254,6 @@ class Watch(Generic[Answer]):
         self._drop()
 
     def _ask_once(self) -> None:
-        if self._elsewhere:
-            self._elsewhere = False
-            self._drop()
         try:
             if self._link is None or time.monotonic() - self._link.opened_at > self._lifetime:
                 self._renew()
@@ -310,7 +301,7 @@ class Watch(Generic[Answer]):
             return
         pause = self._pace.interval * min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**self._failures)
         self._failures = min(self._failures + 1, 16)
-        self._resting_until = 0.0 if self._elsewhere else time.monotonic() + pause * random.uniform(0.75, 1.25)
+        self._resting_until = time.monotonic() + pause * random.uniform(0.75, 1.25)
         self._failed(f"it did not answer within {self._patience:g} s" if cut_off else words_of(error, self._dsn))
 
     def _drop(self) -> None:

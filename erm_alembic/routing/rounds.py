@@ -80,14 +80,8 @@ class Rounds:
         self._reads_catalogs = learn is not None
         self._catalogs_due = 0.0 if self._reads_catalogs else float("inf")
         writer = uuid.uuid4().hex
-        self._primary = self._watch(
-            "primary",
-            primary,
-            PrimaryQuestion(heartbeat, writer),
-            lambda answer, asked_at, answered_at: self._take(lambda: self._note(answer, asked_at, answered_at)),
-            lambda problem: self._take(lambda: self._picture.primary_failed(problem)),
-            keep=lambda answer: not answer.sample.in_recovery,
-        )
+        self._primary_address, self._primary_question = primary, PrimaryQuestion(heartbeat, writer)
+        self._primary = self._watch_primary()
         # The positions that somebody waits for.
         self._awaited: tuple[int, ...] = ()
         patience = min(_SERVER_WAITS, pace.timeout / 4)
@@ -155,9 +149,13 @@ class Rounds:
         return replicas.get(name) == self._addresses[name]
 
     def primary_moved(self) -> None:
-        """Ask the primary where it is now."""
+        """Ask the primary where it is now; whoever still waits for an answer from where it was is not listened to."""
         with self._pace.changed:
-            self._primary.reconnect()
+            if self._pace.stopping:
+                return
+            former, self._primary = self._primary, self._watch_primary()
+            former.retire()
+            self._primary.start()
             self._wanted = True
             self._pace.changed.notify_all()
 
@@ -179,9 +177,12 @@ class Rounds:
     def refreshed(self, ends_at: float) -> bool:
         """Wait until every server was asked once more; whether that was in time."""
         moment = time.monotonic()
-        servers = (self._primary, *self._replicas.values())
-        asked = self.wait(lambda: all(watch.has_asked_since(moment, time.monotonic()) for watch in servers), ends_at)
-        return bool(asked)
+
+        def asked() -> bool:
+            now = time.monotonic()
+            return all(watch.has_asked_since(moment, now) for watch in (self._primary, *self._replicas.values()))
+
+        return bool(self.wait(asked, ends_at))
 
     def wait_for_position(self, lsn: int, find: Callable[[], Found | None], ends_at: float) -> Found | None:
         """The same as `wait`, while replicas that can wait for a position do so."""
@@ -289,6 +290,20 @@ class Rounds:
         _log.warning("the functions of the primary cannot be read: %s", problem)
         with self._pace.changed:
             self._catalogs_due = time.monotonic() + _CATALOG_RETRY
+
+    def _watch_primary(self) -> Watch[Answer]:
+        def take(update: Callable[[], None]) -> None:
+            self._take(lambda: update() if self._primary is watch else None)
+
+        watch = self._watch(
+            "primary",
+            self._primary_address,
+            self._primary_question,
+            lambda answer, asked_at, answered_at: take(lambda: self._note(answer, asked_at, answered_at)),
+            lambda problem: take(lambda: self._picture.primary_failed(problem)),
+            keep=lambda answer: not answer.sample.in_recovery,
+        )
+        return watch
 
     def _replica(self, name: str, address: Address) -> Watch[Answer]:
         def take(update: Callable[[], None]) -> None:

@@ -82,6 +82,7 @@ def _round(number: int, servers: PatroniCluster) -> int:
             events = [
                 _event("switchover", servers, servers.switch_over),
                 _event("failover", servers, lambda: _fail_over(servers)),
+                _event("frozen leader", servers, lambda: _freeze(servers)),
             ]
         lost = truth.acknowledged() - _rows(cluster)
     for event in events:
@@ -113,6 +114,15 @@ def _fail_over(servers: PatroniCluster) -> None:
     servers.members[leader].kill()
     until(lambda: servers.leader() not in ("", leader), servers.state)
     servers.start(leader)
+
+
+def _freeze(servers: PatroniCluster) -> None:
+    """The leader stands still, and goes on when there is another: for a moment both take writes."""
+    leader = servers.leader()
+    servers.members[leader].freeze()
+    until(lambda: servers.leader() not in ("", leader), servers.state)
+    time.sleep(STEADY)
+    servers.members[leader].thaw()
 
 
 def _cluster(servers: PatroniCluster) -> Cluster:

@@ -97,6 +97,23 @@ class Member:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(victim, signal.SIGKILL)
 
+    def freeze(self) -> None:
+        """Stop its Patroni and its PostgreSQL where they are: connections stay open, and nothing answers."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let both go on, as if nothing had happened meanwhile."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        pid = self.postmaster()
+        # First those that make others.
+        for each in (self.process.pid, pid, *_children(pid)):
+            if each:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(each, number)
+
     def log(self) -> str:
         """The end of what it has logged."""
         with contextlib.suppress(OSError):
@@ -162,6 +179,7 @@ class PatroniCluster:
         """End everything."""
         for member in self.members.values():
             if member.process is not None and member.process.poll() is None:
+                member.thaw()
                 member.process.terminate()
         for member in self.members.values():
             if member.process is not None:

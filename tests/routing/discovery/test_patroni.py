@@ -246,12 +246,12 @@ def test_a_password_is_not_sent_where_others_can_read_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["", "ftp://pg1", "http://", f"http://monitor:{PASSWORD}@pg1", "http://pg1:99999", "http://pg1?x=1"]
+    "address", ["", "ftp://pg1", "http://", "http://monitor:{}@pg1", "http://pg1:99999", "http://pg1?x=1"]
 )
 def test_an_address_that_is_none_is_refused_and_not_repeated(address: str) -> None:
     """It may hold a password."""
     with pytest.raises(ConfigurationError, match="An address of Patroni's REST API is none") as refused:
-        PatroniReplicas([address])
+        PatroniReplicas([address.format(PASSWORD)])
     assert PASSWORD not in str(refused.value)
 
 
