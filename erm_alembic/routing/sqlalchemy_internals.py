@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from typing import Any
 
 from sqlalchemy import Connection, Engine
@@ -15,12 +16,23 @@ __all__ = [
     "final_statement",
     "forget_connection",
     "has_text_around",
+    "in_greenlet",
     "is_of_the_orm",
     "refreshed_state",
     "shape_of",
 ]
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+
+def in_greenlet() -> bool:
+    """Whether this is called by an asynchronous session, so that its loop must not be held up."""
+    greenlet = sys.modules.get("greenlet")  # which SQLAlchemy imports where it is installed
+    if greenlet is None:
+        return False
+    # What SQLAlchemy calls `in_greenlet` itself, from 2.0.26 on; long before, only its own greenlets had a driver.
+    current = greenlet.getcurrent()
+    return bool(getattr(current, "__sqlalchemy_greenlet_provider__", hasattr(current, "driver")))
 
 
 def shape_of(statement: ClauseElement) -> Any:

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from sqlalchemy.util import await_only
-from sqlalchemy.util.concurrency import in_greenlet
 
 from erm_alembic.routing.monitor import Monitor
 from erm_alembic.routing.observer import Observer
 from erm_alembic.routing.positions import Position
+from erm_alembic.routing.sqlalchemy_internals import in_greenlet
 
 __all__ = ["wait_for", "wait_until"]
 
