@@ -86,7 +86,7 @@ class TerminalProgress:
 
     def __init__(self, bar: Bar) -> None:
         self._bar = bar
-        self._task = bar.add_task("", total=None, visible=False)
+        self._task = bar.add_task("", total=None, visible=False, start=False)  # planning is no part of the time
 
     def _print(self, text: str) -> None:
         from rich.text import Text
@@ -111,6 +111,7 @@ class TerminalProgress:
         """Show the step in the bar."""
         with _terminal_may_close():
             self._bar.start()
+        self._bar.start_task(self._task)
         self._bar.update(self._task, total=total, completed=number - 1, visible=True)
         self._show(f"{_verb(step)} {one_line(step.revision)}")
 

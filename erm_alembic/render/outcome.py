@@ -93,7 +93,7 @@ def outcome_lines(plan: Plan, outcome: Outcome, paint: Paint, *, watched: bool =
     headline, role = _headline(plan, outcome)
     lines = [paint(headline, role)]
     messages = {step.revision: step.message for step in plan.steps}
-    for step in outcome.steps:
+    for step in outcome.steps if outcome.result != "refused" else ():  # which stand in the plan above
         if not (watched and step.outcome == "done"):
             lines += step_lines(step, messages.get(step.revision, ""), paint)
     shown = any(step.error for step in outcome.steps)

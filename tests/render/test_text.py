@@ -8,7 +8,7 @@ from dataclasses import replace
 from erm_alembic.config.redaction import register_secret
 from erm_alembic.findings import Finding
 from erm_alembic.planning.comparison import LeftOut
-from erm_alembic.planning.model import DataLoss, Drift, Outcome
+from erm_alembic.planning.model import DataLoss, Drift, Outcome, StepOutcome
 from erm_alembic.render.text import Typed, next_command, render_text
 from tests.render.plans import BLOCKED, DONE, EMPTY, FAILED, HOSTILE, INDEX, ORDERS, PLAN, ROLLBACK
 
@@ -161,8 +161,8 @@ def test_a_failed_run_shows_the_error_under_its_revision() -> None:
 
 
 def test_a_refused_run_changed_nothing() -> None:
-    """A refusal says that nothing was changed."""
-    outcome = Outcome("refused", error="the plan is blocked")
+    """A refusal says that nothing was changed; the revisions stand in its plan, and only there."""
+    outcome = Outcome("refused", steps=(StepOutcome("a1b2c3", "not-run"),), error="the plan is blocked")
     assert "\n\nRefused: nothing was changed.\n  the plan is blocked\n\nDo what" in render_text(BLOCKED, outcome)
 
 
