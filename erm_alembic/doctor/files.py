@@ -20,6 +20,9 @@ def secret_files(settings: Settings) -> tuple[Path, ...]:
         settings: what is in force.
     """
     addresses = [settings.url, *(replica.url for replica in settings.replicas), settings.shadow.url]
+    discovery = settings.routing.discovery
+    if discovery is not None and discovery.dns is not None:
+        addresses.append(discovery.dns.url)
     named = (url.text.strip() for url in addresses if url is not None)
     paths = (settings.project_dir / Path(text[len(FILE) :]).expanduser() for text in named if text.startswith(FILE))
     return tuple(dict.fromkeys(paths))

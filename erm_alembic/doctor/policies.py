@@ -57,14 +57,14 @@ def policies(evidence: Evidence) -> Iterator[Diagnosis]:
                 "What it sets has no effect.",
                 f"Add read_only: true to database.routing.policies.{name}, or take the rest away.",
             )
-        elif policy.read_only and policy.disable_fallback and not settings.replicas:
+        elif policy.read_only and policy.disable_fallback and not evidence.overview.replicas:
             yield Diagnosis(
                 "warning",
                 f"The policy {name!r} forbids the primary (disable_fallback), and there are no replicas.",
                 "Without any replica the primary answers all the same, as in development.",
                 "Configure replicas for this environment.",
             )
-    if settings.replicas and not any(policy.read_only for policy in settings.routing.policies.values()):
+    if evidence.overview.replicas and not any(policy.read_only for policy in settings.routing.policies.values()):
         yield Diagnosis(
             "info",
             "There are replicas, and no policy that reads from them.",

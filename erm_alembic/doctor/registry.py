@@ -23,6 +23,7 @@ from erm_alembic.doctor.replicas import (
     replica_follows,
     replica_is_standby,
     replica_receives,
+    replicas_discovered,
     same_database,
 )
 from erm_alembic.doctor.rights import catalogs, heartbeat, positions, statistics
@@ -49,6 +50,7 @@ CHECKS: tuple[Check, ...] = (
     Check("migration-rights", "The role may create, and alter what is there.", migration_rights, "primary"),
     Check("ledger-rights", "The role may keep the ledger.", ledger_rights, "primary"),
     # The replicas.
+    Check("discovery", "Where replicas are looked for, some are found.", replicas_discovered),
     Check("replica-answers", "Every replica answers.", replica_answers, "replicas"),
     Check("replica-is-standby", "Every replica is a standby.", replica_is_standby, "replicas"),
     Check("replica-follows", "Every replica follows this primary.", replica_follows, "primary and replicas"),

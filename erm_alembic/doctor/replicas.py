@@ -16,6 +16,7 @@ __all__ = [
     "replica_follows",
     "replica_is_standby",
     "replica_receives",
+    "replicas_discovered",
     "same_database",
 ]
 
@@ -35,6 +36,28 @@ def replica_answers(evidence: Evidence) -> Iterator[Diagnosis]:
                 "database.replicas.",
                 replica.name,
             )
+
+
+def replicas_discovered(evidence: Evidence) -> Iterator[Diagnosis]:
+    """Where replicas are looked for, some are found."""
+    overview = evidence.overview
+    if not overview.discovers:
+        return
+    if overview.undiscovered:
+        yield Diagnosis(
+            "error",
+            f"Replicas cannot be discovered: {overview.undiscovered}.",
+            "Those that come are not used, and those that go are not noticed, but by their silence.",
+            "Correct database.routing.discovery, or bring back what it asks.",
+        )
+    elif not overview.replicas:
+        yield Diagnosis(
+            "warning",
+            "The discovery works, and has found no replica.",
+            "Every read goes to the primary.",
+            "Look at what it asks (database.routing.discovery): a name that leads to the primary alone, members that "
+            "do not run.",
+        )
 
 
 def replica_is_standby(evidence: Evidence) -> Iterator[Diagnosis]:

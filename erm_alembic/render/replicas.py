@@ -60,7 +60,8 @@ def replicas_text(overview: Overview, environment: str, *, paint: Paint = plain)
     lines += table(rows, paint)
     lines += _troubles(overview, paint)
     if not overview.replicas:
-        lines += ["", "No replicas are configured for this environment: every read goes to the primary."]
+        which = "discovered" if overview.discovers else "configured for this environment"
+        lines += ["", f"No replicas are {which}: every read goes to the primary."]
     else:
         lines += ["", "Reads that could go to a replica now", *_policy_lines(overview, paint)]
     lines += _slot_lines(overview, paint)
@@ -137,6 +138,8 @@ def _conflicts(facts: ServerFacts | None) -> str:
 
 
 def _troubles(overview: Overview, paint: Paint) -> Iterator[str]:
+    if overview.undiscovered:
+        yield f"{paint('discovery', 'warn')}: {one_line(redact(overview.undiscovered))}"
     if overview.primary.state.problem:
         yield f"{paint('primary', 'bad')}: {one_line(redact(overview.primary.state.problem))}"
     for replica in overview.replicas:

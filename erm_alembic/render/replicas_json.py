@@ -43,6 +43,7 @@ def replicas_json(overview: Overview, environment: str, *, on_one_line: bool = F
         "replicas": [_replica_document(replica) for replica in overview.replicas],
         "policies": [_policy_document(policy) for policy in overview.policies],
         "slots": [plain_value(slot) for slot in facts.slots] if facts else None,
+        "discovery_problem": redact(overview.undiscovered) or None,
         "unseen": list(unseen(overview)),
     }
     return result_line(document) if on_one_line else result_document(document)

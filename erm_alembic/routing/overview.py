@@ -108,6 +108,8 @@ class Overview:
         replicas: the replicas.
         policies: what reads may ask for.
         has_budget: whether there is a bound to the reads that the primary takes over.
+        discovers: whether replicas are looked for.
+        undiscovered: why the last look for them failed, in words without secrets; empty where it did not.
     """
 
     taken_at: float
@@ -116,6 +118,8 @@ class Overview:
     replicas: tuple[ReplicaView, ...]
     policies: tuple[PolicyView, ...]
     has_budget: bool = False
+    discovers: bool = False
+    undiscovered: str = ""
 
 
 class Observer:
@@ -166,6 +170,8 @@ class Observer:
             ),
             policies=tuple(_policies(cluster)),
             has_budget=cluster.fallback_budget is not None,
+            discovers=(search := cluster.monitor.search) is not None,
+            undiscovered="" if search is None else search.problem,
         )
 
     def close(self) -> None:

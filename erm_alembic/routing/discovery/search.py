@@ -39,7 +39,8 @@ class Search:
         self._known_at: float | None = None
         self._known = 0
         self._failures = 0
-        self._problem = ""
+        # Why the last search found nobody, in words without secrets; empty where it did not fail.
+        self.problem = ""
         self._cut = 0
         # Set once the first search is over, whatever came of it.
         self.searched = threading.Event()
@@ -87,9 +88,9 @@ class Search:
         except Exception as error:  # whatever another's discovery raises: the thread goes on
             self._has_failed(error)
             return min(interval, _EAGER * float(2 ** min(self._failures, 16)))
-        if self._problem:
+        if self.problem:
             _log.info("the replicas can be discovered again")
-        self._failures, self._problem, self._known_at = 0, "", time.monotonic()
+        self._failures, self.problem, self._known_at = 0, "", time.monotonic()
         self._tell(self._bounded(found))
         return interval
 
@@ -97,10 +98,10 @@ class Search:
         self._failures += 1
         # What another's discovery says may hold anything.
         problem = str(error) if isinstance(error, DiscoveryFailed) else type(error).__name__
-        if not self._problem:
+        if not self.problem:
             kept = f"the {self._known} that are known are kept for {self._discovery.kept_for:g} s"
             _log.warning("the replicas cannot be discovered; %s: %s", kept if self._known else "none is known", problem)
-        self._problem = problem
+        self.problem = problem
         if self._known and self._known_at is not None:
             age = time.monotonic() - self._known_at
             if age > self._discovery.kept_for:
