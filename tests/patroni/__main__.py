@@ -1,16 +1,19 @@
 """Run it, and print the counts of each round; exit 1 where a read was wrong, a write lost or a session broken.
 
-python -m tests.patroni [--rounds N]
+python -m tests.patroni [--rounds N] [--postgresql MAJOR] [--write] [-v]
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -25,11 +28,13 @@ from tests.patroni.cluster import (
     promotion,
     until,
 )
-from tests.patroni.load import WRITERS, Base, Counter, Entry, load
-from tests.patroni.program import REQUIREMENT, installed_patroni
+from tests.patroni.load import READERS, TASKS, WRITERS, Base, Counter, Entry, load
+from tests.patroni.program import installed_patroni
 from tests.patroni.truth import Truth, longest_gap
 from tests.support.databases import one_per_major
 
+DOCS = Path(__file__).resolve().parents[2] / "docs/routing.md"
+BEGIN, END = "<!-- patroni:begin -->", "<!-- patroni:end -->"
 # Before the first event, and after each, in seconds.
 STEADY = 5.0
 KINDS = ("any lag", "by token", "bounded")
@@ -53,11 +58,29 @@ class Event:
     ended: float
 
 
+@dataclass(frozen=True)
+class Result:
+    """What a round showed.
+
+    Args:
+        rows: of the table of its events.
+        sums: its row of the table of counts.
+        told: what else was counted, and the first faults.
+        faults: how many there were.
+    """
+
+    rows: Sequence[str]
+    sums: str
+    told: str
+    faults: int
+
+
 def main() -> int:
     """Run the rounds."""
     parser = argparse.ArgumentParser(prog="python -m tests.patroni")
-    parser.add_argument("--rounds", type=int, default=1, help="each has a switchover and a failover (1)")
+    parser.add_argument("--rounds", type=int, default=1, help="each has one event of every kind (1)")
     parser.add_argument("--postgresql", type=int, help="the major to take (the newest one here)")
+    parser.add_argument("--write", action="store_true", help="write the table into docs/routing.md")
     parser.add_argument("-v", "--verbose", action="store_true", help="show what the routing logs")
     arguments = parser.parse_args()
     logging.basicConfig(
@@ -65,15 +88,40 @@ def main() -> int:
     )
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     binaries = [each for each in one_per_major() if arguments.postgresql in (None, each.major)][-1]
+    load_before = os.getloadavg()[0]
+    results = []
     with installed_patroni() as program, patroni_cluster(program, binaries) as servers:
-        print(f"{REQUIREMENT} on PostgreSQL {binaries.major}; ttl {TTL} s, loop_wait {LOOP_WAIT} s, synchronous_mode\n")
-        print("| round | event | no writes for | of which after the promotion | " + HEADS + " |")
-        print("| --- | --- | --- | --- |" + " --- |" * len(KINDS))
-        faults = [_round(number, servers) for number in range(1, arguments.rounds + 1)]
-    return 1 if any(faults) else 0
+        for number in range(1, arguments.rounds + 1):
+            results.append(_round(number, servers))
+            print(results[-1].told, flush=True)
+    text = _table(results, binaries.major, load_before)
+    print(text)
+    faults = sum(result.faults for result in results)
+    if arguments.write and not faults:
+        before, _, rest = DOCS.read_text().partition(BEGIN)
+        DOCS.write_text(f"{before}{BEGIN}\n{text}{END}{rest.partition(END)[2]}")
+    return 1 if faults else 0
 
 
-def _round(number: int, servers: PatroniCluster) -> int:
+def _table(results: Sequence[Result], major: int, load_before: float) -> str:
+    """What the rounds showed, for people."""
+    workers = f"{WRITERS} writing and {3 * READERS} reading threads and {TASKS} tasks of asyncio"
+    taken = f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} processors, other load when it began: {load_before:.1f}"
+    lines = [
+        f"`make patroni ARGS='--rounds {len(results)}'`: a Patroni cluster of three on loopback, PostgreSQL {major}, "
+        f"`synchronous_mode`, ttl {TTL} s, loop_wait {LOOP_WAIT} s; {workers}, each with one session all the time. "
+        f"{taken}.\n\n",
+        "| round | event | no writes for | of which after the promotion | " + HEADS + " |\n",
+        "| --- | --- | --- | --- |" + " --- |" * len(KINDS) + "\n",
+        *(row for result in results for row in result.rows),
+        "\n| round | writes acknowledged | lost | reads | by replicas | wrong | sessions left broken |\n",
+        "| --- | --- | --- | --- | --- | --- | --- |\n",
+        *(result.sums for result in results),
+    ]
+    return "".join(lines)
+
+
+def _round(number: int, servers: PatroniCluster) -> Result:
     truth = Truth(range(WRITERS))
     with _cluster(servers) as cluster:
         _prepare(cluster)
@@ -81,23 +129,24 @@ def _round(number: int, servers: PatroniCluster) -> int:
             time.sleep(STEADY)
             events = [
                 _event("switchover", servers, servers.switch_over),
-                _event("failover", servers, lambda: _fail_over(servers)),
-                _event("frozen leader", servers, lambda: _freeze(servers)),
+                _event("leader killed", servers, lambda: _fail_over(servers)),
+                _event("leader frozen", servers, lambda: _freeze(servers)),
             ]
         lost = truth.acknowledged() - _rows(cluster)
+    rows = []
     for event in events:
         again = next((moment for moment in sorted(truth.written_at) if moment > event.promoted), event.ended)
         gaps = [longest_gap(truth.written_at, event.began, event.ended), again - event.promoted]
         gaps += [longest_gap(truth.read_at.get(kind, []), event.began, event.ended) for kind in KINDS]
-        print(f"| {number} | {event.name} | " + " | ".join(f"{gap:.1f} s" for gap in gaps) + " |")
-    share = truth.routes["replica"] / max(1, truth.routes.total())
-    print(f"\nround {number}: {len(truth.written_at)} writes acknowledged, {truth.routes.total()} reads, "
-          f"{share:.0%} of them by replicas; {len(truth.wrong)} wrong reads, {len(lost)} lost writes, "
-          f"{len(truth.broken)} sessions broken")  # fmt: skip
-    print("  " + "; ".join(f"{what}: {count}" for what, count in sorted(truth.counts.items())) + "\n", flush=True)
-    for fault in (*truth.wrong[:10], *truth.broken[:10], *sorted(lost)[:10]):
-        print(f"  {fault}")
-    return len(truth.wrong) + len(lost) + len(truth.broken)
+        rows.append(f"| {number} | {event.name} | " + " | ".join(f"{gap:.1f} s" for gap in gaps) + " |\n")
+    reads, share = truth.routes.total(), truth.routes["replica"] / max(1, truth.routes.total())
+    sums = (
+        f"| {number} | {len(truth.written_at)} | {len(lost)} | {reads} | {share:.0%} | {len(truth.wrong)} | "
+        f"{len(truth.broken)} |\n"
+    )
+    told = [f"round {number}: " + "; ".join(f"{what}: {count}" for what, count in sorted(truth.counts.items()))]
+    told += [str(fault) for fault in (*truth.wrong[:10], *truth.broken[:10], *sorted(lost)[:10])]
+    return Result(rows, sums, "\n  ".join(told), len(truth.wrong) + len(lost) + len(truth.broken))
 
 
 def _event(name: str, servers: PatroniCluster, act: Callable[[], None]) -> Event:
