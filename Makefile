@@ -28,7 +28,7 @@ fuzz: venv ## run the tests that make up their own input, with 1,000 new example
 survival: venv ## kill 200 deployers, cut 60 short, start three at once 40 times (ERM_SURVIVAL_ROUNDS=200 ERM_SURVIVAL_SEED=1)
 	@ERM_SURVIVAL_ROUNDS=$${ERM_SURVIVAL_ROUNDS:-200} $(BIN)/python -m pytest -q -n $(JOBS) --dist load tests/survival
 
-patroni: venv ## switch a real Patroni cluster of three over, and kill its leader, under load (ARGS='--rounds 3'; 2 minutes each)
+patroni: venv ## switch a real Patroni cluster of three over, kill and freeze its leader, under load (ARGS='--rounds 3'; 2 minutes each)
 	@$(BIN)/python -m tests.patroni $(ARGS)
 
 lint: venv ## ruff: rules and format

@@ -1,4 +1,4 @@
-"""Sessions of `erm_alembic.routing` on a real Patroni cluster of three, through a switchover and a failover.
+"""Sessions of `erm_alembic.routing` on a real Patroni cluster of three whose leader changes.
 
 Not a part of the suite: `make patroni` runs it, in two minutes a round.
 """
