@@ -13,7 +13,6 @@ from tests.routing.peers.scenarios import PITFALLS, Pitfall
 from tests.routing.peers.world import NotApplicable
 from tests.routing.servers import Servers
 
-
 # Where it matters how a driver tells errors, begins transactions, or keeps connections.
 OF_EACH_DRIVER = (1, 5, 8, 11, 12, 14, 19, 20)
 RUNS = [(one, "psycopg2") for one in PITFALLS] + [(one, "psycopg") for one in PITFALLS if one.number in OF_EACH_DRIVER]
