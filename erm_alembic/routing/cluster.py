@@ -95,8 +95,8 @@ class Cluster:
         self.fallback_budget = fallback_budget
         self._budget = None if fallback_budget is None else Budget(fallback_budget)
         self.on_stale = checked(on_stale)
-        self._heard_within = 4 * monitor_interval + 2.0
-        self._reactions = Reactions(self.primary, lambda: (self.replicas, self.monitor.state), self._heard_within)
+        self.heard_within = 4 * monitor_interval + 2.0
+        self._reactions = Reactions(self.primary, lambda: (self.replicas, self.monitor.state), self.heard_within)
         self.monitor: Monitor = Monitor(
             lambda: self.primary.url.dsn(),
             {node.name: node.url.dsn for node in self.replicas},
@@ -132,13 +132,13 @@ class Cluster:
         nodes = self.replicas  # before the state: see Membership
         state = self.monitor.state
         fit = [
-            node for node in nodes if node.name not in avoid and not why_not(node, state, need, now, self._heard_within)
+            node for node in nodes if node.name not in avoid and not why_not(node, state, need, now, self.heard_within)
         ]
         return least_loaded(fit, asynchronous) if fit else None
 
     def fits(self, node: ReplicaNode, need: Need) -> bool:
         """Whether a replica can be taken for a read now."""
-        return not why_not(node, self.monitor.state, need, time.monotonic(), self._heard_within)
+        return not why_not(node, self.monitor.state, need, time.monotonic(), self.heard_within)
 
     def mode_of(self, choice: ReadMode | str) -> ReadMode:
         """The mode that somebody chose.
@@ -200,7 +200,7 @@ class Cluster:
             need: what a read needs.
         """
         now, nodes, state = time.monotonic(), self.replicas, self.monitor.state
-        return {node.name: why_not(node, state, need, now, self._heard_within) for node in nodes}
+        return {node.name: why_not(node, state, need, now, self.heard_within) for node in nodes}
 
     def position(self) -> Position:
         """How far the primary has written at this moment, asked over a connection of the monitor's.

@@ -13,12 +13,23 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, TypeVar, cast
 
+from erm_alembic.errors import ConfigurationError
 from erm_alembic.routing.limits import Duration, Lag
 from erm_alembic.routing.options import PRIMARY_ONLY, ReadMode, ReplicaReadOptions
 from erm_alembic.routing.positions import Position
 from erm_alembic.routing.tokens import read_token
 
-__all__ = ["Block", "Choice", "ReadBlock", "causal", "innermost_block", "primary", "replica_policy", "replica_read"]
+__all__ = [
+    "Block",
+    "Choice",
+    "ReadBlock",
+    "causal",
+    "chosen_mode",
+    "innermost_block",
+    "primary",
+    "replica_policy",
+    "replica_read",
+]
 
 # What a block, a session or a statement chooses: a mode, or the name of a policy, which each cluster has its own of.
 Choice = ReadMode | str
@@ -246,3 +257,24 @@ def causal(token: str | None) -> ReadBlock:
         return ReadBlock()
     position = read_token(token)
     return ReadBlock(after=position, unreachable=position is None)
+
+
+def chosen_mode(choice: Any) -> Choice:
+    """What somebody chose, as routing wants it.
+
+    Args:
+        choice: options, a mode, the name of a policy, True for any replica, False for the primary.
+
+    Raises:
+        ConfigurationError: it is none of these.
+    """
+    if isinstance(choice, bool):
+        return ReadMode() if choice else PRIMARY_ONLY
+    if isinstance(choice, ReplicaReadOptions):
+        return choice.mode
+    if isinstance(choice, ReadMode | str):
+        return choice
+    raise ConfigurationError(
+        f"{choice!r} does not say where reads go.",
+        cure="Give ReplicaReadOptions, the name of a policy, True or False.",
+    )

@@ -14,7 +14,7 @@ from erm_alembic.routing.state import ClusterState, ReplicaState
 if TYPE_CHECKING:
     from erm_alembic.routing.nodes import ReplicaNode
 
-__all__ = ["NOTHING_NEEDED", "Need", "least_loaded", "why_not"]
+__all__ = ["NOTHING_NEEDED", "Need", "fits_until", "least_loaded", "why_not"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,28 @@ def why_not(node: ReplicaNode, state: ClusterState, need: Need, now: float, hear
             # By now it may have written any number of bytes.
             return "nothing was heard of the primary lately"
     return _why_behind(replica, state, need)
+
+
+def fits_until(node: ReplicaNode, state: ClusterState, need: Need, now: float, heard_within: float) -> float:
+    """The moment until which a replica can be taken for a read if there is no other news; long past where it cannot.
+
+    Args:
+        node: the replica.
+        state: what is known of the servers.
+        need: what the read needs.
+        now: `time.monotonic()`.
+        heard_within: how old the monitor's news of it may be, in seconds.
+    """
+    if why_not(node, state, need, now, heard_within):
+        return float("-inf")
+    replica = state.replicas[node.name]
+    moments = [(replica.seen_at or 0.0) + heard_within]
+    for limit in (need.limit, node.limit):
+        if limit.seconds is not None:
+            moments.append((replica.fresh_as_of or 0.0) + limit.seconds)
+        if limit.bytes is not None:
+            moments.append((state.primary.seen_at or 0.0) + heard_within)
+    return min(moments)
 
 
 def _why_too_stale(replica: ReplicaState, limit: LagLimit, now: float) -> str:

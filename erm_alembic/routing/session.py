@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,13 +16,14 @@ from sqlalchemy.exc import UnboundExecutionError
 from sqlalchemy.orm import Session, SessionTransaction, SessionTransactionOrigin
 from sqlalchemy.orm.attributes import instance_state
 
-from erm_alembic.errors import ConfigurationError, WritePrevented
+from erm_alembic.errors import WritePrevented
 from erm_alembic.routing.classify import is_known_write
 from erm_alembic.routing.explain import explain
 from erm_alembic.routing.failures import CONFLICTS, READ_ONLY, sqlstate_of, worth_another_server
+from erm_alembic.routing.kept import Kept, streams
 from erm_alembic.routing.nodes import NotARead, ReplicaNode
-from erm_alembic.routing.options import PRIMARY_ONLY, ReadMode, ReplicaReadOptions
-from erm_alembic.routing.policy import Block, innermost_block
+from erm_alembic.routing.options import ReadMode, ReplicaReadOptions
+from erm_alembic.routing.policy import Block, chosen_mode, innermost_block
 from erm_alembic.routing.provenance import OnStale, Provenance
 from erm_alembic.routing.routes import Explanation, Route
 from erm_alembic.routing.selection import Need
@@ -80,7 +80,7 @@ class RoutingSession(Session):
         **options: Any,
     ) -> None:
         self._cluster, self._asynchronous = cluster, asynchronous
-        self._read = None if read is None else cluster.mode_of(_chosen(read))
+        self._read = None if read is None else cluster.mode_of(chosen_mode(read))
         self._created_in = innermost_block()
         self._provenance = Provenance(cluster.on_stale if on_stale is None else on_stale)
         self._has_binds = bool(options.get("binds"))
@@ -95,6 +95,7 @@ class RoutingSession(Session):
         """Know nothing of the transaction that comes next."""
         self._pinned = self._wrote = self._seen = False
         self._node: ReplicaNode | None = None
+        self._kept: Kept | None = None
         self._replica_engines: set[Engine] = set()
         self._snapshot_for: Need | None = None  # what the one snapshot of this transaction was taken for
         self._avoid: set[str] = set()
@@ -126,6 +127,18 @@ class RoutingSession(Session):
             except UnboundExecutionError:
                 if self.bind is not None:
                     raise
+        kept = self._kept
+        if (
+            kept is not None
+            and not others
+            and clause is not None
+            and not clause.get_execution_options()
+            and not self.in_nested_transaction()
+            and not self._cluster.classifier.why_not(clause)
+            and kept.holds(innermost_block() or self._created_in, self.info.get(OPTION))
+        ):
+            self._cluster.count_read()
+            return kept.engine
         mode = self._mode(clause, others.get(OPTION))
         if mode.prevent_writes and (is_known_write(clause) or (clause is None and mapper is not None)):
             raise WritePrevented(
@@ -134,12 +147,8 @@ class RoutingSession(Session):
                 cure="Write outside of replica_read(prevent_writes=True).",
             )
         if not self._pinned:
-            node = self._replica(clause, mode)
-            if node is not None:
-                # A cursor on the server's side lives in a transaction.
-                in_transaction = mode.snapshot or others.get(STREAMS) or _streams(clause.get_execution_options())
-                engine = (node.snapshot_engine if in_transaction else node.engine)(self._asynchronous)
-                self._replica_engines.add(engine)
+            engine = self._replica(clause, mode, others)
+            if engine is not None:
                 return engine
         elif not self._wrote:
             self._wrote = clause is None or self._cluster.classifier.why_not(clause) != ""
@@ -206,14 +215,14 @@ class RoutingSession(Session):
             chosen = self.info.get(OPTION)
         if chosen is None:
             return self._read or self._cluster.default_mode
-        return self._cluster.mode_of(_chosen(chosen))
+        return self._cluster.mode_of(chosen_mode(chosen))
 
     def _block(self) -> Block | None:
         """The innermost block; in a context that knows none, the one that this session was made in."""
         return innermost_block() or self._created_in
 
-    def _replica(self, clause: Any, mode: ReadMode) -> ReplicaNode | None:
-        """The replica for a statement; None pins the transaction to the primary."""
+    def _replica(self, clause: Any, mode: ReadMode, others: Mapping[str, Any]) -> Engine | None:
+        """The engine of the replica for a statement; None pins the transaction to the primary."""
         no_read = self._why_no_read(clause)
         why = self._why_pinned() or no_read
         if why:
@@ -224,7 +233,7 @@ class RoutingSession(Session):
             return None
         need = self._need(mode)
         node = None if need is None else self._kept_or_chosen(need, mode)
-        if node is None:
+        if need is None or node is None:
             self._fall_back(mode, "no replica is fresh enough" if need else "the causal token is of another history")
             return None
         self._node, self._from_replica = node, True
@@ -232,7 +241,14 @@ class RoutingSession(Session):
             self._snapshot_for = need
         self._cluster.count_read()
         self._route = (node.name, True, "a pure read" if mode.policy is None else f"policy {mode.policy}")
-        return node
+        options = clause.get_execution_options()
+        # A cursor on the server's side lives in a transaction.
+        in_transaction = mode.snapshot or others.get(STREAMS) or streams(options)
+        engine = (node.snapshot_engine if in_transaction else node.engine)(self._asynchronous)
+        self._replica_engines.add(engine)
+        if not (in_transaction or others or options):
+            self._kept = Kept(self._cluster, node, engine, need, self._block(), self.info.get(OPTION))
+        return engine
 
     def _why_pinned(self) -> str:
         """Why a transaction is the primary's whatever is asked of it; empty where it is not."""
@@ -281,7 +297,7 @@ class RoutingSession(Session):
                 if after is not None and not after.same_history(each.entered.after):
                     return None
                 after = each.entered.after if after is None else max(after, each.entered.after, key=lambda at: at.lsn)
-        return replace(mode.need, since=since, after=after)
+        return Need(mode.need.limit, since, after, mode.need.read_only)
 
     def _fall_back(self, mode: ReadMode, why: str) -> None:
         self._cluster.fall_back(mode, why)
@@ -289,7 +305,7 @@ class RoutingSession(Session):
 
     def _pin(self, why: str, *, wrote: bool = False) -> None:
         """Keep the rest of this transaction on the primary."""
-        self._pinned, self._wrote, self._node = True, self._wrote or wrote, None
+        self._pinned, self._wrote, self._node, self._kept = True, self._wrote or wrote, None, None
         self._route = (self._cluster.primary.name, False, why)
 
     # What happens when a replica fails.
@@ -297,7 +313,7 @@ class RoutingSession(Session):
     def _routed(self, send: Callable[..., Answer], statement: Any, params: Any, options: dict[str, Any]) -> Answer:
         execution = options.get("execution_options") or _NO_OPTIONS
         if execution:
-            told = {OPTION: execution.get(OPTION), STREAMS: _streams(execution)}
+            told = {OPTION: execution.get(OPTION), STREAMS: streams(execution)}
             if any(told.values()) or OPTION in execution:
                 options["bind_arguments"] = {**(options.get("bind_arguments") or {}), **told}
         while True:
@@ -309,7 +325,8 @@ class RoutingSession(Session):
             else:
                 if self._node is not None:
                     self._seen = True
-                    self._provenance.mark(refreshed_state(execution))
+                    if execution:
+                        self._provenance.mark(refreshed_state(execution))
                 return answer
 
     def _goes_elsewhere(self, error: Exception) -> bool:
@@ -334,7 +351,7 @@ class RoutingSession(Session):
             self._pin("a replica refused it as a write", wrote=True)
             return True
         self._avoid.add(node.name)
-        self._node = None
+        self._node = self._kept = None
         if self._seen:
             # What was seen stays true on the primary alone: it is never behind a replica.
             self._fall_back(self._mode(None, None), f"replica {node.name} failed within the transaction")
@@ -345,23 +362,6 @@ class RoutingSession(Session):
         for engine in self._replica_engines:
             forget_connection(self, engine, lost=lost)
         self._replica_engines.clear()
-
-
-def _streams(execution_options: Mapping[str, Any]) -> bool:
-    return bool(execution_options.get("yield_per") or execution_options.get("stream_results"))
-
-
-def _chosen(choice: Any) -> ReadMode | str:
-    if isinstance(choice, bool):
-        return ReadMode() if choice else PRIMARY_ONLY
-    if isinstance(choice, ReplicaReadOptions):
-        return choice.mode
-    if isinstance(choice, ReadMode | str):
-        return choice
-    raise ConfigurationError(
-        f"{choice!r} does not say where reads go.",
-        cure="Give ReplicaReadOptions, the name of a policy, True or False.",
-    )
 
 
 @event.listens_for(RoutingSession, "before_commit")

@@ -38,7 +38,7 @@ def run(servers: Topology, seed: int, seconds: float) -> Truth:
     prepare(servers, (THREADS + TASKS) * KEYS_EACH)
     threads_before, logged_before = set(threading.enumerate()), logged(servers)
     with clusters(servers, "psycopg2" if seed % 2 else "psycopg") as (for_threads, for_tasks):
-        truth = Truth(for_threads._heard_within)
+        truth = Truth(for_threads.heard_within)
         facts = SharedFacts(truth, Disturbances(), (THREADS + TASKS) * KEYS_EACH)
         in_threads = [Worker(f"thread {n}", n, seed, for_threads, facts) for n in range(THREADS)]
         in_tasks = [Worker(f"task {n}", THREADS + n, seed, for_tasks, facts) for n in range(TASKS)]
