@@ -18,6 +18,9 @@ def _check(context: CheckContext) -> Iterator[Finding]:
         return
     addresses = [("The database URL", settings.url)]
     addresses += [(f"The URL of replica {replica.name}", replica.url) for replica in settings.replicas]
+    discovery = settings.routing.discovery
+    if discovery is not None and discovery.dns is not None:
+        addresses.append(("The URL by which replicas are discovered", discovery.dns.url))
     for name, url in addresses:
         if url is None or not url.typed_password:
             continue

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from erm_alembic.checks import CheckContext, run_checks
 from erm_alembic.checks.plaintext_password import CHECK
 from erm_alembic.config.sealed import SealedUrl
+from erm_alembic.config.settings import DiscoverySettings, DnsSettings, RoutingSettings
 from tests.checks.building import settings
 
 TYPED = SealedUrl("postgresql://app:hunter2@db/app", origin="erm.yaml:12", typed_password=True, line=12)
@@ -22,6 +25,15 @@ def test_a_typed_password_in_production_is_an_error_that_never_shows_it() -> Non
     for way in ("${DB_PASSWORD}", "file:", "cmd:"):
         assert way in finding.help
     assert "hunter2" not in repr(finding)
+
+
+def test_the_address_by_which_replicas_are_discovered_is_looked_at_too() -> None:
+    """Its password is that of the replicas."""
+    discovery = DiscoverySettings(dns=DnsSettings(TYPED))
+    found = replace(settings("prod"), routing=RoutingSettings(discovery=discovery))
+    (finding,) = run_checks(CheckContext(settings=found), {}, (CHECK,))
+    assert finding.message.startswith("The URL by which replicas are discovered of environment prod has its password")
+    assert finding.line == 12
 
 
 def test_a_typed_password_in_dev_is_accepted() -> None:
