@@ -97,6 +97,19 @@ def test_replicas_come_and_go_without_a_restart(app: Application) -> None:
             session.scalars(USERS)
 
 
+def test_a_replica_that_has_gone_is_not_watched_any_more(app: Application) -> None:
+    """Neither a thread nor a connection of the monitor's is left, however often it comes and goes."""
+    watching = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'erm routing'"
+    discovery = Told(members(app, EAST))
+    with discovering(app, discovery) as cluster:
+        for _ in range(3):
+            assert app.servers.east.execute(watching) == [(1,)]
+            told(cluster, discovery, Found())
+            until(lambda: not any(thread.name == f"erm-routing {EAST}" for thread in threading.enumerate()))
+            until(lambda: app.servers.east.execute(watching) == [(0,)])
+            told(cluster, discovery, members(app, EAST))
+
+
 def test_replicas_that_were_given_stay_beside_those_that_are_discovered(app: Application) -> None:
     """What is discovered under a name that is taken gets another one."""
     discovery = Told(members(app, WEST, east=NOWHERE, primary=NOWHERE))
