@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -232,7 +233,8 @@ def _connect(url: DatabaseUrl, redacted: str, application_name: str) -> GatedCon
         return connect_gated(_patient(url).dsn(), application_name)
     except (psycopg2.Error, ValueError) as error:
         said = redact(" ".join(str(error).split()))
-        raise TargetError(f"{redacted} cannot be reached: {said}", effect=NOTHING_RUN, cure=_cure(said)) from error
+        cure = _missing(said, url) or _cure(said)
+        raise TargetError(f"{redacted} cannot be reached: {said}", effect=NOTHING_RUN, cure=cure) from error
 
 
 @cache
@@ -291,6 +293,22 @@ CURES = (
     ("timeout", "Check the network and the firewall between this machine and the server."),
     ("SSL", "Check sslmode and the certificates in the URL."),
 )
+
+
+def _missing(said: str, url: DatabaseUrl) -> str | None:
+    """What to type where the role or the database of an address is not there, or one may not use the other."""
+    user, name = url.parameters.get("user"), url.parameters.get("dbname") or url.parameters.get("user")
+    if user and f'role "{user}" does not exist' in said:
+        return f"Create it (`createuser {shlex.quote(user)}`), or correct the user in the URL."
+    if name and f'database "{name}" does not exist' in said:
+        return f"Create it (`createdb {shlex.quote(name)}`), or correct the name in the URL."
+    if user and name and "permission denied for database" in said:
+        return f"Let an administrator run: GRANT CONNECT ON DATABASE {_quoted(name)} TO {_quoted(user)};"
+    return None
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _cure(said: str) -> str:

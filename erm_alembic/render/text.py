@@ -153,8 +153,10 @@ def _pending(plan: Plan, statements: bool, verbose: bool, paint: Paint) -> list[
 
 def _findings(plan: Plan, paint: Paint) -> list[str]:
     lines = ["", "Findings:"] if plan.findings else []
-    for finding in plan.findings:
-        lines += finding_lines(finding, paint)
+    for _, same in groupby(plan.findings, key=lambda each: (each.rule, each.severity, each.help, each.overridden)):
+        *several, last = same  # what they all say to do stands below the last of them
+        lines += [line for each in several for line in finding_lines(replace(each, help=""), paint)]
+        lines += finding_lines(last, paint)
     return [*lines, *(["", *ignored_lines(plan.ignored)] if plan.ignored else [])]
 
 

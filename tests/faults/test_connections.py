@@ -100,9 +100,24 @@ def test_the_database_is_missing(project: Project, one_database: Database) -> No
     assert lines[0].endswith('FATAL: database "not here" does not exist')
     assert lines[1:] == [
         NOTHING_RUN,
-        "cure:   Create it (`createdb NAME`, `createuser NAME`), or correct the name in the URL.",
+        "cure:   Create it (`createdb 'not here'`), or correct the name in the URL.",
     ]
     assert one_database.execute("SELECT FROM pg_database WHERE datname = 'not here'") == []
+
+
+def test_a_role_is_missing_or_may_not_connect(project: Project, one_database: Database) -> None:
+    """The cure names the role and the database, ready to be typed."""
+    url = one_database.url.replace("postgres@", "no%20body@")
+    _, lines = told(project.erm("status", ERM_DATABASE_URL=url))
+    assert lines[2] == "cure:   Create it (`createuser 'no body'`), or correct the user in the URL."
+    name = one_database.name
+    one_database.execute('CREATE ROLE "no body" LOGIN')
+    one_database.execute(f'REVOKE CONNECT ON DATABASE "{name}" FROM PUBLIC')
+    try:
+        _, lines = told(project.erm("status", ERM_DATABASE_URL=url))
+    finally:
+        one_database.execute('DROP ROLE "no body"')
+    assert lines[2] == f'cure:   Let an administrator run: GRANT CONNECT ON DATABASE "{name}" TO "no body";'
 
 
 def through(network: Network, database: Database) -> str:

@@ -202,6 +202,14 @@ def test_what_another_deployment_did_meanwhile_is_said() -> None:
     assert "half done" not in text
 
 
+def test_what_several_findings_say_to_do_is_said_once() -> None:
+    """Below the last of those that follow each other; another rule, and another help, stand for themselves."""
+    lossy = [Finding("downgrade-lossy", "warning", f"Loses {name}.", "Put them back.") for name in ("a", "b")]
+    text = render_text(replace(PLAN, findings=(*lossy, Finding("downgrade-lossy", "warning", "Loses c.", "Else."))))
+    assert (text.count("help: Put them back."), text.count("help: Else.")) == (1, 1)
+    assert text.index("Loses b.") < text.index("help: Put them back.") < text.index("Loses c.")
+
+
 def test_no_command_is_shown_that_runs_again_what_has_run() -> None:
     """An override of such a rule is nobody's first choice: it has to be typed by whoever knows why."""
     finding = Finding("foreign-history", "error", "Another tool has migrated this database.", "Take it over.")
