@@ -217,7 +217,7 @@ class _Sending:
     def told(self) -> dict[str, str] | None:
         """What is said of it; None where it was not routed, as one that was bound by hand."""
         route = self._session.last_route
-        if route is None or (self._session._route is self._route_before and not self._session._pinned):
+        if route is None or self._is_bound_by_hand():
             return None
         told = {
             "erm.routing.server": route.name,
@@ -226,6 +226,13 @@ class _Sending:
         }
         policy = self._session._mode(self._state.statement, self._state.execution_options.get(OPTION)).policy
         return told if policy is None else {**told, "erm.routing.policy": policy}
+
+    def _is_bound_by_hand(self) -> bool:
+        session = self._session
+        if session.bind is not None or "bind" in self._state.bind_arguments:
+            return True
+        # Where some models are bound, what changed nothing about the route was one of these.
+        return bool(session._has_binds and session._route is self._route_before and not session._pinned)
 
     def lag(self) -> dict[str, float]:
         """How far behind the replica is said to be that answers it."""

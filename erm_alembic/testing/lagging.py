@@ -53,7 +53,10 @@ class LaggingReplica:
         fallback_budget: FallbackBudget | None = None,
     ) -> None:
         past = Past()
-        self.cluster: Cluster = SimulatedCluster(url, name, past, engine_options, fallback_budget)
+        simulated = SimulatedCluster(url, name, past, engine_options, fallback_budget)
+        self.cluster: Cluster = simulated
+        # Whoever goes on with what it was told before has to hear of it at once.
+        self._tell = simulated.monitor.tell
         self._past, self._dsn = past, self.cluster.primary.url.dsn()
         self.advance()
 
@@ -68,11 +71,10 @@ class LaggingReplica:
 
     @lag.setter
     def lag(self, lag: Lag | None) -> None:
-        if lag is None:
-            self._past.lag = None
-            return
         limit = lag_limit(lag)
-        self._past.lag, self._past.lag_bytes = limit.seconds or 0.0, limit.bytes or 0
+        self._past.lag = None if lag is None else limit.seconds or 0.0
+        self._past.lag_bytes = limit.bytes or 0
+        self._tell()
 
     def advance(self) -> None:
         """Let the replica replay everything that is committed by now.
@@ -81,14 +83,17 @@ class LaggingReplica:
             TargetError: the database cannot be reached.
         """
         self._past.begin(self._dsn, self.cluster.monitor)
+        self._tell()
 
     def fail(self) -> None:
         """Let the replica be out of reach, as its monitor says, until `recover()`."""
         self._past.reachable = False
+        self._tell()
 
     def recover(self) -> None:
         """Let it be within reach again."""
         self._past.reachable = True
+        self._tell()
 
     def close(self) -> None:
         """Let go of all connections; those of asynchronous sessions want `await cluster.aclose()` before."""

@@ -92,8 +92,10 @@ def telemetry(replica: LaggingReplica, collected: Collected) -> Iterator[Telemet
 
 
 @pytest.mark.usefixtures("telemetry")
-def test_reads_are_counted_by_server_and_reason(replica: LaggingReplica, collected: Collected) -> None:
-    """Reasons that name somebody's functions are one value of the attribute; a policy is an attribute of its own."""
+def test_reads_are_counted_by_server_and_reason(
+    replica: LaggingReplica, collected: Collected, one_database: Database
+) -> None:
+    """Reasons that name somebody's functions are one value; what was bound by hand is no read of the cluster's."""
     replica.cluster.use_replica_policies(None, {"reporting": ReplicaReadOptions(max_lag="20s")})
     with replica.cluster.sessionmaker()() as session:
         for block in (replica_read(), replica_read(), replica_policy("reporting"), primary()):
@@ -104,11 +106,18 @@ def test_reads_are_counted_by_server_and_reason(replica: LaggingReplica, collect
             session.scalar(sa.select(sa.func.random()))
             session.rollback()
             session.get(User, 1)
+            session.scalars(USERS).all()
         session.rollback()
+    elsewhere = sa.create_engine(one_database.url)
+    with replica.cluster.sessionmaker(bind=elsewhere)() as session:
+        session.scalars(USERS).all()
+    with replica.cluster.sessionmaker()() as session:
+        session.scalars(USERS, bind_arguments={"bind": elsewhere}).all()
+    elsewhere.dispose()
     read = {("reason", "a pure read"), ("role", "replica"), ("server", "replica")}
     on_primary = {("role", "primary"), ("server", "primary")}
     assert {frozenset(about): count for about, count in collected.metric("reads").items()} == {
-        frozenset(read): 3,
+        frozenset(read): 4,
         frozenset({("policy", "reporting"), ("reason", "policy"), ("role", "replica"), ("server", "replica")}): 1,
         frozenset({("reason", "nothing chose a replica"), *on_primary}): 1,
         frozenset({("reason", "not known to be a pure read"), *on_primary}): 1,

@@ -143,6 +143,16 @@ def test_it_fails_and_recovers_as_it_is_told(replica: LaggingReplica) -> None:
         assert _where(session) == "replica"
 
 
+def test_a_transaction_that_is_under_way_hears_of_it(replica: LaggingReplica) -> None:
+    """What was decided for its first read does not hold for the next one where the lag is another."""
+    with replica.cluster.sessionmaker()() as session, replica_read(max_lag=5):
+        session.scalars(USERS).all()
+        assert _where(session) == "replica"
+        replica.lag = 6
+        session.scalars(USERS).all()
+        assert _where(session) == "primary"
+
+
 def test_it_refuses_writes_as_a_standby_does(replica: LaggingReplica) -> None:
     """With 25006; and what is no read is sent to the primary in the first place."""
     for statement in ("DELETE FROM posts", "CREATE TABLE x ()", "SELECT nextval('users_id_seq')"):
