@@ -16,6 +16,7 @@ from erm_alembic.drift.fix.tenants import without_schema
 from erm_alembic.drift.history import history_drift
 from erm_alembic.drift.left_out import leave_out, unused_items, verify_kinds, without_left_out
 from erm_alembic.drift.models import NO_MODELS, compare_models
+from erm_alembic.drift.models_live import agree_meanwhile
 from erm_alembic.drift.position import position_of
 from erm_alembic.drift.report import DriftReport
 from erm_alembic.drift.severity import is_adopted, known_kinds
@@ -329,31 +330,40 @@ class _Looking:
 def _compare(opened: Opened, sources: Collection[DriftSource], whole: bool) -> DriftReport:
     looking, target, project = _Looking(opened), opened.target, opened.project
     standing = None if whole else interruptible(target, lambda: known_standing(target, project))
-    if standing is not None:
-        current = heads = standing.position.current
-        history: tuple[Drift, ...] = ()
-        scripts, position, live, has_models = None, standing.position, standing.live, standing.has_models
-        inputs: str | None = standing.inputs
-    else:
-        survey, read = _survey(opened)
-        current, heads = survey.plan.current, survey.plan.heads
-        history = interruptible(target, lambda: history_drift(target, survey))
-        scripts, inputs = survey.scripts, None if read is None else read.digest
-        position, has_models = position_of(target, survey), survey.metadata is not None
-        assert survey.plan.basis is not None
-        live = survey.plan.basis.catalog or ""
-    if "history" in sources:
-        looking.add(history, Comparison("history", "differs" if history else "same"))
-    with open_shadow(opened.settings, project, target, scripts, current) as shadow:
+    with open_shadow(opened.settings, project, target) as shadow:
+        if standing is not None:
+            current = heads = standing.position.current
+            history: tuple[Drift, ...] = ()
+            position, live, has_models = standing.position, standing.live, standing.has_models
+            inputs: str | None = standing.inputs
+        else:
+            if set(sources) != {"history"}:
+                shadow.begin_server()
+            survey, read = _survey(opened)
+            current, heads = survey.plan.current, survey.plan.heads
+            history = interruptible(target, lambda: history_drift(target, survey))
+            inputs = None if read is None else read.digest
+            position, has_models = position_of(target, survey), survey.metadata is not None
+            assert survey.plan.basis is not None
+            live = survey.plan.basis.catalog or ""
+            shadow.learn(survey.scripts, current)
+        if "history" in sources:
+            looking.add(history, Comparison("history", "differs" if history else "same"))
+        agree = False
+        if {"database", "models"} <= set(sources) and has_models and not whole and set(current) == set(heads):
+            agree = interruptible(target, lambda: agree_meanwhile(target, project, shadow, position, inputs))
         if "database" in sources:
             found = interruptible(
                 target, lambda: compare_database(target, shadow, position, live=live or None, whole=whole)
             )
             looking.database = found
             looking.add(found.drift, found.comparison)
+            agree = agree and found.equal
         if "models" in sources and has_models:
             root = opened.settings.project_dir
-            looking.add(*interruptible(target, lambda: compare_models(shadow, heads, position, root, inputs)))
+            looking.add(
+                *interruptible(target, lambda: compare_models(shadow, heads, position, root, inputs, agree=agree))
+            )
     if "models" in sources and not has_models:
         _without_models(looking, alone=len(sources) == 1)
     return _report(looking, sources, current)

@@ -43,6 +43,7 @@ class DatabaseDrift:
         differences: the same as the snapshots tell them.
         expected: what the revisions make; None where that is not known, or where nothing differs.
         found: what the database has.
+        equal: whether it is known that nothing at all is otherwise, neither in what was left out.
     """
 
     drift: tuple[Drift, ...]
@@ -50,6 +51,7 @@ class DatabaseDrift:
     differences: tuple[Difference, ...] = ()
     expected: Snapshot | None = None
     found: Snapshot | None = None
+    equal: bool = False
 
 
 def compare_database(
@@ -77,7 +79,8 @@ def compare_database(
         memory = Memory.of(target, shadow, position, made, live or read_fingerprint(Live(target, position)))
         if not whole and (known := memory.recall()) is not None:
             return DatabaseDrift(known, _comparison(known, made))
-        found = others_left_out(_found(target, shadow, position), made.snapshot, position.version_table)
+        everything = _found(target, shadow, position)
+        found = others_left_out(everything, made.snapshot, position.version_table)
         expected = _as_told(as_if_migrated_by(made.role, made.snapshot, found), target, shadow)
         # A live schema that was dumped and loaded, because of its major version, has empty materialised views.
         told = differences(expected, found, filling=shadow.exact_major)
@@ -90,7 +93,8 @@ def compare_database(
         return _unknown(said_by(error))
     drift = tuple(as_drift(each, expected, found, adopted=each in adopted) for each in told)
     memory.keep(drift)
-    return DatabaseDrift(drift, _comparison(drift, made), told, expected, found)
+    equal = not drift and len(found.objects) == len(everything.objects)
+    return DatabaseDrift(drift, _comparison(drift, made), told, expected, found, equal)
 
 
 def _comparison(drift: tuple[Drift, ...], made: CatalogAt) -> Comparison:

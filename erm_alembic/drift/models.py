@@ -22,7 +22,13 @@ NO_MODELS = "the project names none (target_metadata in env.py)"
 
 
 def compare_models(
-    shadow: Shadow, heads: Collection[str], position: Position, root: Path, inputs: str | None = None
+    shadow: Shadow,
+    heads: Collection[str],
+    position: Position,
+    root: Path,
+    inputs: str | None = None,
+    *,
+    agree: bool = False,
 ) -> tuple[tuple[Drift, ...], Comparison]:
     """Compare the project's models with what all of its revisions make.
 
@@ -33,6 +39,7 @@ def compare_models(
         root: the folder of erm.yaml.
         inputs: the hash of everything that env.py was read from, by which a verdict is known again; None where that is
             not known.
+        agree: whether it is known that they have nothing else than what all of its revisions make.
 
     Returns:
         The differences; an `unknown` comparison with its reason where there is no shadow, no models, or where they
@@ -43,6 +50,9 @@ def compare_models(
         memory = Memory.of_models(root, made, inputs)
         if (known := memory.recall()) is not None:
             return known, _comparison(known, made.notes)
+        if agree:
+            memory.keep(())
+            return (), _comparison((), made.notes)
         under_way("comparing the models with what the revisions make")
         with shadow.at(heads) as database:
             return _compared(shadow, database, memory)

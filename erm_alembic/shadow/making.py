@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from erm_alembic.errors import ShadowUnavailable
 from erm_alembic.shadow.recipe import Made, Recipe, hashed_files
@@ -27,6 +27,13 @@ GIVEN = (
 
 Replay = Callable[[str, Made, dict[str, Any]], list[dict[str, Any]]]
 """Run the child's task `replay` in a scratch database, which is made of this so far, with arguments; its events."""
+
+
+Seen = TypeVar("Seen")
+
+
+def _look_away(_name: str, _made: Made) -> None:
+    """Nobody wants to see it."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +91,24 @@ class Maker:
                 return
         raise ShadowUnavailable("The template of the shadow is dropped by somebody as soon as it is there.")
 
-    def _template(self, wanted: Wanted) -> tuple[str, Made]:
+    def look(self, wanted: Wanted, look: Callable[[str, Made], Seen]) -> Seen:
+        """What is to be seen in a scratch database; one that has to be made for it is not copied first.
+
+        Args:
+            wanted: what it is to have in it.
+            look: looks at it and changes nothing; given its name, and what it is made of.
+
+        Raises:
+            ShadowUnavailable: it cannot be made.
+        """
+        seen: list[Seen] = []
+        self._template(wanted, lambda name, made: seen.append(look(name, made)))
+        if seen:
+            return seen[0]
+        with self.scratch(wanted) as (name, made):
+            return look(name, made)
+
+    def _template(self, wanted: Wanted, look: Callable[[str, Made], None] = _look_away) -> tuple[str, Made]:
         with self.server.cursor() as cursor:
             found = best_template(cursor, wanted.recipe, self.is_current, self.server.at_hand)
             if found is not None and found[1].revisions == wanted.recipe.revisions:
@@ -94,18 +118,24 @@ class Maker:
                 if found is not None and found[1].revisions == wanted.recipe.revisions:
                     return found
                 try:
-                    return self._make(cursor, wanted, found)
+                    return self._make(cursor, wanted, found, look)
                 except ShadowUnavailable as error:
                     if error.sqlstate == DISK_FULL and self.server.go_to_disk():
-                        return self._make(cursor, wanted, found)
+                        return self._make(cursor, wanted, found, look)
                     if error.sqlstate not in NEEDS_MORE or wanted.load is not None:
                         raise
                     if found is not None and found[1].given:
                         raise
-                    return self._make(cursor, wanted, None, given=True)
+                    return self._make(cursor, wanted, None, look, given=True)
 
     def _make(
-        self, cursor: Any, wanted: Wanted, prefix: tuple[str, Made] | None, *, given: bool = False
+        self,
+        cursor: Any,
+        wanted: Wanted,
+        prefix: tuple[str, Made] | None,
+        look: Callable[[str, Made], None],
+        *,
+        given: bool = False,
     ) -> tuple[str, Made]:
         """Make what a template lacks, and keep that as a template of its own."""
         template, made = prefix if prefix is not None else (None, self._nothing(wanted))
@@ -122,6 +152,7 @@ class Maker:
                 arguments = {"revisions": sorted(wanted.revisions), "stamp": sorted(wanted.stamp)}
                 made = self.found_out(made, self.replay(name, made, arguments))
             made = replace(made, revisions=dict(wanted.recipe.revisions), server=self.server.identity.version)
+            look(name, made)
             kept = keep(cursor, name, wanted.recipe, made)
         if kept is None:
             raise ShadowUnavailable("The shadow's server does not let a scratch database become a template.")

@@ -6,66 +6,36 @@ The server is started, and the target asked for its facts, when the first of the
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from concurrent.futures import Future
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import psycopg2
-from psycopg2.extensions import cursor as PlainCursor
-
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.config.settings import Settings
-from erm_alembic.errors import ShadowUnavailable
+from erm_alembic.errors import ErmError
 from erm_alembic.postgres.embedded.private_place import short_digest
-from erm_alembic.postgres.shadow_facts import ShadowFacts, read_shadow_facts
-from erm_alembic.postgres.snapshot import catalog_fingerprint
-from erm_alembic.revisions.history import History, read_history
 from erm_alembic.revisions.project import AlembicProject
+from erm_alembic.shadow.ahead import Ahead, AsItWas
 from erm_alembic.shadow.catalogs import CatalogAt, catalog_key, keep_catalog, kept_catalog, read_catalog
 from erm_alembic.shadow.child.clean_environment import clean_environment
 from erm_alembic.shadow.child.job import Job
 from erm_alembic.shadow.child.running import Child
+from erm_alembic.shadow.database import ShadowDatabase
 from erm_alembic.shadow.filling import Filling
 from erm_alembic.shadow.known_extensions import known_extensions
 from erm_alembic.shadow.making import Maker, Wanted
 from erm_alembic.shadow.provision import Provision, provision
-from erm_alembic.shadow.recipe import Made, Recipe, basis_of, recipe, told_apart
-from erm_alembic.shadow.server import ShadowServer, connected
+from erm_alembic.shadow.recipe import Made
+from erm_alembic.shadow.server import ShadowServer
+from erm_alembic.shadow.wanting import LiveSide, Wants
 from erm_alembic.target import Target
 
 if TYPE_CHECKING:
     from erm_alembic.revisions.graph import ScriptDirectory
 
 __all__ = ["Shadow", "ShadowDatabase", "open_shadow"]
-
-LIVE = "live"
-
-
-@dataclass(frozen=True)
-class ShadowDatabase:
-    """One scratch database, which is dropped when its block ends.
-
-    Args:
-        name: its name.
-        url: its address as a libpq URI, with the role that revisions run as; never shown.
-        notes: what is not as on the target, for a human: another major version, what stands in for what.
-        made: what it was made of; None where that is not known.
-    """
-
-    name: str
-    url: str = field(repr=False)
-    notes: tuple[str, ...] = ()
-    made: Made | None = field(default=None, repr=False)
-
-    def connect(self) -> psycopg2.extensions.connection:
-        """Open a connection; whoever opened it closes it.
-
-        Raises:
-            ShadowUnavailable: the shadow's server is gone.
-        """
-        return connected(self.url)
 
 
 class Shadow:
@@ -92,11 +62,14 @@ class Shadow:
         self._settings = settings
         self._project = project
         self._target = target
-        self._scripts = scripts
-        self._current = current
         self._wanted_major = major
+        self._live = LiveSide(target)
+        self._wants = Wants(settings, project, self._live, lambda: self._provision, self._load, scripts, current)
         self._stack = contextlib.ExitStack()
         self._waiting: Child | None = None
+        self._ahead = Ahead()
+        self._begun: dict[str, Future[CatalogAt]] = {}
+        self._as_it_was: AsItWas | None = None
 
     @property
     def exact_major(self) -> bool:
@@ -137,7 +110,7 @@ class Shadow:
             ProjectError: no file declares one of the revisions.
             ShadowUnavailable: it cannot be had, with the reason.
         """
-        wanted = self._wanted(revisions)
+        wanted = self._wants.at(revisions)
         if self._waiting is None:
             self._waiting = Child()  # whoever asks for a database has a task for it
         with self._maker.scratch(wanted) as (name, made):
@@ -145,11 +118,11 @@ class Shadow:
 
     def key_at(self, revisions: Collection[str]) -> str:
         """The hash of what decides, as far as it is known beforehand, what `at` gives; raises what that does."""
-        return self._wanted(revisions).recipe.key
+        return self._wants.at(revisions).recipe.key
 
     def is_current(self, made: Made) -> bool:
         """Whether what something was made of, and is not in its key, is still the same."""
-        return made.is_current(self._project.root, self._facts.extensions)
+        return made.is_current(self._project.root, self._live.facts.extensions)
 
     @contextlib.contextmanager
     def from_live(self) -> Iterator[ShadowDatabase]:
@@ -158,7 +131,7 @@ class Shadow:
         Raises:
             ShadowUnavailable: it cannot be had: there is no `pg_dump`, or it may not read all tables.
         """
-        with self._maker.scratch(self._wanted_live()) as (name, made):
+        with self._maker.scratch(self._wants.of_live()) as (name, made):
             yield self._database(name, made)
 
     def catalog_at(
@@ -175,7 +148,40 @@ class Shadow:
             ProjectError: no file declares one of the revisions.
             ShadowUnavailable: it cannot be had, with the reason.
         """
-        return self._catalog(self._wanted(revisions), leave_out, leave_out_tables)
+        return self._catalog(self._wants.at(revisions), leave_out, leave_out_tables)
+
+    def begin_server(self) -> None:
+        """Begin with an embedded server that the project does not have yet, in a thread of its own."""
+        with contextlib.suppress(ErmError):  # whoever asks for something is told
+            embedded = self._provision.embedded
+            if embedded is not None and embedded.status().major is None:
+                self._waiting = Child()
+                self._ahead.begin(lambda: self._server)
+
+    def learn(self, scripts: ScriptDirectory, current: Collection[str]) -> None:
+        """What was found out since it was opened: the project's script directory, and what the target records."""
+        self._wants.scripts, self._wants.current = scripts, current
+
+    def begin_catalog(
+        self, revisions: Collection[str], leave_out: Collection[str], leave_out_tables: Collection[str]
+    ) -> bool:
+        """Begin with what `catalog_at` gives, in a thread of its own, unless it is kept; whether it was begun.
+
+        Args:
+            revisions: as for `catalog_at`, and so the others.
+
+        Raises:
+            ProjectError: no file declares one of the revisions.
+            ShadowUnavailable: it cannot be had, as far as that is known at once.
+        """
+        wanted = self._wants.at(revisions)
+        key = catalog_key(wanted.recipe, leave_out, leave_out_tables)
+        if kept_catalog(self._settings.project_dir, key, self.is_current) is not None:
+            return False
+        self._waiting = self._waiting or Child()
+        self._as_it_was = AsItWas.now()
+        self._begun[key] = self._ahead.begin(lambda: self._made_catalog(wanted, leave_out, leave_out_tables))
+        return True
 
     def catalog_in(
         self,
@@ -193,7 +199,7 @@ class Shadow:
             events: what the child told when it ran the rest.
             leave_out: as for `catalog_at`, and so `leave_out_tables`; it raises what that does.
         """
-        wanted, before = self._wanted(revisions), database.made
+        wanted, before = self._wants.at(revisions), database.made
         assert before is not None
         made = replace(self._maker.found_out(before, events), revisions=dict(wanted.recipe.revisions))
         return self._read_catalog(wanted, database.name, made, leave_out, leave_out_tables)
@@ -208,7 +214,7 @@ class Shadow:
         Raises:
             ShadowUnavailable: it cannot be had, with the reason.
         """
-        return self._catalog(self._wanted_live(), leave_out, leave_out_tables)
+        return self._catalog(self._wants.of_live(), leave_out, leave_out_tables)
 
     def run(
         self,
@@ -242,13 +248,15 @@ class Shadow:
             self._extensions,
             given=database.made is not None and database.made.given,
         )
-        environ = clean_environment(os.environ, self._target.url, DatabaseUrl.parse(database.url))
+        before = self._as_it_was or AsItWas.now()
+        environ = clean_environment(before.environ, self._target.url, DatabaseUrl.parse(database.url))
         child, self._waiting = self._waiting or Child(), None
-        with child:
-            return child.run(job, environ, on_event)
+        with child, self._ahead.ends(child):
+            return child.run(replace(job, path=before.path), environ, on_event)
 
     def close(self) -> None:
         """Drop what is left, and stop a server that nobody else uses."""
+        self._ahead.close()
         if self._waiting is not None:
             self._waiting.end()
         self._stack.close()
@@ -259,9 +267,14 @@ class Shadow:
         self._stack.callback(found.close)
         return found
 
-    @cached_property
+    @property
     def _server(self) -> ShadowServer:
-        server = ShadowServer(self._provision, self._target, self._facts)
+        with self._ahead.one_at_a_time:
+            return self._started
+
+    @cached_property
+    def _started(self) -> ShadowServer:
+        server = ShadowServer(self._provision, self._target, self._live.facts)
         self._stack.callback(server.close)
         return server
 
@@ -278,72 +291,30 @@ class Shadow:
 
     @cached_property
     def _filling(self) -> Filling:
-        return Filling(self._server, self._target, self._facts, lambda: self._extensions)
-
-    @cached_property
-    def _facts(self) -> ShadowFacts:
-        with self._reading_target() as cursor:
-            return read_shadow_facts(cursor)
-
-    @cached_property
-    def _live_fingerprint(self) -> str:
-        with self._reading_target() as cursor:
-            return catalog_fingerprint(cursor, (self._settings.ledger.schema,))
+        return Filling(self._server, self._target, self._live.facts, lambda: self._extensions)
 
     @cached_property
     def _extensions(self) -> dict[str, Any]:
         with self._server.cursor() as here:
-            return known_extensions(self._facts, here, self._reading_target)
-
-    @cached_property
-    def _history(self) -> History:
-        return read_history(self._project, self._scripts)
-
-    @cached_property
-    def _basis(self) -> str:
-        found, settings = self._provision, self._settings
-        facts = {
-            "major": found.binaries.major if found.binaries else None,
-            "server": found.url.redacted if found.url else None,
-            "role": [self._target.role, settings.migrations.role],
-            "metadata": settings.migrations.metadata,
-            "settings": dict(self._facts.settings),
-            "encoding": self._facts.encoding,
-        }
-        return basis_of(self._project, self._history, facts)
-
-    @property
-    def _live_basis(self) -> str:
-        return told_apart([LIVE, self._basis])
-
-    def _wanted(self, revisions: Collection[str]) -> Wanted:
-        found = recipe(self._history, revisions, self._basis)
-        if self._settings.shadow.source != "live":
-            return Wanted(found, revisions)
-        current = self._current if self._current is not None else revisions
-        before = recipe(self._history, current, self._basis)
-        if not before.revisions.items() <= found.revisions.items():
-            raise ShadowUnavailable(
-                "`shadow.from` is live: a shadow of an earlier revision than the target's cannot be made.",
-                cure="Only a history that can be replayed from empty has one: `shadow: {from: history}`.",
-            )
-        stamped = {LIVE: self._live_fingerprint, "stamped": told_apart(sorted(current))}
-        later = {name: value for name, value in found.revisions.items() if name not in before.revisions}
-        return Wanted(Recipe(self._live_basis, {**stamped, **later}), revisions, current, self._load)
-
-    def _wanted_live(self) -> Wanted:
-        return Wanted(Recipe(self._live_basis, {LIVE: self._live_fingerprint}), None, load=self._load)
+            return known_extensions(self._live.facts, here, self._live.reading)
 
     def _load(self, name: str) -> tuple[str, ...]:
         return self._filling.load(name)  # which starts the server, when it comes to that
 
     def _catalog(self, wanted: Wanted, leave_out: Collection[str], leave_out_tables: Collection[str]) -> CatalogAt:
         key = catalog_key(wanted.recipe, leave_out, leave_out_tables)
+        if (begun := self._begun.pop(key, None)) is not None:
+            try:
+                return begun.result()
+            finally:
+                self._as_it_was = None
         found = kept_catalog(self._settings.project_dir, key, self.is_current)
-        if found is not None:
-            return found
-        with self._maker.scratch(wanted) as (name, made):
-            return self._read_catalog(wanted, name, made, leave_out, leave_out_tables)
+        return found if found is not None else self._made_catalog(wanted, leave_out, leave_out_tables)
+
+    def _made_catalog(self, wanted: Wanted, leave_out: Collection[str], leave_out_tables: Collection[str]) -> CatalogAt:
+        return self._maker.look(
+            wanted, lambda name, made: self._read_catalog(wanted, name, made, leave_out, leave_out_tables)
+        )
 
     def _read_catalog(
         self, wanted: Wanted, name: str, made: Made, leave_out: Collection[str], leave_out_tables: Collection[str]
@@ -352,13 +323,6 @@ class Shadow:
         found = read_catalog(address, made.server, notes, leave_out, leave_out_tables)
         keep_catalog(self._settings.project_dir, catalog_key(wanted.recipe, leave_out, leave_out_tables), found, made)
         return found
-
-    @contextlib.contextmanager
-    def _reading_target(self) -> Iterator[Any]:
-        with contextlib.closing(self._target.connect("erm shadow")) as connection, self._target.reported():
-            connection.set_session(readonly=True)
-            with connection.cursor(cursor_factory=PlainCursor) as cursor:
-                yield cursor
 
     def _database(self, name: str, made: Made) -> ShadowDatabase:
         found = (*self.notes, *self._server.notes, *made.notes)

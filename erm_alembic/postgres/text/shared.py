@@ -21,7 +21,7 @@ Act = Literal["role", "tablespace", "extension", "server", "elsewhere", "names-r
 # Without one of these words nothing of it can be meant: most statements are not looked at any closer.
 WORDS = re.compile(
     r"(?i)\b(?:role|user|group|tablespace|database|system|extension|subscription|grant|revoke|owner|owned|policy"
-    r"|authorization|program|dblink\w*|foreign)\b"
+    r"|authorization|program|dblink\w*|foreign(?!\s+key))\b"
 )
 ROLE_WORDS = ("ROLE", "USER", "GROUP")
 CONNECTING = re.compile(r"(?i)dblink(?:_connect(?:_u)?|_exec|_open|_send_query)?")

@@ -14,6 +14,7 @@ import os
 import site
 import sys
 import sysconfig
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,7 +30,7 @@ from erm_alembic.postgres.intercept import GatedConnection
 from erm_alembic.postgres.text.lexer import tokens
 from erm_alembic.revisions.cache.listing import Identity, identity_of
 
-__all__ = ["Inputs", "Watch", "watched"]
+__all__ = ["Inputs", "Watch", "unwatched", "watched"]
 
 # As for the graph's memo: the coarsest step of a file system's clock.
 COARSEST_STEP_NS = 2_000_000_000
@@ -154,8 +155,12 @@ _watching: list[Watch] = []
 _installed_hook: list[Callable[..., None]] = []
 
 
+# Threads of erm's own, by their numbers.
+_own_threads: set[int] = set()
+
+
 def _hook(name: str, arguments: tuple[Any, ...]) -> None:
-    if _watching:
+    if _watching and threading.get_ident() not in _own_threads:
         _watching[-1].audit(name, arguments)
 
 
@@ -179,6 +184,17 @@ def watched(url: DatabaseUrl | None = None) -> Iterator[Watch]:
     finally:
         event.remove(Engine, "before_cursor_execute", watch.asked)
         _watching.remove(watch)
+
+
+@contextmanager
+def unwatched() -> Iterator[None]:
+    """Take no note, for as long as the block lasts, of what this thread of erm's own looks at: it runs no env.py."""
+    own = threading.get_ident()
+    _own_threads.add(own)
+    try:
+        yield
+    finally:
+        _own_threads.discard(own)
 
 
 def _modules() -> list[str]:

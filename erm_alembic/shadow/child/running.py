@@ -70,7 +70,7 @@ class Child:
         """Run a task, and wait for its end.
 
         Args:
-            job: what is to be done; its `path` and `environ` are filled in here.
+            job: what is to be done; its `environ` is filled in here.
             environ: the variables that the project's code sees.
             on_event: told each event as it comes.
 
@@ -80,8 +80,7 @@ class Child:
         Raises:
             ShadowUnavailable: the task failed, with its reason; or the process ended without a word.
         """
-        path = tuple(os.path.abspath(entry) for entry in sys.path)  # noqa: PTH100 - zip files and missing folders too
-        job = replace(job, path=path, environ=environ)
+        job = replace(job, environ=environ)
         orders, results = self._process.stdin, self._process.stdout
         assert orders is not None and results is not None
         with contextlib.suppress(BrokenPipeError):
@@ -97,6 +96,10 @@ class Child:
                 on_event(event)
         self._wait(ENDING_SECONDS)
         return self._well_ended(events)
+
+    def kill(self) -> None:
+        """End the process while another thread hears it, which is then told that it is gone."""
+        self._process.kill()
 
     def end(self) -> None:
         """End the process, whatever it does."""
