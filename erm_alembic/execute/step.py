@@ -74,8 +74,7 @@ class StepUnderWay:
 
     def outcome(self, outcome: Literal["done", "failed"], error: str | None = None) -> StepOutcome:
         """How it ended, for whoever watches: with the time that the ledger has."""
-        recorded = self.recorded_ms if outcome == "done" else None
-        took = self.elapsed_ms() if recorded is None else recorded
+        took = self.elapsed_ms() if self.recorded_ms is None else self.recorded_ms
         return StepOutcome(self.revision, outcome, took, self.statements, error)
 
     def ledger_row(self, run_id: int, outcome: Literal["done", "failed"], error: str | None = None) -> list[Any]:
