@@ -39,9 +39,11 @@ class _WatchCommand(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the words of the command line."""
-        words: list[str] = []
-        for word, following in zip(args, [*args[1:], "-"], strict=True):
-            words.append(f"{WATCH}={EVERY}" if word == WATCH and following.startswith("-") else word)
+        followed = [not following.startswith("-") for following in args[1:]] + [False]
+        words = [
+            f"{WATCH}={EVERY}" if word == WATCH and not has_value else word
+            for word, has_value in zip(args, followed, strict=False)
+        ]
         parsed: list[str] = super().parse_args(ctx, words)
         return parsed
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from urllib.parse import quote
 
@@ -60,7 +59,7 @@ def encryption(evidence: Evidence) -> Iterator[Diagnosis]:
     for name, facts in evidence.servers.items():
         if facts.is_local:
             continue
-        mode = _sslmode(urls[name])
+        mode = facts.sslmode
         better = _with_sslmode(urls[name])
         if not facts.encrypted:
             yield Diagnosis(
@@ -107,10 +106,6 @@ def _bound(facts: ServerFacts) -> tuple[int | None, str]:
     if facts.connection_limit is not None and not facts.is_superuser:
         bounds.append((facts.connection_limit, "the role, or the database, is allowed (CONNECTION LIMIT)"))
     return min(bounds, default=(None, ""))
-
-
-def _sslmode(url: str) -> str:
-    return DatabaseUrl.parse(url).parameters.get("sslmode") or os.environ.get("PGSSLMODE") or "prefer"
 
 
 def _with_sslmode(url: str) -> str:

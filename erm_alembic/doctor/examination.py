@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from erm_alembic.config.settings import Settings
 from erm_alembic.doctor.evidence import Evidence, gather
-from erm_alembic.doctor.model import Check, Diagnosis, Examination, Examined, NotTold
+from erm_alembic.doctor.model import Check, Diagnosis, Examination, Examined, NotNeeded, NotTold
 from erm_alembic.doctor.registry import CHECKS
 from erm_alembic.routing.configured import cluster_of
 
@@ -56,6 +56,7 @@ def _made(check: Check, evidence: Evidence) -> Examined:
         check.title,
         tuple(each for each in said if isinstance(each, Diagnosis)),
         tuple(each for each in said if isinstance(each, NotTold)),
+        skipped="; ".join(each.why for each in said if isinstance(each, NotNeeded)),
         note=_uncovered(check, evidence),
     )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from erm_alembic.doctor.evidence import Evidence
 
-__all__ = ["Check", "Diagnosis", "Examination", "Examined", "Level", "Needs", "NotTold", "Verdict"]
+__all__ = ["Check", "Diagnosis", "Examination", "Examined", "Level", "Needs", "NotNeeded", "NotTold", "Said", "Verdict"]
 
 Level = Literal["error", "warning", "info"]
 Verdict = Literal["error", "warning", "info", "healthy", "unknown", "not needed"]
@@ -55,6 +55,20 @@ class NotTold:
 
 
 @dataclass(frozen=True, slots=True)
+class NotNeeded:
+    """What a check is about is not there.
+
+    Args:
+        why: what is not.
+    """
+
+    why: str
+
+
+Said = Diagnosis | NotTold | NotNeeded
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """One check.
 
@@ -67,7 +81,7 @@ class Check:
 
     id: str
     title: str
-    examine: Callable[[Evidence], Iterator[Diagnosis | NotTold]]
+    examine: Callable[[Evidence], Iterator[Said]]
     needs: Needs = "nothing"
 
 

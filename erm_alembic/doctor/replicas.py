@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from erm_alembic.doctor.evidence import PRIMARY, Evidence
-from erm_alembic.doctor.model import Diagnosis, NotTold
+from erm_alembic.doctor.model import Diagnosis, NotNeeded, NotTold
 from erm_alembic.postgres.server_facts import ServerFacts
 from erm_alembic.routing.overview import ReplicaView
 
@@ -38,10 +38,11 @@ def replica_answers(evidence: Evidence) -> Iterator[Diagnosis]:
             )
 
 
-def replicas_discovered(evidence: Evidence) -> Iterator[Diagnosis]:
+def replicas_discovered(evidence: Evidence) -> Iterator[Diagnosis | NotNeeded]:
     """Where replicas are looked for, some are found."""
     overview = evidence.overview
     if not overview.discovers:
+        yield NotNeeded("no discovery is configured")
         return
     if overview.undiscovered:
         yield Diagnosis(

@@ -6,16 +6,18 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from erm_alembic.doctor.evidence import PRIMARY, Evidence
-from erm_alembic.doctor.model import Diagnosis, NotTold
+from erm_alembic.doctor.model import Diagnosis, NotNeeded
+from erm_alembic.postgres.server_facts import quoted
 
 __all__ = ["catalogs", "heartbeat", "positions", "statistics"]
 
 HEARTBEAT = "or measure it by a heartbeat: database.routing.heartbeat: {schema: monitoring}"
 
 
-def positions(evidence: Evidence) -> Iterator[Diagnosis]:
+def positions(evidence: Evidence) -> Iterator[Diagnosis | NotNeeded]:
     """The primary and every replica tell the role how far they are."""
     if evidence.settings.routing.heartbeat is not None:
+        yield NotNeeded("a heartbeat stands in for them")
         return
     primary = evidence.overview.primary
     assert primary.facts is not None
@@ -72,11 +74,15 @@ def catalogs(evidence: Evidence) -> Iterator[Diagnosis]:
         )
 
 
-def heartbeat(evidence: Evidence) -> Iterator[Diagnosis | NotTold]:
+def heartbeat(evidence: Evidence) -> Iterator[Diagnosis | NotNeeded]:
     """The heartbeat, where one is configured, arrives, and is taken for drift by nobody."""
     table = evidence.settings.routing.heartbeat
     if table is None:
+        yield NotNeeded("no heartbeat is configured")
         return
+    primary = evidence.overview.primary.facts
+    assert primary is not None
+    schema, role = quoted(table.schema), primary.quoted_role
     for replica in evidence.overview.replicas:
         state = replica.state
         if state.reachable and "heartbeat" in state.problem:
@@ -84,8 +90,8 @@ def heartbeat(evidence: Evidence) -> Iterator[Diagnosis | NotTold]:
                 "error",
                 f"Replicas cannot be measured by the heartbeat: {state.problem}.",
                 "No read with a limit goes there.",
-                "Let the role write there, on the primary: GRANT CREATE, USAGE ON SCHEMA ... TO ...; or make the table "
-                f"{table.schema}.{table.table} by an administrator (docs/routing.md).",
+                f"Let an administrator run on the primary: CREATE SCHEMA {schema} AUTHORIZATION {role}; or, where it is "
+                f"there: GRANT USAGE, CREATE ON SCHEMA {schema} TO {role}",
                 replica.name,
             )
             break

@@ -175,8 +175,13 @@ def write_beat(cursor: Any, schema: str, table: str, writer: str, beat: int) -> 
     try:
         cursor.execute(beating)
     except (errors.UndefinedTable, errors.InvalidSchemaName):
-        cursor.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
-        cursor.execute(sql.SQL(CREATE_BEATS).format(**names))
+        creating = sql.SQL(CREATE_BEATS).format(**names)
+        try:
+            cursor.execute(creating)
+        except errors.InvalidSchemaName:
+            # Not before: IF NOT EXISTS wants the right to create schemas where there is one already too.
+            cursor.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
+            cursor.execute(creating)
         cursor.execute(beating)
     if beat == 1:
         cursor.execute(sql.SQL(FORGET_BEATS).format(**names))

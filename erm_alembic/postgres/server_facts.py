@@ -15,7 +15,7 @@ import psycopg2
 
 from erm_alembic.postgres.replication import is_refusal
 
-__all__ = ["Receiver", "Sender", "ServerFacts", "Slot", "read_server_facts"]
+__all__ = ["Receiver", "Sender", "ServerFacts", "Slot", "quoted", "read_server_facts"]
 
 Fact = TypeVar("Fact")
 
@@ -168,6 +168,7 @@ class ServerFacts:
         started: when it was started, by its clock.
         address: where it is; None over a unix socket.
         port: its port; None over a unix socket.
+        sslmode: how the connection was asked for: by its address, a service file or the environment.
         replayed_at: when the last transaction that it has replayed was committed, by the primary's clock.
         replay_paused: whether somebody holds its replay.
         connection_limit: how many connections the role, or the database, may have; None sets no bound of its own.
@@ -193,6 +194,7 @@ class ServerFacts:
     started: float | None
     address: str | None = None
     port: int | None = None
+    sslmode: str = "prefer"
     replayed_at: float | None = None
     replay_paused: bool | None = None
     connection_limit: int | None = None
@@ -206,7 +208,17 @@ class ServerFacts:
     @property
     def quoted_role(self) -> str:
         """The role as it stands in a statement."""
-        return '"' + self.role.replace('"', '""') + '"'
+        return quoted(self.role)
+
+
+def quoted(name: str) -> str:
+    """A name as it stands in a statement that somebody may copy.
+
+    Example:
+        >>> quoted('our "own"')
+        '"our ""own"""'
+    """
+    return '"' + name.replace('"', '""') + '"'
 
 
 def read_server_facts(cursor: Any) -> ServerFacts:
@@ -250,6 +262,7 @@ def read_server_facts(cursor: Any) -> ServerFacts:
         pooled=pid != info.backend_pid,
         encrypted=bool(info.ssl_in_use),
         is_local=_is_local(info.host),
+        sslmode=info.dsn_parameters.get("sslmode", "prefer"),
         clock=clock,
         started=started,
         address=address,

@@ -111,7 +111,7 @@ def test_healthy_servers_need_no_mending(servers: Servers, tmp_path: Path) -> No
     assert found.healthy
     assert told(found, "migration-role", "warning")[0].what == "Migrations run as 'postgres', a superuser."
     assert {each.check for each in found.examined if each.verdict == "warning"} == {"migration-role"}
-    assert f"{len(CHECKS)} checks made: nothing must be mended, 1 warning." in doctor_text(found)
+    assert f"{len(CHECKS) - 2} checks made: nothing must be mended, 1 warning." in doctor_text(found)
 
 
 def test_a_role_without_rights_is_told_what_deployments_lack(
@@ -303,6 +303,20 @@ def test_what_the_file_asks_is_held_against_what_can_be(
     assert words in told(found, check, level)[0].what
 
 
+def test_a_heartbeat_that_cannot_be_written_is_an_error(evidence: Evidence, tmp_path: Path) -> None:
+    """Said once for all replicas, with the statement that lets the role write it."""
+    overview, routing = evidence.overview, "heartbeat: {schema: our beats}"
+    project(tmp_path, overview.primary.url, {EAST: evidence.settings.replicas[0].url.text}, routing=routing)
+    problem = "no heartbeat can be written: permission denied for schema our beats"
+    replicas = tuple(replace(each, state=replace(each.state, problem=problem)) for each in overview.replicas)
+    settings = load_settings("prod", cwd=tmp_path)
+    found = conclude(replace(evidence, settings=settings, overview=replace(overview, replicas=replicas)))
+    (one,) = told(found, "heartbeat", "error")
+    assert problem in one.what
+    assert 'CREATE SCHEMA "our beats" AUTHORIZATION "postgres"' in one.cure
+    assert of(found, "positions").skipped == "a heartbeat stands in for them"
+
+
 def test_a_heartbeat_that_drift_ignores_is_healthy(evidence: Evidence, tmp_path: Path) -> None:
     """By its name, or by a pattern."""
     replica = evidence.settings.replicas[0].url.text
@@ -427,3 +441,4 @@ def test_without_replicas_only_the_rest_is_checked(newest_servers: Servers, tmp_
     assert of(found, "lag").skipped == "there are no replicas"
     assert of(found, "slots").verdict == "healthy"
     assert "lag, clocks, positions" in doctor_text(found)
+    assert of(found, "discovery").skipped == "no discovery is configured"

@@ -21,7 +21,7 @@ from erm_alembic.render.replicas import replicas_text
 from erm_alembic.render.replicas_json import replicas_json
 from erm_alembic.routing.configured import cluster_of
 from erm_alembic.routing.overview import Observer
-from tests.routing.servers import EAST, WEST, Servers, frozen, until
+from tests.routing.servers import EAST, PATIENCE, WEST, Servers, frozen, until
 from tests.support.cli import REPOSITORY, erm_environment, run_erm
 
 POLICIES = """\
@@ -35,14 +35,14 @@ POLICIES = """\
 """
 
 
-def project(folder: Path, servers: Servers, *, role: str = "postgres", replicas: bool = True) -> Path:
+def project(folder: Path, servers: Servers, *, role: str = "postgres", replicas: bool = True, more: str = "") -> Path:
     """A folder whose erm.yaml describes the servers."""
 
     def url(server: Any) -> str:
         return json.dumps(server.url().replace("postgres@", f"{role}@"))
 
     found = [f"    - {{name: {name}, url: {url(each)}}}\n" for name, each in servers.standbys.items()]
-    text = f"database:\n  environments: {{prod: {{url: {url(servers.primary)}}}}}\n{POLICIES}"
+    text = f"database:\n  environments: {{prod: {{url: {url(servers.primary)}}}}}\n{POLICIES}{more}"
     (folder / "erm.yaml").write_text(f"{text}  replicas:\n{''.join(found)}" if replicas else text)
     return folder
 
@@ -55,9 +55,9 @@ def seen(folder: Path, code: int = 0) -> dict[str, Any]:
     return found
 
 
-def looked(folder: Path) -> tuple[str, dict[str, Any]]:
+def looked(folder: Path, patience: float = 0.5) -> tuple[str, dict[str, Any]]:
     """What is printed, as text and as JSON, of one look that is not patient."""
-    with cluster_of(load_settings("prod", cwd=folder)) as cluster, Observer(cluster, 0.5, 0.5) as observer:
+    with cluster_of(load_settings("prod", cwd=folder)) as cluster, Observer(cluster, patience, patience) as observer:
         overview = observer.look()
     found: dict[str, Any] = json.loads(replicas_json(overview, "prod"))
     return replicas_text(overview, "prod"), found
@@ -212,11 +212,38 @@ def test_what_is_revoked_is_named_and_the_rest_is_shown(newest_servers: Servers,
     assert replica(found, EAST)["follows"]
 
 
+def test_a_configured_heartbeat_measures_who_states_no_position(
+    newest_servers: Servers, role: str, tmp_path: Path
+) -> None:
+    """With the keys of erm.yaml alone: lag in seconds and eligibility are known, bytes are not."""
+    primary = newest_servers.primary
+    functions = ("pg_last_wal_replay_lsn()", "pg_control_system()", "pg_current_wal_insert_lsn()")
+    project(tmp_path, newest_servers, role=role, more="    heartbeat: {schema: beats, table: beat}\n")
+    try:
+        for function in functions:
+            primary.execute(f"REVOKE EXECUTE ON FUNCTION {function} FROM PUBLIC")
+        newest_servers.catch_up()
+        _, blind = looked(tmp_path)
+        primary.execute(f"CREATE SCHEMA beats AUTHORIZATION {role}")
+        text, found = looked(tmp_path, patience=PATIENCE)
+    finally:
+        primary.execute("DROP SCHEMA IF EXISTS beats CASCADE")
+        for function in functions:
+            primary.execute(f"GRANT EXECUTE ON FUNCTION {function} TO PUBLIC")
+    assert "no heartbeat can be written: permission denied" in replica(blind, EAST)["problem"]
+    assert policy(blind, "reporting")["eligible"] == []
+    east = replica(found, EAST)
+    assert (east["follows"], east["lag_bytes"], east["position"], east["problem"]) == (True, None, None, None)
+    assert east["lag_seconds"] is not None
+    assert policy(found, "reporting")["eligible"] == [EAST, WEST]
+    assert "pg_last_wal_replay_lsn" not in text
+
+
 def test_without_replicas_it_says_so(newest_servers: Servers, tmp_path: Path) -> None:
     """The primary is shown all the same."""
     folder = project(tmp_path, newest_servers, replicas=False)
     assert seen(folder)["replicas"] == []
-    text = run_erm("replicas", "--env", "prod", cwd=folder).stdout
+    text = run_erm("replicas", cwd=folder, env={"ERM_ENV": "prod"}).stdout
     assert "No replicas are configured for this environment: every read goes to the primary." in text
 
 
