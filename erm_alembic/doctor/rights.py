@@ -90,8 +90,8 @@ def heartbeat(evidence: Evidence) -> Iterator[Diagnosis | NotNeeded]:
                 "error",
                 f"Replicas cannot be measured by the heartbeat: {state.problem}.",
                 "No read with a limit goes there.",
-                f"Let an administrator run on the primary: CREATE SCHEMA {schema} AUTHORIZATION {role}; or, where it is "
-                f"there: GRANT USAGE, CREATE ON SCHEMA {schema} TO {role}",
+                f"Let an administrator run on the primary: CREATE SCHEMA {schema} AUTHORIZATION {role}; or, where "
+                f"there is one: GRANT USAGE, CREATE ON SCHEMA {schema} TO {role}",
                 replica.name,
             )
             break

@@ -215,8 +215,8 @@ def quoted(name: str) -> str:
     """A name as it stands in a statement that somebody may copy.
 
     Example:
-        >>> quoted('our "own"')
-        '"our ""own"""'
+        >>> quoted("app")
+        '"app"'
     """
     return '"' + name.replace('"', '""') + '"'
 
