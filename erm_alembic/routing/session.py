@@ -96,7 +96,8 @@ class RoutingSession(Session):
         self._pinned = self._wrote = self._seen = False
         self._node: ReplicaNode | None = None
         self._kept: Kept | None = None
-        self._replica_engines: set[Engine] = set()
+        self._replica_engines: frozenset[Engine] = frozenset()
+        self._holds_replica = False  # by a snapshot, or a cursor on the server's side
         self._snapshot_for: Need | None = None  # what the one snapshot of this transaction was taken for
         self._avoid: set[str] = set()
         self._former_from_replica, self._from_replica = self._from_replica, False
@@ -168,7 +169,8 @@ class RoutingSession(Session):
 
     def rollback(self) -> None:
         """As `Session.rollback`; a replica that was read from and is lost by now does not let it fail."""
-        self._leave_replica()
+        if self._holds_replica:
+            self._leave_replica()
         super().rollback()
 
     # What an application asks.
@@ -223,7 +225,7 @@ class RoutingSession(Session):
 
     def _replica(self, clause: Any, mode: ReadMode, others: Mapping[str, Any]) -> Engine | None:
         """The engine of the replica for a statement; None pins the transaction to the primary."""
-        no_read = self._why_no_read(clause)
+        no_read = self._cluster.classifier.why_not(clause) if clause is not None else "nothing is known of what is sent"
         why = self._why_pinned() or no_read
         if why:
             self._pin(why, wrote=no_read != "")
@@ -245,8 +247,10 @@ class RoutingSession(Session):
         # A cursor on the server's side lives in a transaction.
         in_transaction = mode.snapshot or others.get(STREAMS) or streams(options)
         engine = (node.snapshot_engine if in_transaction else node.engine)(self._asynchronous)
-        self._replica_engines.add(engine)
-        if not (in_transaction or others or options):
+        self._replica_engines |= {engine}
+        if in_transaction:
+            self._holds_replica = True
+        elif not (others or options):
             self._kept = Kept(self._cluster, node, engine, need, self._block(), self.info.get(OPTION))
         return engine
 
@@ -262,11 +266,6 @@ class RoutingSession(Session):
         if transaction is not None and transaction.origin is SessionTransactionOrigin.BEGIN:
             return "the transaction was begun explicitly"
         return ""
-
-    def _why_no_read(self, clause: Any) -> str:
-        if clause is None:
-            return "nothing is known of what is sent"
-        return self._cluster.classifier.why_not(clause)
 
     def _kept_or_chosen(self, need: Need, mode: ReadMode) -> ReplicaNode | None:
         """The replica of this transaction while it is fresh enough, else one that is; none after one that is not."""
@@ -361,13 +360,13 @@ class RoutingSession(Session):
         """Take the replica's connections out of the transaction, to whose end they have nothing to say."""
         for engine in self._replica_engines:
             forget_connection(self, engine, lost=lost)
-        self._replica_engines.clear()
+        self._replica_engines, self._holds_replica = frozenset(), False
 
 
 @event.listens_for(RoutingSession, "before_commit")
 def _committing(session: RoutingSession) -> None:
     # What fails there would let a commit fail that has succeeded on the primary.
-    if not session.in_nested_transaction():
+    if session._holds_replica and not session.in_nested_transaction():
         session._leave_replica()
 
 
