@@ -193,7 +193,8 @@ def revert_sql(report: DriftReport, *, config: Path | None = None, options: Alem
         unproven = None if trial.holds else str(trial)
     schema = f"the schema of {report.against}" if report.against else "what its revisions make"
     title = f"Takes the database of {report.environment} ({report.database_url}) back to {schema}."
-    return Reverted(as_script(title, lines, unproven), unproven)
+    execution = configured(report.environment, config, options).execution
+    return Reverted(as_script(title, lines, unproven, execution.lock_timeout), unproven)
 
 
 def adopt(
@@ -393,4 +394,8 @@ def _report(looking: _Looking, sources: Collection[DriftSource], current: tuple[
         unused=unused_items(left_out, ignore) if complete else (),
         notes=tuple(looking.notes),
         database=looking.database,
+        to_adopt=any(
+            each.source == "database" and not each.adopted and is_adopted(each.kind, opened.settings.drift)
+            for each in kept
+        ),
     )

@@ -30,6 +30,7 @@ class DriftReport:
         notes: what to know besides.
         against: the profile whose database is expected, where two were compared.
         database: the comparison of the database, for whoever writes a way out of it.
+        to_adopt: whether a revision could take over any of what differs in the database.
     """
 
     environment: str
@@ -43,6 +44,7 @@ class DriftReport:
     notes: tuple[str, ...] = ()
     against: str | None = None
     database: DatabaseDrift | None = field(default=None, repr=False, compare=False)
+    to_adopt: bool = False
 
     @property
     def agrees(self) -> bool:

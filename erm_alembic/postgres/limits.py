@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
-__all__ = ["LIMITS", "SESSION_ENDING", "Limit", "read_limits", "restore_limits", "set_limits"]
+__all__ = ["LIMITS", "SESSION_ENDING", "Limit", "lock_timeout_lines", "read_limits", "restore_limits", "set_limits"]
 
 # What ends a session that is left alone for long, and the major version that each came with.
 SESSION_ENDING = {"idle_in_transaction_session_timeout": 9, "idle_session_timeout": 14, "transaction_timeout": 17}
@@ -70,3 +71,17 @@ def restore_limits(cursor: Any, set_to: Mapping[str, int], before: Mapping[str, 
     """Set limits to what they were, unless somebody has set them to something else meanwhile."""
     names = list(set_to)
     cursor.execute(RESTORE, [names, [str(set_to[name]) for name in names], [str(before[name]) for name in names]])
+
+
+def lock_timeout_lines(timeout: timedelta) -> list[str]:
+    """What a script says, within its transaction, of how long a statement may wait for a lock.
+
+    Args:
+        timeout: the limit; zero leaves it to the session.
+
+    Example:
+        >>> lock_timeout_lines(timedelta(seconds=3)), lock_timeout_lines(timedelta(0))
+        (["SET LOCAL lock_timeout = '3000ms';"], [])
+    """
+    milliseconds = round(timeout.total_seconds() * 1000)
+    return [f"SET LOCAL lock_timeout = '{milliseconds}ms';"] if milliseconds else []

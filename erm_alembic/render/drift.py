@@ -98,7 +98,7 @@ def _verdict(facts: DriftReport, arguments: tuple[str, ...], paint: Paint) -> li
         against = () if facts.against is None else ("--against", facts.against)
         command = ["erm", "drift", "--env", facts.environment, *against, *arguments]
         lines.append(f"To take it back:  {shlex.join([*map(one_line, command), '--fix', 'revert'])}   (writes SQL)")
-        if facts.against is None:
+        if facts.to_adopt:
             lines.append(
                 f"To take it over:  {shlex.join([*map(one_line, command), '--fix', 'adopt'])}   (writes a revision)"
             )

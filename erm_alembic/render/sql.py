@@ -6,6 +6,7 @@ from datetime import timedelta
 from itertools import zip_longest
 
 from erm_alembic.planning.model import Plan, Statement, Step
+from erm_alembic.postgres.limits import lock_timeout_lines
 from erm_alembic.postgres.text.passwords import without_passwords
 from erm_alembic.render.safe import one_line
 
@@ -51,8 +52,7 @@ def _statement(statement: Statement) -> list[str]:
 
 def _begin(lock_timeout: timedelta) -> list[str]:
     """The start of a transaction; psql has nothing of what apply sets to keep others from waiting behind it."""
-    milliseconds = round(lock_timeout.total_seconds() * 1000)
-    return ["BEGIN;", *([f"SET LOCAL lock_timeout = '{milliseconds}ms';"] if milliseconds else [])]
+    return ["BEGIN;", *lock_timeout_lines(lock_timeout)]
 
 
 def _body(step: Step, version_statements: tuple[str, ...], begin: list[str]) -> list[str]:

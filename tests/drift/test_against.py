@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from erm_alembic.comparing import DriftReport, drift_against, revert_sql
+from erm_alembic.drift.fix.scripts import as_script
 from erm_alembic.planning.comparison import Comparison
 from erm_alembic.planning.model import Drift
 from erm_alembic.render.drift import drift_text
@@ -145,3 +148,19 @@ def test_the_way_back_leads_to_the_other_database() -> None:
         "To take it back:  erm drift --env dev --against 'stag ing' -x a=b --fix revert   (writes SQL)\n"
         in drift_text(report, arguments=("-x", "a=b"))
     )
+
+
+def test_taking_over_is_offered_only_where_something_can_be_taken_over() -> None:
+    """A grant belongs to an environment: no revision takes it over, and the command for one is not named."""
+    drift = Drift("grant", "table public.users to reader", "database", "absent", "SELECT")
+    report = DriftReport("dev", "", "18.1", (), (drift,), (Comparison("database", "differs"),))
+    assert "--fix revert" in drift_text(report) and "--fix adopt" not in drift_text(report)
+    assert "--fix adopt" in drift_text(replace(report, to_adopt=True))
+
+
+def test_a_script_waits_for_locks_as_long_as_a_run() -> None:
+    """`execution.lock_timeout` of the profile holds in the way back too; zero leaves it to the session."""
+    assert "BEGIN;\nSET LOCAL lock_timeout = '3000ms';\n" in as_script(
+        "t", ["DROP TABLE a"], None, timedelta(seconds=3)
+    )
+    assert "lock_timeout" not in as_script("t", ["DROP TABLE a"])

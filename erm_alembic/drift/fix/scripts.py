@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
 from erm_alembic.drift.fix.statements import is_remark
+from erm_alembic.postgres.limits import lock_timeout_lines
 
 __all__ = ["as_code", "as_script", "imports_of"]
 
@@ -21,19 +23,22 @@ PROVEN = "-- It was run on a copy of the schema, which has no rows, and left no 
 DDL_IMPORT = "import sqlalchemy as sa"
 
 
-def as_script(title: str, lines: Sequence[str], not_proven: str | None = None) -> str:
+def as_script(
+    title: str, lines: Sequence[str], not_proven: str | None = None, lock_timeout: timedelta = timedelta(0)
+) -> str:
     """Statements as an SQL script in one transaction.
 
     Args:
         title: what it is for, on one line.
         lines: statements without semicolons, and remarks.
         not_proven: why it is not known to do what it is for; None where it is.
+        lock_timeout: how long a statement may wait for a lock; zero leaves that to the session.
     """
     proof = PROVEN if not_proven is None else f"-- NOT PROVEN: {' '.join(not_proven.split())}"
     body = "\n".join(line if is_remark(line) else f"{line};" for line in lines)
     safe_title = " ".join(title.split())
-    limits = "SET LOCAL lock_timeout = '5s';\nSET LOCAL check_function_bodies = off;\n"
-    return f"{HEAD.format(title=safe_title, proof=proof)}\nBEGIN;\n{limits}\n{body}\n\nCOMMIT;\n"
+    limits = "\n".join([*lock_timeout_lines(lock_timeout), "SET LOCAL check_function_bodies = off;"])
+    return f"{HEAD.format(title=safe_title, proof=proof)}\nBEGIN;\n{limits}\n\n{body}\n\nCOMMIT;\n"
 
 
 def as_code(lines: Iterable[str]) -> str:
