@@ -12,6 +12,8 @@ from erm_alembic.config.settings import Settings
 from erm_alembic.doctor.files import tracked_files
 from erm_alembic.doctor.pooling import PoolMode, pool_mode
 from erm_alembic.errors import ErmError
+from erm_alembic.ledger.last_run import LastRun, read_last_run
+from erm_alembic.ledger.store import open_ledger
 from erm_alembic.postgres.migration_rights import (
     LedgerRights,
     MigrationRights,
@@ -27,7 +29,7 @@ from erm_alembic.routing.inquiry import Inquiry
 from erm_alembic.routing.overview import Observer, Overview, ReplicaView
 from erm_alembic.target import Target, open_target
 
-__all__ = ["PRIMARY", "Evidence", "gather"]
+__all__ = ["PRIMARY", "Evidence", "Runs", "gather"]
 
 PRIMARY = "primary"
 NAME = "erm doctor"
@@ -35,6 +37,21 @@ NAME = "erm doctor"
 CATALOG_PATIENCE = 15.0
 
 Read = TypeVar("Read")
+
+
+@dataclass(frozen=True)
+class Runs:
+    """What the ledger has of deployments.
+
+    Args:
+        last: the latest one; None where there was none.
+        half_done: the revisions of which a part is committed.
+        environments: the profiles under which the database was deployed.
+    """
+
+    last: LastRun | None
+    half_done: tuple[str, ...]
+    environments: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -50,6 +67,7 @@ class Evidence:
         target: the database as a deployment reaches it, or why it does not.
         rights: what the role that migrates may do, or why that is not known.
         ledger: what the role that logs in may do with the ledger, or why that is not known.
+        runs: what the ledger has of the latest deployment, or why that is not known.
         pool_modes: of each server behind a pooler how that one works.
         catalogs: why the primary's catalogs cannot be read; "" where they can.
     """
@@ -62,6 +80,7 @@ class Evidence:
     target: Target | ErmError
     rights: MigrationRights | ErmError
     ledger: LedgerRights | ErmError
+    runs: Runs | ErmError
     pool_modes: Mapping[str, PoolMode]
     catalogs: str
 
@@ -117,6 +136,7 @@ def gather(settings: Settings, cluster: Cluster) -> Evidence:
         target=target,
         rights=target if isinstance(target, ErmError) else _or_error(lambda: _rights(target)),
         ledger=target if isinstance(target, ErmError) else _or_error(lambda: _ledger_rights(target)),
+        runs=target if isinstance(target, ErmError) else _or_error(lambda: _runs(target)),
         pool_modes=_pool_modes(overview, cluster),
         catalogs=_catalogs(cluster) if overview.primary.facts is not None and overview.replicas else "",
     )
@@ -139,6 +159,14 @@ def _ledger_rights(target: Target) -> LedgerRights:
         connection.autocommit = True
         with connection.cursor() as cursor:
             return read_ledger_rights(cursor, target.settings.ledger.schema)
+
+
+def _runs(target: Target) -> Runs:
+    with target.reported(), open_ledger(target) as ledger:
+        if not ledger.exists():
+            return Runs(None, (), frozenset())
+        half_done = tuple(each.revision for each in ledger.half_done())
+        return Runs(read_last_run(ledger), half_done, ledger.environments())
 
 
 def _pool_modes(overview: Overview, cluster: Cluster) -> Mapping[str, PoolMode]:

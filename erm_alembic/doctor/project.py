@@ -14,7 +14,6 @@ from erm_alembic.errors import ErmError
 
 __all__ = [
     "alembic_project",
-    "database_for_migrations",
     "ledger_rights",
     "migration_rights",
     "migration_role",
@@ -86,13 +85,6 @@ def secret_files_kept_private(evidence: Evidence) -> Iterator[Diagnosis]:
                     f"chmod 600 {path}",
                     path=str(path),
                 )
-
-
-def database_for_migrations(evidence: Evidence) -> Iterator[Diagnosis]:
-    """A deployment could begin on this database."""
-    target = evidence.target
-    if isinstance(target, ErmError) and not evidence.servers[PRIMARY].pooled:  # of a pooler another check speaks
-        yield Diagnosis("error", target.what, target.effect, target.cure, PRIMARY)
 
 
 def migration_role(evidence: Evidence) -> Iterator[Diagnosis | NotTold]:

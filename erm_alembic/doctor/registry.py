@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from erm_alembic.doctor.connections import connection_limits, encryption, poolers
+from erm_alembic.doctor.deployments import database_for_migrations, runs
 from erm_alembic.doctor.model import Check
 from erm_alembic.doctor.policies import fallback, limits, policies
 from erm_alembic.doctor.primary import primary_answers, primary_takes_writes, several_hosts, synchronous_standbys
 from erm_alembic.doctor.project import (
     alembic_project,
-    database_for_migrations,
     ledger_rights,
     migration_rights,
     migration_role,
@@ -25,6 +25,7 @@ from erm_alembic.doctor.replicas import (
     replica_receives,
     replicas_discovered,
     same_database,
+    versions,
 )
 from erm_alembic.doctor.rights import catalogs, heartbeat, positions, statistics
 from erm_alembic.doctor.slots import slots
@@ -49,6 +50,7 @@ CHECKS: tuple[Check, ...] = (
     Check("migration-role", "Migrations run as no superuser.", migration_role, "primary"),
     Check("migration-rights", "The role may create, and alter what is there.", migration_rights, "primary"),
     Check("ledger-rights", "The role may keep the ledger.", ledger_rights, "primary"),
+    Check("runs", "No deployment is half done, and none was made under another name.", runs, "primary"),
     # The replicas.
     Check("discovery", "Where replicas are looked for, some are found.", replicas_discovered),
     Check("replica-answers", "Every replica answers.", replica_answers, "replicas"),
@@ -57,6 +59,7 @@ CHECKS: tuple[Check, ...] = (
     Check("replica-receives", "Every replica receives the log.", replica_receives, "replicas"),
     Check("same-database", "All addresses name one database.", same_database, "primary and replicas"),
     Check("distinct-servers", "No two addresses lead to one server.", distinct_servers, "replicas"),
+    Check("versions", "All servers run one version.", versions, "primary and replicas"),
     Check("replay-goes-on", "No replay is held or delayed.", replay_goes_on, "replicas"),
     Check("replay-and-queries", "Queries hold up no replay for too long.", replay_and_queries, "replicas"),
     Check("lag", "Every replica is fresh enough.", lag, "primary and replicas"),

@@ -18,6 +18,7 @@ __all__ = [
     "replica_receives",
     "replicas_discovered",
     "same_database",
+    "versions",
 ]
 
 # Clocks that differ by less are in order, in seconds: what was asked one after the other is not asked at once.
@@ -158,6 +159,20 @@ def distinct_servers(evidence: Evidence) -> Iterator[Diagnosis]:
                 replica.name,
             )
         seen.append((replica, facts))
+
+
+def versions(evidence: Evidence) -> Iterator[Diagnosis]:
+    """All servers run the same minor version."""
+    primary = evidence.overview.primary.facts
+    assert primary is not None
+    for name, facts in evidence.servers.items():
+        if facts.version != primary.version:
+            yield Diagnosis(
+                "info",
+                f"It runs PostgreSQL {facts.version}, and the primary {primary.version}.",
+                "Both work together; a standby is updated before its primary.",
+                server=name,
+            )
 
 
 def clocks(evidence: Evidence) -> Iterator[Diagnosis]:

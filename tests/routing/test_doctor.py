@@ -7,18 +7,21 @@ import re
 import subprocess
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 
 from erm_alembic.config.loader import load_settings
-from erm_alembic.doctor.evidence import Evidence, gather
+from erm_alembic.doctor.evidence import Evidence, Runs, gather
 from erm_alembic.doctor.examination import conclude, examine
 from erm_alembic.doctor.files import tracked_files
 from erm_alembic.doctor.model import Diagnosis, Examination, Examined
 from erm_alembic.doctor.registry import CHECKS
+from erm_alembic.ledger.tables import create_tables
 from erm_alembic.postgres.server_facts import ServerFacts, Slot
 from erm_alembic.render.doctor import doctor_json, doctor_text
 from erm_alembic.revisions.project import find_project
@@ -272,7 +275,7 @@ def test_a_pooler_is_told_with_its_mode(newest_servers: Servers, tmp_path: Path,
         found = examined(project(tmp_path, pooler.url("postgres"), names(newest_servers)))
     (one,) = told(found, "poolers", "error")
     assert one.what == f"The primary is behind a connection pooler {words}."
-    assert of(found, "database-for-migrations").verdict == "healthy"
+    assert of(found, "database-for-migrations").skipped == "a pooler is in the way"
     assert of(found, "migration-rights").verdict == "unknown"
 
 
@@ -432,6 +435,34 @@ def test_secrets_in_git_are_errors(evidence: Evidence, tmp_path: Path, secret: s
     assert tracked_files(
         load_settings("prod", cwd=project(Path(tmp_path / "migrations"), "postgresql://db/a")), None
     ) == (frozenset())
+
+
+def test_what_deployments_left_behind_is_told(evidence: Evidence) -> None:
+    """A half-done revision, and a database that belongs to another environment, with what to type."""
+    found = conclude(replace(evidence, runs=Runs(None, ("3f9a; x",), frozenset({"staging"}))))
+    half, other = told(found, "runs", "error")
+    assert half.cure == "erm repair '3f9a; x' --env prod"
+    assert other.what == "This database was deployed as staging, and never as prod."
+
+
+def test_a_database_of_another_environment_is_told(newest_servers: Servers, tmp_path: Path) -> None:
+    """As the ledger itself has it, also of a run that died."""
+    primary = newest_servers.primary
+    primary.execute("CREATE DATABASE deployed")
+    try:
+        with closing(psycopg2.connect(primary.url("deployed"))) as connection:
+            connection.autocommit = True
+            create_tables(connection, "erm")
+        primary.execute(
+            "INSERT INTO erm.run (mode, environment, who, host, backend_pid, erm_version)"
+            " VALUES ('apply', 'staging', 'me', 'here', 0, '1')",
+            dbname="deployed",
+        )
+        found = examined(project(tmp_path, primary.url("deployed"), routing=""))
+    finally:
+        primary.execute("DROP DATABASE deployed WITH (FORCE)")
+    assert told(found, "runs", "warning")[0].what == "Run 1 ended without a word."
+    assert "was deployed as staging" in told(found, "runs", "error")[0].what
 
 
 def test_without_replicas_only_the_rest_is_checked(newest_servers: Servers, tmp_path: Path) -> None:
