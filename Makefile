@@ -2,7 +2,7 @@
 # python3 (3.11 or newer) and make are all that must be there. PYTHON=/path/to/python chooses another Python.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz survival patroni lint format types contracts build bench check clean venv venv-demo
+.PHONY: help demo test fuzz survival chaos patroni lint format types contracts build bench check clean venv venv-demo
 
 SHELL := /bin/sh
 BIN := .venv/bin
@@ -30,6 +30,9 @@ survival: venv ## kill 200 deployers, cut 60 short, start three at once 40 times
 
 patroni: venv ## switch a real Patroni cluster of three over, kill and freeze its leader, under load (ARGS='--rounds 3'; 2 minutes each)
 	@$(BIN)/python -m tests.patroni $(ARGS)
+
+chaos: venv ## load a cluster for 60 s while its servers are killed, frozen, promoted, cut off (ERM_CHAOS_SECONDS=60 ERM_CHAOS_SEED=1)
+	@ERM_CHAOS_SECONDS=$${ERM_CHAOS_SECONDS:-60} $(BIN)/python -m pytest -q -s tests/chaos/test_chaos.py
 
 lint: venv ## ruff: rules and format
 	@$(BIN)/python -m ruff check .

@@ -2,6 +2,7 @@
 
 python -m benchmarks [--rounds N] [--only NAME]... [--growth] [--write]
 python -m benchmarks --snapshot TABLES [TABLES...] [--write]
+python -m benchmarks --routing [--rounds N] [--write]
 """
 
 from __future__ import annotations
@@ -66,6 +67,20 @@ def write(text: str, marks: str = "figures") -> None:
     page.write_text(marked.sub(lambda match: f"{match[1]}{text}{match[2]}", page.read_text("utf-8")), "utf-8")
 
 
+def measure_routing(rounds: int, keep: bool) -> None:
+    """Print the tables of routed reads; write them into docs/performance.md where they are to be kept."""
+    # They bring servers of their own, and the tests' way to disturb them: nothing that the other figures need.
+    from benchmarks.routing import newest_able, routing_tables
+
+    text = conditions(f"PostgreSQL {newest_able().major}", rounds)
+    print(text, end="")
+    for table in routing_tables(rounds=rounds):
+        print(table, end="", flush=True)
+        text += table
+    if keep:
+        write(text, "routing")
+
+
 def main() -> None:
     """Run the benchmarks that the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
@@ -75,10 +90,14 @@ def main() -> None:
     parser.add_argument("--growth", action="store_true", help="also plot time and memory up to 10,000 revisions")
     parser.add_argument("--write", action="store_true", help="write docs/performance.md and, with --growth, the plot")
     parser.add_argument("--snapshot", nargs="+", type=int, metavar="TABLES", help="only snapshots of so many tables")
+    parser.add_argument("--routing", action="store_true", help="only what routed reads cost, and what replicas give")
     asked = parser.parse_args()
     if asked.write and asked.only:
         parser.error("--write writes the whole table: leave --only out")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the server is stopped then too
+    if asked.routing:
+        measure_routing(asked.rounds, asked.write)
+        return
     with tempfile.TemporaryDirectory(prefix="erm-benchmarks-") as scratch:
         folder = Path(scratch)
         folder.chmod(0o755)

@@ -228,17 +228,19 @@ def _lives(pid: int) -> bool:
 
 
 @contextmanager
-def topology(binaries: PostgresBinaries, standbys: int) -> Iterator[Topology]:
+def topology(binaries: PostgresBinaries, standbys: int, *, synchronous: bool = True) -> Iterator[Topology]:
     """A running primary with its standbys, caught up, and a database `chaos`.
 
     Args:
         binaries: the programs of their major.
         standbys: how many, at most three.
+        synchronous: whether a commit waits for one of them.
     """
+    settings = _SETTINGS if synchronous else {**_SETTINGS, "synchronous_standby_names": ""}
     with ExitStack() as stack:
         net: Network = stack.enter_context(network())
-        primary = stack.enter_context(private_server(binaries, "--wal-segsize=1", **{**PRIMARY_SETTINGS, **_SETTINGS}))
-        servers = [primary, *(stack.enter_context(standby_of(primary, **_SETTINGS)) for _ in range(standbys))]
+        primary = stack.enter_context(private_server(binaries, "--wal-segsize=1", **{**PRIMARY_SETTINGS, **settings}))
+        servers = [primary, *(stack.enter_context(standby_of(primary, **settings)) for _ in range(standbys))]
         members = {}
         for name, server in zip(_NAMES, servers, strict=False):
             socket = server.socket_dir / _SOCKET
