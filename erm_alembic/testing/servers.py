@@ -15,7 +15,7 @@ from sqlalchemy.pool import NullPool
 
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.errors import ServerError
-from erm_alembic.postgres.embedded.binaries import PostgresBinaries, find_binaries
+from erm_alembic.postgres.embedded.binaries import PostgresBinaries, find_binaries, installed_binaries
 from erm_alembic.postgres.embedded.files import prepare_cluster
 from erm_alembic.postgres.embedded.lock import cluster_lock
 from erm_alembic.postgres.embedded.private_place import DEVELOPMENT, reachable_binaries
@@ -28,7 +28,7 @@ Schema = Callable[[Engine], object]
 
 # A standby that has lost its primary tries again soon; the primary keeps enough for one that was stopped for a while.
 _SETTINGS = {"wal_keep_size": "256MB", "wal_retrieve_retry_interval": "100ms", "jit": "off"}
-_BASEBACKUP_SECONDS = 120.0
+_BASEBACKUP, _BASEBACKUP_SECONDS = "pg_basebackup", 120.0
 
 
 class PrivateServers:
@@ -54,7 +54,7 @@ class PrivateServers:
             ServerError: there is no PostgreSQL to run it with, or it does not start.
         """
         if self._primary is None:
-            self._binaries = find_binaries()
+            self._binaries = _binaries()
             self._primary = self._server("primary")
             self._primary.ensure_running()
         return self._primary
@@ -124,7 +124,7 @@ class PrivateServers:
         assert self._binaries is not None
         with cluster_lock(folder.resolve(), DEVELOPMENT):
             files = prepare_cluster(folder.resolve())
-        program = reachable_binaries(self._binaries, files.user).program("pg_basebackup")
+        program = reachable_binaries(self._binaries, files.user).program(_BASEBACKUP)
         if not program.exists():
             raise ServerError(
                 f"The PostgreSQL {self._binaries.major} in {self._binaries.bin_dir} has no pg_basebackup.",
@@ -147,6 +147,12 @@ class PrivateServers:
                 effect="No standby was made.",
                 cure=f"Free space on the disk of {files.store}, and try again.",
             )
+
+
+def _binaries() -> PostgresBinaries:
+    """An installation that can make standbys, where there is one."""
+    able = (found for found in installed_binaries() if found.program(_BASEBACKUP).exists())
+    return next(able, None) or find_binaries()
 
 
 def with_driver(dsn: str, driver: str) -> str:

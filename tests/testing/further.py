@@ -1,6 +1,8 @@
 """Tests of an application beyond those of docs/testing.md, for the same run: its servers are started once."""
 
 FURTHER = """
+import asyncio
+
 import psycopg2
 import pytest
 from sqlalchemy import select, text
@@ -41,6 +43,30 @@ def test_a_standby_comes_back(erm_standby):
         session.rollback()
         erm_standby.start()
         assert count(session) == (1, "standby")
+
+
+class TestOfEachDriver:
+    @pytest.fixture
+    def erm_driver(self, request):
+        return request.param
+
+    @pytest.mark.parametrize("erm_driver", ["psycopg", "asyncpg"], indirect=True)
+    def test_a_standby_serves_asynchronous_sessions(self, erm_standby):
+        async def scenario():
+            erm_standby.pause()
+            make = erm_standby.cluster.async_sessionmaker(read=True)
+            async with make() as session:
+                session.add(Order(id=1))
+                await session.commit()
+                assert (await session.scalars(select(Order))).all() and session.last_route.name == "primary"
+            async with make() as session:
+                assert not (await session.scalars(select(Order))).all() and session.last_route.name == "standby"
+                erm_standby.resume()
+                await asyncio.to_thread(erm_standby.wait)
+                assert (await session.scalars(select(Order))).all() and session.last_route.name == "standby"
+            await erm_standby.cluster.aclose()
+
+        asyncio.run(scenario())
 
 
 class TestWithADatabaseOfOnesOwn:
