@@ -116,6 +116,7 @@ class Node:
                 await AsyncEngine(engine).dispose()
             else:
                 engine.dispose()
+        self.lines.expire()
 
     def _synchronous(self) -> Engine:
         if self.url.driver == "psycopg":
