@@ -71,13 +71,12 @@ def check(
 
 def _judge_exemption(root: Path, ini: Path | None, directory: Path | None, since: str) -> str | None:
     """What is wrong with `downgrades_since`; None where the project itself cannot be read, as others tell."""
-    from erm_alembic.revisions.source.files import exempt_revisions, list_python_files, read_revision_files
+    from erm_alembic.revisions.source.files import exempt_revisions, files_of, read_revision_files
     from erm_alembic.revisions.source.place import find_place
-    from erm_alembic.revisions.source.version_locations import version_locations
 
     try:
-        found = version_locations(find_place(root, ini=ini, directory=directory, elsewhere=Path.cwd()))
-        revisions = read_revision_files(list_python_files(found.folders, recursive=found.recursive), root)
+        place = find_place(root, ini=ini, directory=directory, elsewhere=Path.cwd())
+        revisions = read_revision_files(files_of(place), root)
     except ProjectError:
         return None
     try:

@@ -47,7 +47,9 @@ def history(
     if context.invoked_subcommand is not None:
         return
     if limit is not None and limit < 1:
-        raise UsageError(f"--limit {limit} shows nothing.", cure="Give a number from 1 upwards.")
+        raise UsageError(
+            f"--limit {limit} shows nothing.", effect="Nothing was read.", cure="Give a number from 1 upwards."
+        )
     from erm_alembic import inspection
     from erm_alembic.render.runs import history_json, history_text
 

@@ -48,7 +48,9 @@ def new(
             cure='Say what changes: erm new "add reviews".',
         )
     if sql and splice:
-        raise UsageError("--splice and --sql do not go together.", cure="Leave one of them out.")
+        raise UsageError(
+            "--splice and --sql do not go together.", effect="No revision was written.", cure="Leave one of them out."
+        )
     settings = load_settings(config=config, require_url=False)
     project = find_project(settings, AlembicOptions(name=section))
     if sql:

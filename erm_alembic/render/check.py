@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from erm_alembic.findings import Finding
+from erm_alembic.checks.without_target import DowngradeCheck
 from erm_alembic.render.findings import finding_report
 from erm_alembic.render.json import plain_value, result_document
 from erm_alembic.render.safe import Paint, plain
 from erm_alembic.render.words import counted
 
-__all__ = ["DowngradeCheck", "check_json", "check_text"]
-
-
-@dataclass(frozen=True)
-class DowngradeCheck:
-    """What `erm check downgrades` found.
-
-    Args:
-        findings: the revisions that cannot be rolled back.
-        checked: how many revisions were looked at.
-        exempted: how many of those without a down script are exempt.
-        off: whether safety.rules turns the rule off.
-        irreversible: how many declare that there is no way back.
-    """
-
-    findings: tuple[Finding, ...]
-    checked: int
-    exempted: int = 0
-    off: bool = False
-    irreversible: int = 0
+__all__ = ["check_json", "check_text"]
 
 
 def check_text(found: DowngradeCheck, *, paint: Paint = plain) -> str:

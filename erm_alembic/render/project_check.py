@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from erm_alembic.checks.listing import ListedRule
-from erm_alembic.findings import Finding, Ignored
+from erm_alembic.checks.without_target import ProjectCheck
 from erm_alembic.render.findings import finding_report, ignored_lines
 from erm_alembic.render.json import plain_value, result_document
 from erm_alembic.render.safe import Paint, one_line, plain
 from erm_alembic.render.words import counted
 
-__all__ = ["ProjectCheck", "project_check_json", "project_check_text", "rules_json", "rules_text"]
+__all__ = ["project_check_json", "project_check_text", "rules_json", "rules_text"]
 
 WHERE = {"plan": "a plan", "files": "erm check", "project": "erm check"}
-
-
-@dataclass(frozen=True)
-class ProjectCheck:
-    """What `erm check` found.
-
-    Args:
-        findings: what the checks say.
-        ignored: what comments in the files let pass.
-        checked: how many revisions were looked at.
-        exempted: how many of those without a down script are exempt.
-        rules: the rules that were tried.
-    """
-
-    findings: tuple[Finding, ...]
-    ignored: tuple[Ignored, ...]
-    checked: int
-    exempted: int
-    rules: tuple[str, ...]
 
 
 def project_check_text(found: ProjectCheck, *, paint: Paint = plain) -> str:

@@ -6,10 +6,9 @@ import json
 from pathlib import Path, PurePosixPath
 
 from erm_alembic.errors import UsageError
-from erm_alembic.revisions.source.files import heads_of, list_python_files, read_revision_files
+from erm_alembic.revisions.source.files import files_of, heads_of, read_revision_files
 from erm_alembic.revisions.source.ini_address import address_in_ini
 from erm_alembic.revisions.source.place import NoProject, find_place
-from erm_alembic.revisions.source.version_locations import version_locations
 from erm_alembic.revisions.templates import NewFile
 
 __all__ = ["adoption_file"]
@@ -62,7 +61,7 @@ def adoption_file(directory: Path, database: str) -> NewFile:
             cure="Name the folder in which alembic.ini stands: `erm init DIR --adopt`.",
         )
     try:
-        found = version_locations(find_place(directory))
+        files = files_of(find_place(directory))
     except NoProject as error:
         raise NoProject(
             error.what,
@@ -70,7 +69,7 @@ def adoption_file(directory: Path, database: str) -> NewFile:
             cure="Name the folder in which alembic.ini stands (`erm init DIR --adopt`), or start a new project: "
             "`erm init`.",
         ) from error
-    revisions = read_revision_files(list_python_files(found.folders, recursive=found.recursive), directory)
+    revisions = read_revision_files(files, directory)
     lacking = sum(1 for revision in revisions if revision.report.state in ("missing", "empty"))
     text = _DATABASES.format(database=database)
     if (directory / "alembic.ini").is_file() and (address := address_in_ini(directory / "alembic.ini")):

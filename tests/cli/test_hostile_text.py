@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from erm_alembic.checks.without_target import DowngradeCheck
 from erm_alembic.cli import console
 from erm_alembic.findings import Finding
-from erm_alembic.render.check import DowngradeCheck, check_json, check_text
+from erm_alembic.render.check import check_json, check_text
 from tests.support.cli import run_erm
 
 ESCAPE = "\x1b[2J\x1b]0;owned\x07"

@@ -10,14 +10,15 @@ from typing import Any
 import jsonschema
 import pytest
 
+from erm_alembic.checks.without_target import DowngradeCheck, ProjectCheck
 from erm_alembic.config.redaction import register_secret
 from erm_alembic.config.settings import Settings
 from erm_alembic.planning.model import Outcome, Plan
 from erm_alembic.planning.terms import plan_digest
 from erm_alembic.postgres.embedded.server import ServerStatus
-from erm_alembic.render.check import DowngradeCheck, check_json
+from erm_alembic.render.check import check_json
 from erm_alembic.render.json import render_json
-from erm_alembic.render.project_check import ProjectCheck, project_check_json, rules_json
+from erm_alembic.render.project_check import project_check_json, rules_json
 from erm_alembic.render.runs import history_json
 from erm_alembic.render.schema import plan_schema, render_schema
 from erm_alembic.render.server import server_json

@@ -28,6 +28,7 @@ __all__ = [
     "RevisionFile",
     "decoded",
     "exempt_revisions",
+    "files_of",
     "heads_of",
     "inspect_file",
     "list_python_files",
@@ -72,6 +73,20 @@ def list_python_files(folders: Iterable[Path], *, recursive: bool = False) -> tu
                 if name.endswith(".py") and not name.startswith((".#", "__init__")):
                     found[Path(root, name)] = None
     return tuple(found)
+
+
+def files_of(place: ProjectPlace, section: str = "alembic") -> tuple[Path, ...]:
+    """The .py files in the version locations of a project.
+
+    Args:
+        place: where the project stands.
+        section: the section of alembic.ini.
+
+    Raises:
+        ProjectError: its configuration cannot be read.
+    """
+    found = version_locations(place, section)
+    return list_python_files(found.folders, recursive=found.recursive)
 
 
 def read_revision_files(paths: Sequence[Path], root: Path) -> tuple[RevisionFile, ...]:
@@ -219,8 +234,7 @@ def seems_known(place: ProjectPlace, revision: str, section: str = "alembic") ->
         section: the section of alembic.ini.
     """
     try:
-        found = version_locations(place, section)
-        files = list_python_files(found.folders, recursive=found.recursive)
+        files = files_of(place, section)
         if any(revision in file.name for file in files):
             return True
         return any(revision.encode() in file.read_bytes() for file in files)
