@@ -42,7 +42,6 @@ Answer = TypeVar("Answer")
 OPTION = "replica_read"
 # The key of bind_arguments that tells of a result that is fetched by and by.
 STREAMS = "replica_streams"
-_NO_OPTIONS: Mapping[str, Any] = {}
 
 
 class RoutingSession(Session):
@@ -93,7 +92,7 @@ class RoutingSession(Session):
 
     def _begin_routing(self) -> None:
         """Know nothing of the transaction that comes next."""
-        self._pinned = self._wrote = self._seen = False
+        self._pinned = self._wrote = self._seen = self._commits = False
         self._node: ReplicaNode | None = None
         self._kept: Kept | None = None
         self._replica_engines: frozenset[Engine] = frozenset()
@@ -226,8 +225,7 @@ class RoutingSession(Session):
     def _replica(self, clause: Any, mode: ReadMode, others: Mapping[str, Any]) -> Engine | None:
         """The engine of the replica for a statement; None pins the transaction to the primary."""
         no_read = self._cluster.classifier.why_not(clause) if clause is not None else "nothing is known of what is sent"
-        why = self._why_pinned() or no_read
-        if why:
+        if why := self._why_pinned() or no_read:
             self._pin(why, wrote=no_read != "")
             return None
         if not mode.replicas:
@@ -239,8 +237,7 @@ class RoutingSession(Session):
             self._fall_back(mode, "no replica is fresh enough" if need else "the causal token is of another history")
             return None
         self._node, self._from_replica = node, True
-        if mode.snapshot and self._snapshot_for is None:
-            self._snapshot_for = need
+        self._snapshot_for = self._snapshot_for or (need if mode.snapshot else None)
         self._cluster.count_read()
         self._route = (node.name, True, "a pure read" if mode.policy is None else f"policy {mode.policy}")
         options = clause.get_execution_options()
@@ -310,7 +307,7 @@ class RoutingSession(Session):
     # What happens when a replica fails.
 
     def _routed(self, send: Callable[..., Answer], statement: Any, params: Any, options: dict[str, Any]) -> Answer:
-        execution = options.get("execution_options") or _NO_OPTIONS
+        execution = options.get("execution_options")
         if execution:
             told = {OPTION: execution.get(OPTION), STREAMS: streams(execution)}
             if any(told.values()) or OPTION in execution:
@@ -322,10 +319,9 @@ class RoutingSession(Session):
                 if not self._goes_elsewhere(error):
                     raise
             else:
-                if self._node is not None:
-                    self._seen = True
-                    if execution:
-                        self._provenance.mark(refreshed_state(execution))
+                self._seen = self._seen or self._node is not None
+                if execution and self._node is not None:
+                    self._provenance.mark(refreshed_state(execution))
                 return answer
 
     def _goes_elsewhere(self, error: Exception) -> bool:
@@ -366,12 +362,15 @@ class RoutingSession(Session):
 @event.listens_for(RoutingSession, "before_commit")
 def _committing(session: RoutingSession) -> None:
     # What fails there would let a commit fail that has succeeded on the primary.
-    if session._holds_replica and not session.in_nested_transaction():
-        session._leave_replica()
+    if not session.in_nested_transaction():
+        session._commits = True
+        if session._holds_replica:
+            session._leave_replica()
 
 
 @event.listens_for(RoutingSession, "after_commit")
 def _committed(session: RoutingSession) -> None:
+    session._commits = False
     if session._wrote:
         session._committed_at, session._token = time.monotonic(), None
         session._cluster.has_committed = True
@@ -384,6 +383,8 @@ def _committed(session: RoutingSession) -> None:
 @event.listens_for(RoutingSession, "after_transaction_end")
 def _ended(session: RoutingSession, transaction: SessionTransaction) -> None:
     if transaction.parent is None:
+        if session._commits:  # and failed: where the connection was lost nobody knows whether it is there
+            _committed(session)
         session._begin_routing()
 
 

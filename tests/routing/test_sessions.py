@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import psycopg2
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import scoped_session
@@ -294,6 +295,29 @@ def test_waiting_for_a_replica_ends_when_one_is_there(app: Application, cluster:
         session.commit()
         assert len(session.scalars(USERS).all()) == 3
         assert route(session) == "primary"
+
+
+def test_a_commit_that_nobody_knows_of_counts_as_one(app: Application, cluster: Cluster) -> None:
+    """The connection is lost before the answer comes: who looks whether it is there, looks where it is if it is."""
+    app.servers.pause(EAST)
+    app.servers.pause(WEST)
+
+    def lose_the_answer(connection: sa.Connection) -> None:
+        connection.connection.driver_connection.commit()
+        raise psycopg2.OperationalError("server closed the connection unexpectedly")
+
+    sa.event.listen(cluster.writer(), "commit", lose_the_answer)
+    try:
+        with cluster.sessionmaker(read=True)() as session:
+            session.add(User(id=2, name="Grace"))
+            with pytest.raises(psycopg2.OperationalError):
+                session.commit()
+            session.rollback()
+            assert session.scalars(sa.select(User.name).where(User.id == 2)).all() == ["Grace"]
+            assert route(session) == "primary"
+            assert session.causal_token is not None
+    finally:
+        sa.event.remove(cluster.writer(), "commit", lose_the_answer)
 
 
 def test_the_sessions_of_a_unit_of_work_see_each_others_commits(app: Application, cluster: Cluster) -> None:
