@@ -71,7 +71,7 @@ def read_history(project: AlembicProject, scripts: ScriptDirectory | None = None
 
     Args:
         project: the Alembic project.
-        scripts: its script directory where it is loaded already.
+        scripts: its script directory where there is one already, loaded or not.
 
     Raises:
         ProjectError: the project cannot be read.
@@ -79,10 +79,10 @@ def read_history(project: AlembicProject, scripts: ScriptDirectory | None = None
     with project.entered():
         if scripts is None:
             scripts = project.script_directory(project.config())
-            known = known_graph(project.root, scripts)
-            if known is not None:
-                return History(known.heads, known.hashes, known.parents, Path(scripts.env_py_location).absolute())
-            verify_graph(scripts)
+        known = known_graph(project.root, scripts)
+        if known is not None:
+            return History(known.heads, known.hashes, known.parents, Path(scripts.env_py_location).absolute())
+        verify_graph(scripts)
         hashes, parents = {}, {}
         for script in scripts.walk_revisions():
             file = Path(script.path)

@@ -52,6 +52,21 @@ def test_an_unchanged_database_and_models_that_agree_say_nothing(project: Projec
     assert {each["source"]: each["verdict"] for each in plan["comparisons"]} == {"database": "same", "models": "same"}
 
 
+def test_a_known_comparison_loads_no_revision(project: Project) -> None:
+    """What the history is, too, is known without loading its files once it was looked at."""
+    project.env.update(ON)
+    loads = project.root / "loads"
+    path = project.table("a1", "first")
+    trace = f"loads = open({str(loads)!r}, 'a').write('x')"
+    path.write_text(path.read_text().replace("\n\ndef upgrade", f"\n{trace}\n\ndef upgrade", 1), encoding="utf-8")
+    assert project.apply().returncode == 0
+    for _ in range(2):
+        loads.unlink(missing_ok=True)
+        done = project.erm("migrate", "--mode", "plan", "--format", "json")
+        assert [each["verdict"] for each in json.loads(done.stdout)["comparisons"]] == ["same"], done.stderr
+    assert not loads.exists()
+
+
 def test_models_are_compared_where_the_plan_was_rehearsed(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is pending runs once for the rehearsal and for the models; a replay says the same of them."""
     tasks: list[str] = []
