@@ -78,12 +78,21 @@ def role(newest_servers: Servers) -> Iterator[str]:
     newest_servers.primary.execute(f"DROP ROLE {name}")
 
 
+@pytest.fixture(scope="module")
+def gathered() -> dict[Path, Evidence]:
+    """What was gathered of healthy servers, by the folder of their primary: a value, which tests may share."""
+    return {}
+
+
 @pytest.fixture
-def evidence(newest_servers: Servers, tmp_path: Path) -> Evidence:
+def evidence(newest_servers: Servers, tmp_path: Path, gathered: dict[Path, Evidence]) -> Evidence:
     """All that there is to see of healthy servers, to be bent by a test into what no server here can be."""
-    settings = load_settings("prod", cwd=project(tmp_path, newest_servers.primary.url(), names(newest_servers)))
-    with cluster_of(settings) as cluster:
-        return gather(settings, cluster)
+    primary = newest_servers.primary
+    if primary.folder not in gathered:
+        settings = load_settings("prod", cwd=project(tmp_path, primary.url(), names(newest_servers)))
+        with cluster_of(settings) as cluster:
+            gathered[primary.folder] = gather(settings, cluster)
+    return gathered[primary.folder]
 
 
 def with_facts(evidence: Evidence, name: str, **facts: Any) -> Evidence:
@@ -211,6 +220,10 @@ def test_a_promoted_replica_and_who_follows_it_are_errors(fresh_servers: Servers
     assert [each.server for each in told(found, "replica-is-standby", "error")] == [EAST]
     (west,) = told(found, "replica-follows", "error")
     assert (west.server, "it follows timeline 2, and the primary writes timeline 1" in west.what) == (WEST, True)
+    shown = json.loads(run_erm("replicas", "--env", "prod", "--format", "json", cwd=folder).stdout)
+    (promoted,) = [each for each in shown["replicas"] if each["name"] == EAST]
+    assert (promoted["role"], promoted["read_only"], promoted["follows"]) == ("primary", False, False)
+    assert promoted["problem"] == "it is not a standby, or no longer one"
     project(tmp_path, fresh_servers.west.url(), {EAST: fresh_servers.east.url()})
     found = examined(folder)
     assert "in recovery" in told(found, "primary-takes-writes", "error")[0].what

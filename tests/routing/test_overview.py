@@ -160,14 +160,6 @@ def test_a_primary_that_cannot_be_reached_is_an_error_beside_the_table(newest_se
     assert "cannot be reached" in done.stderr
 
 
-def test_a_promoted_replica_is_told(fresh_servers: Servers, tmp_path: Path) -> None:
-    """It is a primary of its own, takes writes, and no read goes there."""
-    fresh_servers.east.promote()
-    found = replica(seen(project(tmp_path, fresh_servers)), EAST)
-    assert (found["role"], found["read_only"], found["follows"]) == ("primary", False, False)
-    assert found["problem"] == "it is not a standby, or no longer one"
-
-
 def test_slots_tell_what_they_hold_back(newest_servers: Servers, slot: str, tmp_path: Path) -> None:
     """One that nobody uses is shown with the log that is kept for it."""
     (found,) = seen(project(tmp_path, newest_servers))["slots"]
