@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -211,3 +213,25 @@ def test_the_names_that_are_not_public_are_still_there() -> None:
     assert callable(psycopg2._connect)  # type: ignore[attr-defined]
     assert callable(psycopg.generators.connect)
     assert callable(asyncpg.connection.connect)
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() == 0, reason="the administrator may read every process")
+def test_the_parents_variables_are_closed_to_a_revision(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A revision does not read the target's password out of the process that started it, which is open again after."""
+    told = tmp_path / "told"
+    project.revision(
+        "a1",
+        f"""
+        import os
+        for name in ("environ", "mem"):
+            try:
+                open(f"/proc/{{os.getppid()}}/{{name}}", "rb").close()
+            except OSError as error:
+                open({str(told)!r}, "a").write(f"{{name}} {{type(error).__name__}} ")
+        """,
+    )
+    with shadow_of(project, monkeypatch) as shadow, shadow.at(["a1"]):
+        assert told.read_text() == "environ PermissionError mem PermissionError "
+    assert Path("/proc/self/environ").stat().st_uid == os.geteuid()

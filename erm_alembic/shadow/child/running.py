@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,7 @@ from typing import IO, Any, Self
 
 from erm_alembic.config.redaction import redact
 from erm_alembic.errors import ShadowUnavailable
+from erm_alembic.shadow.child.closed_parent import closed_to_others
 from erm_alembic.shadow.child.job import Job
 
 __all__ = ["Child"]
@@ -46,15 +48,18 @@ class Child:
         }
         kept["PYTHONPATH"] = os.pathsep.join(filter(None, (packages, os.environ.get("PYTHONPATH"))))
         self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
-        # A session of its own: Ctrl-C is the parent's, which ends the child.
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "erm_alembic.shadow.child"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._said,
-            env=kept,
-            start_new_session=True,
-        )
+        with ExitStack() as closing:
+            closing.enter_context(closed_to_others())
+            # A session of its own: Ctrl-C is the parent's, which ends the child.
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "erm_alembic.shadow.child"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._said,
+                env=kept,
+                start_new_session=True,
+            )
+            self._closing = closing.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -117,6 +122,7 @@ class Child:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._closing.close()
 
     def _well_ended(self, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
         last = events[-1] if events else {"event": "nothing"}
