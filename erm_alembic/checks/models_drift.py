@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from erm_alembic.checks.context import Check, CheckContext
 from erm_alembic.findings import Finding
+from erm_alembic.wording import first_few
 
 __all__ = ["CHECK"]
 
@@ -17,12 +18,10 @@ def _check(context: CheckContext) -> Iterator[Finding]:
     found = [f"{drift.kind} {drift.object}" for drift in context.drift if drift.source == "models"]
     if not found:
         return
-    named = ", ".join(found[:SHOWN])
-    rest = len(found) - SHOWN
     yield Finding(
         RULE,
         "warning",
-        f"The models are not what the revisions make: {named}{f' and {rest} more' if rest > 0 else ''}. A program that "
+        f"The models are not what the revisions make: {first_few(found, SHOWN)}. A program that "
         "runs with these models finds another database than it expects.",
         f"`erm drift --source models{context.env_option}` shows each difference; `erm gen -m MESSAGE"
         f"{context.env_option}` writes the revision that carries them, on a database that is at its heads.",

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from erm_alembic.checks.context import CheckContext
+from erm_alembic.wording import first_few
 
 if TYPE_CHECKING:
     from erm_alembic.planning.model import Step
@@ -37,8 +38,6 @@ def listed(texts: Sequence[str], between: str = " ") -> str:
 
     Example:
         >>> listed(["a", "b", "c", "d", "e", "f", "g"], ", ")
-        'a, b, c, d, e, and 2 more'
+        'a, b, c, d, e and 2 more'
     """
-    more = len(texts) - MOST_LISTED
-    shown = list(texts[:MOST_LISTED])
-    return between.join([*shown, f"and {more} more"] if more > 0 else shown)
+    return first_few(texts, MOST_LISTED, between)

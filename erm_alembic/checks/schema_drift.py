@@ -9,6 +9,7 @@ from erm_alembic.drift.severity import severity_of
 from erm_alembic.findings import Finding
 from erm_alembic.planning.model import Drift
 from erm_alembic.shadow.rehearsal.when import DEVELOPMENT
+from erm_alembic.wording import first_few
 
 __all__ = ["CHECK"]
 
@@ -73,9 +74,7 @@ def _unknown(context: CheckContext) -> Iterator[Finding]:
 def _named(drift: Sequence[Drift]) -> str:
     """The first few of them, and how many there are."""
     objects = list(dict.fromkeys((each.kind, each.object) for each in drift))
-    named = ", ".join(f"{kind} {name}" for kind, name in objects[:SHOWN])
-    rest = len(objects) - SHOWN
-    return f"{named} and {rest} more" if rest > 0 else named
+    return first_few([f"{kind} {name}" for kind, name in objects], SHOWN)
 
 
 def _ways_out(context: CheckContext) -> str:

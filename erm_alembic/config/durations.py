@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-__all__ = ["DURATION_PATTERN", "format_duration", "parse_duration"]
+__all__ = ["DURATION_PATTERN", "format_duration", "in_milliseconds", "parse_duration"]
 
 DURATION_PATTERN = r"^(?=\d)(\d+h)?(\d+m(?!s))?(\d+s)?(\d+ms)?$"
 
@@ -57,3 +57,16 @@ def format_duration(duration: timedelta) -> str:
         if number:
             written += f"{number}{unit}"
     return written or "0s"
+
+
+def in_milliseconds(limit: timedelta) -> int:
+    """A limit as PostgreSQL takes it; zero, which means none there too, only for zero.
+
+    Args:
+        limit: not negative.
+
+    Example:
+        >>> in_milliseconds(parse_duration("15s")), in_milliseconds(timedelta(microseconds=10))
+        (15000, 1)
+    """
+    return max(1, round(limit.total_seconds() * 1000)) if limit else 0

@@ -26,6 +26,7 @@ from erm_alembic.postgres.snapshot import (
 from erm_alembic.postgres.snapshot.dependents import read_dependents
 from erm_alembic.shadow.opened import Shadow, ShadowDatabase
 from erm_alembic.target import Target
+from erm_alembic.wording import first_few
 
 __all__ = ["Grounds", "Trial", "not_proven", "refuse_remarks"]
 
@@ -63,8 +64,7 @@ class Trial:
             return f"it could not be tried: {self.unknown}"
         if self.failed is not None:
             return f"tried on a copy of the schema, it fails: {self.failed}"
-        more = f" and {len(self.left) - MOST_LEFT} more" if len(self.left) > MOST_LEFT else ""
-        return f"tried on a copy of the schema, it leaves a difference: {', '.join(self.left[:MOST_LEFT])}{more}"
+        return f"tried on a copy of the schema, it leaves a difference: {first_few(self.left, MOST_LEFT)}"
 
 
 @dataclass(frozen=True)

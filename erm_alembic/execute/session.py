@@ -15,7 +15,7 @@ import psycopg2
 from psycopg2.extensions import STATUS_READY, TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import cursor as PlainCursor
 
-from erm_alembic.config.durations import format_duration
+from erm_alembic.config.durations import format_duration, in_milliseconds
 from erm_alembic.config.settings import ExecutionSettings
 from erm_alembic.postgres.limits import SESSION_ENDING, Limit, read_limits, restore_limits, set_limits
 from erm_alembic.postgres.text.lexer import READS, SAVEPOINTS, SETTINGS, statement_kinds, tokens
@@ -44,8 +44,8 @@ class SessionLimits:
         self._settings = settings
         self._tell = tell
         self._wanted = {
-            "lock_timeout": _milliseconds(settings.lock_timeout),
-            "statement_timeout": _milliseconds(settings.statement_timeout),
+            "lock_timeout": in_milliseconds(settings.lock_timeout),
+            "statement_timeout": in_milliseconds(settings.statement_timeout),
             **dict.fromkeys(SESSION_ENDING, 0),
         }
         self._in_force: dict[str, int] = dict(self._wanted)
@@ -116,7 +116,7 @@ class SessionLimits:
             connection: the connection that it is sent through.
             sql: the statement.
         """
-        wanted = {"statement_timeout": _milliseconds(self._settings.concurrent_timeout)}
+        wanted = {"statement_timeout": in_milliseconds(self._settings.concurrent_timeout)}
         if waits_apart(sql):
             wanted["lock_timeout"] = 0
         with connection.cursor(cursor_factory=PlainCursor) as cursor:
@@ -168,11 +168,6 @@ def _is_a_setting(name: str) -> bool:
 
 def _instead_of(name: str, wanted: int) -> str:
     return f" instead of execution.{name} ({_shown(wanted)})" if _is_a_setting(name) else ""
-
-
-def _milliseconds(duration: timedelta) -> int:
-    # Zero would mean no limit at all.
-    return max(1, round(duration.total_seconds() * 1000)) if duration else 0
 
 
 def _shown(milliseconds: int) -> str:

@@ -24,6 +24,7 @@ from erm_alembic.planning.model import Step
 from erm_alembic.postgres.activity import Held, Session, Wait, held_for_long, wait_of
 from erm_alembic.postgres.limits import LIMITS
 from erm_alembic.postgres.text.lexer import tokens
+from erm_alembic.wording import first_few
 
 __all__ = ["LockWatch", "Refusal"]
 
@@ -217,8 +218,7 @@ class LockWatch:
 
 
 def _queue(behind: tuple[Session, ...]) -> str:
-    first, others = behind[0], len(behind) - 1
-    return f"behind it wait{'' if others else 's'} {first}{f'; and {others} more' if others else ''}"
+    return f"behind it wait{'' if len(behind) > 1 else 's'} {first_few(behind, 1, '; ')}"
 
 
 @dataclass

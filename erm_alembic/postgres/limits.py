@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from erm_alembic.config.durations import in_milliseconds
+
 __all__ = ["LIMITS", "SESSION_ENDING", "Limit", "lock_timeout_lines", "read_limits", "restore_limits", "set_limits"]
 
 # What ends a session that is left alone for long, and the major version that each came with.
@@ -83,5 +85,5 @@ def lock_timeout_lines(timeout: timedelta) -> list[str]:
         >>> lock_timeout_lines(timedelta(seconds=3)), lock_timeout_lines(timedelta(0))
         (["SET LOCAL lock_timeout = '3000ms';"], [])
     """
-    milliseconds = round(timeout.total_seconds() * 1000)
+    milliseconds = in_milliseconds(timeout)
     return [f"SET LOCAL lock_timeout = '{milliseconds}ms';"] if milliseconds else []

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from erm_alembic.planning.model import Plan, Statement, Step
 from erm_alembic.planning.rehearsal import EarlierPredictions, Estimate, Proof
 from erm_alembic.render.safe import clip, one_line
 from erm_alembic.render.words import counted, duration
+from erm_alembic.wording import first_few
 
 __all__ = ["effect_of", "proof_words", "rehearsal_lines"]
 
@@ -48,13 +47,7 @@ def effect_of(statement: Statement, *, verbose: bool = False) -> str | None:
 
 def _blocked(estimate: Estimate) -> str:
     what = "reads and writes" if estimate.blocks == "reads" else "writes"
-    return f"blocks {what} of {_named(estimate.relations)} for"
-
-
-def _named(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:MOST_NAMES])
-    more = len(names) - MOST_NAMES
-    return f"{shown} and {more} more" if more > 0 else shown
+    return f"blocks {what} of {first_few(estimate.relations, MOST_NAMES)} for"
 
 
 def _range(estimate: Estimate) -> str:
@@ -85,7 +78,11 @@ def proof_words(step: Step) -> str | None:
 
 def _kept(proof: Proof) -> str:
     if proof.data == "lossy":
-        return f"downgrade proven, loses {one_line(_named(proof.lost))}" if proof.lost else "downgrade loses values"
+        return (
+            f"downgrade proven, loses {one_line(first_few(proof.lost, MOST_NAMES))}"
+            if proof.lost
+            else "downgrade loses values"
+        )
     if proof.data == "lossless":
         return "downgrade proven"
     if proof.data == "impossible":

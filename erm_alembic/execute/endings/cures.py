@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from erm_alembic.config.durations import format_duration
 from erm_alembic.config.settings import ExecutionSettings
 from erm_alembic.execute.watch import Refusal
-from erm_alembic.postgres.activity import Session
+from erm_alembic.wording import first_few
 
 __all__ = ["Circumstances", "cure_of", "server_error"]
 
@@ -105,12 +105,8 @@ def _lock(cause: psycopg2.Error, around: Circumstances) -> str:
     if not sessions or isinstance(cause, pg.DeadlockDetected):
         return f"{around.again[0].upper()}{around.again[1:]} when fewer sessions use the table; or {patience}."
     ending = " ".join(session.cure for session in sessions[:MOST_SESSIONS])
-    return f"Let {_whose(sessions)} finish, or end it: {ending} Then {around.again}. Or {patience}."
-
-
-def _whose(sessions: tuple[Session, ...]) -> str:
-    first, others = sessions[0], len(sessions) - 1
-    return first.who + (f" and {others} more" if others else "")
+    whose = first_few([session.who for session in sessions], 1)
+    return f"Let {whose} finish, or end it: {ending} Then {around.again}. Or {patience}."
 
 
 def _shortage(cause: psycopg2.Error, around: Circumstances) -> str:

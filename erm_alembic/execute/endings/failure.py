@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from erm_alembic.config.redaction import first_line, redact
 from erm_alembic.execute.watch import Refusal
+from erm_alembic.wording import first_few
 
 __all__ = ["describe_failure", "describe_refusal"]
 
@@ -59,9 +60,7 @@ def describe_refusal(refusal: Refusal | None, tries: int) -> str:
     blockers = refusal.wait.blockers if refusal.wait is not None else ()
     if not blockers:
         return said
-    shown = "; ".join(map(str, blockers[:MOST_BLOCKERS]))
-    more = f"; and {len(blockers) - MOST_BLOCKERS} more" if len(blockers) > MOST_BLOCKERS else ""
-    return redact(f"{said}; in the way: {shown}{more}")
+    return redact(f"{said}; in the way: {first_few(blockers, MOST_BLOCKERS, '; ')}")
 
 
 def _values(parameters: Iterable[Any]) -> Iterable[str]:
