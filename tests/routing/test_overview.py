@@ -100,10 +100,10 @@ def test_healthy_servers_are_shown_with_who_may_answer_what(servers: Servers, tm
     assert isinstance(found.primary.facts, ServerFacts)
     assert found.primary.facts.refused == ()
     for each in found.replicas:
-        assert (each.role, each.state.follows, each.state.lag, each.state.timeline) == ("standby", True, 0.0, 1)
+        assert (each.role, each.state.follows, each.state.timeline) == ("standby", True, 1)
+        assert each.state.lag is not None
         assert each.facts is not None
         assert (each.facts.refused, each.facts.replay_paused) == ((), False)
-        assert sum(each.facts.conflicts.values()) >= 0
         assert each.facts.conflicts.keys() >= {"lock", "snapshot"}
         assert each.sender is not None
         assert (each.sender.state, each.sender.sync_state) == ("streaming", "async")
