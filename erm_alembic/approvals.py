@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from erm_alembic.config.env_option import env_option
 from erm_alembic.config.settings import Settings
 from erm_alembic.errors import Refused, UsageError
-from erm_alembic.ledger.approvals import Checkpoint, read_checkpoints
+from erm_alembic.ledger.approved_runs import Checkpoint, read_checkpoints
 from erm_alembic.ledger.store import open_ledger
-from erm_alembic.planning.approval import ApprovedPlan, read_approved, verify_signed
+from erm_alembic.planning.approved_plan import ApprovedPlan, read_approved, verify_signed
 from erm_alembic.planning.divergence import Progress, divergences
 from erm_alembic.planning.model import Plan, Step
 from erm_alembic.planning.plan_file import check_place, read_plan_file, write_plan_file
@@ -25,7 +25,7 @@ from erm_alembic.planning.terms import Terms, plan_digest, terms_of
 from erm_alembic.target import Target
 
 if TYPE_CHECKING:
-    from erm_alembic.execute.approved.approval import Approval
+    from erm_alembic.execute.approved.course import Approval
 
 __all__ = [
     "approval_of",
@@ -265,7 +265,7 @@ def approval_of(settings: Settings, approved: ApprovedPlan, plan: Plan, checkpoi
             cure=f"Find out why.{more} Then plan again, and have that approved: {again}",
         )
     # A plan that was looked at before it was asked to be run is loaded without what runs one.
-    from erm_alembic.execute.approved.approval import Approval
+    from erm_alembic.execute.approved.course import Approval
 
     return Approval(approved, progress, refuse_unsigned(settings, approved), again, f"erm drift{env}")
 

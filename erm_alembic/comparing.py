@@ -14,13 +14,13 @@ from erm_alembic.drift.fix.scripts import as_code, as_script, imports_of
 from erm_alembic.drift.fix.statements import statements
 from erm_alembic.drift.fix.tenants import without_schema
 from erm_alembic.drift.history import history_drift
+from erm_alembic.drift.known_standing import known_standing, remember_standing
 from erm_alembic.drift.left_out import leave_out, unused_items, verify_kinds, without_left_out
 from erm_alembic.drift.models import NO_MODELS, compare_models
 from erm_alembic.drift.models_live import agree_meanwhile
 from erm_alembic.drift.position import position_of
 from erm_alembic.drift.report import DriftReport
 from erm_alembic.drift.severity import is_adopted, known_kinds
-from erm_alembic.drift.standing import known_standing, remember_standing
 from erm_alembic.drift.trial import Grounds, not_proven, refuse_remarks
 from erm_alembic.errors import Refused
 from erm_alembic.opening import Opened, configured, interruptible, open_project

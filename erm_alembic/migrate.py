@@ -16,7 +16,7 @@ from erm_alembic.approvals import (
 from erm_alembic.checks.overrides import Override, verify_overrides
 from erm_alembic.opening import Opened, open_project
 from erm_alembic.pipeline import Result, plan_request, refuse_misnamed, run_plan
-from erm_alembic.planning.approval import ApprovedPlan
+from erm_alembic.planning.approved_plan import ApprovedPlan
 from erm_alembic.planning.model import Plan
 from erm_alembic.planning.request import Request
 from erm_alembic.revisions.project import AlembicOptions

@@ -32,7 +32,7 @@ from erm_alembic.shadow.rehearsal.when import Wish, is_compared
 
 if TYPE_CHECKING:
     from erm_alembic.config.settings import Settings
-    from erm_alembic.execute.approved.approval import Approval
+    from erm_alembic.execute.approved.course import Approval
     from erm_alembic.execute.progress import Progress
     from erm_alembic.execute.run import RunMode
     from erm_alembic.revisions.project import AlembicProject

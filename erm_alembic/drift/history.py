@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from erm_alembic.drift.inserted import inserted_revisions, without_moved
 from erm_alembic.ledger.model import AppliedSource
-from erm_alembic.ledger.standing import still_applied
+from erm_alembic.ledger.still_applied import still_applied
 from erm_alembic.ledger.store import open_ledger
 from erm_alembic.planning.model import Drift
 from erm_alembic.revisions.facts import RevisionFacts

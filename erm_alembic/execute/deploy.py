@@ -9,7 +9,7 @@ from typing import Literal
 
 from erm_alembic.config.redaction import redact
 from erm_alembic.errors import ErmError
-from erm_alembic.execute.approved.approval import ApprovedCourse
+from erm_alembic.execute.approved.course import ApprovedCourse
 from erm_alembic.execute.endings.aftermath import Aftermath, aftermath_of
 from erm_alembic.execute.endings.ending import write_end
 from erm_alembic.execute.hooks import HookFailed

@@ -18,7 +18,7 @@ from erm_alembic.checks.overrides import Override
 from erm_alembic.config.env_option import env_option
 from erm_alembic.config.redaction import first_line
 from erm_alembic.errors import EnvironmentRefused, Refused
-from erm_alembic.execute.approved.approval import Approval, ApprovedCourse
+from erm_alembic.execute.approved.course import Approval, ApprovedCourse
 from erm_alembic.execute.bookkeeping import open_last_transaction, record_revision
 from erm_alembic.execute.endings.failure import describe_failure
 from erm_alembic.execute.going import Going, as_planned

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from erm_alembic.ledger.approvals import ApprovedRun
+from erm_alembic.ledger.approved_runs import ApprovedRun
 from erm_alembic.ledger.hooks import HookRecord
 
 __all__ = ["AppliedSource", "RevisionRecord", "RunRecord"]

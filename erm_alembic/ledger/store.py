@@ -13,7 +13,7 @@ import psycopg2
 from psycopg2 import errors as pg
 from psycopg2 import sql
 
-from erm_alembic.ledger.approvals import ApprovedRun, read_approved_runs
+from erm_alembic.ledger.approved_runs import ApprovedRun, read_approved_runs
 from erm_alembic.ledger.encoding import beside_placeholders, fitted, unpacked
 from erm_alembic.ledger.hooks import HookRecord, insert_hook, read_hooks
 from erm_alembic.ledger.model import AppliedSource, RevisionRecord, RunRecord

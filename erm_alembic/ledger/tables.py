@@ -7,7 +7,7 @@ from typing import Any
 from psycopg2 import errors as pg
 from psycopg2 import sql
 
-from erm_alembic.ledger.approvals import APPROVAL
+from erm_alembic.ledger.approved_runs import APPROVAL
 from erm_alembic.ledger.hooks import HOOK
 from erm_alembic.ledger.refusals import may_not_create
 from erm_alembic.postgres.catalog import has_schema, tables_of

@@ -11,7 +11,7 @@ from erm_alembic.config.env_option import env_option
 from erm_alembic.errors import UsageError
 from erm_alembic.ledger.model import AppliedSource
 from erm_alembic.ledger.progress import HalfDone
-from erm_alembic.ledger.standing import still_applied
+from erm_alembic.ledger.still_applied import still_applied
 from erm_alembic.ledger.store import open_ledger
 from erm_alembic.planning.half_done import described, still_half_done, with_done_marked
 from erm_alembic.planning.model import Plan, Statement

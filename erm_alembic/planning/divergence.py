@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from erm_alembic.planning.approval import ApprovedPlan
+from erm_alembic.planning.approved_plan import ApprovedPlan
 from erm_alembic.planning.terms import StatementTerms, StepTerms, Terms
 
 __all__ = ["Divergence", "Progress", "differing", "divergences", "shown_sql", "sure_statements"]

@@ -9,7 +9,7 @@ import stat
 from pathlib import Path
 
 from erm_alembic.errors import ErmError, UsageError
-from erm_alembic.planning.approval import is_plan_file
+from erm_alembic.planning.approved_plan import is_plan_file
 
 __all__ = ["check_place", "read_plan_file", "write_plan_file"]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from erm_alembic.config.redaction import redact
 from erm_alembic.errors import ErmError
-from erm_alembic.planning.approval import SCHEMA_VERSION
+from erm_alembic.planning.approved_plan import SCHEMA_VERSION
 from erm_alembic.planning.model import Outcome, Plan, Statement, Step
 from erm_alembic.planning.rehearsal import Observed
 from erm_alembic.planning.terms import plan_digest

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from erm_alembic.planning.approval import FILE_VERSION, canonical, checksum
+from erm_alembic.planning.approved_plan import FILE_VERSION, canonical, checksum
 from erm_alembic.planning.model import Basis, Plan
 from erm_alembic.planning.request import Request
 from erm_alembic.planning.terms import terms_of

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from erm_alembic.findings import Finding, Ignored, Override
-from erm_alembic.planning.approval import FILE_VERSION, SCHEMA_VERSION
+from erm_alembic.planning.approved_plan import FILE_VERSION, SCHEMA_VERSION
 from erm_alembic.planning.comparison import Comparison, LeftOut
 from erm_alembic.planning.model import DataLoss, Drift, HalfDoneRevision, Outcome, Statement, Step, StepOutcome
 from erm_alembic.planning.rehearsal import (

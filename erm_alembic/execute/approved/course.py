@@ -16,9 +16,9 @@ from erm_alembic.execute.approved.left_out import Noted
 from erm_alembic.execute.passage import Passage
 from erm_alembic.execute.resuming.resume import Resume
 from erm_alembic.execute.step import StepUnderWay
-from erm_alembic.ledger.approvals import Checkpoint, insert_checkpoint
+from erm_alembic.ledger.approved_runs import Checkpoint, insert_checkpoint
 from erm_alembic.ledger.progress import DoneStatement
-from erm_alembic.planning.approval import ApprovedPlan
+from erm_alembic.planning.approved_plan import ApprovedPlan
 from erm_alembic.planning.divergence import Progress
 from erm_alembic.postgres.catalog import quoted_tables
 from erm_alembic.postgres.intercept import GatedConnection
