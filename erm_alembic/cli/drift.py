@@ -25,6 +25,7 @@ from erm_alembic.cli.options import (
     XOption,
     complete_environments,
     out_option,
+    refused,
     typed_again,
 )
 from erm_alembic.cli.typed import completed
@@ -208,7 +209,7 @@ def _check_combination(
 
 
 def _refuse(what: str, cure: str) -> UsageError:
-    return UsageError(what, effect="Nothing was compared.", cure=cure)
+    return refused(what, cure, "Nothing was compared.")
 
 
 def register(app: typer.Typer) -> None:

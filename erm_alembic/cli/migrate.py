@@ -27,11 +27,12 @@ from erm_alembic.cli.options import (
     VerboseOption,
     WaitOption,
     XOption,
+    refused,
     typed_again,
     wait_seconds,
 )
 from erm_alembic.cli.plan_files import ApprovePartialOption, PlanFiles, PlanOption, PlanOutOption, SignKeyOption
-from erm_alembic.errors import ErmError, UsageError
+from erm_alembic.errors import ErmError
 
 if TYPE_CHECKING:
     from erm_alembic.migrate import AlembicOptions, Override, Result
@@ -110,10 +111,6 @@ class Request:
         return (*check, *(word for sample in self.copy_data for word in ("--copy-data", sample)))
 
 
-def _refuse(what: str, cure: str) -> UsageError:
-    return UsageError(what, effect="Nothing was changed.", cure=cure)
-
-
 def _check_combination(request: Request) -> None:
     """Refuse options that contradict each other, before anything is connected to.
 
@@ -124,28 +121,28 @@ def _check_combination(request: Request) -> None:
     for option, value in (("--to", request.to), ("--env", request.env)):
         if value is not None and not value.strip():
             # A variable that is not set in a CI job must not mean "all of it" or "dev".
-            raise _refuse(f"{option} is empty.", f"Give {option} a value, or leave it out.")
+            raise refused(f"{option} is empty.", f"Give {option} a value, or leave it out.")
     if request.copy_data and (mode is not Mode.plan or request.sql or request.rehearse is False):
-        raise _refuse("--copy-data is for a plan that is rehearsed.", "erm migrate --mode plan --copy-data TABLE:ROWS")
+        raise refused("--copy-data is for a plan that is rehearsed.", "erm migrate --mode plan --copy-data TABLE:ROWS")
     if mode is Mode.apply and request.sql:
-        raise _refuse("--sql prints a script and apply runs the plan.", "erm migrate --mode plan --sql")
+        raise refused("--sql prints a script and apply runs the plan.", "erm migrate --mode plan --sql")
     if mode is Mode.apply and request.check:
-        raise _refuse("--check looks without touching and apply runs the plan.", "erm migrate --mode plan --check")
+        raise refused("--check looks without touching and apply runs the plan.", "erm migrate --mode plan --check")
     if request.steps is not None and mode is not Mode.rollback:
-        raise _refuse(
+        raise refused(
             f"--steps counts revisions to roll back; {mode.value} goes up to a revision.",
             f"erm migrate --mode {mode.value} --to REV",
         )
     if request.steps is not None and request.steps < 1:
-        raise _refuse(f"--steps {request.steps} rolls back nothing.", "Give a number from 1 upwards.")
+        raise refused(f"--steps {request.steps} rolls back nothing.", "Give a number from 1 upwards.")
     if request.steps is not None and request.to is not None:
-        raise _refuse("--steps and --to both say how far to roll back.", "Give one of them.")
+        raise refused("--steps and --to both say how far to roll back.", "Give one of them.")
     if request.sql and request.format is Format.json:
-        raise _refuse("--sql prints SQL and --format json prints JSON.", "Give one of them.")
+        raise refused("--sql prints SQL and --format json prints JSON.", "Give one of them.")
     if request.sql and request.check:
-        raise _refuse("--sql prints a script and --check only exits with a code.", "Give one of them.")
+        raise refused("--sql prints a script and --check only exits with a code.", "Give one of them.")
     if request.allow_data_loss and mode is not Mode.rollback:
-        raise _refuse(f"--allow-data-loss is for a rollback, not for {mode.value}.", "Leave it out.")
+        raise refused(f"--allow-data-loss is for a rollback, not for {mode.value}.", "Leave it out.")
     told_by_plan = {
         "--to": request.to is not None,
         "--steps": request.steps is not None,
@@ -156,17 +153,17 @@ def _check_combination(request: Request) -> None:
     if request.only_plans:
         _check_unused(request)
     if request.reason and not request.override and not request.allow_data_loss:
-        raise _refuse("--reason says why a rule is overridden, and none is.", "Add --override RULE.")
+        raise refused("--reason says why a rule is overridden, and none is.", "Add --override RULE.")
     if request.override and not request.reason:
-        raise _refuse("--override needs --reason TEXT.", "Say why the rule may pass: it is kept in the ledger.")
+        raise refused("--override needs --reason TEXT.", "Say why the rule may pass: it is kept in the ledger.")
     # With --allow-data-loss, the reason after those of the overrides is its own.
     if len(request.reason) not in (1, len(request.override), len(request.override) + request.allow_data_loss):
-        raise _refuse(
+        raise refused(
             f"{len(request.override)} times --override and {len(request.reason)} times --reason.",
             "Give one --reason for all of them, or one for each: --override RULE --reason TEXT",
         )
     if any(not reason.strip() for reason in request.reason):
-        raise _refuse("--reason is empty.", "Say why the rule may pass: it is kept in the ledger.")
+        raise refused("--reason is empty.", "Say why the rule may pass: it is kept in the ledger.")
 
 
 def _check_unused(request: Request) -> None:
@@ -179,7 +176,7 @@ def _check_unused(request: Request) -> None:
     }
     for option, is_given in given.items():
         if is_given:
-            raise _refuse(
+            raise refused(
                 f"{option} has an effect on apply and rollback only, and this command runs nothing.",
                 f"Leave out {option}.",
             )

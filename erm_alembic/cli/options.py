@@ -43,6 +43,7 @@ __all__ = [
     "complete_environments",
     "invocation",
     "out_option",
+    "refused",
     "typed_again",
     "wait_seconds",
 ]
@@ -101,6 +102,17 @@ def complete_environments(context: typer.Context, incomplete: str) -> list[str]:
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
         return []
     return sorted(name for name in names if name.startswith(incomplete) and name == one_line(name))
+
+
+def refused(what: str, cure: str, effect: str = "Nothing was changed.") -> UsageError:
+    """The error of options that do not go together, or that lack something.
+
+    Args:
+        what: what is wrong.
+        cure: what to type instead.
+        effect: what became of the command.
+    """
+    return UsageError(what, effect=effect, cure=cure)
 
 
 def wait_seconds(text: str) -> float:

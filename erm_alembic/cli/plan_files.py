@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from erm_alembic.cli import console
-from erm_alembic.cli.options import out_option
-from erm_alembic.errors import UsageError
+from erm_alembic.cli.options import out_option, refused
 
 if TYPE_CHECKING:
     from erm_alembic.planning.model import Plan
@@ -85,24 +84,24 @@ class PlanFiles:
             UsageError: they do.
         """
         if self.out is not None and self.plan is not None:
-            raise _refuse("--out keeps a plan and --plan runs one.", "Give one of them.")
+            raise refused("--out keeps a plan and --plan runs one.", "Give one of them.")
         if self.out is not None and mode == "apply":
-            raise _refuse(
+            raise refused(
                 "--out keeps a plan and apply runs it.", f"erm migrate --mode plan --out {shlex.quote(str(self.out))}"
             )
         for option, given in (("--approve-partial", self.approve_partial), ("--sign-key", self.sign_key is not None)):
             if given and self.out is None:
-                raise _refuse(f"{option} is for a plan that is kept.", "Add --out FILE.")
+                raise refused(f"{option} is for a plan that is kept.", "Add --out FILE.")
         if self.plan is None:
             return
         if only_plans:
-            raise _refuse(
+            raise refused(
                 "--plan names a plan to run, and this command runs nothing.",
                 f"erm migrate --plan {shlex.quote(str(self.plan))}",
             )
         for option, is_given in told_by_plan.items():
             if is_given:
-                raise _refuse(
+                raise refused(
                     f"{option} beside --plan: what is run, and what may pass, stands in the approved plan.",
                     f"Leave out {option}, or give it together with --out when the plan is made.",
                 )
@@ -138,7 +137,3 @@ class PlanFiles:
 
         digest = keep_plan(plan, self.out, approve_partial=self.approve_partial, sign_key=key)
         console.note(f"The plan is kept in {self.out}{'' if key is None else ', signed'}: digest {digest}")
-
-
-def _refuse(what: str, cure: str) -> UsageError:
-    return UsageError(what, effect="Nothing was changed.", cure=cure)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ import sys
 from pathlib import Path
 from erm_alembic.errors import ErmError
 from erm_alembic.postgres.embedded.server import EmbeddedServer
+from tests.support.waiting import until as until
 server = EmbeddedServer(Path(sys.argv[1]), durable=False)
 try:
     server.ensure_database(sys.argv[2])
@@ -50,14 +49,6 @@ def cluster_of(server: EmbeddedServer) -> Cluster:
     cluster = locate_cluster(server.project_dir)
     assert cluster is not None
     return cluster
-
-
-def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
-    """Wait for a condition; fail when it does not come true in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the awaited condition did not come true"
-        time.sleep(0.005)
 
 
 def ensure_elsewhere(project: Path, name: str) -> subprocess.Popen[str]:

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from tests.support.cli import erm_environment, run_erm
 from tests.support.databases import Database
 from tests.support.forking import Forked, start
 from tests.support.secrecy import shown_in
+from tests.support.waiting import until as until
 
 SLEEPS = 'op.execute("DO $$ BEGIN PERFORM pg_sleep(600); END $$")'
 # Waits for the test, which holds advisory lock 42.
@@ -191,14 +191,6 @@ class Deployer:
     def still_runs(self) -> bool:
         """Whether it has not ended."""
         return self.process.poll() is None
-
-
-def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
-    """Wait for a condition; fail when it does not come true in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the awaited condition did not come true"
-        time.sleep(0.02)
 
 
 def sleeping(database: Database) -> list[tuple[Any, ...]]:

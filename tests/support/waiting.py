@@ -1,0 +1,22 @@
+"""Waiting for what another process brings about: for as long as it takes, and not for ever."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+__all__ = ["until"]
+
+STEP_SECONDS = 0.01
+
+
+def until(
+    condition: Callable[[], object],
+    told: Callable[[], object] = lambda: "the awaited condition did not come true",
+    seconds: float = 30.0,
+) -> None:
+    """Wait for a condition; fail, with what is told then, when it does not come true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, told()
+        time.sleep(STEP_SECONDS)
