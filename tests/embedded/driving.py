@@ -15,13 +15,13 @@ from erm_alembic.postgres.embedded.files import Cluster, locate_cluster
 from erm_alembic.postgres.embedded.process_user import ServerUser
 from erm_alembic.postgres.embedded.server import EmbeddedServer
 from tests.support.cli import erm_environment
+from tests.support.waiting import until as until
 
 ENSURE = """
 import sys
 from pathlib import Path
 from erm_alembic.errors import ErmError
 from erm_alembic.postgres.embedded.server import EmbeddedServer
-from tests.support.waiting import until as until
 server = EmbeddedServer(Path(sys.argv[1]), durable=False)
 try:
     server.ensure_database(sys.argv[2])
