@@ -15,11 +15,13 @@ from benchmarks.projects import write_project
 from benchmarks.server import BenchmarkServer
 from benchmarks.wide import write_wide_project
 
-__all__ = ["ALEMBIC", "ERM", "PLAN", "PYTHON", "Bench", "Result", "one_transaction_a_revision"]
+__all__ = ["ALEMBIC", "EMPTY_INI", "ERM", "PLAN", "PYTHON", "Bench", "Result", "one_transaction_a_revision"]
 
 PYTHON = sys.executable
 ERM = (PYTHON, "-m", "erm_alembic")
 ALEMBIC = (PYTHON, "-m", "alembic")
+# Another configuration of a project, for a database without anything in it.
+EMPTY_INI = "empty.ini"
 PLAN = (*ERM, "migrate", "--mode", "plan")
 
 
@@ -64,12 +66,18 @@ class Bench:
         return folder
 
     def wide(self, number: int) -> Path:
-        """A project of so many tables and their models, with a database at its heads; the same one each time."""
+        """A project of so many tables and their models, with a database at its heads; the same one each time.
+
+        EMPTY_INI leads to another database, which is made before it is used.
+        """
         name = f"wide{number}"
         folder = self.folder / name
         if not folder.exists():
             self.server.renew(name)
             write_wide_project(folder, number, self.server.sqlalchemy_url(name))
+            ini, empty = (folder / "alembic.ini").read_text(), self.server.sqlalchemy_url(f"{name}_empty")
+            line = f"sqlalchemy.url = {empty}".replace("%", "%%")
+            (folder / EMPTY_INI).write_text(re.sub(r"^sqlalchemy\.url = .*$", lambda _: line, ini, flags=re.MULTILINE))
             measured(Command((*ALEMBIC, "upgrade", "head"), folder))
         return folder
 
