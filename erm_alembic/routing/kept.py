@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from erm_alembic.routing.cluster import Cluster
     from erm_alembic.routing.nodes import ReplicaNode
 
-__all__ = ["Kept", "streams"]
+__all__ = ["Kept", "need_within", "streams"]
 
 
 class Kept:
@@ -62,6 +62,33 @@ class Kept:
             self._until = fits_until(self._node, state, self._need, now, self._cluster.heard_within)
             self._state = state
         return now <= self._until
+
+
+def need_within(block: Block | None, need: Need, cluster: Cluster, since: float) -> Need | None:
+    """What a read needs within a block and those around it; None where no replica can have it.
+
+    Args:
+        block: the innermost block around it; None for none.
+        need: what was asked for.
+        cluster: whose commits count.
+        since: when the session last committed, by `time.monotonic()`.
+    """
+    after = need.after
+    while block is not None:
+        if block.is_open:
+            entered = block.entered
+            if entered.unreachable:
+                return None
+            if block.commits:
+                since = max(since, block.commits.get(cluster, 0.0))
+            if entered.after is not None:
+                if after is not None and not after.same_history(entered.after):
+                    return None
+                after = entered.after if after is None else max(after, entered.after, key=lambda at: at.lsn)
+        block = block.outer
+    if since == need.since and after is need.after:
+        return need
+    return Need(need.limit, since, after, need.read_only)
 
 
 def streams(execution_options: Mapping[str, Any]) -> bool:

@@ -8,7 +8,6 @@ differs; the columns that were loaded do.
 from __future__ import annotations
 
 import warnings
-import weakref
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -43,6 +42,10 @@ def checked(on_stale: OnStale) -> OnStale:
     return on_stale
 
 
+# The key of an object's `info`, as `sqlalchemy.inspect(object).info` shows it.
+_FROM_REPLICA = "erm_from_replica"
+
+
 class Provenance:
     """Which objects of a session stem from a replica.
 
@@ -52,13 +55,15 @@ class Provenance:
 
     def __init__(self, on_stale: OnStale) -> None:
         self._on_stale = checked(on_stale)
-        self._states: weakref.WeakSet[InstanceState[Any]] = weakref.WeakSet()
         self._observer: Observer | None = None
 
     def mark(self, state: InstanceState[Any] | None) -> None:
-        """Remember that an object, or some of its attributes, was loaded from a replica."""
+        """Remember that an object, or some of its attributes, was loaded from a replica.
+
+        The object keeps that wherever it goes: into another session, or through a cache.
+        """
         if state is not None:
-            self._states.add(state)
+            state.info[_FROM_REPLICA] = True
 
     def check(self, session: Session, observer: Observer | None = None) -> None:
         """Hold the objects of a flush that stem from a replica against the primary; one query for each class of them.
@@ -70,13 +75,9 @@ class Provenance:
         Raises:
             StaleReplicaWrite: one of them differs there.
         """
-        if not self._states:
-            return
         self._observer = observer
-        touched = [*session.dirty, *session.deleted]
-        suspects = [
-            state for state in map(instance_state, touched) if state in self._states and _is_written(session, state)
-        ]
+        touched = map(instance_state, [*session.dirty, *session.deleted])
+        suspects = [state for state in touched if _FROM_REPLICA in state.info and _is_written(session, state)]
         by_mapper: dict[Mapper[Any], list[InstanceState[Any]]] = defaultdict(list)
         for state in suspects:
             by_mapper[state.mapper].append(state)
@@ -84,7 +85,8 @@ class Provenance:
             rows = _rows_on_primary(session, mapper, states)
             for state in states:
                 self._compare(mapper, state, rows.get(tuple(state.identity or ())))
-        self._states.difference_update(suspects)
+        for state in suspects:
+            state.info.pop(_FROM_REPLICA, None)
 
     def _compare(self, mapper: Mapper[Any], state: InstanceState[Any], row: dict[str, Any] | None) -> None:
         if row is None:

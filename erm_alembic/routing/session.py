@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import UnboundExecutionError
-from sqlalchemy.orm import Session, SessionTransaction, SessionTransactionOrigin
-from sqlalchemy.orm.attributes import instance_state
+from sqlalchemy.orm import InstanceState, Session, SessionTransaction, SessionTransactionOrigin
 
 from erm_alembic.errors import WritePrevented
 from erm_alembic.routing.classify import is_known_write
 from erm_alembic.routing.explain import explain
 from erm_alembic.routing.failures import CONFLICTS, READ_ONLY, sqlstate_of, worth_another_server
-from erm_alembic.routing.kept import Kept, streams
+from erm_alembic.routing.kept import Kept, need_within, streams
 from erm_alembic.routing.nodes import NotARead, ReplicaNode
 from erm_alembic.routing.options import ReadMode, ReplicaReadOptions
 from erm_alembic.routing.policy import Block, chosen_mode, innermost_block
@@ -98,7 +97,7 @@ class RoutingSession(Session):
         self._replica_engines: frozenset[Engine] = frozenset()
         self._holds_replica = False  # by a snapshot, or a cursor on the server's side
         self._snapshot_for: Need | None = None  # what the one snapshot of this transaction was taken for
-        self._avoid: set[str] = set()
+        self._avoid: frozenset[str] = frozenset()
         self._former_from_replica, self._from_replica = self._from_replica, False
 
     # What SQLAlchemy asks.
@@ -127,18 +126,18 @@ class RoutingSession(Session):
             except UnboundExecutionError:
                 if self.bind is not None:
                     raise
-        kept = self._kept
-        if (
-            kept is not None
-            and not others
-            and clause is not None
-            and not clause.get_execution_options()
-            and not self.in_nested_transaction()
-            and not self._cluster.classifier.why_not(clause)
-            and kept.holds(innermost_block() or self._created_in, self.info.get(OPTION))
-        ):
-            self._cluster.count_read()
-            return kept.engine
+        if clause is not None and not self._cluster.classifier.why_not(clause):
+            if self._pinned:
+                return self._cluster.primary.engine(self._asynchronous)
+            if (
+                self._kept is not None
+                and not others
+                and not clause.get_execution_options()
+                and not self.in_nested_transaction()
+                and self._kept.holds(innermost_block() or self._created_in, self.info.get(OPTION))
+            ):
+                self._cluster.count_read()
+                return self._kept.engine
         mode = self._mode(clause, others.get(OPTION))
         if mode.prevent_writes and (is_known_write(clause) or (clause is None and mapper is not None)):
             raise WritePrevented(
@@ -156,6 +155,15 @@ class RoutingSession(Session):
 
     def execute(self, statement: Any, params: Any = None, **options: Any) -> Any:
         """As `Session.execute`; a read that fails on a replica is tried on another, then on the primary."""
+        if not options:
+            try:
+                answer = super().execute(statement, params)
+            except Exception as error:
+                if not self._goes_elsewhere(error):
+                    raise
+            else:
+                self._seen = self._seen or self._node is not None
+                return answer
         return self._routed(super().execute, statement, params, options)
 
     def scalars(self, statement: Any, params: Any = None, **options: Any) -> Any:
@@ -284,16 +292,7 @@ class RoutingSession(Session):
         block = self._block()
         if block is None and not self._committed_at:
             return mode.need
-        since, after = self._committed_at, mode.need.after
-        for each in block.chain() if block else ():
-            since = max(since, each.commits.get(self._cluster, 0.0))
-            if each.entered.unreachable:
-                return None
-            if each.entered.after is not None:
-                if after is not None and not after.same_history(each.entered.after):
-                    return None
-                after = each.entered.after if after is None else max(after, each.entered.after, key=lambda at: at.lsn)
-        return Need(mode.need.limit, since, after, mode.need.read_only)
+        return need_within(block, mode.need, self._cluster, self._committed_at)
 
     def _fall_back(self, mode: ReadMode, why: str) -> None:
         self._cluster.fall_back(mode, why)
@@ -345,7 +344,7 @@ class RoutingSession(Session):
         if state == READ_ONLY:
             self._pin("a replica refused it as a write", wrote=True)
             return True
-        self._avoid.add(node.name)
+        self._avoid |= {node.name}
         self._node = self._kept = None
         if self._seen:
             # What was seen stays true on the primary alone: it is never behind a replica.
@@ -388,11 +387,11 @@ def _ended(session: RoutingSession, transaction: SessionTransaction) -> None:
         session._begin_routing()
 
 
-@event.listens_for(RoutingSession, "loaded_as_persistent")
-def _loaded(session: RoutingSession, instance: object) -> None:
+@event.listens_for(RoutingSession, "loaded_as_persistent", raw=True)
+def _loaded(session: RoutingSession, state: InstanceState[Any]) -> None:
     # A result may be fetched after the transaction that it was read in.
     if session._from_replica or session._former_from_replica:
-        session._provenance.mark(instance_state(instance))
+        session._provenance.mark(state)
 
 
 @event.listens_for(RoutingSession, "before_flush")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import pickle
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -19,6 +20,7 @@ from erm_alembic.routing import (
     NoReplicaAvailable,
     ReplicaConfig,
     ReplicaReadOptions,
+    StaleReplicaWrite,
     WritePrevented,
     causal,
     connect_cluster,
@@ -295,6 +297,24 @@ def test_waiting_for_a_replica_ends_when_one_is_there(app: Application, cluster:
         session.commit()
         assert len(session.scalars(USERS).all()) == 3
         assert route(session) == "primary"
+
+
+@pytest.mark.parametrize("way", ["another session", "pickled"])
+def test_an_object_is_known_to_be_stale_wherever_it_goes(way: str, app: Application, cluster: Cluster) -> None:
+    """One session loads it from a replica, another one writes it."""
+    app.servers.pause(EAST)
+    app.servers.pause(WEST)
+    app.on_primary("UPDATE users SET score = 100")
+    with cluster.sessionmaker(read=True)() as session:
+        ada = session.get_one(User, 1)
+        assert on_replica(session)
+    if way == "pickled":
+        ada = pickle.loads(pickle.dumps(ada))
+    with cluster.sessionmaker()() as other:
+        other.add(ada)
+        ada.score += 1
+        with pytest.raises(StaleReplicaWrite):
+            other.commit()
 
 
 def test_a_commit_that_nobody_knows_of_counts_as_one(app: Application, cluster: Cluster) -> None:
