@@ -22,6 +22,10 @@ from erm_alembic.revisions.autogenerate import NoModels, revision_context
 
 __all__ = ["ModelDifference", "comparing", "differences_of"]
 
+# Autogenerate takes each table of another schema for missing then, whether it is there or not.
+NOT_LOOKED_FOR = (
+    "not looked for: env.py compares the default schema only; context.configure(include_schemas=True) compares all"
+)
 Compared = Callable[[tuple["ModelDifference", ...]], None]
 
 
@@ -143,7 +147,9 @@ class _Words:
         table = operation.to_table(self._context)
         columns = ", ".join(self._column(column) for column in table.columns)
         name = self.name(operation.schema, operation.table_name)
-        yield ModelDifference("table", name, f"a table of {columns}" if columns else "a table", None)
+        is_elsewhere = operation.schema not in (None, self._default_schema)
+        found = NOT_LOOKED_FOR if is_elsewhere and not self._context.opts.get("include_schemas") else None
+        yield ModelDifference("table", name, f"a table of {columns}" if columns else "a table", found)
 
     def table_too_many(self, operation: ops.DropTableOp) -> Iterator[ModelDifference]:
         yield ModelDifference("table", self.name(operation.schema, operation.table_name), None, "a table")

@@ -63,6 +63,19 @@ def test_models_that_are_ahead_of_the_revisions_are_told(project: Project, monke
     assert {each.source for each in report.drift} == {"models"}
 
 
+def test_a_table_of_a_schema_that_env_py_does_not_compare(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Autogenerate takes it for missing although a revision makes it; it is said what env.py lacks."""
+    with_models(project)
+    project.revision(
+        "a2", 'op.execute("CREATE SCHEMA shop; CREATE TABLE shop.wish (id integer PRIMARY KEY)")', down="a1"
+    )
+    elsewhere = '\nsa.Table("wish", metadata, sa.Column("id", sa.Integer, primary_key=True), schema="shop")\n'
+    (project.root / "models.py").write_text(MODELS + elsewhere, encoding="utf-8")
+    report = looked(project, monkeypatch, **MODELS_ONLY)
+    assert told(report) == [("table", "shop.wish")]
+    assert report.drift[0].found.startswith("not looked for: env.py compares the default schema only")
+
+
 def test_filters_of_env_py_hold(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """What env.py leaves out of autogenerate is no drift of the models."""
     with_models(project)
