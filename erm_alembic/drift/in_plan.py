@@ -81,8 +81,12 @@ def looked_at(
     from erm_alembic.shadow.rehearsal.rehearsed_plan import with_rehearsal
 
     with_models = compared and wish.purpose == "plan"
-    survey, inputs = _noting_inputs(target, read) if with_models else (read(), None)
-    with open_shadow(target.settings, project, target, survey.scripts, survey.plan.current) as shadow:
+    with open_shadow(target.settings, project, target) as shadow:
+        if with_models:  # whoever only looks waits for nothing else
+            shadow.begin_server()
+        survey, inputs = _noting_inputs(target, read) if with_models else (read(), None)
+        shadow.learn(survey.scripts, survey.plan.current)
+        shadow.expect(bool(survey.plan.steps) + (with_models and survey.metadata is not None))
         found = [database_drift(target, shadow, survey)] if compared else []
         models = _Models(target, shadow, survey, inputs) if with_models else None
         rehearsed = with_rehearsal(

@@ -67,6 +67,7 @@ class Shadow:
         self._wants = Wants(settings, project, self._live, lambda: self._provision, self._load, scripts, current)
         self._stack = contextlib.ExitStack()
         self._waiting: Child | None = None
+        self._expected = 0
         self._ahead = Ahead()
         self._begun: dict[str, Future[CatalogAt]] = {}
         self._as_it_was: AsItWas | None = None
@@ -162,6 +163,15 @@ class Shadow:
         """What was found out since it was opened: the project's script directory, and what the target records."""
         self._wants.scripts, self._wants.current = scripts, current
 
+    def expect(self, tasks: int) -> None:
+        """How many tasks are likely to come after the next one: the process of each is started with the one before."""
+        self._expected = tasks
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a thread is making a catalog that nobody has asked for yet."""
+        return bool(self._begun)
+
     def begin_catalog(
         self, revisions: Collection[str], leave_out: Collection[str], leave_out_tables: Collection[str]
     ) -> bool:
@@ -251,6 +261,8 @@ class Shadow:
         before = self._as_it_was or AsItWas.now()
         environ = clean_environment(before.environ, self._target.url, DatabaseUrl.parse(database.url))
         child, self._waiting = self._waiting or Child(), None
+        if self._expected:
+            self._expected, self._waiting = self._expected - 1, Child()
         with child, self._ahead.ends(child):
             return child.run(replace(job, path=before.path), environ, on_event)
 
