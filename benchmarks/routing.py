@@ -91,16 +91,7 @@ def _throughput(found: Sequence[Throughput], share: Share) -> str:
         "readers share this machine. Reads a second, all at once, and one at a time for each server, as if each had a "
         "processor of its own:\n\n"
     )
-    heads = (
-        "standbys",
-        "reads a second",
-        "ratio",
-        "all processors",
-        "the readers",
-        "one at a time",
-        "ratio",
-        "processors",
-    )
+    heads = ("standbys", "at once", "ratio", "processors", "the readers", "one at a time", "ratio", "processors")
     by = {(each.at_once, each.standbys): each for each in found}
     rows = []
     for standbys in sorted({each.standbys for each in found}):
