@@ -70,6 +70,8 @@ def completed(text: str, typed: dict[str, str]) -> str:
     def with_typed(match: re.Match[str]) -> str:
         end = END.search(text, match.end())
         rest = text[match.end() : end.start() if end else None]
+        if rest.split()[:1] == ["--help"]:
+            return match[0]
         missing = [word for name, value in typed.items() if name not in rest.split() for word in (name, value)]
         return " ".join([match[0], *(shlex.quote(one_line(word)) for word in missing)])
 

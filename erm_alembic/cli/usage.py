@@ -59,6 +59,8 @@ def _of_option(option: str, context: Any, help_: str) -> str:
     params = () if context is None else (*context.command.params, context.command.get_help_option(context))
     names = (name for each in params if each is not None for name in (*each.opts, *each.secondary_opts))
     near = nearest(option, [name for name in names if name.startswith("-")])
+    if near is None and context is not None and context.parent is None:
+        return f"Options stand after the command, as in: erm status --env prod. See {help_}"
     return f"{help_} lists the options." if near is None else _did_you_mean(near, help_)
 
 

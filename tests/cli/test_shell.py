@@ -80,6 +80,11 @@ def test_bad_usage_is_an_object_where_json_is_awaited(typed: str, capsys: Captur
             "Repeat the option: `--source database --source models`. See erm drift --help",
         ),
         ("migrate --to", "--to needs a value.", "Type one after it; see erm migrate --help"),
+        (
+            "--env prod status",
+            "erm has no option --env.",
+            "Options stand after the command, as in: erm status --env prod. See erm --help",
+        ),
         ("migrate plan", "plan stands alone.", "Did you mean `--mode plan`? See erm migrate --help"),
         ("status prod", "prod stands alone.", "A profile is chosen by --env NAME. See erm status --help"),
         ("new add reviews", "reviews stands alone.", "Words that belong together stand in quotes. See erm new --help"),

@@ -23,6 +23,7 @@ from tests.cli.pipeline import FakePipeline, erm, install
         ("`erm status --env dev` shows it. erm drift", "`erm status --env dev` shows it. erm drift --env prod"),
         ("Look again: erm repair b2 --env staging.", "Look again: erm repair b2 --env staging."),
         ("Start one with `erm init`, or `erm dev reset`.", "Start one with `erm init`, or `erm dev reset`."),
+        ("Did you mean `--to`? See erm migrate --help", "Did you mean `--to`? See erm migrate --help"),
         ("Run erm where alembic.ini stands.", "Run erm where alembic.ini stands."),
     ],
 )
