@@ -66,19 +66,17 @@ class Classifier:
     """Tells pure reads from everything else, for one database.
 
     It knows nothing, and calls nothing a read that uses a function, until it was told what the database says of them.
+    Any thread may ask while another tells: whoever asks takes what is known once, and works with that alone, so that no
+    verdict of before is found beside what is known after it.
     """
 
     def __init__(self) -> None:
-        self._volatility: Volatility | None = None
-        self._by_key: dict[Any, str] = {}
-        self._by_statement: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
-        self._by_compiled: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
+        self._known = _Knowledge(None)
 
     def learn(self, volatility: Volatility) -> None:
         """Take over what the database says of its functions, and forget the verdicts of before."""
-        if volatility != self._volatility:
-            self._volatility, self._by_key = volatility, {}
-            self._by_statement, self._by_compiled = weakref.WeakKeyDictionary(), weakref.WeakKeyDictionary()
+        if volatility != self._known.volatility:
+            self._known = _Knowledge(volatility)
 
     def why_not(self, statement: Any) -> str:
         """Why a statement is not known to be a pure read; empty where it is.
@@ -87,13 +85,14 @@ class Classifier:
             statement: what is about to be executed.
         """
         # Twice the same object is a lookup; a new object of the same shape is a key and a lookup.
+        known = self._known
         try:
-            known = self._by_statement.get(statement)
+            verdict = known.by_statement.get(statement)
         except TypeError:
             return "it is not a statement of SQLAlchemy's"
-        if known is None:
-            known = self._by_statement[statement] = self._by_shape(statement)
-        return known
+        if verdict is None:
+            verdict = known.by_statement[statement] = known.of_shape(statement)
+        return verdict
 
     def why_not_sent(self, compiled: Any) -> str:
         """The same of a statement as it is sent, with all that the mapping and its options have added.
@@ -103,28 +102,50 @@ class Classifier:
         """
         if compiled is None:
             return "it is text"
-        known = self._by_compiled.get(compiled)
-        if known is None:
-            known = self._by_compiled[compiled] = next(self._objections(final_statement(compiled)), "")
-        return known
+        known = self._known
+        verdict = known.by_compiled.get(compiled)
+        if verdict is None:
+            verdict = known.by_compiled[compiled] = known.of_tree(final_statement(compiled))
+        return verdict
 
-    def _by_shape(self, statement: Any) -> str:
+
+class _Knowledge:
+    """What a database said of its functions, and the verdicts that follow from that: what it says later has others.
+
+    Args:
+        volatility: what it said; None while nothing is known.
+    """
+
+    __slots__ = ("_by_key", "by_compiled", "by_statement", "volatility")
+
+    def __init__(self, volatility: Volatility | None) -> None:
+        self.volatility = volatility
+        self._by_key: dict[Any, str] = {}
+        self.by_statement: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
+        self.by_compiled: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
+
+    def of_shape(self, statement: Any) -> str:
+        """Why a statement is no pure read, told once for all of its shape."""
         if not isinstance(statement, Select | CompoundSelect):
             return "it is not a select() of SQLAlchemy's"
         shape = shape_of(statement)
         if shape is None:
-            return next(self._objections(statement), "")
-        known = self._by_key.get(shape)
-        if known is None:
+            return self.of_tree(statement)
+        verdict = self._by_key.get(shape)
+        if verdict is None:
             if len(self._by_key) >= _REMEMBERED:
                 self._by_key = {}
-            known = self._by_key[shape] = next(self._objections(statement), "")
-        return known
+            verdict = self._by_key[shape] = self.of_tree(statement)
+        return verdict
+
+    def of_tree(self, statement: ClauseElement) -> str:
+        """Why a statement is no pure read, told from its tree; empty where it is one."""
+        return next(self._objections(statement), "")
 
     def _objections(self, statement: ClauseElement) -> Iterator[str]:
-        if self._volatility is None:
+        if self.volatility is None:
             yield "what the database says of its functions is not known yet"
-        elif suspicious := self._volatility.operators & _STANDARD_OPERATORS:
+        elif suspicious := self.volatility.operators & _STANDARD_OPERATORS:
             yield f"the database has a volatile function behind the operator {min(suspicious)}"
         for element in visitors.iterate(statement):
             yield from _written_by_somebody(element)
@@ -136,7 +157,7 @@ class Classifier:
                     yield from self._dangerous(inner)
 
     def _dangerous(self, element: Any) -> Iterator[str]:
-        known = self._volatility
+        known = self.volatility
         if isinstance(element, UpdateBase):
             yield "it writes"
         elif isinstance(element, ForUpdateArg):
@@ -150,7 +171,7 @@ class Classifier:
             yield f"the operator {operator.opstring} runs a volatile function"
 
     def _objections_to_function(self, name: str) -> Iterator[str]:
-        known = self._volatility
+        known = self.volatility
         if name.lower() in _GRAMMATICAL:
             return
         if known is None or not {name, name.lower()} & known.functions:

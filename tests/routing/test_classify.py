@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import sqlalchemy as sa
@@ -22,7 +22,7 @@ from sqlalchemy.orm import (
 )
 from sqlalchemy.sql.functions import GenericFunction
 
-from erm_alembic.postgres.volatility import read_volatility
+from erm_alembic.postgres.volatility import Volatility, read_volatility
 from erm_alembic.routing.classify import Classifier, is_known_write
 from tests.support.databases import RunningServer, fresh_database
 
@@ -220,8 +220,8 @@ def test_without_knowledge_nothing_is_a_read_and_new_knowledge_replaces_old(clas
     ignorant = Classifier()
     statement = sa.select(sa.func.lower("A"))
     assert "not known yet" in ignorant.why_not(statement)
-    assert classifier._volatility is not None
-    ignorant.learn(classifier._volatility)
+    assert classifier._known.volatility is not None
+    ignorant.learn(classifier._known.volatility)
     assert ignorant.why_not(statement) == ""
 
 
@@ -232,3 +232,33 @@ def test_writes_are_known_by_their_kind() -> None:
         assert is_known_write(statement)
     assert not is_known_write(sa.text("DELETE FROM users"))
     assert not is_known_write(None)
+
+
+class _Meanwhile(sa.types.UserDefinedType[int]):
+    """A type that is looked at after the function that it belongs to; something happens then."""
+
+    cache_ok = True
+    happens: ClassVar[list[Callable[[], None]]] = []
+
+    def column_expression(self, colexpr: Any) -> Any:
+        if self.happens:
+            self.happens.pop()()
+        return colexpr
+
+
+@pytest.mark.parametrize("sent", [False, True], ids=["asked", "sent"])
+def test_a_verdict_of_before_does_not_outlive_what_is_learned_meanwhile(sent: bool) -> None:
+    """Another thread may learn that a function is volatile now, just when it was found to be none."""
+    classifier = Classifier()
+    functions, nothing = frozenset({"drifts"}), frozenset[str]()
+    classifier.learn(Volatility(functions, nothing, nothing, nothing))
+    statement = sa.select(sa.func.drifts(type_=_Meanwhile()))
+    compiled = statement.compile(dialect=postgresql.dialect())  # type: ignore[no-untyped-call]
+
+    def why_not() -> str:
+        return classifier.why_not_sent(compiled) if sent else classifier.why_not(statement)
+
+    _Meanwhile.happens.append(lambda: classifier.learn(Volatility(functions, functions, nothing, nothing)))
+    assert why_not() == ""
+    assert not _Meanwhile.happens
+    assert why_not() == "the function drifts is volatile"
