@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from erm_alembic.routing.cluster import Cluster
@@ -48,9 +48,9 @@ class CausalMiddleware:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        brought = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        header = self._carrier.header
-        token = self._carrier.read(brought.get("cookie", ""), None if header is None else brought.get(header.lower()))
+        name = self._carrier.header
+        cookies = _joined(scope["headers"], "cookie", "; ") or ""
+        token = self._carrier.read(cookies, None if name is None else _joined(scope["headers"], name, ", "))
         with CausalScope(self._cluster, token) as work:
 
             async def send_with_token(message: Message) -> None:
@@ -67,3 +67,10 @@ class CausalMiddleware:
                 await send(message)
 
             await self._app(scope, receive, send_with_token)
+
+
+def _joined(headers: Iterable[tuple[bytes, bytes]], name: str, separator: str) -> str | None:
+    """What a request has by a header's name, of which HTTP/2 sends one for each cookie; None where it has none."""
+    wanted = name.lower().encode("latin-1")
+    found = [value.decode("latin-1") for key, value in headers if key.lower() == wanted]
+    return separator.join(found) if found else None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
+from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING
 
 from erm_alembic.errors import ConfigurationError
@@ -65,18 +65,16 @@ class TokenCarrier:
         """The token that a request brings; None where it brings none, or none that is signed.
 
         Args:
-            cookies: the request's `Cookie` header.
-            header: its header of the name that was configured.
+            cookies: the request's `Cookie` header; of several, joined by semicolons or commas.
+            header: its header of the name that was configured; of several, joined by commas.
         """
         if self.header is not None and header:
-            return self.verified(header)
-        if self.cookie is None:
-            return None
-        try:
-            found = SimpleCookie(cookies).get(self.cookie)
-        except CookieError:
-            return None
-        return None if found is None else self.verified(found.value)
+            return self._first_verified(header.split(","))
+        return None if self.cookie is None else self._first_verified(_values(cookies, self.cookie))
+
+    def _first_verified(self, signed: Iterable[str]) -> str | None:
+        tokens = (self.verified(each.strip()) for each in signed)
+        return next((token for token in tokens if token is not None), None)
 
     def headers(self, token: str, *, secure: bool) -> list[tuple[str, str]]:
         """The headers of a response that carry a token.
@@ -104,3 +102,14 @@ class TokenCarrier:
                 cure="Install it: pip install 'erm-alembic[web]'.",
             ) from error
         return Signer([*reversed(self.secrets)], salt=_SALT)
+
+
+def _values(cookies: str, name: str) -> Iterator[str]:
+    """What cookies of a name hold, whatever the others look like: others need not be well-formed.
+
+    Several headers are one of them joined by semicolons, or, by some servers, by commas; our own values have neither.
+    """
+    for pair in cookies.replace(",", ";").split(";"):
+        key, _, value = pair.partition("=")
+        if key.strip() == name:
+            yield value.strip().strip('"')
