@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 import select
+import socket
 import threading
 import time
 import weakref
 from collections.abc import Callable
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +29,9 @@ from erm_alembic.config.settings import PoolSettings
 __all__ = ["PoolKeeper", "keeper_of", "pooled_engine"]
 
 Clock = Callable[[], float]
+
+# How long a server may take to answer on a connection that was idle, in seconds.
+_ANSWER_PATIENCE = 5.0
 
 
 def pooled_engine(
@@ -276,15 +281,34 @@ def _look_after(keeper: weakref.ref[PoolKeeper], stopping: threading.Event, peri
 
 
 def _answers(dbapi: Any) -> bool:
-    """Whether the server still answers on a connection that was idle."""
+    """Whether the server still answers on a connection that was idle, and within a bounded time.
+
+    psycopg2 waits for an answer however long it takes, and a server that stands still never gives one: the socket is
+    shut down under it then.
+    """
+    cut = threading.Event()
+
+    def cut_off() -> None:
+        cut.set()
+        with suppress(OSError):
+            handle.shutdown(socket.SHUT_RDWR)
+
     try:
-        with dbapi.cursor() as cursor:
-            cursor.execute("SELECT 1")
-        if not dbapi.autocommit:
-            dbapi.rollback()
-    except psycopg2.Error:
+        with closing(socket.fromfd(dbapi.fileno(), socket.AF_INET, socket.SOCK_STREAM)) as handle:
+            overdue = threading.Timer(_ANSWER_PATIENCE, cut_off)
+            overdue.daemon = True
+            overdue.start()
+            try:
+                with dbapi.cursor() as cursor:
+                    cursor.execute("SELECT 1")
+                if not dbapi.autocommit:
+                    dbapi.rollback()
+            finally:
+                overdue.cancel()
+                overdue.join()  # it may be about to cut
+    except (psycopg2.Error, OSError):
         return False
-    return True
+    return not cut.is_set()
 
 
 def _was_spoken_to(dbapi: Any) -> bool:

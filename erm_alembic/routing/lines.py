@@ -28,14 +28,28 @@ class _Line:
     """One connection.
 
     Args:
+        entry: the pool's, which holds it.
         end: ends what it waits for, from any thread.
     """
 
-    def __init__(self, end: Callable[[], None]) -> None:
+    def __init__(self, entry: ConnectionPoolEntry, end: Callable[[], None]) -> None:
         self.opened_at = self.taken_at = time.monotonic()
-        # Until it is first given back, its maker waits on it: drivers and dialects ask a new connection this and that.
-        self.in_use, self.expired = True, False
+        self._is_new, self.expired = True, False
+        self._entry = weakref.ref(entry)
         self.end = end
+
+    @property
+    def in_use(self) -> bool:
+        """Whether somebody may wait on it.
+
+        Until it is first given back, its maker does: drivers and dialects ask a new connection this and that. Later the
+        pool's word counts: who takes it waits before any listener is told, where the pool tries what it hands out.
+        """
+        entry = self._entry()
+        return self._is_new or (entry is not None and entry.in_use)
+
+    def was_given_back(self) -> None:
+        self._is_new = False
 
 
 class Lines:
@@ -52,7 +66,8 @@ class Lines:
             engine: one that was just made, synchronous or within an asynchronous one.
         """
         event.listen(engine, "connect", self._opened, insert=True)
-        event.listen(engine, "checkout", _taken)
+        # Before those who try a connection that was idle.
+        event.listen(engine, "checkout", _taken, insert=True)
         event.listen(engine, "checkin", _given_back)
 
     def sever(self, *, opened_before: float = float("inf"), taken_before: float = float("inf")) -> int:
@@ -84,7 +99,8 @@ class Lines:
 
     def _opened(self, connection: Any, entry: ConnectionPoolEntry) -> None:
         driver = getattr(connection, "driver_connection", connection)
-        line = _Line(_terminator(driver) if hasattr(driver, "terminate") else _Handle(driver.fileno()).shut)
+        end = _terminator(driver) if hasattr(driver, "terminate") else _Handle(driver.fileno()).shut
+        line = _Line(entry, end)
         entry.info[_LINE] = line
         with self._lock:
             self._open.add(line)
@@ -93,14 +109,14 @@ class Lines:
 def _taken(_connection: Any, entry: ConnectionPoolEntry, _fairy: Any) -> None:
     line = entry.info.get(_LINE)
     if line is not None:
-        line.in_use, line.taken_at = True, time.monotonic()
+        line.taken_at = time.monotonic()
 
 
 def _given_back(connection: Any, entry: ConnectionPoolEntry) -> None:
     line = entry.info.get(_LINE)
     if line is None:
         return
-    line.in_use = False
+    line.was_given_back()
     if line.expired and connection is not None:
         entry.invalidate()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -154,6 +155,25 @@ def test_a_connection_that_the_server_closed_is_replaced(
     one_database.execute("SELECT pg_terminate_backend(%s, 5000)", first)
     clock.now += 31
     assert pid(engine) != first
+
+
+def test_a_connection_whose_server_stands_still_is_replaced(
+    engine_of: MakeEngine, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not waited for longer than a while, and its reader gets another one."""
+    monkeypatch.setattr("erm_alembic.postgres.engine._ANSWER_PATIENCE", 0.05)
+    engine = engine_of(health_check_period=timedelta(seconds=30))
+    first = pid(engine)
+    os.kill(first, signal.SIGSTOP)
+    # So that a wait without end fails, and does not hang.
+    lets_go = threading.Timer(30, os.kill, [first, signal.SIGCONT])
+    lets_go.start()
+    try:
+        clock.now += 31
+        assert pid(engine) != first
+    finally:
+        lets_go.cancel()
+        os.kill(first, signal.SIGCONT)
 
 
 def test_the_check_finds_a_connection_that_the_server_closed(engine_of: MakeEngine, one_database: Database) -> None:

@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.config.settings import PoolSettings
+from erm_alembic.postgres.engine import keeper_of
 from erm_alembic.routing.changes import Change
 from erm_alembic.routing.classify import Classifier
 from erm_alembic.routing.connecting import connect_by_host, connect_timeout, with_connect_timeout
@@ -74,6 +75,51 @@ def test_a_read_of_a_server_that_stands_still_can_be_ended(driver: str, newest_s
             thread.join(PATIENCE)
         assert len(found) == 1 and worth_another_server(found[0]), found  # type: ignore[arg-type]
         with node.reading_engine(snapshot=False).connect() as connection:
+            assert connection.scalar(QUICK) == 1
+        assert node.in_use(False) == 0
+    finally:
+        node.renew(close=True)
+
+
+@pytest.mark.parametrize(("driver", "options"), [("psycopg2", {}), ("psycopg", {"pool_pre_ping": True})])
+def test_whoever_tries_a_connection_that_was_idle_can_be_let_go(
+    driver: str, options: dict[str, Any], newest_servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pool tries it before anybody has it, and a server that stands still answers that as little."""
+    with application(newest_servers, driver) as app:
+        url = app.url(newest_servers.east)
+    newest_servers.catch_up()
+    node = ReplicaNode(ReplicaConfig(EAST, url), url, PoolSettings(), options, Classifier())
+    engine, tried, found = node.reading_engine(snapshot=False), threading.Event(), []
+    try:
+        with engine.connect() as connection:
+            connection.execute(QUICK)
+        if driver == "psycopg2":
+            keeper_of(node.engine())._period = 0.0
+            event.listen(node.engine(), "checkout", lambda *_: tried.set(), insert=True)
+        else:
+            ping = node.engine().dialect.do_ping
+            monkeypatch.setattr(node.engine().dialect, "do_ping", lambda connection: (tried.set(), ping(connection))[1])
+
+        def read() -> None:
+            try:
+                engine.connect().close()
+            except sa.exc.DBAPIError as error:
+                found.append(error)
+
+        def refuse(*_: object, **__: object) -> None:
+            raise node.engine().dialect.dbapi.OperationalError("nobody answers")  # type: ignore[union-attr]
+
+        monkeypatch.setattr(f"{driver}.connect", refuse)
+        with frozen(newest_servers.east):
+            thread = threading.Thread(target=read, daemon=True)
+            thread.start()
+            assert tried.wait(PATIENCE)
+            assert node.lines.sever() == 1
+            thread.join(PATIENCE)
+            assert len(found) == 1 and worth_another_server(found[0]), found  # type: ignore[arg-type]
+        monkeypatch.undo()
+        with engine.connect() as connection:
             assert connection.scalar(QUICK) == 1
         assert node.in_use(False) == 0
     finally:
