@@ -7,7 +7,6 @@ import os
 import time
 import weakref
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from sqlalchemy.orm import sessionmaker
 
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.config.settings import PoolSettings
-from erm_alembic.errors import ConfigurationError, NoReplicaAvailable
+from erm_alembic.errors import NoReplicaAvailable
 from erm_alembic.routing.budget import Budget, FallbackBudget
 from erm_alembic.routing.classify import Classifier
 from erm_alembic.routing.discovery import Discovery, Found
@@ -28,7 +27,8 @@ from erm_alembic.routing.limits import Duration, seconds
 from erm_alembic.routing.monitor import HeartbeatTable, Monitor
 from erm_alembic.routing.nodes import PrimaryNode, ReplicaNode
 from erm_alembic.routing.observer import Observer
-from erm_alembic.routing.options import PRIMARY_ONLY, ReadMode, ReplicaConfig, ReplicaReadOptions, pool_settings
+from erm_alembic.routing.options import ReadMode, ReplicaConfig, ReplicaReadOptions, pool_settings
+from erm_alembic.routing.policies import Policies
 from erm_alembic.routing.positions import Position
 from erm_alembic.routing.provenance import OnStale, checked
 from erm_alembic.routing.reactions import Reactions
@@ -88,8 +88,7 @@ class Cluster:
         )
         self.replicas = self._members.nodes
         self._discovers = discovery is not None
-        self.policies: Mapping[str, ReadMode] = MappingProxyType({})
-        self.default_mode: ReadMode = PRIMARY_ONLY
+        self._policies = Policies()
         self.observer: Observer | None = None  # who counts what happens, where somebody does
         self.has_committed = False  # whether a session of this process ever wrote anything
         self.fallback_budget = fallback_budget
@@ -114,6 +113,16 @@ class Cluster:
     def primary_only(self) -> bool:
         """Whether there is no replica, and none can come."""
         return not self.replicas and not self._discovers
+
+    @property
+    def policies(self) -> Mapping[str, ReadMode]:
+        """The named ways to read."""
+        return self._policies.by_name
+
+    @property
+    def default_mode(self) -> ReadMode:
+        """What holds where nothing else is chosen."""
+        return self._policies.default
 
     # What a session asks.
 
@@ -149,17 +158,7 @@ class Cluster:
         Raises:
             ConfigurationError: there is no policy of that name.
         """
-        if isinstance(choice, ReadMode):
-            return choice
-        try:
-            return self.policies[choice]
-        except KeyError:
-            known = ", ".join(self.policies) or "none"
-            raise ConfigurationError(
-                f"There is no replica policy {choice!r}.",
-                effect="Nothing was read.",
-                cure=f"Name one that the cluster has ({known}), or add it with use_replica_policies().",
-            ) from None
+        return self._policies.mode_of(choice)
 
     def fall_back(self, mode: ReadMode, why: str) -> None:
         """Let the primary answer a read that no replica can.
@@ -222,7 +221,7 @@ class Cluster:
             policies: by name what a read asks; None stands for the primary.
 
         Raises:
-            ConfigurationError: the default is none of them.
+            ConfigurationError: the default is none of them; what there was stays.
 
         Example:
             >>> cluster = Cluster("postgresql://app@db/shop")
@@ -230,12 +229,7 @@ class Cluster:
             >>> cluster.use_replica_policies("reporting", {"reporting": options}).default_mode.policy
             'reporting'
         """
-        modes = {
-            name: replace(PRIMARY_ONLY if options is None else options.mode, policy=name)
-            for name, options in policies.items()
-        }
-        self.policies = MappingProxyType(modes)
-        self.default_mode = PRIMARY_ONLY if default_policy is None else self.mode_of(default_policy)
+        self._policies = Policies.of(default_policy, policies)
         return self
 
     def writer(self) -> Engine:

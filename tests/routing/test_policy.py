@@ -11,7 +11,8 @@ from datetime import timedelta
 
 import pytest
 
-from erm_alembic.routing import causal, primary, replica_policy, replica_read
+from erm_alembic.errors import ConfigurationError
+from erm_alembic.routing import Cluster, ReplicaReadOptions, causal, primary, replica_policy, replica_read
 from erm_alembic.routing.limits import LagLimit, lag_limit
 from erm_alembic.routing.options import PRIMARY_ONLY, ReadMode
 from erm_alembic.routing.policy import ReadBlock, innermost_block
@@ -186,3 +187,16 @@ def test_a_token_that_cannot_be_read_asks_for_the_primary() -> None:
     broken: ReadBlock = causal("broken")
     assert (broken.after, broken.unreachable) == (None, True)
     assert (causal(None).after, causal(None).unreachable) == (None, False)
+
+
+def test_policies_are_replaced_as_one_or_not_at_all() -> None:
+    """A default that is none of them leaves what there was."""
+    cluster = Cluster("postgresql://app@db/shop")
+    cluster.use_replica_policies("reporting", {"reporting": ReplicaReadOptions(max_lag="20s")})
+    before, default = cluster.policies, cluster.default_mode
+    with pytest.raises(ConfigurationError, match="There is no replica policy 'typo'"):
+        cluster.use_replica_policies("typo", {"other": None})
+    assert cluster.policies is before
+    assert cluster.default_mode is default
+    assert cluster.use_replica_policies(None, {"other": None}).default_mode is PRIMARY_ONLY
+    assert list(cluster.policies) == ["other"]
