@@ -140,8 +140,13 @@ class PoolKeeper:
         """Whether the thread runs."""
         return self._thread is not None and self._thread.is_alive()
 
-    def check(self) -> None:
-        """Close what is too old, broken or too long idle, then open what is missing to `min_conns`."""
+    def check(self, stopping: threading.Event | None = None) -> None:
+        """Close what is too old, broken or too long idle, then open what is missing to `min_conns`.
+
+        Args:
+            stopping: set when no more is to be opened; None is the keeper's own.
+        """
+        stopping = stopping or self._stopping
         with self._lock:
             now = self._clock()
             for held in self._held.values():
@@ -156,16 +161,18 @@ class PoolKeeper:
                     held.dbapi.close()
             missing = self._min_conns - sum(not held.dbapi.closed for held in self._held.values())
         if missing > 0:
-            self._open_missing()
+            self._open_missing(stopping)
 
     def stop(self) -> None:
-        """Stop the thread, and wait for it."""
+        """Have the thread end as soon as it can.
+
+        It is not waited for: it may be waiting for a server that stands still, and those who replace a pool then must
+        not hang with it.
+        """
         self._stopping.set()
         # A connection that was just opened may be about to start it.
         with self._lock:
-            thread, self._thread = self._thread, None
-        if thread is not None and thread is not threading.current_thread():
-            thread.join()
+            self._thread = None
 
     def _begin(self) -> None:
         """Start from nothing in a forked child, where the lock may be held by a thread that is not there."""
@@ -227,27 +234,30 @@ class PoolKeeper:
     def _is_old(self, held: _Held, now: float) -> bool:
         return now - held.opened_at > self._lifetime
 
-    def _open_missing(self) -> None:
+    def _open_missing(self, stopping: threading.Event) -> None:
         """Take connections until enough are open, and give them back; the pool opens those that it lacks."""
         engine = self._engine()
         if engine is None:
             return
-        taken = []
+        taken, known = [], self._taken_by_keeper
         try:
-            while self.open_connections < self._min_conns and not self._stopping.is_set():
+            while self.open_connections < self._min_conns and not stopping.is_set():
                 connection = engine.pool.connect()
                 taken.append(connection)
-                self._taken_by_keeper.add(id(connection.dbapi_connection))
+                if stopping.is_set():  # the pool was replaced meanwhile: nobody would close it
+                    connection.invalidate()
+                    return
+                known.add(id(connection.dbapi_connection))
         except (exc.SQLAlchemyError, psycopg2.Error):
             # The server is away, or the application holds every connection: the next check tries again.
             pass
         finally:
             for connection in taken:
                 connection.close()
-            self._taken_by_keeper.clear()
+            known.clear()
 
     def _start(self) -> None:
-        if not self._background or self._thread is not None:
+        if not self._background or self._thread is not None or _is_of_a_pool_that_was_replaced():
             return
         with self._lock:
             if self._thread is not None or self._stopping.is_set():
@@ -270,14 +280,25 @@ class PoolKeeper:
 
 def _look_after(keeper: weakref.ref[PoolKeeper], stopping: threading.Event, period: float) -> None:
     """The thread's loop: it ends with `stop`, or when nobody holds the engine any more."""
+    _here.stopping = stopping
     while True:
         alive = keeper()
         if alive is None or stopping.is_set():
             return
-        alive.check()
+        alive.check(stopping)
         del alive
         if stopping.wait(period):
             return
+
+
+def _is_of_a_pool_that_was_replaced() -> bool:
+    """Whether this is a keeper's thread on its way to its end: what it still opens wants no thread of its own."""
+    stopping = getattr(_here, "stopping", None)
+    return stopping is not None and stopping.is_set()
+
+
+# Of a keeper's thread what tells it to end.
+_here = threading.local()
 
 
 def _answers(dbapi: Any) -> bool:

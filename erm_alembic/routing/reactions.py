@@ -71,14 +71,20 @@ class Reactions:
         still, nobody would ever tell those who wait for it. Of what was opened since nobody knows where it leads: who
         has had it from before the change, and has it still after some time, is taken to wait for the old one too.
         """
+        severs = change.former_seen_at is not None and change.now is not True
+        if severs:
+            self._sever(change)
+            timer = threading.Timer(self._patience, lambda: self._primary.lines.sever(taken_before=change.at))
+            with self._lock:
+                self._stop(_PRIMARY)
+                self._run(_PRIMARY, timer)
         self._primary.renew(close=True)
-        if change.former_seen_at is None or change.now is True:
-            return
+        if severs:  # who was let go may have taken another old one
+            self._sever(change)
+
+    def _sever(self, change: Change) -> None:
+        assert change.former_seen_at is not None
         self._primary.lines.sever(opened_before=change.former_seen_at)
-        timer = threading.Timer(self._patience, lambda: self._primary.lines.sever(taken_before=change.at))
-        with self._lock:
-            self._stop(_PRIMARY)
-            self._run(_PRIMARY, timer)
 
     def _start(self, name: str) -> None:
         timer = threading.Timer(self._patience, lambda: self._let_go(name, timer))

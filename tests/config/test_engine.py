@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import psycopg2
 import pytest
-from sqlalchemy import Engine, create_engine, exc, text
+from sqlalchemy import Engine, create_engine, event, exc, text
 
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.config.settings import PoolSettings
@@ -230,6 +230,37 @@ def test_an_engine_is_disposed_of_while_its_thread_starts(
     assert not keeper_of(engine).running
     pid(engine)
     assert keeper_of(engine).running
+
+
+def test_an_engine_is_disposed_of_while_its_thread_waits_for_a_server(
+    engine_of: MakeEngine, one_database: Database
+) -> None:
+    """Whoever replaces the pool does not wait with it, and what the thread has opened by then is closed again."""
+    waiting: list[threading.Thread] = []
+    asked, answered = threading.Event(), threading.Event()
+    engine = engine_of(background=True, min_conns=2)
+
+    def hang(*_: object) -> None:
+        if threading.current_thread().name == "erm-pool-keeper":
+            waiting.append(threading.current_thread())
+            asked.set()
+            answered.wait(30)
+
+    event.listen(engine, "checkout", hang)
+    engine.pool.connect().close()
+    assert asked.wait(30)
+    opened = in_server(one_database)
+    disposing = threading.Thread(target=engine.dispose)
+    disposing.start()
+    disposing.join(5)
+    hung = disposing.is_alive()
+    answered.set()
+    disposing.join()
+    waiting[0].join(30)
+    assert not hung
+    assert not waiting[0].is_alive()
+    assert (len(waiting), keeper_of(engine).running) == (1, False)
+    assert gone(one_database, *opened) and not in_server(one_database)
 
 
 def test_a_forked_child_leaves_its_parents_connections_alone(engine_of: MakeEngine) -> None:

@@ -210,14 +210,17 @@ class _Told:
         self.name = name
         self.severed: list[float] = []
         self.renewed = 0
+        self.calls: list[str] = []
         self.lines = self
 
     def sever(self, *, opened_before: float = float("inf"), taken_before: float = float("inf")) -> int:
         self.severed.append(min(opened_before, taken_before))
+        self.calls.append("sever")
         return 1
 
     def renew(self, *, close: bool) -> None:
         self.renewed += 1
+        self.calls.append("renew")
 
 
 @contextmanager
@@ -261,6 +264,8 @@ def test_another_primary_lets_go_of_what_leads_to_the_former_one() -> None:
         until(lambda: 11.0 in primary.severed)
     assert (sorted({*primary.severed, 10.0}), primary.renewed) == ([9.0, 10.0, 11.0], 3)
     assert not replica.severed
+    # Whoever hangs is let go first, and nobody who took another one of the old pool is forgotten.
+    assert primary.calls[:3] == ["sever", "renew", "sever"]
 
 
 @contextmanager
