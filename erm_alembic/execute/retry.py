@@ -26,6 +26,7 @@ from erm_alembic.execute.step import StepUnderWay
 from erm_alembic.execute.watch import PLACE, LockWatch, Refusal
 from erm_alembic.postgres.activity import Held, Wait, held_for_long, still_in_the_way
 from erm_alembic.postgres.text.lexer import tokens
+from erm_alembic.revisions.env_py.engine import begun_again
 
 __all__ = ["Retries"]
 
@@ -178,3 +179,4 @@ class _Before:
         self._raw.rollback()
         if self._raw.autocommit != self._autocommit:
             self._raw.autocommit = self._autocommit
+        begun_again(self._connection)

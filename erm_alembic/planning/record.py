@@ -20,6 +20,7 @@ from erm_alembic.planning.request import Direction, Request
 from erm_alembic.postgres.catalog import has_tables, whole_name
 from erm_alembic.postgres.intercept import GatedConnection
 from erm_alembic.revisions.apart import run_apart
+from erm_alembic.revisions.env_py.engine import listens_to_statements
 from erm_alembic.revisions.environment import run_environment
 from erm_alembic.revisions.facts import RevisionFacts
 from erm_alembic.revisions.forked import ends_forked_children
@@ -142,6 +143,8 @@ def record_revisions(
         if with_basis or (chosen and not apart):
             with _without_trace(first):
                 recorded.basis = read_basis(first, context, target.settings.ledger.schema)
+        # What was sent has gone through the listeners of the project: they would hear it a second time.
+        listened = context.connection is not None and listens_to_statements(context.connection)
         for pending in chosen:
             step = pending.step
             assert step is not None  # or there would be nothing to record
@@ -155,7 +158,7 @@ def record_revisions(
             else:
                 yield step
             recorded.steps.append(_step(pending.facts, request.direction, recording))
-            if recording.is_all:
+            if recording.is_all and not listened:
                 recorded.to_send[pending.facts.revision] = tuple(recording.statements)
         if request.direction == "downgrade":
             recorded.data_loss = count_losses(first, recorded.steps)

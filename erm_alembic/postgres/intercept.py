@@ -16,13 +16,13 @@ from psycopg2 import sql as composed
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE, encodings
 from psycopg2.extensions import connection as Psycopg2Connection
 from psycopg2.extensions import cursor as Psycopg2Cursor
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import URL
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.pool import NullPool
 
 from erm_alembic.postgres.signals import remember_opened
 
-__all__ = ["Asked", "Gate", "GatedConnection", "GatedCursor", "connect_gated", "gated_engine"]
+__all__ = ["Asked", "Gate", "GatedConnection", "GatedCursor", "connect_gated", "gated_engine", "tell_cursors"]
 
 Send = Callable[[], None]
 
@@ -322,10 +322,26 @@ def gated_engine(first: GatedConnection, url: URL, connect_more: Callable[[], Ga
 
     engine.dialect.do_close = do_close  # type: ignore[method-assign,assignment]  # this engine's own
 
-    @event.listens_for(engine, "before_cursor_execute")
-    def remember_context(
-        _connection: Connection, cursor: Any, _statement: str, _parameters: Any, context: Any, _executemany: bool
-    ) -> None:
-        cursor.context = context
-
+    tell_cursors(engine.dialect)
     return engine
+
+
+def tell_cursors(dialect: Dialect) -> None:
+    """Let each gated cursor know SQLAlchemy's context of what it is to send.
+
+    By the dialect, not by an event: what listens to the engine is the project's, and is told from erm's own that way.
+
+    Args:
+        dialect: of an engine on gated connections, and of no other.
+    """
+    own: Any = dialect
+
+    def told(send: Callable[..., None]) -> Callable[..., None]:
+        def do(cursor: Any, *args: Any) -> None:
+            cursor.context = args[-1]
+            send(cursor, *args)
+
+        return do
+
+    for name in ("do_execute", "do_executemany", "do_execute_no_params"):
+        setattr(own, name, told(getattr(own, name)))

@@ -5,10 +5,15 @@ An env.py sets these on the connection that it opens; the revisions run on anoth
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import contextlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from sqlalchemy import BigInteger, Connection, bindparam, text
+from psycopg2.extensions import connection as Psycopg2Connection
+from psycopg2.extensions import cursor as PlainCursor
+
+from erm_alembic.postgres.text.literals import sql_literal
 
 __all__ = ["SessionState", "apply_session_state", "end_transaction", "read_session_state"]
 
@@ -17,14 +22,9 @@ NOT_CARRIED = frozenset(
     {
         "application_name",
         "client_encoding",
-        "DateStyle",
-        "IntervalStyle",
-        "TimeZone",
-        "extra_float_digits",
         "in_hot_standby",
         "is_superuser",
         "session_authorization",
-        "standard_conforming_strings",
         "transaction_deferrable",
         "transaction_isolation",
         "transaction_read_only",
@@ -33,86 +33,118 @@ NOT_CARRIED = frozenset(
         "role",
     }
 )
+SETTINGS = "SELECT name, setting FROM pg_catalog.pg_settings WHERE source IN ('session', 'client')"
+FACTS = """
+    SELECT pg_catalog.current_setting('role'),
+           session_user::text,
+           pg_catalog.current_setting('transaction_isolation'),
+           pg_catalog.current_setting('transaction_read_only')::boolean,
+           coalesce(pg_catalog.array_to_string(ARRAY(
+               SELECT relname::text FROM pg_catalog.pg_class
+                WHERE relnamespace = pg_catalog.pg_my_temp_schema() AND relkind IN ('r', 'p', 'v', 'S')
+                ORDER BY 1), ', '), ''),
+           (SELECT oid::text FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
+               || ' ' || extract(epoch FROM pg_catalog.pg_postmaster_start_time())::text
+    """
+HELD_ADVISORY_LOCKS = """
+    SELECT classid::bigint, objid::bigint, objsubid = 1, mode = 'ShareLock'
+      FROM pg_catalog.pg_locks
+     WHERE locktype = 'advisory' AND granted AND pid = pg_catalog.pg_backend_pid()
+    """
 
 
 @dataclass(frozen=True)
 class SessionState:
-    """Settings that were set in a session (not by the server's configuration), and the role that it acts as.
+    """Settings that were set in a session (not by the server's configuration), and as whom and how it acts.
 
     Args:
         settings: setting name to value.
         role: the value of `role`; `none` when the session acts as its login role.
+        session_user: who it says that it logged in as; SET SESSION AUTHORIZATION changes that.
+        isolation: the isolation level of its transactions, as PostgreSQL writes it.
+        read_only: whether its transactions only read.
+        temporary: the names of its temporary tables, sequences and views, in one line.
+        place: what tells its database from others, until the server starts again.
     """
 
     settings: Mapping[str, str] = field(default_factory=dict)
     role: str = "none"
+    session_user: str = ""
+    isolation: str = ""
+    read_only: bool = False
+    temporary: str = ""
+    place: str = ""
 
     def over(self, other: SessionState) -> SessionState:
         """This state laid over another one: what is set here wins."""
         role = self.role if self.role != "none" else other.role
-        return SessionState({**other.settings, **self.settings}, role)
+        return replace(self, settings={**other.settings, **self.settings}, role=role)
 
     def without(self, known: Mapping[str, int]) -> SessionState:
         """This state without the settings that still have a known value."""
-        return SessionState({k: v for k, v in self.settings.items() if v != str(known.get(k))}, self.role)
+        return replace(self, settings={k: v for k, v in self.settings.items() if v != str(known.get(k))})
 
 
-def read_session_state(connection: Connection) -> SessionState:
+def read_session_state(connection: Any, custom: Iterable[str] = (), *, settings: bool = True) -> SessionState:
     """Read what was set in a session, `SET LOCAL` included.
 
     Args:
-        connection: a connection to PostgreSQL through any driver.
+        connection: a connection to PostgreSQL of any driver, as SQLAlchemy hands it out.
+        custom: names of settings of the application's own (`app.tenant`), which no catalog lists.
+        settings: whether its settings are asked for, and not only the rest.
     """
-    rows = connection.execute(
-        text("SELECT name, setting, unit FROM pg_catalog.pg_settings WHERE source IN ('session', 'client')")
-    ).all()
-    role = connection.execute(text("SELECT pg_catalog.current_setting('role')")).scalar_one()
-    # set_config takes a number in the setting's own unit, so values are carried as pg_settings shows them.
-    return SessionState({row.name: row.setting for row in rows if row.name not in NOT_CARRIED}, str(role))
+    with contextlib.closing(_cursor(connection)) as cursor:
+        # set_config takes a number in the setting's own unit, so values are carried as pg_settings shows them.
+        asked = _rows(cursor, SETTINGS) if settings else []
+        found = {name: value for name, value in asked if name not in NOT_CARRIED}
+        for name in custom if settings else ():
+            ((value,),) = _rows(cursor, f"SELECT pg_catalog.current_setting({sql_literal(name)}, true)")
+            if value is not None:
+                found.setdefault(name, value)
+        (facts,) = _rows(cursor, FACTS)
+        return SessionState(found, *facts)
 
 
-def apply_session_state(connection: Connection, state: SessionState) -> None:
-    """Set a session (not only its transaction) to a state.
+def apply_session_state(connection: Any, state: SessionState) -> None:
+    """Set a session (not only its transaction) to the settings and the role of a state.
 
     Args:
-        connection: the connection to set.
+        connection: the psycopg2 connection to set.
         state: what to set.
     """
-    for name, value in state.settings.items():
-        connection.execute(text("SELECT pg_catalog.set_config(:name, :value, false)"), {"name": name, "value": value})
-    if state.role != "none":
-        connection.execute(text("SELECT pg_catalog.set_config('role', :role, false)"), {"role": state.role})
+    role = {"role": state.role} if state.role != "none" else {}
+    with contextlib.closing(_cursor(connection)) as cursor:
+        for name, value in {**state.settings, **role}.items():
+            cursor.execute("SELECT pg_catalog.set_config(%s, %s, false)", [name, value])
 
 
-HELD_ADVISORY_LOCKS = text(
-    """
-    SELECT classid::bigint AS upper, objid::bigint AS lower, objsubid = 1 AS one_key, mode = 'ShareLock' AS shared
-      FROM pg_catalog.pg_locks
-     WHERE locktype = 'advisory' AND granted AND pid = pg_catalog.pg_backend_pid()
-    """
-)
-
-
-def end_transaction(connection: Connection) -> None:
+def end_transaction(connection: Any) -> None:
     """Commit what a session has under way, and keep its advisory locks until the session ends.
 
     While it stood idle in its transaction, another session would not see what it wrote, and would wait for its snapshot
     in CREATE INDEX CONCURRENTLY for ever. The locks it took for the transaction are taken for the session first.
 
     Args:
-        connection: a connection to PostgreSQL through any driver.
+        connection: a connection to PostgreSQL of any driver, as SQLAlchemy hands it out.
     """
-    for lock in connection.execute(HELD_ADVISORY_LOCKS).all():
-        function = "pg_advisory_lock_shared" if lock.shared else "pg_advisory_lock"
-        keys = "(:upper << 32) | :lower" if lock.one_key else "(:upper)::int, (:lower)::int"
-        values = (lock.upper, lock.lower) if lock.one_key else (_signed(lock.upper), _signed(lock.lower))
-        statement = text(f"SELECT pg_catalog.{function}({keys})").bindparams(
-            bindparam("upper", values[0], BigInteger), bindparam("lower", values[1], BigInteger)
-        )
-        connection.execute(statement)
-    raw = connection.connection.dbapi_connection
-    if raw is not None:
-        raw.commit()
+    with contextlib.closing(_cursor(connection)) as cursor:
+        for upper, lower, one_key, shared in _rows(cursor, HELD_ADVISORY_LOCKS):
+            function = "pg_advisory_lock_shared" if shared else "pg_advisory_lock"
+            keys = f"({upper}::bigint << 32) | {lower}::bigint" if one_key else f"{_signed(upper)}, {_signed(lower)}"
+            cursor.execute(f"SELECT pg_catalog.{function}({keys})")
+    connection.commit()
+
+
+def _cursor(connection: Any) -> Any:
+    """A cursor below whatever listens to the engine, and below the gate of a connection that has one."""
+    if isinstance(connection, Psycopg2Connection):
+        return connection.cursor(cursor_factory=PlainCursor)
+    return connection.cursor()
+
+
+def _rows(cursor: Any, query: str) -> list[tuple[Any, ...]]:
+    cursor.execute(query)
+    return [tuple(row) for row in cursor.fetchall()]
 
 
 def _signed(number: int) -> int:

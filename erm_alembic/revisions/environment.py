@@ -13,7 +13,6 @@ import importlib.util
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,24 +20,19 @@ from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext, RevisionStep
 from alembic.script import ScriptDirectory
-from alembic.util import CommandError, to_list
+from alembic.util import CommandError
 from sqlalchemy import Connection
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.config.redaction import first_line
-from erm_alembic.errors import EnvironmentRefused, ErmError, ProjectError
-from erm_alembic.postgres.session_state import (
-    SessionState,
-    apply_session_state,
-    end_transaction,
-    read_session_state,
-)
+from erm_alembic.errors import ErmError, ProjectError
+from erm_alembic.revisions.env_py.adoption import Adoption
 from erm_alembic.revisions.flask_application import application_context
 from erm_alembic.revisions.forked import ends_forked_children
 from erm_alembic.revisions.project import AlembicProject
-from erm_alembic.revisions.recording.call_stack import calling_line, line_in_traceback
+from erm_alembic.revisions.recording.call_stack import line_in_traceback
 from erm_alembic.revisions.redirect import redirected_engines
 from erm_alembic.revisions.standard_files import standard_files_kept
 from erm_alembic.revisions.version_table import written_without_compiling
@@ -49,119 +43,6 @@ Work = Callable[[tuple[str, ...], MigrationContext], Iterable[RevisionStep]]
 """Given the recorded revisions and Alembic's context: the steps to run, yielded one at a time."""
 
 NOTHING_DONE = "Nothing was planned or run."
-
-
-@dataclass
-class _Adoption:
-    """How far env.py has come, and the wrapped methods that it calls."""
-
-    environment: EnvironmentContext
-    connection: Connection
-    options: dict[str, Any]
-    on_version_apply: Callable[..., None] | None = None
-    metadata: str | None = None
-    limits: Mapping[str, int] = field(default_factory=dict)
-    worked: bool = False
-    ran: bool = False
-    ended: bool = False
-    theirs: Connection | None = None
-
-    def install(self) -> None:
-        configure, run_migrations = self.environment.configure, self.environment.run_migrations
-
-        def adopted_configure(connection: Any = None, **opts: Any) -> None:
-            self._refuse_second_database()
-            if opts.get("as_sql"):
-                raise self._prints_sql()
-            self.theirs = _sync_connection(connection)
-            opts.update(self.options)
-            opts.pop("url", None)
-            opts.pop("dialect_name", None)
-            if self.metadata is not None and opts.get("target_metadata") is None:
-                opts["target_metadata"] = _import_metadata(self.metadata)
-            if self.on_version_apply is not None:
-                opts["on_version_apply"] = [*to_list(opts.get("on_version_apply"), []), self.on_version_apply]
-            configure(connection=self.connection, **opts)
-
-        def adopted_run_migrations(**kw: Any) -> None:
-            self._refuse_second_database()
-            self.ran = True
-            self._carry_session_over()
-            run_migrations(**kw)
-            self.ended = True
-
-        # On the instance: the proxy `alembic.context` looks attributes up there, and a subclass would not be seen.
-        self.environment.configure = adopted_configure  # type: ignore[method-assign,assignment]
-        self.environment.run_migrations = adopted_run_migrations  # type: ignore[method-assign]
-
-    def _prints_sql(self) -> EnvironmentRefused:
-        where = self.environment.script.env_py_location
-        line = calling_line(str(Path(where).absolute()))
-        return EnvironmentRefused(
-            f"{where}{'' if line is None else f':{line}'}: env.py prints SQL: context.configure(as_sql=True).",
-            effect=NOTHING_DONE,
-            cure="Take out as_sql; `erm migrate --mode plan --sql` prints the script.",
-        )
-
-    def _refuse_second_database(self) -> None:
-        if self.ran:
-            raise EnvironmentRefused(
-                "env.py migrates several databases (or schemas) in one run: it configures Alembic again after "
-                "run_migrations().",
-                effect="Nothing was changed: erm deploys one database at a time, each with its plan, lock and ledger.",
-                cure="Let env.py choose one database, for example from `context.get_x_argument()`, and run erm once "
-                "for each: `erm migrate -x db=NAME`.",
-            )
-
-    def _carry_session_over(self) -> None:
-        """What env.py set on its own connection, and in a transaction on ours, must hold for every revision."""
-        state = SessionState()
-        if self.theirs is not None and self.theirs is not self.connection:
-            state = read_session_state(self.theirs)
-            end_transaction(self.theirs)
-        if self.connection.in_transaction():
-            state = read_session_state(self.connection).without(self.limits).over(state)
-            # Committed, so that a revision that is rolled back to be tried again does not take it along.
-            end_transaction(self.connection)
-            apply_session_state(self.connection, state)
-            return
-        with self.connection.begin():
-            apply_session_state(self.connection, state)
-
-
-def _sync_connection(connection: Any) -> Connection | None:
-    """The connection that env.py made itself, refused when it is not one to PostgreSQL."""
-    if connection is None:
-        return None
-    if not isinstance(connection, Connection):
-        raise EnvironmentRefused(
-            f"env.py hands {type(connection).__name__} to context.configure(connection=...), not a Connection.",
-            effect=NOTHING_DONE,
-            cure="Pass a sqlalchemy Connection; in an async env.py, call configure inside `connection.run_sync(...)`.",
-        )
-    if connection.dialect.name != "postgresql":
-        raise EnvironmentRefused(
-            f"env.py connects to a {connection.dialect.name} database; erm deploys PostgreSQL.",
-            effect=NOTHING_DONE,
-            cure="Let env.py use the `sqlalchemy.url` of its configuration, which erm sets to the target.",
-        )
-    return connection
-
-
-def _import_metadata(name: str) -> Any:
-    """The object that `migrations.metadata` names."""
-    module, _, attribute = name.partition(":")
-    try:
-        found: Any = importlib.import_module(module)
-        for part in attribute.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ProjectError(
-            f"`migrations.metadata` names {name!r}, which cannot be imported: {first_line(error)}.",
-            effect=NOTHING_DONE,
-            cure="Write it as `package.module:Base.metadata`.",
-        ) from error
-    return found
 
 
 def run_environment(
@@ -205,12 +86,10 @@ def run_environment(
     """
     os.chdir(project.root)  # a revision of the run before may have gone elsewhere, and paths count from here
     _set_url(config, scripts, target)
-    options = {"transaction_per_migration": True}
-    adoption: _Adoption
+    adoption: Adoption
 
     def tracked(heads: Any, context: MigrationContext) -> Iterator[RevisionStep]:
-        adoption.worked = True
-        yield from work(tuple(heads), context)
+        yield from adoption.working(tuple(heads), context, lambda: work(tuple(heads), context))
 
     environment = EnvironmentContext(
         config,
@@ -222,17 +101,22 @@ def run_environment(
         dont_mutate=read_only,
         **(context_options or {}),
     )
-    adoption = _Adoption(environment, connection, options, _heads_listener(on_heads), metadata, limits or {})
-    adoption.install()
+    redirected = redirected_engines(target, own=connection.engine, read_only=read_only, on_held_back=on_held_back)
     with (
-        redirected_engines(target, own=connection.engine, read_only=read_only, on_held_back=on_held_back),
+        redirected as redirection,
         _quiet_migration_log(read_only),
         written_without_compiling(on_version),
         environment,
     ):
-        _run_env_py(scripts, adoption, planning=read_only)
-        if connection.in_transaction() and not read_only:
-            connection.commit()  # what env.py sent through erm's connection after run_migrations()
+        listener = _heads_listener(on_heads)
+        adoption = Adoption(environment, connection, redirection, listener, metadata, limits or {}, read_only)
+        adoption.install()
+        try:
+            _run_env_py(scripts, adoption, planning=read_only)
+            if adoption.connection.in_transaction() and not read_only:
+                adoption.connection.commit()  # what env.py sent through erm's connection after run_migrations()
+        finally:
+            adoption.end()
 
 
 def _heads_listener(on_heads: Callable[[frozenset[str]], None] | None) -> Callable[..., None] | None:
@@ -245,7 +129,7 @@ def _heads_listener(on_heads: Callable[[frozenset[str]], None] | None) -> Callab
     return on_version_apply
 
 
-def _run_env_py(scripts: ScriptDirectory, adoption: _Adoption, *, planning: bool) -> None:
+def _run_env_py(scripts: ScriptDirectory, adoption: Adoption, *, planning: bool) -> None:
     try:
         with ends_forked_children(), standard_files_kept(), application_context(Path(scripts.env_py_location)):
             scripts.run_env()

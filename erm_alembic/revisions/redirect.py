@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Engine, event
@@ -17,10 +17,12 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.errors import EnvironmentRefused
+from erm_alembic.postgres.intercept import GatedConnection
+from erm_alembic.postgres.text.custom_settings import custom_settings, custom_settings_of_connecting
 from erm_alembic.postgres.text.lexer import SETTINGS, is_read_or_setting, statement_kinds
 from erm_alembic.postgres.text.side_effects import acts_outside_transaction, is_advisory_lock
 
-__all__ = ["redirected_engines"]
+__all__ = ["Redirection", "redirected_engines"]
 
 IDENTITY = frozenset(
     {
@@ -42,10 +44,47 @@ IDENTITY = frozenset(
 UNDERSTOOD_DRIVERS = ("psycopg2", "psycopg", "psycopg_async", "asyncpg")
 
 
+class Redirection:
+    """What is known of the engines that env.py makes.
+
+    Args:
+        own: erm's own dialect.
+    """
+
+    def __init__(self, own: Dialect) -> None:
+        self._own = [own]
+        self.custom_settings: set[str] = set()
+
+    def leave_alone(self, dialect: Dialect) -> None:
+        """Take an engine for one of erm's own.
+
+        Args:
+            dialect: its dialect.
+        """
+        self._own.append(dialect)
+
+    def is_own(self, dialect: Dialect) -> bool:
+        """Whether it is the dialect of an engine of erm's.
+
+        Args:
+            dialect: the dialect under way.
+        """
+        return any(each is dialect for each in self._own)
+
+    def pass_through(self, _cursor: Any, sql: str, parameters: Sequence[Any], send: Callable[[], None]) -> None:
+        """Note which settings of the application's own a statement of env.py may set, and send it."""
+        self.custom_settings |= custom_settings(sql, parameters)
+        send()
+
+    def rowcount(self, _cursor: Any) -> int:
+        """Nothing is held back here."""
+        return -1
+
+
 @contextlib.contextmanager
 def redirected_engines(
     target: DatabaseUrl, *, own: Engine, read_only: bool, on_held_back: Callable[[str], None] | None = None
-) -> Iterator[None]:
+) -> Iterator[Redirection]:
     """Redirect, for the duration, the PostgreSQL engines that env.py creates.
 
     Args:
@@ -59,19 +98,32 @@ def redirected_engines(
         EnvironmentRefused: on connecting, when the engine's driver is not one that can be redirected.
     """
     opened: list[tuple[DBAPIConnection, ConnectionPoolEntry | None]] = []
+    redirection = Redirection(own.dialect)
 
     def connect(
         dialect: Dialect, entry: ConnectionPoolEntry | None, cargs: list[Any], cparams: dict[str, Any]
     ) -> DBAPIConnection | None:
-        if dialect is own.dialect or dialect.name != "postgresql":
+        if redirection.is_own(dialect) or dialect.name != "postgresql":
             return None
         _point_at(target, dialect, cargs, cparams, read_only)
+        redirection.custom_settings |= custom_settings_of_connecting(cparams)
+        if dialect.driver == "psycopg2":
+            cparams.setdefault("connection_factory", GatedConnection)
         connection = dialect.connect(*cargs, **cparams)
+        if isinstance(connection, GatedConnection):
+            connection.gate = redirection
         opened.append((connection, entry))
         return connection
 
+    def note_settings(_cursor: Any, statement: str, parameters: Any, context: ExecutionContext) -> None:
+        if not redirection.is_own(context.dialect):
+            redirection.custom_settings |= custom_settings(statement, [parameters])
+
+    def note_settings_without_parameters(_cursor: Any, statement: str, context: ExecutionContext) -> None:
+        note_settings(_cursor, statement, None, context)
+
     def hold_back_writes(cursor: Any, statement: str, _parameters: Any, context: ExecutionContext) -> bool:
-        if context.dialect is own.dialect:
+        if redirection.is_own(context.dialect):
             return False
         if is_advisory_lock(statement):
             # Taken, it would keep a deployer out, or the plan waiting for one; env.py is told that it has the lock.
@@ -86,7 +138,11 @@ def redirected_engines(
     def hold_back_writes_without_parameters(cursor: Any, statement: str, context: ExecutionContext) -> bool:
         return hold_back_writes(cursor, statement, None, context)
 
-    listeners: list[tuple[str, Callable[..., Any]]] = [("do_connect", connect)]
+    listeners: list[tuple[str, Callable[..., Any]]] = [
+        ("do_connect", connect),
+        ("do_execute", note_settings),
+        ("do_execute_no_params", note_settings_without_parameters),
+    ]
     if read_only:
         listeners += [
             ("do_execute", hold_back_writes),
@@ -96,7 +152,7 @@ def redirected_engines(
     for name, listener in listeners:
         event.listen(Engine, name, listener)
     try:
-        yield
+        yield redirection
     finally:
         for name, listener in listeners:
             event.remove(Engine, name, listener)

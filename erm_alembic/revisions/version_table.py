@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from alembic.runtime import migration
 from alembic.runtime.migration import HeadMaintainer, MigrationContext
 from alembic.util import CommandError
+from sqlalchemy import MetaData, Table
 from sqlalchemy.schema import CreateTable
 
 from erm_alembic.postgres.text.literals import sql_literal
@@ -32,7 +33,7 @@ class _TextHeads(HeadMaintainer):
         version = context._version
         column = version.columns[0]
         plain = len(version.columns) == 1 and not (column.default or column.onupdate or column.server_default)
-        self._table = context.dialect.identifier_preparer.format_table(version) if plain and not context.as_sql else ""
+        self._table = _formatted(context) if plain and not context.as_sql else ""
 
     def _insert_version(self, version: str) -> None:
         if not self._table:
@@ -96,6 +97,18 @@ def _literal(text: str) -> str:
     return sql_literal(text).replace("%", "%%")
 
 
+def _formatted(context: MigrationContext) -> str:
+    """The version table's name for the driver."""
+    return context.dialect.identifier_preparer.format_table(_translated(context))
+
+
+def _translated(context: MigrationContext) -> Table:
+    """The version table in the schema to which env.py's connection translates its own."""
+    version, connection = context._version, context.connection
+    schema = version.schema if connection is None else connection.schema_for_object(version)
+    return version if schema is None or schema == version.schema else version.to_metadata(MetaData(), schema=schema)
+
+
 def has_version_table(context: MigrationContext) -> bool:
     """Whether the version table that env.py names is there.
 
@@ -111,7 +124,7 @@ def version_table(context: MigrationContext) -> str:
     Args:
         context: Alembic's context as env.py configured it.
     """
-    return _halved(context.dialect.identifier_preparer.format_table(context._version))
+    return _halved(_formatted(context))
 
 
 def script_start(context: MigrationContext, heads: Sequence[str]) -> str:
@@ -126,8 +139,9 @@ def script_start(context: MigrationContext, heads: Sequence[str]) -> str:
         are recorded.
     """
     if not context._has_version_table():
-        return _halved(str(CreateTable(context._version).compile(dialect=context.dialect)).strip())
-    table = _halved(context.dialect.identifier_preparer.format_table(context._version))
+        made = CreateTable(_translated(context)).compile(dialect=context.dialect)
+        return _halved(str(made).strip())
+    table = version_table(context)
     expected = ", ".join(sorted(heads)) or "no revision"
     recorded = f"(SELECT coalesce(array_agg(version_num::text ORDER BY version_num::text), '{{}}') FROM {table})"  # noqa: S608 - quoted
     wanted = f"ARRAY[{', '.join(sql_literal(head) for head in sorted(heads))}]::text[]"
