@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from erm_alembic.routing.routes import Route
 from erm_alembic.routing.session import RoutingSession
+from erm_alembic.routing.waiting import in_thread
 
 __all__ = ["AsyncRoutingSession"]
 
@@ -38,4 +38,4 @@ class AsyncRoutingSession(AsyncSession):
         Raises:
             TargetError: the primary cannot be reached.
         """
-        return await asyncio.to_thread(lambda: self.sync_session.causal_token)
+        return await in_thread(lambda: self.sync_session.causal_token)

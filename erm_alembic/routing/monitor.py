@@ -6,6 +6,8 @@ positions in the log and this process's own clock, never from the clock of a ser
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import os
 import threading
@@ -24,11 +26,12 @@ from erm_alembic.routing.probe import Address, Pace
 from erm_alembic.routing.questions import HeartbeatTable, Lender, ask_position
 from erm_alembic.routing.rounds import Rounds
 from erm_alembic.routing.state import UNKNOWN, ClusterState
+from erm_alembic.routing.told import Told
 
 __all__ = ["Change", "HeartbeatTable", "Monitor"]
 
 Found = TypeVar("Found")
-Told = TypeVar("Told")
+News = TypeVar("News")
 
 _log = logging.getLogger("erm_alembic.routing")
 
@@ -83,6 +86,8 @@ class Monitor:
         self._lock = threading.Lock()
         self._lender = Lender(primary, timeout)
         self._rounds: Rounds | None = None
+        # Called whenever there is news, by whichever thread has it: they do not block.
+        self._listeners: set[Callable[[], None]] = set()
         _monitors.add(self)
 
     @property
@@ -126,6 +131,7 @@ class Monitor:
 
     def follow(self, replicas: Mapping[str, Address]) -> None:
         """Watch these replicas from now on; those that are not among them are forgotten.
+        self._wake()
 
         Args:
             replicas: gives the address of each, by name; the same function stands for the same server.
@@ -186,6 +192,35 @@ class Monitor:
 
         Asked on the caller's thread, over a connection of the monitor's.
 
+    async def wait_in_loop(
+        self, find: Callable[[], Found | None], timeout: float, position: Position | None = None
+    ) -> Found | None:
+        """The same as `wait_for` for asyncio: no thread waits, and whoever is cancelled leaves nothing behind.
+
+        Args:
+            find: looks at `state`, and asks nobody; anything true ends the wait. Called in the loop.
+            timeout: how long to wait, in seconds.
+            position: what replicas have to replay before that can be found.
+        """
+        if found := find():
+            return found
+        told = Told(asyncio.get_running_loop(), timeout)
+        self.start()
+        rounds = self._rounds
+        with contextlib.nullcontext() if position is None or rounds is None else rounds.awaiting(position.lsn):
+            self._listeners.add(told.wake)
+            try:
+                while True:
+                    told.forget()
+                    if found := find():
+                        return found
+                    if told.is_over or not self._hurry():
+                        return None
+                    await told.wait()
+            finally:
+                self._listeners.discard(told.wake)
+                told.end()
+
         Raises:
             TargetError: the primary cannot be reached, is none, or does not say.
         """
@@ -218,14 +253,23 @@ class Monitor:
 
     def _learn(self, volatility: Volatility) -> None:
         self.volatility = volatility
+        self._wake()
         self._inform(self._on_volatility, volatility)
 
-    def _inform(self, listener: Callable[[Told], None] | None, told: Told) -> None:
+    def _inform(self, listener: Callable[[News], None] | None, news: News) -> None:
         if listener is not None:
             try:
-                listener(told)
+                listener(news)
             except Exception:  # a listener's fault is not the monitor's end
                 _log.exception("a listener failed")
+
+    def _hurry(self) -> bool:
+        """Have the servers asked soon; whether anybody is asked at all."""
+        return (rounds := self._rounds) is not None and rounds.hurry()
+
+    def _wake(self) -> None:
+        for listener in tuple(self._listeners):
+            listener()
 
     def _begin_in_child(self) -> None:
         """Forget what is the parent's: threads that are not here, locks that they held, and their sockets."""
@@ -242,6 +286,7 @@ def _begin_in_child() -> None:
         monitor._begin_in_child()
 
 
+        self._listeners = set()
 _monitors: weakref.WeakSet[Monitor] = weakref.WeakSet()
 
 if hasattr(os, "register_at_fork"):

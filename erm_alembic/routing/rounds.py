@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 import threading
@@ -184,12 +185,13 @@ class Rounds:
 
         return bool(self.wait(asked, ends_at))
 
-    def wait_for_position(self, lsn: int, find: Callable[[], Found | None], ends_at: float) -> Found | None:
-        """The same as `wait`, while replicas that can wait for a position do so."""
+    @contextlib.contextmanager
+    def awaiting(self, lsn: int) -> Iterator[None]:
+        """While somebody waits for a position, replicas that can wait for one do so."""
         with self._pace.changed:
             self._awaited = (*self._awaited, lsn)
         try:
-            return self.wait(find, ends_at)
+            yield
         finally:
             with self._pace.changed:
                 others = list(self._awaited)
@@ -206,6 +208,19 @@ class Rounds:
             with pace.changed:
                 if not self._wanted:
                     self._wanted = True
+    def wait_for_position(self, lsn: int, find: Callable[[], Found | None], ends_at: float) -> Found | None:
+        """The same as `wait`, while replicas that can wait for a position do so."""
+        with self.awaiting(lsn):
+            return self.wait(find, ends_at)
+
+    def hurry(self) -> bool:
+        """Have the servers asked soon, for somebody who waits for news; whether anybody will be asked at all."""
+        with self._pace.changed:
+            if not self._wanted:
+                self._wanted = True
+                self._pace.changed.notify_all()
+            return not self._pace.stopping
+
                     pace.changed.notify_all()
                 while pace.news == news:
                     remaining = ends_at - time.monotonic()

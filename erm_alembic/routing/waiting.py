@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TypeVar
 
 from sqlalchemy.util import await_only
@@ -15,9 +18,16 @@ from erm_alembic.routing.observer import Observer
 from erm_alembic.routing.positions import Position
 from erm_alembic.routing.sqlalchemy_internals import in_greenlet
 
-__all__ = ["wait_for", "wait_until"]
+__all__ = ["in_thread", "wait_for", "wait_until"]
 
+Answer = TypeVar("Answer")
 Found = TypeVar("Found")
+
+# Between two looks of a task at an event of threads, in seconds.
+_LOOK = 0.02
+# As many as ask the primary for its position at once, in a process.
+_ASKING = 4
+_askers: ThreadPoolExecutor | None = None
 
 
 def wait_for(
@@ -38,8 +48,8 @@ def wait_for(
     """
     begun = time.monotonic()
     if in_greenlet():
-        # Called by an asynchronous session: a thread waits, the loop goes on.
-        found = await_only(asyncio.to_thread(lambda: monitor.wait_for(find, timeout, position)))
+        # Called by an asynchronous session: its task waits, the loop goes on.
+        found = await_only(monitor.wait_in_loop(find, timeout, position))
     else:
         found = monitor.wait_for(find, timeout, position)
     if observer is not None:
@@ -57,6 +67,34 @@ def wait_until(event: threading.Event, timeout: float) -> None:
     if event.is_set():
         return
     if in_greenlet():
-        await_only(asyncio.to_thread(event.wait, timeout))
+        await_only(_look_again_and_again(event, timeout))
     else:
         event.wait(timeout)
+
+
+async def _look_again_and_again(event: threading.Event, timeout: float) -> None:
+    """For what happens once in a process: nobody has to be told of tasks that wait for it."""
+    ends_at = time.monotonic() + timeout
+    while not event.is_set() and time.monotonic() < ends_at:
+        await asyncio.sleep(_LOOK)
+
+
+async def in_thread(ask: Callable[[], Answer]) -> Answer:
+    """What a question to the primary gives, asked on a thread; none of those that the application's `to_thread` has.
+
+    Args:
+        ask: asks, and waits for the answer.
+    """
+    global _askers
+    if _askers is None:
+        _askers = ThreadPoolExecutor(_ASKING, "erm-routing position")
+    return await asyncio.get_running_loop().run_in_executor(_askers, copy_context().run, ask)
+
+
+def _begin_in_child() -> None:
+    global _askers
+    _askers = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_in_child)

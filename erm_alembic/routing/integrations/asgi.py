@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from erm_alembic.routing.cluster import Cluster
 from erm_alembic.routing.integrations.cookies import TokenCarrier
 from erm_alembic.routing.scope import CausalScope
+from erm_alembic.routing.waiting import in_thread
 
 __all__ = ["CausalMiddleware"]
 
@@ -56,7 +56,7 @@ class CausalMiddleware:
             async def send_with_token(message: Message) -> None:
                 if message["type"] == "http.response.start":
                     # Asked on a thread of its own: the loop goes on.
-                    written = await asyncio.to_thread(work.token)
+                    written = await in_thread(work.token)
                     if written is not None:
                         secure = scope.get("scheme") == "https"
                         added = self._carrier.headers(written, secure=secure)
