@@ -37,6 +37,15 @@ SLOW = sa.text("SELECT pg_sleep(60)")
 QUICK = sa.text("SELECT 1")
 
 
+@pytest.fixture
+def newest_servers(newest_servers: Servers) -> Iterator[Servers]:
+    """The servers, one of which goes on with what nobody waits for any more: its snapshot would hold up the replay."""
+    yield newest_servers
+    newest_servers.east.execute(
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+    )
+
+
 def node_of(servers: Servers, driver: str) -> ReplicaNode:
     """The standby `east` as an application uses it."""
     with application(servers, driver) as app:
