@@ -120,6 +120,7 @@ class Monitor:
             if rounds is not None:
                 rounds.end()
             self.state = UNKNOWN
+        self._wake()
         if rounds is not None:
             rounds.join()
         self._lender.close()
@@ -131,7 +132,6 @@ class Monitor:
 
     def follow(self, replicas: Mapping[str, Address]) -> None:
         """Watch these replicas from now on; those that are not among them are forgotten.
-        self._wake()
 
         Args:
             replicas: gives the address of each, by name; the same function stands for the same server.
@@ -181,17 +181,6 @@ class Monitor:
         ends_at = time.monotonic() + timeout
         return rounds.wait(find, ends_at) if position is None else rounds.wait_for_position(position.lsn, find, ends_at)
 
-    def read_catalogs(self) -> None:
-        """Have the primary's functions looked at again soon, as after a migration."""
-        self.start()
-        if (rounds := self._rounds) is not None:
-            rounds.read_catalogs()
-
-    def primary_position(self) -> Position:
-        """How far the primary has written at this moment, after all that was committed before the call.
-
-        Asked on the caller's thread, over a connection of the monitor's.
-
     async def wait_in_loop(
         self, find: Callable[[], Found | None], timeout: float, position: Position | None = None
     ) -> Found | None:
@@ -221,6 +210,17 @@ class Monitor:
                 self._listeners.discard(told.wake)
                 told.end()
 
+    def read_catalogs(self) -> None:
+        """Have the primary's functions looked at again soon, as after a migration."""
+        self.start()
+        if (rounds := self._rounds) is not None:
+            rounds.read_catalogs()
+
+    def primary_position(self) -> Position:
+        """How far the primary has written at this moment, after all that was committed before the call.
+
+        Asked on the caller's thread, over a connection of the monitor's.
+
         Raises:
             TargetError: the primary cannot be reached, is none, or does not say.
         """
@@ -242,6 +242,7 @@ class Monitor:
     def _publish(self, state: ClusterState) -> Callable[[], None]:
         """Let everybody see a state; what is returned tells what changed, and is called without a lock."""
         before, self.state = self.state, state
+        self._wake()
         changes = tuple(changes_between(before, state, time.monotonic()))
 
         def tell() -> None:
@@ -251,9 +252,16 @@ class Monitor:
 
         return tell
 
+    def _hurry(self) -> bool:
+        """Have the servers asked soon; whether anybody is asked at all."""
+        return (rounds := self._rounds) is not None and rounds.hurry()
+
+    def _wake(self) -> None:
+        for listener in tuple(self._listeners):
+            listener()
+
     def _learn(self, volatility: Volatility) -> None:
         self.volatility = volatility
-        self._wake()
         self._inform(self._on_volatility, volatility)
 
     def _inform(self, listener: Callable[[News], None] | None, news: News) -> None:
@@ -263,18 +271,11 @@ class Monitor:
             except Exception:  # a listener's fault is not the monitor's end
                 _log.exception("a listener failed")
 
-    def _hurry(self) -> bool:
-        """Have the servers asked soon; whether anybody is asked at all."""
-        return (rounds := self._rounds) is not None and rounds.hurry()
-
-    def _wake(self) -> None:
-        for listener in tuple(self._listeners):
-            listener()
-
     def _begin_in_child(self) -> None:
         """Forget what is the parent's: threads that are not here, locks that they held, and their sockets."""
         rounds, self._rounds = self._rounds, None
         self._lock = threading.Lock()
+        self._listeners = set()
         self.state = UNKNOWN
         self._lender.abandon()
         if rounds is not None:
@@ -286,7 +287,6 @@ def _begin_in_child() -> None:
         monitor._begin_in_child()
 
 
-        self._listeners = set()
 _monitors: weakref.WeakSet[Monitor] = weakref.WeakSet()
 
 if hasattr(os, "register_at_fork"):

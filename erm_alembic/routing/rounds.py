@@ -198,16 +198,6 @@ class Rounds:
                 others.remove(lsn)
                 self._awaited = tuple(others)
 
-    def wait(self, find: Callable[[], Found | None], ends_at: float) -> Found | None:
-        """Look after each piece of news, with one round after the other, until something is found."""
-        pace = self._pace
-        while True:
-            news = pace.news
-            if found := find():
-                return found
-            with pace.changed:
-                if not self._wanted:
-                    self._wanted = True
     def wait_for_position(self, lsn: int, find: Callable[[], Found | None], ends_at: float) -> Found | None:
         """The same as `wait`, while replicas that can wait for a position do so."""
         with self.awaiting(lsn):
@@ -221,6 +211,16 @@ class Rounds:
                 self._pace.changed.notify_all()
             return not self._pace.stopping
 
+    def wait(self, find: Callable[[], Found | None], ends_at: float) -> Found | None:
+        """Look after each piece of news, with one round after the other, until something is found."""
+        pace = self._pace
+        while True:
+            news = pace.news
+            if found := find():
+                return found
+            with pace.changed:
+                if not self._wanted:
+                    self._wanted = True
                     pace.changed.notify_all()
                 while pace.news == news:
                     remaining = ends_at - time.monotonic()
