@@ -93,15 +93,21 @@ class Monitor:
     @property
     def running(self) -> bool:
         """Whether its threads run."""
-        return self._rounds is not None
+        return (rounds := self._rounds) is not None and not rounds.over
 
     def start(self) -> None:
-        """Start watching; where that is done already, nothing but one look."""
-        if self._rounds is not None:
+        """Start watching; where that is done already, nothing but one look.
+
+        Raises:
+            RuntimeError: the system gives no more threads. None is left running, and the next call tries again.
+        """
+        if (rounds := self._rounds) is not None and not rounds.over:
             return
         with self._lock:
-            if self._rounds is None:
-                self._rounds = Rounds(
+            if (former := self._rounds) is None or former.over:
+                if former is not None:
+                    former.end()
+                rounds = self._rounds = Rounds(
                     self._primary,
                     self._replicas,
                     Pace(self.interval, self._timeout),
@@ -111,7 +117,13 @@ class Monitor:
                     heartbeat=self.heartbeat,
                     search=None if self._search is None else self._search(),
                 )
-                self._rounds.start()
+                try:
+                    rounds.start()
+                except BaseException:
+                    self._rounds = None
+                    rounds.end()
+                    self.state = UNKNOWN
+                    raise
 
     def stop(self) -> None:
         """Stop watching, and close the connections; nothing is known any more."""

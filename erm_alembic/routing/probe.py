@@ -9,6 +9,7 @@ that does not come is cut off by the monitor: the socket is shut down under the 
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import os
 import random
@@ -24,6 +25,8 @@ from psycopg2.extensions import parse_dsn
 from erm_alembic.config.redaction import MASK, first_line
 
 __all__ = ["Address", "Link", "Pace", "Watch", "words_of"]
+
+_log = logging.getLogger("erm_alembic.routing")
 
 Address = Callable[[], str]
 Answer = TypeVar("Answer")
@@ -247,7 +250,10 @@ class Watch(Generic[Answer]):
                     break
                 self._asked = False
                 begun = self._begun_at = time.monotonic()
-            self._ask_once()
+            try:
+                self._ask_once()
+            except Exception:  # what becomes of its news is others' code: the thread goes on
+                _log.exception("the news of %s cannot be taken over", self._thread.name)
             with changed:
                 self._begun_at, self.done_since = None, begun
                 self._pace.tell()

@@ -301,7 +301,8 @@ class Lender:
         """
         with self._lock:
             lent = list(self._lent)
-        return [link for link in lent if link.ends_at is not None and link.ends_at < now]
+        # Looked at once each: an answer may come meanwhile.
+        return [link for link in lent if (ends_at := link.ends_at) is not None and ends_at < now]
 
     def close(self) -> None:
         """Close the links that nobody uses."""

@@ -77,6 +77,12 @@ class Rounds:
         self._lender = lender
         self._publish = publish
         self._picture = Picture(replicas)
+        # Whether the pacing thread has come to its end.
+        self.over = False
+        # When the last round began, when the next one does, and when the replicas' turn in it is; when those that are
+        # behind are asked again.
+        self._begun_at, self._round_due, self._replicas_due = float("-inf"), 0.0, float("inf")
+        self._looks: list[float] = []
         self._wanted = False
         self._reads_catalogs = learn is not None
         self._catalogs_due = 0.0 if self._reads_catalogs else float("inf")
@@ -102,7 +108,11 @@ class Rounds:
         self._thread = threading.Thread(target=self._run, name="erm-routing", daemon=True)
 
     def start(self) -> None:
-        """Start the threads."""
+        """Start the threads.
+
+        Raises:
+            RuntimeError: the system gives no more threads; `end` ends those that have begun.
+        """
         for watch in self._watches():
             watch.start()
         self._thread.start()
@@ -165,7 +175,7 @@ class Rounds:
         ends_at = time.monotonic() + self._pace.timeout
         for watch in self._watches():
             watch.join(max(0.0, ends_at - time.monotonic()))
-        if self._thread is not threading.current_thread():
+        if self._thread is not threading.current_thread() and self._thread.ident is not None:
             self._thread.join(max(0.0, ends_at - time.monotonic()))
         if self.search is not None:
             self.search.join(max(0.0, ends_at - time.monotonic()))
@@ -243,38 +253,49 @@ class Rounds:
 
     def _run(self) -> None:
         changed = self._pace.changed
-        begun_at, round_due, replicas_due = float("-inf"), 0.0, float("inf")
-        looks: list[float] = []
-        with changed:
-            while not self._pace.stopping:
-                now = time.monotonic()
-                if now >= round_due or (self._wanted and now >= begun_at + _EAGER):
-                    self._wanted = False
-                    self._primary.ask(now)
-                    begun_at, replicas_due = now, now + min(_HEAD_START, self._pace.timeout / 4)
-                    round_due = now + self._pace.interval * random.uniform(0.8, 1.2)
-                if now >= replicas_due or (replicas_due < float("inf") and self._primary.idle):
-                    replicas_due = float("inf")
-                    looks = [now + look for look in _LOOKS]
-                    for watch in self._replicas.values():
-                        watch.ask(now)
-                if looks and now >= looks[0]:
-                    del looks[0]
-                    for name in self._picture.behind():
-                        self._replicas[name].ask(now)
-                if now >= self._catalogs_due and self._picture.primary_reachable:
-                    self._catalogs.ask(now)
-                    if not self._catalogs.idle:
-                        self._catalogs_due = now + _CATALOG_PERIOD
-                self._cut_overdue(now)
-                wake = min(round_due, replicas_due, *looks[:1], begun_at + _EAGER if self._wanted else float("inf"))
-                if not all(watch.idle for watch in self._watches()):
-                    wake = min(wake, now + self._pace.timeout / 4)
-                changed.wait(max(0.0, wake - time.monotonic()))
+        try:
+            with changed:
+                while not self._pace.stopping:
+                    try:
+                        wake = self._begin_what_is_due(time.monotonic())
+                    except Exception:  # one fault is not the end of all rounds
+                        _log.exception("a round failed")
+                        wake = time.monotonic() + self._pace.interval
+                    changed.wait(max(0.0, wake - time.monotonic()))
+        finally:
+            self.over = True
+
+    def _begin_what_is_due(self, now: float) -> float:
+        """Have the servers asked whose turn it is; when the next turn is."""
+        if now >= self._round_due or (self._wanted and now >= self._begun_at + _EAGER):
+            self._wanted = False
+            self._primary.ask(now)
+            self._begun_at, self._replicas_due = now, now + min(_HEAD_START, self._pace.timeout / 4)
+            self._round_due = now + self._pace.interval * random.uniform(0.8, 1.2)
+        if now >= self._replicas_due or (self._replicas_due < float("inf") and self._primary.idle):
+            self._replicas_due = float("inf")
+            self._looks = [now + look for look in _LOOKS]
+            for watch in self._replicas.values():
+                watch.ask(now)
+        if self._looks and now >= self._looks[0]:
+            del self._looks[0]
+            for name in self._picture.behind():
+                self._replicas[name].ask(now)
+        if now >= self._catalogs_due and self._picture.primary_reachable:
+            self._catalogs.ask(now)
+            if not self._catalogs.idle:
+                self._catalogs_due = now + _CATALOG_PERIOD
+        self._cut_overdue(now)
+        eager = self._begun_at + _EAGER if self._wanted else float("inf")
+        wake = min(self._round_due, self._replicas_due, *self._looks[:1], eager)
+        if not all(watch.idle for watch in self._watches()):
+            wake = min(wake, now + self._pace.timeout / 4)
+        return wake
 
     def _cut_overdue(self, now: float) -> None:
         for watch in self._watches():
-            if watch.ends_at is not None and watch.ends_at < now:
+            ends_at = watch.ends_at  # looked at once: the answer may come meanwhile
+            if ends_at is not None and ends_at < now:
                 watch.cut()
         for link in self._lender.overdue(now):
             link.cut()

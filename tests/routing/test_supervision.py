@@ -1,0 +1,148 @@
+"""No single fault is the end of the monitor: its threads go on, or begin anew."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from erm_alembic.routing.monitor import Monitor
+from erm_alembic.routing.picture import Picture
+from erm_alembic.routing.probe import Pace, Watch
+from erm_alembic.routing.questions import Lender
+from erm_alembic.routing.rounds import Rounds
+from tests.routing.servers import EAST, PATIENCE, until
+
+
+def nowhere() -> str:
+    """The address of nobody."""
+    raise OSError("no address")
+
+
+@pytest.fixture
+def monitor() -> Iterator[Monitor]:
+    """One of servers that nobody can reach, which is stopped at the end of the test."""
+    made = Monitor(nowhere, {EAST: nowhere}, interval=0.02, catalogs=False)
+    yield made
+    made.stop()
+
+
+class _Answered:
+    """What waits for an answer, which comes when somebody has looked."""
+
+    def __init__(self) -> None:
+        self._ends_at: float | None = 1.0
+        self.cuts = 0
+
+    @property
+    def ends_at(self) -> float | None:
+        ends_at, self._ends_at = self._ends_at, None
+        return ends_at
+
+    def cut(self) -> None:
+        self.cuts += 1
+
+
+def threads(name: str) -> list[threading.Thread]:
+    return [each for each in threading.enumerate() if each.name == name]
+
+
+def test_an_answer_may_come_while_somebody_looks_whether_it_is_late() -> None:
+    """Whoever waits writes that down without a lock: it is looked at once."""
+    late: Any = _Answered()
+    lender = Lender(nowhere, 2.0)
+    lender._lent = {late}
+    assert lender.overdue(0.5) == []
+    late = _Answered()
+    lender._lent = {late}
+    assert lender.overdue(2.0) == [late]
+    rounds = Rounds(
+        nowhere,
+        {},
+        Pace(1.0, 2.0),
+        Lender(nowhere, 2.0),
+        publish=lambda _: lambda: None,
+        learn=None,
+        heartbeat=None,
+    )
+    rounds._primary = late = _Answered()
+    rounds._cut_overdue(2.0)
+    assert late.cuts == 1
+
+
+def test_a_round_that_fails_is_not_the_last_one(monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log says so, and the next one comes."""
+    asked: list[float] = []
+    ask = Watch.ask
+
+    def fails_at_first(watch: Watch[Any], now: float) -> None:
+        asked.append(now)
+        if len(asked) == 1:
+            raise TypeError("a fault")
+        ask(watch, now)
+
+    monkeypatch.setattr(Watch, "ask", fails_at_first)
+    monitor.start()
+    assert monitor.wait_for(lambda: monitor.state.primary.problem == "no address", PATIENCE)
+    assert monitor.running
+
+
+def test_news_that_cannot_be_taken_over_is_not_the_last(
+    monitor: Monitor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The thread of the server goes on asking, and the log names it."""
+    failed = Picture.primary_failed
+    heard: list[str] = []
+
+    def fails_at_first(picture: Picture, problem: str) -> None:
+        heard.append(problem)
+        if len(heard) == 1:
+            raise TypeError("a fault")
+        failed(picture, problem)
+
+    monkeypatch.setattr(Picture, "primary_failed", fails_at_first)
+    assert monitor.wait_for(lambda: monitor.state.primary.problem == "no address", PATIENCE)
+    assert "the news of erm-routing primary cannot be taken over" in caplog.text
+
+
+def test_a_monitor_that_cannot_start_all_its_threads_starts_none(
+    monitor: Monitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The caller hears of it, and the next call tries again."""
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == "erm-routing":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(RuntimeError, match="can't start"):
+        monitor.start()
+    assert not monitor.running
+    monkeypatch.undo()
+    until(lambda: not threads("erm-routing primary"))
+    monitor.start()
+    assert monitor.running
+    assert monitor.wait_for(lambda: monitor.state.primary.problem == "no address", PATIENCE)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_monitor_whose_pace_has_ended_begins_anew(monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not count as running, whoever reads next starts it, and of the former threads none is left."""
+
+    def end(*_: object) -> float:
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Rounds, "_begin_what_is_due", end)
+        monitor.start()
+        until(lambda: not monitor.running)
+    moment = time.monotonic()
+    monitor.start()
+    assert monitor.wait_for(lambda: (monitor.state.taken_at or 0.0) > moment, PATIENCE)
+    assert monitor.running
+    until(lambda: [len(threads(name)) for name in ("erm-routing", "erm-routing primary")] == [1, 1])
