@@ -320,3 +320,17 @@ def test_what_cannot_be_carried_over_is_refused_by_name(body: str, what: str, de
     assert done.returncode == 1
     assert what in done.stderr
     assert deployed_twice.adopted.execute("SELECT to_regclass('t')") == [(None,)]
+
+
+def test_a_callback_that_came_after_the_approval_is_refused(deployed_twice: Twice) -> None:
+    """What a callback sends is a part of what was approved: another statement of it does not run."""
+    project = deployed_twice.project
+    deployed_twice.env_py("run(create_engine(URL))")
+    project.revision("r1", PLAIN)
+    assert project.erm("migrate", "--mode", "plan", "--out", "p.json").returncode == 0
+    deployed_twice.env_py(
+        "run(create_engine(URL), on_version_apply=lambda ctx, **_: ctx.connection.exec_driver_sql('DROP TABLE t'))"
+    )
+    done = project.erm("migrate", "--plan", "p.json")
+    assert done.returncode == 1
+    assert "found:    DROP TABLE t" in done.stderr
