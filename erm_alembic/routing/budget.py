@@ -61,7 +61,12 @@ class Budget:
 
     def read(self) -> None:
         """Count a read that a replica answers."""
-        self._reads += 1
+        with self._lock:
+            self._reads += 1
+
+    def begin_in_child(self) -> None:
+        """After a fork: the lock may be that of a thread that is not here."""
+        self._lock = threading.Lock()
 
     def take(self) -> bool:
         """Count a read that no replica can answer; whether the primary may."""

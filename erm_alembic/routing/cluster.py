@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
-import weakref
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
@@ -23,6 +21,7 @@ from erm_alembic.routing.discovery import Discovery, Found
 from erm_alembic.routing.discovery.membership import Membership, search_first
 from erm_alembic.routing.discovery.search import Search
 from erm_alembic.routing.explain import explain
+from erm_alembic.routing.forking import begins_in_child
 from erm_alembic.routing.limits import Duration, seconds
 from erm_alembic.routing.monitor import HeartbeatTable, Monitor
 from erm_alembic.routing.nodes import PrimaryNode, ReplicaNode
@@ -107,7 +106,7 @@ class Cluster:
         )
         if discovery is not None and discovery.finds_primary:
             self.primary.locate = partial(search_first, self.monitor)
-        _clusters.add(self)
+        begins_in_child(self)
 
     @property
     def primary_only(self) -> bool:
@@ -126,6 +125,21 @@ class Cluster:
 
     # What a session asks.
 
+    def watch_for(self, mode: ReadMode, no_read: str) -> None:
+        """Have the servers watched, since somebody wants to read from replicas.
+
+        Args:
+            mode: what the read asks.
+            no_read: why its statement is not known to be a pure read; empty where it is.
+
+        Raises:
+            NoReplicaAvailable: that is only because nothing is known yet, and the read may not fall back.
+        """
+        if not self.primary_only:
+            self.monitor.start()
+            if no_read is NOT_KNOWN_YET:
+                self.fall_back(mode, no_read)
+
     def choose(self, need: Need, *, asynchronous: bool, avoid: Collection[str] = ()) -> ReplicaNode | None:
         """A replica for a read; None where none is fresh enough. Reads what is known, asks nobody.
 
@@ -136,7 +150,6 @@ class Cluster:
         """
         if self.primary_only:
             return None
-        self.monitor.start()
         now = time.monotonic()
         nodes = self.replicas  # before the state: see Membership
         state = self.monitor.state
@@ -319,25 +332,16 @@ class Cluster:
         self.close()
 
     def begin_in_child(self) -> None:
-        """After a fork: leave the parent's connections alone, and open others."""
+        """After a fork: leave the parent's connections alone, and open others. The monitor does so by itself."""
         self._members.begin_in_child()
+        self._reactions.begin_in_child()
+        if self._budget is not None:
+            self._budget.begin_in_child()
         for node in (self.primary, *self.replicas):
-            node.renew(close=False)
+            node.begin_in_child()
 
     def _found(self, found: Found) -> None:
         self.replicas = self._members.take(found, self.monitor)
-
-
-_clusters: weakref.WeakSet[Cluster] = weakref.WeakSet()
-
-
-def _begin_in_child() -> None:
-    for cluster in list(_clusters):
-        cluster.begin_in_child()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_in_child)
 
 
 def connect_cluster(

@@ -9,10 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import threading
 import time
-import weakref
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -20,6 +18,7 @@ from erm_alembic.errors import TargetError
 from erm_alembic.postgres.volatility import Volatility
 from erm_alembic.routing.changes import Change, changes_between
 from erm_alembic.routing.discovery.search import Search
+from erm_alembic.routing.forking import begins_in_child
 from erm_alembic.routing.picture import position
 from erm_alembic.routing.positions import Position
 from erm_alembic.routing.probe import Address, Pace
@@ -88,7 +87,7 @@ class Monitor:
         self._rounds: Rounds | None = None
         # Called whenever there is news, by whichever thread has it: they do not block.
         self._listeners: set[Callable[[], None]] = set()
-        _monitors.add(self)
+        begins_in_child(self)
 
     @property
     def running(self) -> bool:
@@ -283,8 +282,8 @@ class Monitor:
             except Exception:  # a listener's fault is not the monitor's end
                 _log.exception("a listener failed")
 
-    def _begin_in_child(self) -> None:
-        """Forget what is the parent's: threads that are not here, locks that they held, and their sockets."""
+    def begin_in_child(self) -> None:
+        """After a fork: forget what is the parent's: threads that are not here, their locks, and their sockets."""
         rounds, self._rounds = self._rounds, None
         self._lock = threading.Lock()
         self._listeners = set()
@@ -292,14 +291,3 @@ class Monitor:
         self._lender.abandon()
         if rounds is not None:
             rounds.abandon()
-
-
-def _begin_in_child() -> None:
-    for monitor in list(_monitors):
-        monitor._begin_in_child()
-
-
-_monitors: weakref.WeakSet[Monitor] = weakref.WeakSet()
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_in_child)

@@ -107,6 +107,11 @@ class Node:
         else:
             self.lines.forget()
 
+    def begin_in_child(self) -> None:
+        """After a fork: the lock may be that of a thread that is not here, and the connections are the parent's."""
+        self._lock, self._loop = threading.Lock(), None
+        self.renew(close=False)
+
     async def aclose(self) -> None:
         """Close the idle connections of both kinds, within the loop of the asynchronous ones."""
         from sqlalchemy.ext.asyncio import AsyncEngine

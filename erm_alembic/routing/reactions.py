@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -38,7 +37,6 @@ class Reactions:
         self._primary, self._known, self._patience = primary, known, patience
         self._lock = threading.Lock()
         self._timers: dict[str, threading.Timer] = {}
-        self._process = os.getpid()
 
     def noticed(self, change: Change) -> None:
         """React to a change, on a thread of the monitor's.
@@ -46,8 +44,6 @@ class Reactions:
         Args:
             change: what was noticed.
         """
-        if self._process != os.getpid():  # the timers are the parent's, and so may be the lock
-            self._process, self._lock, self._timers = os.getpid(), threading.Lock(), {}
         if change.replica is None:
             if change.what in ("timeline", "system", "writable"):
                 self._other_primary(change)
@@ -59,10 +55,13 @@ class Reactions:
 
     def stop(self) -> None:
         """Do nothing any more."""
-        if self._process == os.getpid():
-            with self._lock:
-                for name in list(self._timers):
-                    self._stop(name)
+        with self._lock:
+            for name in list(self._timers):
+                self._stop(name)
+
+    def begin_in_child(self) -> None:
+        """After a fork: the timers are the parent's, and the lock may be that of a thread that is not here."""
+        self._lock, self._timers = threading.Lock(), {}
 
     def _other_primary(self, change: Change) -> None:
         """Another server answers as primary, or the same one with another history: what is open may lead to the old.

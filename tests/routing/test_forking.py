@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import traceback
 from collections.abc import Callable
+from contextlib import ExitStack
+from threading import Event, Thread
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from erm_alembic.routing import Cluster, causal, replica_read
+from erm_alembic.postgres.engine import keeper_of
+from erm_alembic.routing import (
+    Cluster,
+    FallbackBudget,
+    ReplicaConfig,
+    ReplicaReadOptions,
+    causal,
+    connect_cluster,
+    replica_read,
+)
+from erm_alembic.routing.changes import Change
+from erm_alembic.routing.discovery import Found
 from tests.routing.applications import SYNCHRONOUS, User, application, on_replica, route
 from tests.routing.servers import EAST, PATIENCE, WEST, Servers, until
 
@@ -62,6 +76,52 @@ def serve(cluster: Cluster, name: str) -> dict[str, Any]:
         there = route(session)
     cluster.close()
     return {"pid": first, "before any news": unknown, "sees itself": name in names, "read from": there}
+
+
+def test_a_child_waits_for_no_lock_of_its_parents_threads() -> None:
+    """Whatever they were at when it was forked: they are not there to let go of it."""
+    replicas = [ReplicaConfig(EAST, "postgresql://app@/nobody?host=/nonexistent")]
+    budget = FallbackBudget(share=0.5)
+    with connect_cluster("postgresql://app@/nobody?host=/nonexistent", replicas, fallback_budget=budget) as cluster:
+        node = cluster.replicas[0]
+        cluster.primary.engine()
+        keeper = keeper_of(cluster.primary.engine())
+
+        def use() -> int:
+            # A lock that nobody lets go of would be waited for until this ends the child.
+            signal.alarm(20)
+            cluster.count_read()
+            cluster.fall_back(ReplicaReadOptions().mode, "none is there")
+            cluster._reactions.noticed(Change(EAST, "reachable", False, 0.0))
+            for each in (cluster.primary, node):
+                each.engine()
+                each.lines.sever()
+                node.retire()
+            cluster.monitor.follow({})
+            cluster.monitor.start()
+            cluster._members.take(Found(), cluster.monitor)
+            cluster.close()
+            return 1
+
+        assert cluster._budget is not None
+        locks: list[Any] = [cluster._budget, cluster._reactions, cluster._members, cluster.monitor, keeper]
+        locks += [cluster.monitor._lender, cluster.primary, cluster.primary.lines, node, node.lines]
+
+        def work(held: Event, done: Event) -> None:
+            with ExitStack() as stack:
+                for each in locks:
+                    stack.enter_context(each._lock)
+                held.set()
+                done.wait(60)
+
+        held, done = Event(), Event()
+        thread = Thread(target=work, args=(held, done))
+        thread.start()
+        assert held.wait(60)
+        wait = in_child(use)
+        done.set()
+        assert wait() == 1
+        thread.join()
 
 
 @pytest.mark.parametrize("driver", SYNCHRONOUS)
