@@ -31,7 +31,9 @@ from erm_alembic.routing.sqlalchemy_internals import (
     shape_of,
 )
 
-__all__ = ["Classifier", "is_known_write"]
+__all__ = ["NOT_KNOWN_YET", "Classifier", "is_known_write"]
+
+NOT_KNOWN_YET = "what the database says of its functions is not known yet"
 
 # More shapes of statements than this are nobody's: a program that writes literals into them, say.
 _REMEMBERED = 5_000
@@ -144,7 +146,7 @@ class _Knowledge:
 
     def _objections(self, statement: ClauseElement) -> Iterator[str]:
         if self.volatility is None:
-            yield "what the database says of its functions is not known yet"
+            yield NOT_KNOWN_YET
         elif suspicious := self.volatility.operators & _STANDARD_OPERATORS:
             yield f"the database has a volatile function behind the operator {min(suspicious)}"
         for element in visitors.iterate(statement):

@@ -16,7 +16,7 @@ from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.config.settings import PoolSettings
 from erm_alembic.errors import NoReplicaAvailable
 from erm_alembic.routing.budget import Budget, FallbackBudget
-from erm_alembic.routing.classify import Classifier
+from erm_alembic.routing.classify import NOT_KNOWN_YET, Classifier
 from erm_alembic.routing.discovery import Discovery, Found
 from erm_alembic.routing.discovery.membership import Membership, search_first
 from erm_alembic.routing.discovery.search import Search
@@ -150,6 +150,7 @@ class Cluster:
         """
         if self.primary_only:
             return None
+        self.monitor.start()
         now = time.monotonic()
         nodes = self.replicas  # before the state: see Membership
         state = self.monitor.state

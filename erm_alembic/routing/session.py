@@ -233,6 +233,8 @@ class RoutingSession(Session):
     def _replica(self, clause: Any, mode: ReadMode, others: Mapping[str, Any]) -> Engine | None:
         """The engine of the replica for a statement; None pins the transaction to the primary."""
         no_read = self._cluster.classifier.why_not(clause) if clause is not None else "nothing is known of what is sent"
+        if mode.replicas and not self._pinned:
+            self._cluster.watch_for(mode, no_read)
         if why := self._why_pinned() or no_read:
             self._pin(why, wrote=no_read != "")
             return None
@@ -249,7 +251,6 @@ class RoutingSession(Session):
         self._cluster.count_read()
         self._route = (node.name, True, "a pure read" if mode.policy is None else f"policy {mode.policy}")
         options = clause.get_execution_options()
-        # A cursor on the server's side lives in a transaction.
         in_transaction = mode.snapshot or others.get(STREAMS) or streams(options)
         engine = (node.snapshot_engine if in_transaction else node.engine)(self._asynchronous)
         self._replica_engines |= {engine}
