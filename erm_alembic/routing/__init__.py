@@ -16,9 +16,10 @@ from __future__ import annotations
 
 from erm_alembic.errors import NoReplicaAvailable, StaleReplicaWrite, WritePrevented
 from erm_alembic.routing.budget import FallbackBudget
-from erm_alembic.routing.cluster import Cluster, connect_cluster
+from erm_alembic.routing.cluster import Cluster
 from erm_alembic.routing.configured import connect_cluster_from_config
 from erm_alembic.routing.discovery import DnsReplicas, PatroniReplicas
+from erm_alembic.routing.from_addresses import connect_cluster
 from erm_alembic.routing.monitor import HeartbeatTable
 from erm_alembic.routing.options import ReplicaConfig, ReplicaReadOptions
 from erm_alembic.routing.policy import causal, primary, replica_policy, replica_read

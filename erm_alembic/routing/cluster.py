@@ -22,11 +22,10 @@ from erm_alembic.routing.discovery.membership import Membership, search_first
 from erm_alembic.routing.discovery.search import Search
 from erm_alembic.routing.explain import explain
 from erm_alembic.routing.forking import begins_in_child
-from erm_alembic.routing.limits import Duration, seconds
 from erm_alembic.routing.monitor import HeartbeatTable, Monitor
 from erm_alembic.routing.nodes import PrimaryNode, ReplicaNode
 from erm_alembic.routing.observer import Observer
-from erm_alembic.routing.options import ReadMode, ReplicaConfig, ReplicaReadOptions, pool_settings
+from erm_alembic.routing.options import ReadMode, ReplicaConfig, ReplicaReadOptions
 from erm_alembic.routing.policies import Policies
 from erm_alembic.routing.positions import Position
 from erm_alembic.routing.provenance import OnStale, checked
@@ -40,11 +39,11 @@ if TYPE_CHECKING:
 
     from erm_alembic.routing.session import RoutingSession
 
-__all__ = ["Cluster", "connect_cluster"]
+__all__ = ["Cluster"]
 
 
 class Cluster:
-    """A primary with its replicas; a context manager that lets go of all connections at its end.
+    """A primary with its replicas; `with`, for asyncio `async with`, lets go of all connections at its end, for good.
 
     Made by `connect_cluster` or `connect_cluster_from_config`. Without replicas everything is the same, but that it all
     goes to the primary, and that no thread runs.
@@ -313,15 +312,18 @@ class Cluster:
         return self.monitor.state
 
     def close(self) -> None:
-        """Stop the monitor, and let go of all connections; those of asynchronous sessions want `aclose()`."""
-        self.monitor.stop()
+        """Watch nobody any more, and let go of all connections; those of asynchronous sessions want `aclose()`.
+
+        Sessions that outlive it read from the primary.
+        """
+        self.monitor.close()
         self._reactions.stop()
         for node in (self.primary, *self.replicas):
             node.renew(close=True)
 
     async def aclose(self) -> None:
         """The same for asyncio, within the loop that the connections belong to."""
-        await asyncio.to_thread(self.monitor.stop)
+        await asyncio.to_thread(self.monitor.close)
         self._reactions.stop()
         for node in (self.primary, *self.replicas):
             await node.aclose()
@@ -331,6 +333,12 @@ class Cluster:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    async def __aenter__(self) -> Cluster:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
 
     def begin_in_child(self) -> None:
         """After a fork: leave the parent's connections alone, and open others. The monitor does so by itself."""
@@ -343,56 +351,3 @@ class Cluster:
 
     def _found(self, found: Found) -> None:
         self.replicas = self._members.take(found, self.monitor)
-
-
-def connect_cluster(
-    url: str,
-    replicas: Sequence[ReplicaConfig] = (),
-    *,
-    monitor_interval: Duration = 1.0,
-    fallback_budget: FallbackBudget | None = None,
-    heartbeat: HeartbeatTable | None = None,
-    on_stale: OnStale = "raise",
-    discovery: Discovery | None = None,
-    engine_options: Mapping[str, Any] = MappingProxyType({}),
-    **pool: Any,
-) -> Cluster:
-    """A cluster from addresses. Nothing is connected yet.
-
-    Args:
-        url: the primary's address; several hosts and `target_session_attrs` are honoured.
-        replicas: its streaming standbys; none lets everything go to the primary.
-        monitor_interval: how often the servers are asked how far they are. Answers can be known to be no staler than
-            about this, so it should be a fraction of the smallest `max_lag` in use.
-        fallback_budget: how many reads the primary takes over where replicas are missing; None sets no bound.
-        heartbeat: a table to measure replicas by that do not state their position; None writes nothing anywhere.
-        on_stale: what its sessions do with an object that was read stale and changed: "raise", "refetch" or "warn".
-        discovery: finds replicas while the application runs: `DnsReplicas` or `PatroniReplicas`; None finds none.
-        engine_options: what else `sqlalchemy.create_engine` is told of each server.
-        pool: as in erm.yaml: `max_conns`, `min_conns`, `max_conn_lifetime`, `max_conn_idle_time`,
-            `health_check_period`, the durations as seconds, timedelta or "45m".
-
-    Raises:
-        ConfigurationError: an address is none, two replicas share a name, or a setting of the pool is none.
-        ValueError: a duration, or `on_stale`, is none.
-
-    Example:
-        >>> cluster = connect_cluster(
-        ...     "postgresql://app@db/shop",
-        ...     replicas=[ReplicaConfig("east", "postgresql://app@east/shop", max_follower_lag="15s")],
-        ...     max_conns=20,
-        ... )
-        >>> Session = cluster.sessionmaker()
-        >>> cluster.close()
-    """
-    return Cluster(
-        url,
-        replicas,
-        pool=pool_settings(pool),
-        engine_options=engine_options,
-        monitor_interval=seconds(monitor_interval),
-        fallback_budget=fallback_budget,
-        heartbeat=heartbeat,
-        on_stale=on_stale,
-        discovery=discovery,
-    )

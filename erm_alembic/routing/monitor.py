@@ -85,6 +85,7 @@ class Monitor:
         self._lock = threading.Lock()
         self._lender = Lender(primary, timeout)
         self._rounds: Rounds | None = None
+        self._closed = False
         # Called whenever there is news, by whichever thread has it: they do not block.
         self._listeners: set[Callable[[], None]] = set()
         begins_in_child(self)
@@ -100,10 +101,10 @@ class Monitor:
         Raises:
             RuntimeError: the system gives no more threads. None is left running, and the next call tries again.
         """
-        if (rounds := self._rounds) is not None and not rounds.over:
+        if self._closed or ((rounds := self._rounds) is not None and not rounds.over):
             return
         with self._lock:
-            if (former := self._rounds) is None or former.over:
+            if not self._closed and ((former := self._rounds) is None or former.over):
                 if former is not None:
                     former.end()
                 rounds = self._rounds = Rounds(
@@ -135,6 +136,11 @@ class Monitor:
         if rounds is not None:
             rounds.join()
         self._lender.close()
+
+    def close(self) -> None:
+        """Stop for good: `start()` does nothing any more, whoever still calls it."""
+        self._closed = True
+        self.stop()
 
     @property
     def search(self) -> Search | None:

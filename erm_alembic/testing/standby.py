@@ -12,7 +12,8 @@ import psycopg2
 
 from erm_alembic.errors import ServerError
 from erm_alembic.postgres.replay import commit_something, has_replayed, hold_replay, is_held, let_go_of_replay
-from erm_alembic.routing.cluster import Cluster, connect_cluster
+from erm_alembic.routing.cluster import Cluster
+from erm_alembic.routing.from_addresses import connect_cluster
 from erm_alembic.routing.options import ReplicaConfig
 from erm_alembic.testing.servers import PrivateServers, with_driver
 
