@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from sqlalchemy import exc
 
-__all__ = ["CONFLICTS", "READ_ONLY", "is_in_recovery", "sqlstate_of", "worth_another_server"]
+__all__ = ["READ_ONLY", "blames_the_server", "is_in_recovery", "sqlstate_of", "worth_another_server"]
 
 READ_ONLY = "25006"
 # A query that stood in the way of the replay; as a deadlock over buffers it is 40P01.
-CONFLICTS = frozenset({"40001", "40P01"})
+_CONFLICTS = frozenset({"40001", "40P01"})
 
 # A recovery conflict, a server that ends or begins (57P01 to 57P05), no connection left (53300), none had or lost
 # (class 08), a write that nobody recognised, a snapshot that is gone.
-_PASSING = CONFLICTS | frozenset({"57P01", "57P02", "57P03", "57P05", "53300", READ_ONLY, "72000"})
+_PASSING = _CONFLICTS | frozenset({"57P01", "57P02", "57P03", "57P05", "53300", READ_ONLY, "72000"})
 
 
 def sqlstate_of(error: BaseException) -> str | None:
@@ -41,6 +41,19 @@ def worth_another_server(error: BaseException) -> bool:
     if getattr(error, "connection_invalidated", False) or (state is None and _is_about_the_connection(error)):
         return True
     return state is not None and (state in _PASSING or state.startswith("08"))
+
+
+def blames_the_server(error: BaseException) -> bool:
+    """Whether an error that is worth another server says that others would fail on this one too.
+
+    A pool that is full here says nothing of the server, a conflict or a refused write nothing of the next read.
+
+    Example:
+        >>> blames_the_server(exc.TimeoutError("QueuePool limit of size 1 overflow 0 reached"))
+        False
+    """
+    state = sqlstate_of(error)
+    return not isinstance(error, exc.TimeoutError) and state != READ_ONLY and state not in _CONFLICTS
 
 
 def _is_a_drivers(error: BaseException) -> bool:

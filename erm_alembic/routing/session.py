@@ -18,7 +18,7 @@ from sqlalchemy.orm import InstanceState, Session, SessionTransaction, SessionTr
 from erm_alembic.errors import WritePrevented
 from erm_alembic.routing.classify import is_known_write
 from erm_alembic.routing.explain import explain
-from erm_alembic.routing.failures import CONFLICTS, READ_ONLY, sqlstate_of, worth_another_server
+from erm_alembic.routing.failures import READ_ONLY, blames_the_server, sqlstate_of, worth_another_server
 from erm_alembic.routing.kept import Kept, need_within, streams
 from erm_alembic.routing.nodes import NotARead, ReplicaNode
 from erm_alembic.routing.options import ReadMode, ReplicaReadOptions
@@ -334,7 +334,7 @@ class RoutingSession(Session):
         if not worth_another_server(error):
             return False
         state = sqlstate_of(error)
-        if state != READ_ONLY and state not in CONFLICTS:
+        if blames_the_server(error):
             node.failed()
         if self._seen and self._snapshot_for is not None:
             # Another server has another snapshot: what was read so far would not fit to what comes.
