@@ -28,6 +28,7 @@ __all__ = [
 FACTS = {
     "in_recovery": "pg_catalog.pg_is_in_recovery()",
     "started": "extract(epoch FROM pg_catalog.pg_postmaster_start_time())::double precision",
+    "database": "pg_catalog.current_database()::text",
     "system": "(SELECT system_identifier FROM pg_catalog.pg_control_system())",
     "written": """
         CASE WHEN NOT pg_catalog.pg_is_in_recovery()
@@ -56,7 +57,7 @@ FACTS = {
 }
 
 # Those that make a position of a primary.
-POSITION_FACTS = frozenset({"in_recovery", "system", "written", "segment_name", "page", "segment"})
+POSITION_FACTS = frozenset({"in_recovery", "database", "system", "written", "segment_name", "page", "segment"})
 
 # What passes: a lost connection, a conflict with recovery, missing resources, an administrator, the machine. Anything
 # else means that the server does not give this role the fact, in whatever words: services differ in them.
@@ -95,6 +96,7 @@ class ServerSample:
         timeline: the timeline that a primary writes, or that a standby is known to follow.
         page: the size of a page of its log, in bytes.
         segment: the size of a segment of its log, in bytes.
+        database: the database that the connection leads to: a pooler may call it otherwise than the server.
     """
 
     in_recovery: bool
@@ -106,6 +108,7 @@ class ServerSample:
     timeline: int | None = None
     page: int | None = None
     segment: int | None = None
+    database: str | None = None
 
 
 def available_facts(cursor: Any) -> tuple[str, ...]:
@@ -145,6 +148,7 @@ def read_sample(cursor: Any, facts: Iterable[str]) -> ServerSample:
         timeline=_followed(said) if in_recovery else _written(said),
         page=said.get("page"),
         segment=said.get("segment"),
+        database=said.get("database"),
     )
 
 

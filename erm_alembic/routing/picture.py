@@ -69,6 +69,7 @@ class Picture:
             timeline=None if sample.in_recovery else sample.timeline,
             lsn=lsn,
             problem="it is in recovery: a standby, not a primary" if sample.in_recovery else "",
+            database=sample.database,
         )
         if sample.in_recovery:
             return
@@ -220,6 +221,9 @@ class Picture:
             return "it is of another cluster than the primary"
         if None not in (timeline, replica.timeline) and replica.timeline != timeline:
             return f"it follows timeline {replica.timeline}, and the primary writes timeline {timeline}"
+        named = self._primary.database
+        if None not in (named, sample.database) and sample.database != named:
+            return f"its address leads to the database {sample.database!r}, and the primary's to {named!r}"
         if self._is_of(replica, self._history) or replica.beat is not None:
             return ""
         if said := self._no_beat or replica.no_beat:

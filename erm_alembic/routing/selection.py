@@ -53,7 +53,7 @@ def why_not(node: ReplicaNode, state: ClusterState, need: Need, now: float, hear
     if not replica.in_recovery:
         return "no standby any more"
     if not replica.follows:
-        return "not known to follow this primary"
+        return replica.problem or "not known to follow this primary"
     if now - replica.seen_at > heard_within:
         return "nothing was heard of it lately"
     if node.failed_at >= replica.seen_at:

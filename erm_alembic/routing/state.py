@@ -21,6 +21,7 @@ class PrimaryState:
         timeline: the timeline that it writes; None while unknown.
         lsn: its insert position, normalised; None while unknown.
         problem: why it is not reachable or not writable, in words without secrets; empty when it is both.
+        database: the database that its address leads to; None while unknown.
     """
 
     seen_at: float | None = None
@@ -30,6 +31,7 @@ class PrimaryState:
     timeline: int | None = None
     lsn: int | None = None
     problem: str = "not asked yet"
+    database: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,8 @@ class ReplicaState:
         seen_at: when it was asked, by `time.monotonic()`; None while it was never reached.
         reachable: whether it answered the last time.
         in_recovery: whether it is a standby; False for one that was promoted.
-        follows: whether it is known to be on the primary's timeline, of the primary's cluster.
+        follows: whether it is known to be on the primary's timeline, of the primary's cluster; False too where its
+            address leads to another database there.
         replay_lsn: how far it has replayed; None while unknown.
         timeline: the timeline that it is known to follow; None while unknown.
         fresh_as_of: the latest moment (`time.monotonic()`) of which is known that all that was committed on the

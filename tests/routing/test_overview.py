@@ -14,13 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from erm_alembic.config.loader import load_settings
 from erm_alembic.postgres.server_facts import ServerFacts
 from erm_alembic.render.replicas import replicas_text
 from erm_alembic.render.replicas_json import replicas_json
+from erm_alembic.routing import ReplicaConfig, ReplicaReadOptions, connect_cluster
 from erm_alembic.routing.configured import cluster_of
 from erm_alembic.routing.overview import Observer
+from erm_alembic.routing.selection import Need
 from tests.routing.servers import EAST, PATIENCE, WEST, Servers, frozen, until
 from tests.support.cli import REPOSITORY, erm_environment, run_erm
 
@@ -158,6 +161,18 @@ def test_a_primary_that_cannot_be_reached_is_an_error_beside_the_table(newest_se
     assert done.returncode == 1
     assert "east     standby  yes        yes        ?" in done.stdout
     assert "cannot be reached" in done.stderr
+
+
+def test_a_replica_of_another_database_is_never_read_from(newest_servers: Servers, tmp_path: Path) -> None:
+    """The table, `explain` and the route say why; the other replica is read from."""
+    servers = newest_servers
+    settings = load_settings("prod", cwd=project(tmp_path, servers))
+    replicas = [ReplicaConfig(EAST, servers.east.url("template1")), ReplicaConfig(WEST, servers.west.url())]
+    said = "its address leads to the database 'template1', and the primary's to 'postgres'"
+    with connect_cluster(servers.primary.url(), replicas) as cluster, Observer(cluster) as observer:
+        assert f"east: {said}" in replicas_text(observer.look(), settings.environment)
+        assert cluster.explain(select(1), ReplicaReadOptions()).replicas == {EAST: said, WEST: ""}
+        assert {cluster.choose(Need(), asynchronous=False).name for _ in range(20)} == {WEST}  # type: ignore[union-attr]
 
 
 def test_slots_tell_what_they_hold_back(newest_servers: Servers, slot: str, tmp_path: Path) -> None:

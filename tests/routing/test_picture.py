@@ -77,6 +77,18 @@ def test_a_replica_of_another_cluster_does_not_follow(picture: Picture) -> None:
     assert replica_of(picture).problem == "it is of another cluster than the primary"
 
 
+def test_an_address_with_another_database_is_not_read_from(picture: Picture) -> None:
+    """Not though it is the very same server, which follows; as soon as both are known."""
+    picture.replica_answered("east", replace(STANDBY, database="postgres"), 21.0, 22.0)
+    assert replica_of(picture).follows
+    picture.primary_answered(replace(PRIMARY, database="shop"), 23.0, 23.1)
+    replica = replica_of(picture)
+    assert (replica.follows, replica.fresh_as_of) == (False, None)
+    assert replica.problem == "its address leads to the database 'postgres', and the primary's to 'shop'"
+    picture.replica_answered("east", replace(STANDBY, database="shop"), 24.0, 25.0)
+    assert replica_of(picture).follows
+
+
 @pytest.mark.parametrize("timeline", [2, 4])
 def test_a_replica_of_another_timeline_does_not_follow(timeline: int) -> None:
     """Neither one that stayed behind, nor one that follows another primary already."""
