@@ -16,9 +16,14 @@ __all__ = ["Inquiry"]
 
 Answer = TypeVar("Answer")
 
+# A name may lead elsewhere after a while, and a server that is asked on an old connection would not tell; in seconds.
+_LIFETIME = 60.0
+
 
 class Inquiry(Generic[Answer]):
     """One question to several servers, over connections of its own that are kept for the next time.
+
+    Kept is what leads where a server's address says now; what nobody asks for any more is closed.
 
     Args:
         question: gets a cursor in autocommit mode.
@@ -41,6 +46,8 @@ class Inquiry(Generic[Answer]):
             servers: by name what gives each one's address.
         """
         ends_at = time.monotonic() + self._timeout
+        for name in [name for name, line in self._lines.items() if line.is_of_no_use_for(servers.get(name))]:
+            self._lines.pop(name).close()
         for name, address in servers.items():
             line = self._lines.get(name)
             if line is None:
@@ -68,14 +75,24 @@ class _Line(Generic[Answer]):
     def __init__(self, question: Callable[[Any], Answer], timeout: float) -> None:
         self._question, self._timeout = question, timeout
         self._link: Link | None = None
+        self._dsn = ""  # where that leads
+        self._address: Address | None = None
         self._thread: threading.Thread | None = None
         self._said: list[Answer | str] = []
         self._over = False
 
+    def is_of_no_use_for(self, address: Address | None) -> bool:
+        """Whether there is no address any more, or it still waits for an answer from another one."""
+        return address is None or (self._hangs and address != self._address)
+
+    @property
+    def _hangs(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
     def ask(self, address: Address) -> None:
-        if self._thread is not None and self._thread.is_alive():
-            return  # it hangs since the last time, and another one would too
-        self._said = []
+        if self._hangs:
+            return  # since the last time, and another one would too
+        self._address, self._said = address, []
         self._thread = threading.Thread(target=self._run, args=(address, self._said), name="erm inquiry", daemon=True)
         self._thread.start()
 
@@ -90,9 +107,8 @@ class _Line(Generic[Answer]):
 
     def close(self) -> None:
         self._over = True
-        hangs = self._thread is not None and self._thread.is_alive()
         if (link := self._link) is not None:
-            if hangs:
+            if self._hangs:
                 link.cut()
             else:
                 self._drop()
@@ -100,6 +116,9 @@ class _Line(Generic[Answer]):
     def _run(self, address: Address, said: list[Answer | str]) -> None:
         dsn = ""
         try:
+            dsn = address()
+            if self._link is not None and (dsn != self._dsn or time.monotonic() - self._link.opened_at > _LIFETIME):
+                self._drop()
             if self._link is not None:
                 try:
                     said.append(self._link.run(self._question))
@@ -109,8 +128,7 @@ class _Line(Generic[Answer]):
                     if self._link.cut_off or not self._link.broken:
                         raise
                     self._drop()
-            dsn = address()
-            self._link = Link(dsn, self._timeout)
+            self._link, self._dsn = Link(dsn, self._timeout), dsn
             said.append(self._link.run(self._question))
         except Exception as error:  # whatever a provider of secrets raises
             self._drop()
