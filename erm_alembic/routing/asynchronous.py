@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from erm_alembic.routing.routes import Route
+from erm_alembic.routing.routes import Explanation, Route
 from erm_alembic.routing.session import RoutingSession
 from erm_alembic.routing.waiting import in_thread
 
@@ -31,6 +31,14 @@ class AsyncRoutingSession(AsyncSession):
     def last_route(self) -> Route | None:
         """Where the last statement went, and why; None before the first."""
         return self.sync_session.last_route
+
+    def explain(self, statement: Any) -> Explanation:
+        """Where a statement would go in this session now, and why; nothing is sent.
+
+        Args:
+            statement: what would be executed.
+        """
+        return self.sync_session.explain(statement)
 
     async def causal_token(self) -> str | None:
         """What stands for this session's last commit elsewhere; None while it has written nothing.

@@ -63,6 +63,21 @@ def test_reads_and_writes_find_their_servers(app: Application) -> None:
     _run(app, scenario)
 
 
+def test_a_session_explains_where_a_statement_would_go(app: Application) -> None:
+    """As a synchronous one does, without anything being sent."""
+
+    async def scenario(app: Application, cluster: Cluster) -> None:
+        async with cluster.async_sessionmaker(read=True)() as session:
+            await session.scalars(USERS)
+            explained = session.explain(USERS)
+            assert explained.route is not None and explained.route.name in (EAST, WEST, f"{EAST} or {WEST}")
+            await session.execute(sa.text("SELECT 1 AS one"))
+            explained = session.explain(USERS)
+            assert explained.route is not None and explained.route.reason == "the transaction is on the primary"
+
+    _run(app, scenario)
+
+
 def test_an_explicit_begin_is_the_primarys(app: Application) -> None:
     """As with a synchronous session."""
 
