@@ -172,7 +172,9 @@ def _runs(target: Target) -> Runs:
 def _pool_modes(overview: Overview, cluster: Cluster) -> Mapping[str, PoolMode]:
     nodes = {PRIMARY: cluster.primary, **{node.name: node for node in cluster.replicas}}
     facts = {PRIMARY: overview.primary.facts, **{replica.name: replica.facts for replica in overview.replicas}}
-    return {name: pool_mode(nodes[name].url.dsn()) for name, each in facts.items() if each is not None and each.pooled}
+    # One that was discovered may have gone since it was looked at.
+    there = {name: each for name, each in facts.items() if name in nodes}
+    return {name: pool_mode(nodes[name].url.dsn()) for name, each in there.items() if each is not None and each.pooled}
 
 
 def _catalogs(cluster: Cluster) -> str:

@@ -37,13 +37,17 @@ class ExportedSnapshot:
 
     def __init__(self, dsn: str) -> None:
         self._connection = psycopg2.connect(dsn, application_name="erm lagging replica")
-        self._connection.autocommit = True
-        with self._connection.cursor() as cursor:
-            cursor.execute(KEEP_OPEN)
-            cursor.execute("SELECT pg_catalog.pg_current_xact_id()")
-            cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            cursor.execute("SELECT pg_catalog.pg_export_snapshot()")
-            row = cursor.fetchone()
+        try:
+            self._connection.autocommit = True
+            with self._connection.cursor() as cursor:
+                cursor.execute(KEEP_OPEN)
+                cursor.execute("SELECT pg_catalog.pg_current_xact_id()")
+                cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                cursor.execute("SELECT pg_catalog.pg_export_snapshot()")
+                row = cursor.fetchone()
+        except BaseException:
+            self._connection.close()
+            raise
         self.name: str = row[0] if row else ""
 
     def close(self) -> None:

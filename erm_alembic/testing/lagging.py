@@ -58,7 +58,11 @@ class LaggingReplica:
         # Whoever goes on with what it was told before has to hear of it at once.
         self._tell = simulated.monitor.tell
         self._past, self._dsn = past, self.cluster.primary.url.dsn()
-        self.advance()
+        try:
+            self.advance()
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def lag(self) -> float | None:

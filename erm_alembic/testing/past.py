@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import Any
 
 import psycopg2
@@ -43,18 +43,21 @@ class Past:
             position = monitor.primary_position()
         except TargetError:  # the role may not read it: no token can be told to be replayed
             position = None
-        try:
-            snapshot = ExportedSnapshot(dsn)
-            with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
-                functions = functions_and_views(cursor)
-        except psycopg2.Error as error:
-            raise TargetError(
-                "The database of a lagging replica cannot be read.",
-                effect="The replica shows what it showed before.",
-                cure="Give the fixture erm_replica_url the address of a database that the tests can reach.",
-            ) from error
-        if functions != self._functions:
-            monitor.read_catalogs()
+        with ExitStack() as undo:
+            try:
+                snapshot = ExportedSnapshot(dsn)
+                undo.callback(snapshot.close)
+                with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
+                    functions = functions_and_views(cursor)
+            except psycopg2.Error as error:
+                raise TargetError(
+                    "The database of a lagging replica cannot be read.",
+                    effect="The replica shows what it showed before.",
+                    cure="Give the fixture erm_replica_url the address of a database that the tests can reach.",
+                ) from error
+            if functions != self._functions:
+                monitor.read_catalogs()
+            undo.pop_all()
         with self.changed:
             self.begun_at, self.position, self._functions = begun_at, position, functions
             self._snapshots.append(snapshot)

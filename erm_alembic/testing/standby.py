@@ -46,7 +46,11 @@ class StreamingStandby:
         settings = {"monitor_interval": _INTERVAL, **options}
         self._held = False
         self.cluster: Cluster = connect_cluster(with_driver(primary.dsn(dbname), driver), [replica], **settings)
-        self.wait()
+        try:
+            self.wait()
+        except BaseException:
+            self.cluster.close()
+            raise
 
     def pause(self) -> None:
         """Hold the replay: what is committed from now on is not seen on the standby until `resume()`.
