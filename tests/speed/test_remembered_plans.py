@@ -101,11 +101,12 @@ def test_a_plan_to_a_revision_loads_the_files(deployed: Project) -> None:
 
 
 def test_the_exemption_is_still_looked_up(deployed: Project) -> None:
-    """A `downgrades_since` that names no revision is refused, also when the files are not loaded."""
+    """A `downgrades_since` that names no revision is refused; one that does loads no file."""
     deployed.config("safety: {downgrades_since: nowhere}")
     done = deployed.apply("--mode", "plan")
     assert done.returncode == 1 or done.returncode == 2
     assert "is not a revision of this project" in done.stderr
+    (deployed.root / "loads").unlink(missing_ok=True)  # to be certain of that, they were loaded
     deployed.config("safety: {downgrades_since: a1}")
     assert plan(deployed)["pending"] == []
     assert not was_loaded(deployed)
