@@ -42,7 +42,8 @@ def connect_cluster(
         discovery: finds replicas while the application runs: `DnsReplicas` or `PatroniReplicas`; None finds none.
         engine_options: what else `sqlalchemy.create_engine` is told of each server.
         pool: as in erm.yaml: `max_conns`, `min_conns`, `max_conn_lifetime`, `max_conn_idle_time`,
-            `health_check_period`, the durations as seconds, timedelta or "45m".
+            `health_check_period`, the durations as seconds, timedelta or "45m". All hold for psycopg2,
+            `max_conns` and `max_conn_lifetime` for other drivers too.
 
     Raises:
         ConfigurationError: an address is none, two replicas share a name, or a setting of the pool is none.

@@ -33,6 +33,8 @@ _log = logging.getLogger("erm_alembic.routing")
 
 # So long a failure of a replica is the same one, in seconds.
 _TOLD_AGAIN = 1.0
+# What SQLAlchemy's own pool knows nothing of, and only that of psycopg2 does here.
+_OF_PSYCOPG2 = ("min_conns", "max_conn_idle_time", "health_check_period")
 # The execution option of an engine that its user has asked for.
 _BY_HAND = "erm_asked_for_by_hand"
 
@@ -126,7 +128,7 @@ class Node:
     def _synchronous(self) -> Engine:
         if self.url.driver == "psycopg":
             url = with_connect_timeout(self.url).sqlalchemy_url("postgresql+psycopg")
-            return create_engine(url, **self._pool_arguments())
+            return create_engine(url, **self._pool_arguments("psycopg"))
         return pooled_engine(
             self.url, self._pool, address=lambda: with_connect_timeout(self.located()).dsn(), **self._options
         )
@@ -134,7 +136,8 @@ class Node:
     def _asynchronous(self) -> Engine:
         from sqlalchemy.ext.asyncio import create_async_engine
 
-        driver, arguments = _asynchronous_driver(self.url.driver), self._pool_arguments()
+        driver = _asynchronous_driver(self.url.driver)
+        arguments = self._pool_arguments(driver)
         if driver == "asyncpg":
             patient = {"async_creator_fn": connect_by_host(connect_timeout(self.url))}
             arguments["connect_args"] = patient | arguments.get("connect_args", {})
@@ -144,7 +147,18 @@ class Node:
     def _remember_loop(self, *_: Any) -> None:
         self._loop = asyncio.get_running_loop()
 
-    def _pool_arguments(self) -> dict[str, Any]:
+    def _pool_arguments(self, driver: str) -> dict[str, Any]:
+        """What SQLAlchemy's own pool is told; the log names what was asked for and has no effect on it."""
+        default = PoolSettings()
+        unheeded = [name for name in _OF_PSYCOPG2 if getattr(self._pool, name) != getattr(default, name)]
+        if unheeded:
+            _log.warning(
+                "%s %s no effect on the connections of %s to %r: psycopg2's alone are looked after in this way",
+                " and ".join(unheeded),
+                "has" if len(unheeded) == 1 else "have",
+                driver,
+                self.name,
+            )
         return {
             "pool_size": self._pool.max_conns,
             "max_overflow": 0,
