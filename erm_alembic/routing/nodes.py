@@ -93,6 +93,10 @@ class Node:
         engine = self._engines.get(asynchronous)
         return 0 if engine is None else cast(QueuePool, engine.pool).checkedout()
 
+    def owns(self, engine: Engine) -> bool:
+        """Whether an engine is one of this server's, or one with options of its own over the same connections."""
+        return any(engine.pool is own.pool for own in list(self._engines.values()))
+
     def renew(self, *, close: bool) -> None:
         """Let go of the idle connections; those in use are closed when they come back.
 

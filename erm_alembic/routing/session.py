@@ -6,17 +6,17 @@ the primary, and the first read that may go to a replica chooses the one for all
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import UnboundExecutionError
-from sqlalchemy.orm import InstanceState, Session, SessionTransaction, SessionTransactionOrigin
+from sqlalchemy.orm import Session, SessionTransactionOrigin
 
 from erm_alembic.errors import WritePrevented
 from erm_alembic.routing.classify import is_known_write
+from erm_alembic.routing.ends import listen_to
 from erm_alembic.routing.explain import explain
 from erm_alembic.routing.failures import READ_ONLY, blames_the_server, sqlstate_of, worth_another_server
 from erm_alembic.routing.kept import Kept, need_within, streams
@@ -26,7 +26,8 @@ from erm_alembic.routing.policy import Block, chosen_mode, innermost_block
 from erm_alembic.routing.provenance import OnStale, Provenance
 from erm_alembic.routing.routes import Explanation, Route
 from erm_alembic.routing.selection import Need
-from erm_alembic.routing.sqlalchemy_internals import forget_connection, refreshed_state
+from erm_alembic.routing.sent import Sent, server_of
+from erm_alembic.routing.sqlalchemy_internals import forget_connection, is_flushing, refreshed_state
 from erm_alembic.routing.tokens import write_token
 from erm_alembic.routing.waiting import wait_for
 
@@ -85,13 +86,15 @@ class RoutingSession(Session):
         self._committed_at = 0.0
         self._token: str | None = None
         self._route: tuple[str, bool, str] | None = None
+        self._named: tuple[str, bool, str] | None = None  # where the application named the engine itself
         self._former_from_replica = self._from_replica = False
         self._begin_routing()
         super().__init__(*arguments, **options)
 
     def _begin_routing(self) -> None:
         """Know nothing of the transaction that comes next."""
-        self._pinned = self._wrote = self._seen = self._commits = False
+        self._pinned = self._seen = self._commits = False
+        self._sent = Sent()
         self._node: ReplicaNode | None = None
         self._kept: Kept | None = None
         self._replica_engines: frozenset[Engine] = frozenset()
@@ -119,13 +122,15 @@ class RoutingSession(Session):
             ConfigurationError: there is no policy of the name that was chosen.
         """
         if bind is not None:
-            return bind  # type: ignore[no-any-return]
+            return self._to_named(bind, mapper, clause, others)
         if self.bind is not None or self._has_binds:
             try:
-                return super().get_bind(mapper, clause=clause, **others)
+                return self._to_named(super().get_bind(mapper, clause=clause, **others), mapper, clause, others)
             except UnboundExecutionError:
                 if self.bind is not None:
                     raise
+        if self._named is not None:
+            self._named = None
         if clause is not None and not self._cluster.classifier.why_not(clause):
             if self._pinned:
                 return self._cluster.primary.engine(self._asynchronous)
@@ -139,18 +144,12 @@ class RoutingSession(Session):
                 self._cluster.count_read()
                 return self._kept.engine
         mode = self._mode(clause, others.get(OPTION))
-        if mode.prevent_writes and (is_known_write(clause) or (clause is None and mapper is not None)):
-            raise WritePrevented(
-                "Something is written within a block that prevents writes.",
-                effect="It was not sent.",
-                cure="Write outside of replica_read(prevent_writes=True).",
-            )
+        _refuse_writes(mode, mapper, clause)
         if not self._pinned:
             engine = self._replica(clause, mode, others)
             if engine is not None:
                 return engine
-        elif not self._wrote:
-            self._wrote = clause is None or self._cluster.classifier.why_not(clause) != ""
+        self._note(clause)
         return self._cluster.primary.engine(self._asynchronous)
 
     def execute(self, statement: Any, params: Any = None, **options: Any) -> Any:
@@ -184,8 +183,12 @@ class RoutingSession(Session):
 
     @property
     def last_route(self) -> Route | None:
-        """Where the last statement went, and why; None before the first."""
-        return None if self._route is None else Route(*self._route)
+        """Where the last statement went, and why; None before the first.
+
+        Where the application itself named an engine that is none of the cluster's, the name is "elsewhere".
+        """
+        route = self._named or self._route
+        return None if route is None else Route(*route)
 
     @property
     def causal_token(self) -> str | None:
@@ -236,7 +239,7 @@ class RoutingSession(Session):
         if mode.replicas and not self._pinned:
             self._cluster.watch_for(mode, no_read)
         if why := self._why_pinned() or no_read:
-            self._pin(why, wrote=no_read != "")
+            self._pin(why)
             return None
         if not mode.replicas:
             self._pin("nothing chose a replica" if mode.policy is None else f"policy {mode.policy}")
@@ -301,8 +304,29 @@ class RoutingSession(Session):
 
     def _pin(self, why: str, *, wrote: bool = False) -> None:
         """Keep the rest of this transaction on the primary."""
-        self._pinned, self._wrote, self._node, self._kept = True, self._wrote or wrote, None, None
+        self._pinned, self._node, self._kept = True, None, None
+        self._sent.wrote = self._sent.wrote or wrote
         self._route = (self._cluster.primary.name, False, why)
+
+    def _note(self, clause: Any) -> None:
+        """Note what goes to the primary, where it is not known to be a pure read."""
+        if clause is None or self._cluster.classifier.why_not(clause):
+            self._sent.note(clause, flushes=is_flushing(self))
+
+    def _to_named(
+        self, bind: Engine | Connection, mapper: Any, clause: Any, others: Mapping[str, Any]
+    ) -> Engine | Connection:
+        """The engine that the application named; it may lead to the primary, whether or not it is the cluster's."""
+        node = server_of(self._cluster, bind.engine)
+        on_replica = node is not None and node is not self._cluster.primary
+        self._named = (node.name if node else "elsewhere", on_replica, "the application named the engine")
+        if not on_replica:
+            _refuse_writes(self._mode(clause, others.get(OPTION)), mapper, clause)
+            if bind.dialect.name == "postgresql":
+                self._note(clause)
+            if node is not None and not self._pinned:
+                self._pin("the transaction is on the primary")
+        return bind
 
     # What happens when a replica fails.
 
@@ -359,42 +383,13 @@ class RoutingSession(Session):
         self._replica_engines, self._holds_replica = frozenset(), False
 
 
-@event.listens_for(RoutingSession, "before_commit")
-def _committing(session: RoutingSession) -> None:
-    # What fails there would let a commit fail that has succeeded on the primary.
-    if not session.in_nested_transaction():
-        session._commits = True
-        if session._holds_replica:
-            session._leave_replica()
+def _refuse_writes(mode: ReadMode, mapper: Any, clause: Any) -> None:
+    if mode.prevent_writes and (is_known_write(clause) or (clause is None and mapper is not None)):
+        raise WritePrevented(
+            "Something is written within a block that prevents writes.",
+            effect="It was not sent.",
+            cure="Write outside of replica_read(prevent_writes=True).",
+        )
 
 
-@event.listens_for(RoutingSession, "after_commit")
-def _committed(session: RoutingSession) -> None:
-    session._commits = False
-    if session._wrote:
-        session._committed_at, session._token = time.monotonic(), None
-        session._cluster.has_committed = True
-        block = session._block()
-        for each in block.chain() if block else ():
-            if each.entered.collects:
-                each.commits[session._cluster] = session._committed_at
-
-
-@event.listens_for(RoutingSession, "after_transaction_end")
-def _ended(session: RoutingSession, transaction: SessionTransaction) -> None:
-    if transaction.parent is None:
-        if session._commits:  # and failed: where the connection was lost nobody knows whether it is there
-            _committed(session)
-        session._begin_routing()
-
-
-@event.listens_for(RoutingSession, "loaded_as_persistent", raw=True)
-def _loaded(session: RoutingSession, state: InstanceState[Any]) -> None:
-    # A result may be fetched after the transaction that it was read in.
-    if session._from_replica or session._former_from_replica:
-        session._provenance.mark(state)
-
-
-@event.listens_for(RoutingSession, "before_flush")
-def _flushing(session: RoutingSession, _context: Any, _instances: Any) -> None:
-    session._provenance.check(session, session._cluster.observer)
+listen_to(RoutingSession)

@@ -17,6 +17,7 @@ __all__ = [
     "forget_connection",
     "has_text_around",
     "in_greenlet",
+    "is_flushing",
     "is_of_the_orm",
     "refreshed_state",
     "shape_of",
@@ -61,6 +62,11 @@ def compiled_alone(statement: Select[Any]) -> Any:
 def has_text_around(statement: Select[Any]) -> bool:
     """Whether somebody added words of SQL to a SELECT: hints, prefixes, suffixes."""
     return bool(statement._statement_hints or statement._hints or statement._prefixes or statement._suffixes)
+
+
+def is_flushing(session: Session) -> bool:
+    """Whether a session sends what it has collected, or objects in bulk: nothing but its own INSERT, UPDATE, DELETE."""
+    return session._flushing
 
 
 def refreshed_state(execution_options: Any) -> Any:

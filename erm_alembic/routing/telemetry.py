@@ -211,7 +211,6 @@ class _Sending:
 
     def __init__(self, cluster: Cluster, session: Any, state: ORMExecuteState) -> None:
         self._cluster, self._session, self._state = cluster, session, state
-        self._route_before = session._route
         self.has_span = False
 
     def told(self) -> dict[str, str] | None:
@@ -228,11 +227,7 @@ class _Sending:
         return told if policy is None else {**told, "erm.routing.policy": policy}
 
     def _is_bound_by_hand(self) -> bool:
-        session = self._session
-        if session.bind is not None or "bind" in self._state.bind_arguments:
-            return True
-        # Where some models are bound, what changed nothing about the route was one of these.
-        return bool(session._has_binds and session._route is self._route_before and not session._pinned)
+        return self._session._named is not None
 
     def lag(self) -> dict[str, float]:
         """How far behind the replica is said to be that answers it."""

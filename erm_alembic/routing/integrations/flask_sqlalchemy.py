@@ -32,7 +32,7 @@ class FlaskRoutingSession(RoutingSession, FlaskSession):
     def get_bind(self, mapper: Any = None, clause: Any = None, bind: Any = None, **others: Any) -> Engine | Connection:
         """The engine of a model's bind key where it has one, else that of the routing."""
         if bind is None and _bind_key(mapper, clause) is not None:
-            return FlaskSession.get_bind(self, mapper, clause, **others)
+            bind = FlaskSession.get_bind(self, mapper, clause, **others)
         return super().get_bind(mapper, clause=clause, bind=bind, **others)
 
 

@@ -1,0 +1,70 @@
+"""What a transaction has sent to the primary, as far as it may be committed there however the transaction ends.
+
+A rollback undoes what a session has sent only where nothing else commits: a connection in AUTOCOMMIT commits each
+statement by itself, the words COMMIT may stand in somebody's text, a procedure may commit, and of what is sent over a
+connection that was handed out nothing is known.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection
+from sqlalchemy.sql import CompoundSelect, Select
+from sqlalchemy.sql.dml import UpdateBase
+from sqlalchemy.sql.functions import FunctionElement
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from erm_alembic.routing.cluster import Cluster
+    from erm_alembic.routing.nodes import Node
+
+__all__ = ["Sent", "commits_by_itself", "server_of"]
+
+# Statements that SQLAlchemy makes, none of which ends a transaction.
+_WITHIN = (Select, CompoundSelect, UpdateBase, FunctionElement)
+
+
+class Sent:
+    """What one transaction of a session has sent to the primary."""
+
+    __slots__ = ("by_itself", "unbounded", "wrote")
+
+    def __init__(self) -> None:
+        self.wrote = False  # something that is not known to be a pure read
+        self.unbounded = False  # something that may have ended the transaction
+        self.by_itself = False  # over a connection that commits each statement
+
+    @property
+    def may_be_kept(self) -> bool:
+        """Whether something may have been committed though nobody has told the session to commit."""
+        return self.wrote and (self.unbounded or self.by_itself)
+
+    def note(self, statement: Any, *, flushes: bool) -> None:
+        """Note something that is not known to be a pure read.
+
+        Args:
+            statement: the statement; None where a connection is asked for.
+            flushes: whether that is asked for by a flush, which sends nothing but its own.
+        """
+        self.wrote = True
+        if statement is None:
+            self.unbounded = self.unbounded or not flushes
+        else:
+            self.unbounded = self.unbounded or not isinstance(statement, _WITHIN)
+
+
+def commits_by_itself(connection: Connection) -> bool:
+    """Whether a connection commits each statement; where its driver does not say, it may."""
+    return bool(getattr(connection.connection.dbapi_connection, "autocommit", True))
+
+
+def server_of(cluster: Cluster, engine: Engine) -> Node | None:
+    """The server of a cluster that an engine leads to; None where it is none of the cluster's engines.
+
+    Args:
+        cluster: whose servers there are.
+        engine: one of the cluster's, or one with options of its own over the same pool.
+    """
+    return next((node for node in (cluster.primary, *cluster.replicas) if node.owns(engine)), None)
