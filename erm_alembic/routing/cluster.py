@@ -22,6 +22,7 @@ from erm_alembic.routing.discovery.membership import Membership, search_first
 from erm_alembic.routing.discovery.search import Search
 from erm_alembic.routing.explain import explain
 from erm_alembic.routing.forking import begins_in_child
+from erm_alembic.routing.misuse import verify_discovery, verify_replicas
 from erm_alembic.routing.monitor import HeartbeatTable, Monitor
 from erm_alembic.routing.nodes import PrimaryNode, ReplicaNode
 from erm_alembic.routing.observer import Observer
@@ -76,6 +77,8 @@ class Cluster:
         on_stale: OnStale = "raise",
         discovery: Discovery | None = None,
     ) -> None:
+        verify_replicas(replicas, ReplicaConfig)
+        verify_discovery(discovery)
         pool = pool or PoolSettings()
         self.classifier = Classifier()
         self.primary = PrimaryNode("primary", url, pool, engine_options)
@@ -225,16 +228,16 @@ class Cluster:
     # What an application asks.
 
     def use_replica_policies(
-        self, default_policy: str | None, policies: Mapping[str, ReplicaReadOptions | None]
+        self, default_policy: str | None, policies: Mapping[str, ReplicaReadOptions | ReadMode | None]
     ) -> Cluster:
         """Name ways to read.
 
         Args:
             default_policy: the one that holds where nothing else is chosen; None means the primary.
-            policies: by name what a read asks; None stands for the primary.
+            policies: by name what a read asks, or the `policies` of a cluster; None stands for the primary.
 
         Raises:
-            ConfigurationError: the default is none of them; what there was stays.
+            ConfigurationError: the default is none of them, or one is no policy; what there was stays.
 
         Example:
             >>> cluster = Cluster("postgresql://app@db/shop")
@@ -327,6 +330,12 @@ class Cluster:
         self._reactions.stop()
         for node in (self.primary, *self.replicas):
             await node.aclose()
+
+    def __repr__(self) -> str:
+        replicas = ", ".join(node.name for node in self.replicas) or "none"
+        found = " and discovered" if self._discovers else ""
+        policies = ", ".join(self.policies) or "none"
+        return f"<Cluster of {self.primary.url.redacted}; replicas: {replicas}{found}; policies: {policies}>"
 
     def __enter__(self) -> Cluster:
         return self

@@ -12,11 +12,13 @@ from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.config.settings import PoolSettings
 from erm_alembic.errors import ConfigurationError
 from erm_alembic.routing.limits import Duration, Lag, LagLimit, lag_limit, seconds
+from erm_alembic.routing.misuse import suggesting
 from erm_alembic.routing.selection import NOTHING_NEEDED, Need
 
 __all__ = ["PRIMARY_ONLY", "ReadMode", "ReplicaConfig", "ReplicaReadOptions", "pool_settings"]
 
 
+@suggesting(max_lag="max_follower_lag")
 @dataclass(frozen=True)
 class ReplicaConfig:
     """One replica of a cluster.
@@ -56,6 +58,7 @@ class ReplicaConfig:
         return lag_limit(self.max_follower_lag)
 
 
+@suggesting(max_follower_lag="max_lag")
 @dataclass(frozen=True)
 class ReplicaReadOptions:
     """What a read asks of a replica.

@@ -11,10 +11,11 @@ import inspect
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Any, TypeVar, cast
+from typing import Any, NoReturn, TypeVar, cast
 
 from erm_alembic.errors import ConfigurationError
 from erm_alembic.routing.limits import Duration, Lag
+from erm_alembic.routing.misuse import refuse
 from erm_alembic.routing.options import PRIMARY_ONLY, ReadMode, ReplicaReadOptions
 from erm_alembic.routing.positions import Position
 from erm_alembic.routing.tokens import read_token
@@ -75,8 +76,9 @@ def innermost_block() -> Block | None:
 class ReadBlock:
     """What `replica_read`, `replica_policy`, `primary` and `causal` return: a context manager and a decorator.
 
-    It can be entered any number of times, in any thread or task. As a decorator it takes functions, coroutines and
-    generators of both kinds; a generator is in the block while its own code runs, not while it is suspended.
+    It can be entered any number of times, in any thread or task, by `with` or `async with`, which awaits nothing. As a
+    decorator it takes functions, coroutines and generators of both kinds; a generator is in the block while its own
+    code runs, not while it is suspended.
 
     Args:
         choice: where reads go; None leaves that to the block around.
@@ -113,6 +115,14 @@ class ReadBlock:
         block.is_open = False
         if here is block:
             _innermost.set(block.outer)
+
+    async def __aenter__(self) -> Block:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, traceback)
 
     def __call__(self, function: Wrapped) -> Wrapped:
         """Run a function, a coroutine, or each step of a generator within the block."""
@@ -184,13 +194,14 @@ class ReadBlock:
 
 
 def replica_read(
-    *,
+    *given: NoReturn,
     max_lag: Lag | None = None,
     max_wait: Duration = 0.0,
     prevent_writes: bool = False,
     require_read_only: bool = False,
     disable_fallback: bool = False,
     snapshot: bool = False,
+    **misnamed: NoReturn,
 ) -> ReadBlock:
     """Let the reads within go to a replica that is fresh enough.
 
@@ -205,8 +216,11 @@ def replica_read(
         require_read_only: only replicas that are declared `read_only`.
         disable_fallback: raise `NoReplicaAvailable` rather than read from the primary.
         snapshot: one snapshot for the whole transaction instead of one for each statement.
+        given: nothing: what is asked is named.
+        misnamed: nothing.
 
     Raises:
+        ConfigurationError: something is given that it does not take: a policy is chosen by `replica_policy`.
         ValueError: a duration or a lag is none.
 
     Example:
@@ -215,6 +229,7 @@ def replica_read(
         >>> @replica_read(max_lag=5)
         ... def report(session): ...
     """
+    refuse("replica_read", given, misnamed, tuple(ReplicaReadOptions.__dataclass_fields__))
     options = ReplicaReadOptions(max_lag, max_wait, require_read_only, disable_fallback, prevent_writes, snapshot)
     return ReadBlock(options.mode)
 
@@ -225,20 +240,32 @@ def replica_policy(name: str) -> ReadBlock:
     Args:
         name: the policy's name; a session whose cluster has none of that name raises `ConfigurationError`.
 
+    Raises:
+        ConfigurationError: it is no name.
+
     Example:
         >>> @replica_policy("reporting")
         ... def report(session): ...
     """
+    if not isinstance(name, str):
+        refuse("replica_policy", (name,), known=("the name of a policy",))
     return ReadBlock(name)
 
 
-def primary() -> ReadBlock:
+def primary(*given: NoReturn) -> ReadBlock:
     """Let everything within go to the primary, whatever stands around it; commits within change nothing about that.
+
+    Args:
+        given: nothing.
+
+    Raises:
+        ConfigurationError: something is given.
 
     Example:
         >>> with replica_read(), primary():
         ...     pass
     """
+    refuse("primary", given)
     return ReadBlock(PRIMARY_ONLY)
 
 

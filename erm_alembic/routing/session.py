@@ -20,6 +20,7 @@ from erm_alembic.routing.ends import listen_to
 from erm_alembic.routing.explain import explain
 from erm_alembic.routing.failures import READ_ONLY, blames_the_server, sqlstate_of, worth_another_server
 from erm_alembic.routing.kept import Kept, need_within, streams
+from erm_alembic.routing.misuse import chosen_in
 from erm_alembic.routing.nodes import NotARead, ReplicaNode
 from erm_alembic.routing.options import ReadMode, ReplicaReadOptions
 from erm_alembic.routing.policy import Block, chosen_mode, innermost_block
@@ -217,14 +218,13 @@ class RoutingSession(Session):
     def _mode(self, clause: Any, chosen: Any) -> ReadMode:
         """What holds for a statement: its own option, the innermost block, the session, the cluster."""
         if chosen is None and clause is not None:
-            chosen = clause.get_execution_options().get(OPTION)
+            chosen = chosen_in(clause.get_execution_options())
         if chosen is None:
             block = self._block()
             while block is not None and chosen is None:
                 chosen = block.entered.choice if block.is_open else None
                 block = block.outer
-        if chosen is None:
-            chosen = self.info.get(OPTION)
+        chosen = self.info.get(OPTION) if chosen is None else chosen
         if chosen is None:
             return self._read or self._cluster.default_mode
         return self._cluster.mode_of(chosen_mode(chosen))
@@ -333,7 +333,7 @@ class RoutingSession(Session):
     def _routed(self, send: Callable[..., Answer], statement: Any, params: Any, options: dict[str, Any]) -> Answer:
         execution = options.get("execution_options")
         if execution:
-            told = {OPTION: execution.get(OPTION), STREAMS: streams(execution)}
+            told = {OPTION: chosen_in(execution), STREAMS: streams(execution)}
             if any(told.values()) or OPTION in execution:
                 options["bind_arguments"] = {**(options.get("bind_arguments") or {}), **told}
         while True:

@@ -102,8 +102,10 @@ def test_an_unknown_policy_names_the_known_ones(cluster: Cluster) -> None:
     """A typo is told with what was meant."""
     with pytest.raises(ConfigurationError) as told, replica_policy("reportign"):
         _where(cluster)
-    assert told.value.what == "There is no replica policy 'reportign'."
-    assert "reporting, critical-read, never" in told.value.cure
+    assert told.value.what == (
+        "There is no replica policy 'reportign'; did you mean 'reporting'? "
+        "The cluster has: reporting, critical-read, never."
+    )
 
 
 def test_a_session_that_was_made_in_a_block_is_in_it_where_the_context_is_another(cluster: Cluster) -> None:
