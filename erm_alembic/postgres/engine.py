@@ -101,6 +101,7 @@ class _Held:
     opened_at: float
     used_at: float
     in_use: bool = True
+    handed_out: bool = False
 
 
 class PoolKeeper:
@@ -213,7 +214,7 @@ class PoolKeeper:
             now = self._clock()
             if dbapi.closed or self._is_old(held, now):
                 raise exc.DisconnectionError("The connection is closed or too old.")
-            held.in_use = True
+            held.in_use = held.handed_out = True
             untried = now - held.used_at > self._period
         # Outside the lock: on a dead network the answer takes its time, and others must not wait for it.
         if untried and not _answers(dbapi):
@@ -275,7 +276,10 @@ class PoolKeeper:
         """Stop, and be ready for the pool that the engine made anew."""
         self.stop()
         with self._lock:
+            # Who opens one at this moment is about to get it.
+            opening = {key: held for key, held in self._held.items() if not held.handed_out}
             self._forget()
+            self._held = opening
 
 
 def _look_after(keeper: weakref.ref[PoolKeeper], stopping: threading.Event, period: float) -> None:
