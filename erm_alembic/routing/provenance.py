@@ -17,6 +17,7 @@ from sqlalchemy.orm import InstanceState, Mapper, Session
 from sqlalchemy.orm.attributes import instance_state, set_committed_value
 
 from erm_alembic.errors import StaleReplicaWrite
+from erm_alembic.routing.locking import classes_in_order, keys_in_order
 from erm_alembic.routing.observer import Observer
 
 __all__ = ["OnStale", "Provenance", "checked"]
@@ -55,7 +56,6 @@ class Provenance:
 
     def __init__(self, on_stale: OnStale) -> None:
         self._on_stale = checked(on_stale)
-        self._observer: Observer | None = None
 
     def mark(self, state: InstanceState[Any] | None) -> None:
         """Remember that an object, or some of its attributes, was loaded from a replica.
@@ -75,22 +75,23 @@ class Provenance:
         Raises:
             StaleReplicaWrite: one of them differs there.
         """
-        self._observer = observer
         touched = map(instance_state, [*session.dirty, *session.deleted])
         suspects = [state for state in touched if _FROM_REPLICA in state.info and _is_written(session, state)]
         by_mapper: dict[Mapper[Any], list[InstanceState[Any]]] = defaultdict(list)
         for state in suspects:
             by_mapper[state.mapper].append(state)
-        for mapper, states in by_mapper.items():
-            rows = _rows_on_primary(session, mapper, states)
-            for state in states:
-                self._compare(mapper, state, rows.get(tuple(state.identity or ())))
+        for mapper in classes_in_order(by_mapper):
+            rows = _rows_on_primary(session, mapper, by_mapper[mapper])
+            for state in by_mapper[mapper]:
+                self._compare(mapper, state, rows.get(tuple(state.identity or ())), observer)
         for state in suspects:
             state.info.pop(_FROM_REPLICA, None)
 
-    def _compare(self, mapper: Mapper[Any], state: InstanceState[Any], row: dict[str, Any] | None) -> None:
+    def _compare(
+        self, mapper: Mapper[Any], state: InstanceState[Any], row: dict[str, Any] | None, observer: Observer | None
+    ) -> None:
         if row is None:
-            self._tell(mapper, state, "it is not there any more")
+            self._tell(mapper, state, "it is not there any more", observer)
             return
         differing = {
             key: row[key] for key, value in _loaded(mapper, state).items() if not _same(mapper, key, value, row)
@@ -101,26 +102,27 @@ class Provenance:
         if self._on_stale == "refetch" and not changed:
             for key, value in differing.items():
                 set_committed_value(state.obj(), key, value)
-            self._count("refetch")
+            _count("refetch", observer)
             return
-        self._tell(mapper, state, "it differs in " + ", ".join(sorted(differing)))
+        self._tell(mapper, state, "it differs in " + ", ".join(sorted(differing)), observer)
 
-    def _tell(self, mapper: Mapper[Any], state: InstanceState[Any], how: str) -> None:
+    def _tell(self, mapper: Mapper[Any], state: InstanceState[Any], how: str, observer: Observer | None) -> None:
         what = f"{mapper.class_.__name__} {state.identity} was loaded from a replica and changed; on the primary {how}."
         if self._on_stale == "warn":
-            self._count("warn")
+            _count("warn", observer)
             warnings.warn(what, stacklevel=2)
             return
-        self._count("raise")
+        _count("raise", observer)
         raise StaleReplicaWrite(
             what,
             effect="The changes were not written.",
             cure="Read what is to be changed within primary(), or in a transaction that was begun explicitly.",
         )
 
-    def _count(self, outcome: OnStale) -> None:
-        if self._observer is not None:
-            self._observer.found_stale(outcome)
+
+def _count(outcome: OnStale, observer: Observer | None) -> None:
+    if observer is not None:
+        observer.found_stale(outcome)
 
 
 # Of so many rows at once the keys are sent; asyncpg takes no more than 32,767 parameters.
@@ -135,11 +137,13 @@ def _rows_on_primary(
     names = list(dict.fromkeys([*keys, *_columns(mapper)]))
     attributes: dict[str, Any] = {name: mapper.all_orm_descriptors[name] for name in names}
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
-    # In the order of the keys, as the flush itself: two that lock the same rows do not wait for each other in a circle.
-    identities = sorted((tuple(state.identity or ()) for state in states), key=repr)
+    # A thousand after the other, in the order in which the flush will write them.
+    identities = keys_in_order(mapper, [tuple(state.identity or ()) for state in states])
     for first in range(0, len(identities), _AT_ONCE):
         some = identities[first : first + _AT_ONCE]
         query: Any = select(*attributes.values()).where(tuple_(*(attributes[key] for key in keys)).in_(some))
+        # Rows are locked in the order in which they are found, which without this is the plan's.
+        query = query.order_by(*(attributes[key] for key in keys))
         if isinstance(mapper.local_table, Table):
             query = query.with_for_update(key_share=True, of=mapper.local_table)
         for values in session.execute(query):
