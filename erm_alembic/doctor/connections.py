@@ -83,7 +83,7 @@ def encryption(evidence: Evidence) -> Iterator[Diagnosis]:
 def connection_limits(evidence: Evidence) -> Iterator[Diagnosis]:
     """One process of the application cannot use up a server's connections."""
     wanted = evidence.settings.pool.max_conns
-    for name, facts in evidence.servers.items():
+    for name, facts in evidence.each_server.items():
         bound, reason = _bound(facts)
         if bound is not None and wanted > bound:
             yield Diagnosis(

@@ -20,7 +20,7 @@ from erm_alembic.postgres.migration_rights import (
     read_ledger_rights,
     read_migration_rights,
 )
-from erm_alembic.postgres.server_facts import ServerFacts
+from erm_alembic.postgres.server_facts import ServerFacts, is_same_start
 from erm_alembic.postgres.volatility import read_volatility
 from erm_alembic.revisions.project import AlembicProject, find_project
 from erm_alembic.revisions.source.ini_address import address_in_ini
@@ -97,10 +97,19 @@ class Evidence:
 
     @property
     def servers(self) -> dict[str, ServerFacts]:
-        """Those that told of themselves, by name, the primary first."""
+        """Those that told of themselves, by name, the primary first: one for each address."""
         found = {PRIMARY: self.overview.primary.facts}
         found |= {replica.name: replica.facts for replica in self.overview.replicas}
         return {name: facts for name, facts in found.items() if facts is not None}
+
+    @property
+    def each_server(self) -> dict[str, ServerFacts]:
+        """The same, where a server to which several addresses lead is there once, by the first of its names."""
+        found: dict[str, ServerFacts] = {}
+        for name, facts in self.servers.items():
+            if not any(is_same_start(facts, other) for other in found.values()):
+                found[name] = facts
+        return found
 
     @property
     def standbys(self) -> tuple[tuple[ReplicaView, ServerFacts], ...]:

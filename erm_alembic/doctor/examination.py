@@ -8,6 +8,7 @@ from erm_alembic.config.settings import Settings
 from erm_alembic.doctor.evidence import Evidence, gather
 from erm_alembic.doctor.model import Check, Diagnosis, Examination, Examined, NotNeeded, NotTold
 from erm_alembic.doctor.registry import CHECKS
+from erm_alembic.errors import ErmError
 from erm_alembic.routing.configured import cluster_of
 
 __all__ = ["conclude", "examine"]
@@ -48,6 +49,8 @@ def conclude(evidence: Evidence, checks: Sequence[Check] = CHECKS) -> Examinatio
 def _made(check: Check, evidence: Evidence) -> Examined:
     if "replicas" in check.needs and not evidence.overview.replicas:
         return Examined(check.id, check.title, skipped="there are no replicas")
+    if "project" in check.needs and _has_no_project(evidence):
+        return Examined(check.id, check.title, skipped="there is no Alembic project")
     if "primary" in check.needs and evidence.overview.primary.facts is None:
         return Examined(check.id, check.title, not_told=(NotTold("the primary does not answer"),))
     said = tuple(check.examine(evidence))
@@ -59,6 +62,12 @@ def _made(check: Check, evidence: Evidence) -> Examined:
         skipped="; ".join(each.why for each in said if isinstance(each, NotNeeded)),
         note=_uncovered(check, evidence),
     )
+
+
+def _has_no_project(evidence: Evidence) -> bool:
+    """Whether nobody named one, either: one that is named and cannot be found leaves its database to be looked at."""
+    named = evidence.settings.migrations
+    return isinstance(evidence.project, ErmError) and named.directory is None and named.alembic_ini is None
 
 
 def _uncovered(check: Check, evidence: Evidence) -> str:

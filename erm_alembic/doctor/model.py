@@ -13,7 +13,7 @@ __all__ = ["Check", "Diagnosis", "Examination", "Examined", "Level", "Needs", "N
 
 Level = Literal["error", "warning", "info"]
 Verdict = Literal["error", "warning", "info", "healthy", "unknown", "not needed"]
-Needs = Literal["nothing", "primary", "replicas", "primary and replicas"]
+Needs = Literal["nothing", "primary", "replicas", "primary and replicas", "primary and project"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Check:
         id: its name, which stands in docs/doctor.md.
         title: what is true where it has nothing to say.
         examine: looks at the evidence; asks nobody.
-        needs: what there must be for it: a primary that answers, replicas that are configured.
+        needs: what there must be for it: a primary that answers, replicas that are configured, an Alembic project.
     """
 
     id: str

@@ -46,10 +46,10 @@ CHECKS: tuple[Check, ...] = (
     Check("connection-limits", "The pool fits the servers' limits.", connection_limits, "primary"),
     Check("synchronous-standbys", "Commits do not wait for a standby that is gone.", synchronous_standbys, "primary"),
     # Deployments.
-    Check("database-for-migrations", "A deployment could begin here.", database_for_migrations, "primary"),
-    Check("migration-role", "Migrations run as no superuser.", migration_role, "primary"),
-    Check("migration-rights", "The role may create, and alter what is there.", migration_rights, "primary"),
-    Check("ledger-rights", "The role may keep the ledger.", ledger_rights, "primary"),
+    Check("database-for-migrations", "A deployment could begin here.", database_for_migrations, "primary and project"),
+    Check("migration-role", "Migrations run as no superuser.", migration_role, "primary and project"),
+    Check("migration-rights", "The role may create, and alter what is there.", migration_rights, "primary and project"),
+    Check("ledger-rights", "The role may keep the ledger.", ledger_rights, "primary and project"),
     Check("runs", "No deployment is half done, and none was made under another name.", runs, "primary"),
     # The replicas.
     Check("discovery", "Where replicas are looked for, some are found.", replicas_discovered),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from erm_alembic.doctor.evidence import PRIMARY, Evidence
 from erm_alembic.doctor.model import Diagnosis, NotNeeded, NotTold
-from erm_alembic.postgres.server_facts import ServerFacts
+from erm_alembic.postgres.server_facts import ServerFacts, is_same_start
 from erm_alembic.routing.overview import ReplicaView
 
 __all__ = [
@@ -69,8 +69,17 @@ def replica_is_standby(evidence: Evidence) -> Iterator[Diagnosis]:
         facts = replica.facts
         if facts is None or facts.in_recovery:
             continue
-        if primary.facts is not None and _is_same_start(facts, primary.facts):
+        if primary.facts is not None and is_same_start(facts, primary.facts):
             continue  # distinct-servers says so
+        if _is_of_another_cluster(replica, evidence):
+            yield Diagnosis(
+                "error",
+                "It is the primary of another cluster.",
+                "No read goes there.",
+                "It is of another cluster; correct its url.",
+                replica.name,
+            )
+            continue
         yield Diagnosis(
             "error",
             "It is out of recovery: it was promoted, or has never been a standby.",
@@ -82,11 +91,24 @@ def replica_is_standby(evidence: Evidence) -> Iterator[Diagnosis]:
 
 def replica_follows(evidence: Evidence) -> Iterator[Diagnosis | NotTold]:
     """Each is known to be on the primary's timeline, of the primary's cluster."""
-    system = evidence.overview.primary.state.system
+    yield from _no_standbys(evidence)
+    primary = evidence.overview.primary
+    system = primary.state.system
     for replica, facts in evidence.standbys:
         state = replica.state
         if state.follows or not state.reachable:
             continue
+        if _is_of_another_cluster(replica, evidence):
+            yield Diagnosis(
+                "error",
+                "It is a standby of another cluster.",
+                "Its rows are those of another history. No read goes there.",
+                "It is of another cluster; correct its url.",
+                replica.name,
+            )
+            continue
+        if primary.facts is not None and facts.database != primary.facts.database:
+            continue  # same-database says so
         if system is None or state.problem.startswith("whom it follows is not known"):
             yield NotTold(
                 f"Whom it follows is not known: {state.problem or 'the primary does not tell its cluster'}.",
@@ -104,8 +126,9 @@ def replica_follows(evidence: Evidence) -> Iterator[Diagnosis | NotTold]:
         )
 
 
-def replica_receives(evidence: Evidence) -> Iterator[Diagnosis]:
+def replica_receives(evidence: Evidence) -> Iterator[Diagnosis | NotTold]:
     """Each is connected to the server that it follows."""
+    yield from _no_standbys(evidence)
     for replica, facts in evidence.standbys:
         if facts.receiver is None and "pg_stat_wal_receiver" not in facts.refused:
             yield Diagnosis(
@@ -141,7 +164,7 @@ def distinct_servers(evidence: Evidence) -> Iterator[Diagnosis]:
         facts = replica.facts
         if facts is None:
             continue
-        if primary is not None and not facts.in_recovery and _is_same_start(facts, primary):
+        if primary is not None and not facts.in_recovery and is_same_start(facts, primary):
             yield Diagnosis(
                 "error",
                 "Its address leads to the primary itself.",
@@ -149,7 +172,7 @@ def distinct_servers(evidence: Evidence) -> Iterator[Diagnosis]:
                 "Name the standby's own address.",
                 replica.name,
             )
-        twin = next((other for other, known in seen if _is_same_start(facts, known)), None)
+        twin = next((other for other, known in seen if is_same_start(facts, known)), None)
         if twin is not None:
             yield Diagnosis(
                 "warning",
@@ -165,7 +188,7 @@ def versions(evidence: Evidence) -> Iterator[Diagnosis]:
     """All servers run the same minor version."""
     primary = evidence.overview.primary.facts
     assert primary is not None
-    for name, facts in evidence.servers.items():
+    for name, facts in evidence.each_server.items():
         if facts.version != primary.version:
             yield Diagnosis(
                 "info",
@@ -179,7 +202,7 @@ def clocks(evidence: Evidence) -> Iterator[Diagnosis]:
     """The servers' clocks agree, as far as that can be seen."""
     primary = evidence.overview.primary.facts
     assert primary is not None
-    for name, facts in evidence.servers.items():
+    for name, facts in evidence.each_server.items():
         ahead = facts.clock - primary.clock
         if name != PRIMARY and abs(ahead) > CLOCK_TOLERANCE:
             yield Diagnosis(
@@ -191,6 +214,13 @@ def clocks(evidence: Evidence) -> Iterator[Diagnosis]:
             )
 
 
-def _is_same_start(one: ServerFacts, other: ServerFacts) -> bool:
-    """Whether two connections lead to one server: no two are started within the same microsecond."""
-    return one.started is not None and one.started == other.started
+def _no_standbys(evidence: Evidence) -> Iterator[NotTold]:
+    """Of those that are in no recovery: what a standby does cannot be said of them."""
+    for replica in evidence.overview.replicas:
+        if replica.facts is not None and not replica.facts.in_recovery:
+            yield NotTold("It is no standby, and follows nobody.", server=replica.name)
+
+
+def _is_of_another_cluster(replica: ReplicaView, evidence: Evidence) -> bool:
+    systems = replica.state.system, evidence.overview.primary.state.system
+    return None not in systems and systems[0] != systems[1]

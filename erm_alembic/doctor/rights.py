@@ -51,7 +51,7 @@ def positions(evidence: Evidence) -> Iterator[Diagnosis | NotNeeded]:
 
 def statistics(evidence: Evidence) -> Iterator[Diagnosis]:
     """The role sees how the servers' own processes do."""
-    for name, facts in evidence.servers.items():
+    for name, facts in evidence.each_server.items():
         if not facts.sees_statistics:
             yield Diagnosis(
                 "info",

@@ -17,7 +17,7 @@ ALARMING = 1 << 30
 
 def slots(evidence: Evidence) -> Iterator[Diagnosis | NotTold]:
     """Every slot is used by somebody, and none is lost."""
-    for name, facts in evidence.servers.items():
+    for name, facts in evidence.each_server.items():
         if "pg_replication_slots" in facts.refused:
             yield NotTold(
                 "Its replication slots may not be seen.",

@@ -15,7 +15,7 @@ import psycopg2
 
 from erm_alembic.postgres.replication import is_refusal
 
-__all__ = ["Receiver", "Sender", "ServerFacts", "Slot", "quoted", "read_server_facts"]
+__all__ = ["Receiver", "Sender", "ServerFacts", "Slot", "is_same_start", "quoted", "read_server_facts"]
 
 Fact = TypeVar("Fact")
 
@@ -219,6 +219,16 @@ def quoted(name: str) -> str:
         '"app"'
     """
     return '"' + name.replace('"', '""') + '"'
+
+
+def is_same_start(one: ServerFacts, other: ServerFacts) -> bool:
+    """Whether two connections lead to one server: no two are started within the same microsecond.
+
+    Args:
+        one: what was said over the one connection.
+        other: what was said over the other one.
+    """
+    return one.started is not None and one.started == other.started
 
 
 def read_server_facts(cursor: Any) -> ServerFacts:

@@ -75,14 +75,7 @@ def _is_silence(examined: Examined) -> bool:
 
 
 def _said(examined: Examined, level: str, paint: Paint) -> Iterator[str]:
-    if level == "unknown":
-        said: list[Diagnosis | NotTold] = [] if _is_silence(examined) else list(examined.not_told)
-    else:
-        said = [each for each in examined.diagnoses if each.level == level]
-    servers: dict[Diagnosis | NotTold, list[str]] = {}
-    for each in said:  # what is so of several servers is said once
-        servers.setdefault(replace(each, server=None), []).append(each.server or "")
-    for each, names in servers.items():
+    for each, names in _once(examined, level).items():
         yield ""
         place = _place(each, names)
         yield f"{_mark(level, paint)}  {paint(examined.check, 'strong')}{f'  {place}' if place else ''}"
@@ -92,6 +85,18 @@ def _said(examined: Examined, level: str, paint: Paint) -> Iterator[str]:
             yield from _paragraph("", each.what)
             yield from _paragraph("effect: ", each.effect)
         yield from _paragraph("cure:   ", each.cure)
+
+
+def _once(examined: Examined, level: str) -> dict[Diagnosis | NotTold, list[str]]:
+    """What a check says, each thing once, with the servers of which it is so."""
+    if level == "unknown":
+        said: list[Diagnosis | NotTold] = [] if _is_silence(examined) else list(examined.not_told)
+    else:
+        said = [each for each in examined.diagnoses if each.level == level]
+    servers: dict[Diagnosis | NotTold, list[str]] = {}
+    for each in said:
+        servers.setdefault(replace(each, server=None), []).append(each.server or "")
+    return servers
 
 
 def _place(said: Diagnosis | NotTold, servers: Sequence[str]) -> str:
@@ -120,8 +125,8 @@ def _paragraph(label: str, text: str) -> Iterator[str]:
 
 def _summary(found: Examination, paint: Paint) -> str:
     made = sum(each.verdict not in ("unknown", "not needed") for each in found.examined)
-    levels = [diagnosis.level for each in found.examined for diagnosis in each.diagnoses]
-    parts = [counted(levels.count(level), level) for level in ("error", "warning") if level in levels]
+    numbers = {level: sum(len(_once(each, level)) for each in found.examined) for level in ("error", "warning")}
+    parts = [counted(number, level) for level, number in numbers.items() if number]
     untold = sum(bool(each.not_told) for each in found.examined)
     parts += [f"{counted(untold, 'check')} could not be made"] if untold else []
     verdict = "nothing must be mended" if found.healthy else "something must be mended"

@@ -37,6 +37,7 @@ class Picture:
 
     def __init__(self, replicas: Iterable[str]) -> None:
         self._primary = PrimaryState()
+        self._primary_started: float | None = None
         self._replicas = {name: _Replica(ReplicaState(name)) for name in replicas}
         # Whose positions the ring holds: a cluster and a timeline.
         self._history: tuple[int | None, int | None] | None = None
@@ -61,6 +62,7 @@ class Picture:
         if self._primary.seen_at is not None and asked_at < self._primary.seen_at:
             return
         before, lsn = self._primary.lsn, position(sample)
+        self._primary_started = sample.started or self._primary_started  # who asks for a position only is not told
         self._primary = PrimaryState(
             seen_at=asked_at,
             reachable=True,
@@ -180,6 +182,7 @@ class Picture:
             follows=not objection,
             replay_lsn=sample.replayed,
             timeline=replica.timeline,
+            system=sample.system,
             fresh_as_of=None,
             lag=None,
             at_least=False,
@@ -211,7 +214,7 @@ class Picture:
     def _objection(self, replica: _Replica, sample: ServerSample) -> str:
         """Why it does not follow the primary, as far as is known; empty when it does."""
         if not sample.in_recovery:
-            return "it is not a standby, or no longer one"
+            return self._why_no_standby(sample)
         if self._history is None:
             return "the primary is not known yet"
         if replica.diverged:
@@ -229,6 +232,14 @@ class Picture:
         if said := self._no_beat or replica.no_beat:
             return said
         return "whom it follows is not known: its role may not read pg_control_system() and pg_stat_wal_receiver"
+
+    def _why_no_standby(self, sample: ServerSample) -> str:
+        # No two servers are started within the same microsecond.
+        if sample.started is not None and sample.started == self._primary_started:
+            return "it is the primary itself"
+        if None not in (self._primary.system, sample.system) and sample.system != self._primary.system:
+            return "it is the primary of another cluster"
+        return "it is not a standby, or no longer one"
 
     def _is_of(self, replica: _Replica, history: tuple[int | None, int | None] | None) -> bool:
         if replica.sample is None or history is None or None in history:

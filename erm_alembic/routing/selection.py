@@ -51,7 +51,7 @@ def why_not(node: ReplicaNode, state: ClusterState, need: Need, now: float, hear
     if replica is None or replica.seen_at is None or not replica.reachable:
         return "not reachable" if replica is None or not replica.problem else replica.problem
     if not replica.in_recovery:
-        return "no standby any more"
+        return replica.problem or "no standby any more"
     if not replica.follows:
         return replica.problem or "not known to follow this primary"
     if now - replica.seen_at > heard_within:

@@ -55,6 +55,7 @@ class ReplicaState:
         at_least: whether `lag` is a lower bound, because the write is older than what the monitor remembers.
         lag_bytes: how many bytes of log it is behind the primary's last known position; None while unknown.
         problem: why it cannot be read from, in words without secrets; empty when it can.
+        system: the system identifier of its cluster; None while unknown.
     """
 
     name: str
@@ -69,6 +70,7 @@ class ReplicaState:
     at_least: bool = False
     lag_bytes: int | None = None
     problem: str = "not asked yet"
+    system: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from erm_alembic.doctor.examination import conclude, examine
 from erm_alembic.doctor.files import tracked_files
 from erm_alembic.doctor.model import Diagnosis, Examination, Examined
 from erm_alembic.doctor.registry import CHECKS
+from erm_alembic.errors import ErmError
 from erm_alembic.ledger.tables import create_tables
 from erm_alembic.postgres.server_facts import ServerFacts, Slot
 from erm_alembic.render.doctor import doctor_json, doctor_text
@@ -41,7 +42,11 @@ def url_of(server: PrivateServer, role: str = "postgres", dbname: str = "postgre
 def project(
     folder: Path, primary: str, replicas: dict[str, str] | None = None, *, routing: str = ROUTING, more: str = ""
 ) -> Path:
-    """A folder whose erm.yaml describes some servers."""
+    """A folder whose erm.yaml describes some servers, with an Alembic project."""
+    if not (folder / "alembic.ini").exists():
+        (folder / "alembic.ini").write_text("[alembic]\nscript_location = migrations\n")
+        (folder / "migrations").mkdir(exist_ok=True)
+        (folder / "migrations" / "env.py").write_text("")
     listed = ", ".join(f"{{name: {name}, url: {json.dumps(url)}}}" for name, url in (replicas or {}).items())
     (folder / "erm.yaml").write_text(
         f"database:\n  environments: {{prod: {{url: {json.dumps(primary)}}}}}\n"
@@ -107,6 +112,15 @@ def with_facts(evidence: Evidence, name: str, **facts: Any) -> Evidence:
         for each in overview.replicas
     )
     return replace(evidence, overview=replace(overview, replicas=replicas))
+
+
+def with_state(evidence: Evidence, name: str, **state: Any) -> Evidence:
+    """The same, where the monitor knows something else of a replica."""
+    replicas = tuple(
+        replace(each, state=replace(each.state, **state)) if each.name == name else each
+        for each in evidence.overview.replicas
+    )
+    return replace(evidence, overview=replace(evidence.overview, replicas=replicas))
 
 
 def test_every_check_stands_on_the_page() -> None:
@@ -243,6 +257,43 @@ def test_addresses_that_lead_to_the_wrong_place_are_told(newest_servers: Servers
     assert [each.server for each in told(found, "distinct-servers", "error")] == ["self"]
     assert [each.server for each in told(found, "distinct-servers", "warning")] == [EAST, "twin"]
     assert of(found, "replica-is-standby").verdict == "healthy"
+    assert of(found, "replica-follows").verdict == "unknown"
+    assert [each.server for each in of(found, "replica-receives").not_told] == ["self"]
+
+
+def test_a_server_of_another_cluster_is_told_as_such(evidence: Evidence) -> None:
+    """A primary and a standby of another one: their url is wrong, and nobody is told to rebuild them."""
+    primary = with_facts(with_state(evidence, EAST, system=5), EAST, in_recovery=False)
+    found = conclude(primary)
+    (wrong,) = told(found, "replica-is-standby", "error")
+    assert (wrong.server, wrong.what) == (EAST, "It is the primary of another cluster.")
+    assert wrong.cure == "It is of another cluster; correct its url."
+    assert {of(found, check).verdict for check in ("replica-follows", "replica-receives")} == {"unknown"}
+    (wrong,) = told(conclude(with_state(evidence, EAST, system=5, follows=False)), "replica-follows", "error")
+    assert wrong.cure == "It is of another cluster; correct its url."
+
+
+def test_a_server_is_told_of_once_and_counted_as_it_is_shown(evidence: Evidence) -> None:
+    """Where two addresses lead to it; and what is so of two servers is one finding."""
+    both = with_facts(with_facts(evidence, EAST, version="9"), WEST, version="9")
+    assert [each.server for each in told(conclude(both), "versions", "info")] == [EAST, WEST]
+    twins = with_facts(with_facts(both, EAST, started=1.0), WEST, started=1.0)
+    assert [each.server for each in told(conclude(twins), "versions", "info")] == [EAST]
+    late = with_facts(with_facts(evidence, EAST, clock=1.0), WEST, clock=1.0)
+    text = doctor_text(conclude(late))
+    assert "warning     clocks  east, west\n" in text
+    assert "nothing must be mended, 2 warnings." in text  # and migrations as a superuser
+
+
+def test_without_an_alembic_project_nothing_is_said_of_migrations(evidence: Evidence) -> None:
+    """Not that their rights are in order either; one that is named and not there is another matter."""
+    found = conclude(replace(evidence, project=ErmError("There is none.")))
+    assert {each.check for each in found.examined if each.skipped == "there is no Alembic project"} == {
+        "database-for-migrations",
+        "migration-role",
+        "migration-rights",
+        "ledger-rights",
+    }
 
 
 def test_a_held_replay_and_a_forgotten_slot_are_told(newest_servers: Servers, tmp_path: Path) -> None:

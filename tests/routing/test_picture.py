@@ -89,6 +89,19 @@ def test_an_address_with_another_database_is_not_read_from(picture: Picture) -> 
     assert replica_of(picture).follows
 
 
+def test_who_is_no_standby_is_told_apart(picture: Picture) -> None:
+    """The primary itself, another cluster's primary, one that was promoted."""
+    said = {}
+    for sample in (PRIMARY, replace(PRIMARY, started=3.0, system=78), replace(PRIMARY, started=3.0)):
+        picture.replica_answered("east", sample, 21.0, 22.0)
+        said[sample.system, sample.started] = replica_of(picture).problem
+    assert list(said.values()) == [
+        "it is the primary itself",
+        "it is the primary of another cluster",
+        "it is not a standby, or no longer one",
+    ]
+
+
 @pytest.mark.parametrize("timeline", [2, 4])
 def test_a_replica_of_another_timeline_does_not_follow(timeline: int) -> None:
     """Neither one that stayed behind, nor one that follows another primary already."""
