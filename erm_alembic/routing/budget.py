@@ -74,10 +74,18 @@ class Budget:
             now = self._clock()
             self._turn(now)
             self._reads += 1
-            if not (self._is_within_share(now) and self._is_within_rate(now)):
+            if not (self._is_within_share(now, self._reads) and self._is_within_rate(now)):
                 return False
             self._taken += 1
+            self._tokens -= 1
             return True
+
+    def allows(self) -> bool:
+        """Whether the primary may answer a read that no replica can; counts none."""
+        with self._lock:
+            now = self._clock()
+            self._turn(now)
+            return self._is_within_share(now, self._reads + 1) and self._is_within_rate(now)
 
     def _turn(self, now: float) -> None:
         passed = now - self._began
@@ -87,13 +95,13 @@ class Budget:
             self._reads = self._taken = 0
             self._began = now
 
-    def _is_within_share(self, now: float) -> bool:
+    def _is_within_share(self, now: float, reads: int) -> bool:
         if self._limits.share is None:
             return True
         # The window before counts with the part of it that the last ten seconds still hold.
         rest = 1 - (now - self._began) / _WINDOW
         taken = self._taken + self._former_taken * rest
-        return taken < self._limits.at_least or taken < self._limits.share * (self._reads + self._former_reads * rest)
+        return taken < self._limits.at_least or taken < self._limits.share * (reads + self._former_reads * rest)
 
     def _is_within_rate(self, now: float) -> bool:
         rate = self._limits.rate
@@ -101,7 +109,4 @@ class Budget:
             return True
         self._tokens = min(max(rate, 1.0), self._tokens + (now - self._filled_at) * rate)
         self._filled_at = now
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
+        return self._tokens >= 1

@@ -31,6 +31,7 @@ from erm_alembic.routing.policies import Policies
 from erm_alembic.routing.positions import Position
 from erm_alembic.routing.provenance import OnStale, checked
 from erm_alembic.routing.reactions import Reactions
+from erm_alembic.routing.reasons import NONE_FRESH, why_no_fallback
 from erm_alembic.routing.routes import Explanation
 from erm_alembic.routing.selection import Need, least_loaded, why_not
 from erm_alembic.routing.state import ClusterState
@@ -188,11 +189,8 @@ class Cluster:
         """
         if self.primary_only:
             return
-        refused = ""
-        if mode.disable_fallback:
-            refused = "the primary may not be asked instead (disable_fallback)"
-        elif self._budget is not None and not self._budget.take():
-            refused = "the primary has taken over as many reads as its fallback budget allows"
+        budget = None if mode.disable_fallback else self._budget
+        refused = why_no_fallback(mode, within_budget=budget is None or budget.take())
         if self.observer is not None:
             self.observer.fell_back(mode, why, refused=refused != "")
         if refused:
@@ -202,6 +200,16 @@ class Cluster:
                 effect=f"Nothing was read; {refused}.",
                 cure="`erm replicas` shows how far each one is; allow more lag, or the primary.",
             )
+
+    def why_no_fallback(self, mode: ReadMode) -> str:
+        """Why `fall_back` would raise now; empty where it would not. Nothing is counted.
+
+        Args:
+            mode: what holds for the read.
+        """
+        if self.primary_only:
+            return ""
+        return why_no_fallback(mode, within_budget=self._budget is None or self._budget.allows())
 
     def count_read(self) -> None:
         """Note that a replica answers a read, of which a share may fall back."""
@@ -268,7 +276,7 @@ class Cluster:
         node = self.choose(mode.need, asynchronous=False) if mode.replicas else None
         if node is None:
             if mode.replicas:
-                self.fall_back(mode, "none is fresh enough")
+                self.fall_back(mode, NONE_FRESH)
             return self.primary.engine()
         self.count_read()
         return node.reading_engine(snapshot=mode.snapshot)

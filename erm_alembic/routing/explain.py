@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from erm_alembic.routing.nodes import ReplicaNode
 from erm_alembic.routing.options import ReadMode
+from erm_alembic.routing.reasons import NONE_FRESH, OTHER_HISTORY, PREVENTED, is_prevented, why_primary, why_replica
 from erm_alembic.routing.routes import Explanation, Route
 from erm_alembic.routing.selection import Need
 
@@ -14,7 +16,16 @@ if TYPE_CHECKING:
 __all__ = ["explain"]
 
 
-def explain(cluster: Cluster, statement: Any, mode: ReadMode, need: Need | None, why_pinned: str = "") -> Explanation:
+def explain(
+    cluster: Cluster,
+    statement: Any,
+    mode: ReadMode,
+    need: Need | None,
+    why_pinned: str = "",
+    chosen: ReplicaNode | None = None,
+    *,
+    keeps: bool = False,
+) -> Explanation:
     """Where a statement would go now, by the same rules that send it.
 
     Args:
@@ -23,21 +34,24 @@ def explain(cluster: Cluster, statement: Any, mode: ReadMode, need: Need | None,
         mode: what holds for it.
         need: what it needs of a replica; None where none can have that.
         why_pinned: why its transaction is the primary's whatever it asks; empty where it is not.
+        chosen: the replica that its transaction reads from already; None where it has none.
+        keeps: whether that is kept however old it is, for its snapshot.
     """
     read = cluster.classifier.why_not(statement)
     if need is None:
         objections = {node.name: "the causal token is of no history that is known" for node in cluster.replicas}
     else:
         objections = dict(cluster.objections(need))
-    if why_pinned or read:
-        return Explanation(Route("primary", False, why_pinned or read), read, "", objections)
-    if not mode.replicas:
-        return Explanation(Route("primary", False, "nothing chose a replica"), read, "", objections)
+    if is_prevented(mode, None, statement):
+        return Explanation(None, read, PREVENTED, objections)
+    if why := why_primary(mode, why_pinned, read):
+        return Explanation(Route(cluster.primary.name, False, why), read, "", objections)
     fit = [name for name, objection in objections.items() if not objection]
+    if chosen is not None:
+        fit = [chosen.name] if chosen.name in fit or keeps else []
     if fit:
-        why = "a pure read" if mode.policy is None else f"policy {mode.policy}"
-        return Explanation(Route(fit[0] if len(fit) == 1 else " or ".join(fit), True, why), read, "", objections)
-    if mode.disable_fallback and not cluster.primary_only:
-        refused = "no replica is fresh enough, and the primary may not be asked instead (disable_fallback)"
-        return Explanation(None, read, refused, objections)
-    return Explanation(Route("primary", False, "no replica is fresh enough"), read, "", objections)
+        return Explanation(Route(" or ".join(fit), True, why_replica(mode)), read, "", objections)
+    why_none = OTHER_HISTORY if need is None else NONE_FRESH
+    if refused := cluster.why_no_fallback(mode):
+        return Explanation(None, read, f"{why_none}, and {refused}", objections)
+    return Explanation(Route(cluster.primary.name, False, why_none), read, "", objections)

@@ -15,7 +15,7 @@ from sqlalchemy.exc import UnboundExecutionError
 from sqlalchemy.orm import Session, SessionTransactionOrigin
 
 from erm_alembic.errors import WritePrevented
-from erm_alembic.routing.classify import is_known_write
+from erm_alembic.routing import reasons
 from erm_alembic.routing.ends import listen_to
 from erm_alembic.routing.explain import explain
 from erm_alembic.routing.failures import READ_ONLY, blames_the_server, sqlstate_of, worth_another_server
@@ -211,7 +211,9 @@ class RoutingSession(Session):
             statement: what would be executed.
         """
         mode = self._mode(statement, None)
-        return explain(self._cluster, statement, mode, self._need(mode), self._why_pinned())
+        need = self._need(mode)
+        shows = need is not None and self._shows(need, mode)
+        return explain(self._cluster, statement, mode, need, self._why_pinned(), self._node, keeps=shows)
 
     # How it decides.
 
@@ -235,24 +237,21 @@ class RoutingSession(Session):
 
     def _replica(self, clause: Any, mode: ReadMode, others: Mapping[str, Any]) -> Engine | None:
         """The engine of the replica for a statement; None pins the transaction to the primary."""
-        no_read = self._cluster.classifier.why_not(clause) if clause is not None else "nothing is known of what is sent"
+        no_read = self._cluster.classifier.why_not(clause) if clause is not None else reasons.UNKNOWN_STATEMENT
         if mode.replicas and not self._pinned:
             self._cluster.watch_for(mode, no_read)
-        if why := self._why_pinned() or no_read:
+        if why := reasons.why_primary(mode, self._why_pinned(), no_read):
             self._pin(why)
-            return None
-        if not mode.replicas:
-            self._pin("nothing chose a replica" if mode.policy is None else f"policy {mode.policy}")
             return None
         need = self._need(mode)
         node = None if need is None else self._kept_or_chosen(need, mode)
         if need is None or node is None:
-            self._fall_back(mode, "no replica is fresh enough" if need else "the causal token is of another history")
+            self._fall_back(mode, reasons.NONE_FRESH if need else reasons.OTHER_HISTORY)
             return None
         self._node, self._from_replica = node, True
         self._snapshot_for = self._snapshot_for or (need if mode.snapshot else None)
         self._cluster.count_read()
-        self._route = (node.name, True, "a pure read" if mode.policy is None else f"policy {mode.policy}")
+        self._route = (node.name, True, reasons.why_replica(mode))
         options = clause.get_execution_options()
         in_transaction = mode.snapshot or others.get(STREAMS) or streams(options)
         engine = (node.snapshot_engine if in_transaction else node.engine)(self._asynchronous)
@@ -266,14 +265,14 @@ class RoutingSession(Session):
     def _why_pinned(self) -> str:
         """Why a transaction is the primary's whatever is asked of it; empty where it is not."""
         if self._pinned:
-            return "the transaction is on the primary"
+            return reasons.PINNED
         transaction = self.get_transaction()
         if self.twophase:
-            return "the session commits in two phases"
+            return reasons.TWO_PHASES
         if self.in_nested_transaction():
-            return "it is within a savepoint"
+            return reasons.SAVEPOINT
         if transaction is not None and transaction.origin is SessionTransactionOrigin.BEGIN:
-            return "the transaction was begun explicitly"
+            return reasons.BEGUN
         return ""
 
     def _kept_or_chosen(self, need: Need, mode: ReadMode) -> ReplicaNode | None:
@@ -325,7 +324,7 @@ class RoutingSession(Session):
             if bind.dialect.name == "postgresql":
                 self._note(clause)
             if node is not None and not self._pinned:
-                self._pin("the transaction is on the primary")
+                self._pin(reasons.PINNED)
         return bind
 
     # What happens when a replica fails.
@@ -367,7 +366,7 @@ class RoutingSession(Session):
         if self._cluster.observer is not None:
             self._cluster.observer.retried(node.name, state)
         if state == READ_ONLY:
-            self._pin("a replica refused it as a write", wrote=True)
+            self._pin(reasons.REFUSED_AS_WRITE, wrote=True)
             return True
         self._avoid |= {node.name}
         self._node = self._kept = None
@@ -384,7 +383,7 @@ class RoutingSession(Session):
 
 
 def _refuse_writes(mode: ReadMode, mapper: Any, clause: Any) -> None:
-    if mode.prevent_writes and (is_known_write(clause) or (clause is None and mapper is not None)):
+    if reasons.is_prevented(mode, mapper, clause):
         raise WritePrevented(
             "Something is written within a block that prevents writes.",
             effect="It was not sent.",

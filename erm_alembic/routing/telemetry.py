@@ -25,6 +25,7 @@ from sqlalchemy import Engine, event
 from erm_alembic.errors import ConfigurationError
 from erm_alembic.routing.cluster import Cluster
 from erm_alembic.routing.options import ReadMode
+from erm_alembic.routing.reasons import FIXED
 from erm_alembic.routing.session import OPTION, RoutingSession
 
 if TYPE_CHECKING:
@@ -39,20 +40,6 @@ _NAME = "erm_alembic.routing"
 _sending: ContextVar[_Sending | None] = ContextVar("erm_routing_sending", default=None)
 # A metric has few values of an attribute; what names a function or a table of somebody's is one of these.
 _OTHER_REASON = "not known to be a pure read"
-_REASONS = frozenset(
-    {
-        "a pure read",
-        "a replica refused it as a write",
-        "it is within a savepoint",
-        "no replica is fresh enough",
-        "nothing chose a replica",
-        "nothing is known of what is sent",
-        "the causal token is of another history",
-        "the session commits in two phases",
-        "the transaction is on the primary",
-        "the transaction was begun explicitly",
-    }
-)
 
 
 def instrument(cluster: Cluster, *, meter_provider: MeterProvider | None = None) -> Telemetry:
@@ -276,7 +263,7 @@ def _set(span: Span, attributes: Mapping[str, Any]) -> None:
 
 
 def _kind(reason: str) -> str:
-    if reason in _REASONS:
+    if reason in FIXED:
         return reason
     if reason.startswith("policy "):
         return "policy"
