@@ -9,6 +9,7 @@ import typer
 
 from erm_alembic.cli import console
 from erm_alembic.cli.options import ConfigOption, EnvironmentOption, Format, FormatOption, VerboseOption
+from erm_alembic.cli.signals import leave_at_next_signal
 
 __all__ = ["doctor", "register"]
 
@@ -33,6 +34,7 @@ def doctor(
     if not verbose:
         # What the monitor logs of servers that it cannot reach is among the findings.
         logging.getLogger("erm_alembic.routing").setLevel(logging.CRITICAL)
+    leave_at_next_signal()
     settings = configured(env, config)
     found = examine(settings)
     if format_ is Format.json:

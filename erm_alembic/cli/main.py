@@ -24,6 +24,7 @@ from typer.core import TyperGroup
 
 from erm_alembic.cli import console
 from erm_alembic.cli.options import ConfigOption, Invocation, VerboseOption
+from erm_alembic.cli.signals import leave_in_peace
 from erm_alembic.errors import ErmError, Interrupted
 from erm_alembic.version import __version__
 
@@ -80,6 +81,9 @@ COMMANDS: tuple[LazyCommand, ...] = (
 )
 
 
+# They change nothing, so that there is nothing to say when they are ended.
+ONLY_LOOKING = ("replicas", "doctor")
+
 # New containers between two looks of the cyclic collector; the default is 700.
 COLLECT_EVERY = 50_000
 
@@ -127,6 +131,8 @@ class LazyGroup(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt as interrupt:
             number = int(getattr(interrupt, "signal_number", signal.SIGINT))
+            if ctx.invoked_subcommand in ONLY_LOOKING:
+                raise typer.Exit(128 + number) from None
             raise Interrupted(
                 f"Interrupted by {signal.Signals(number).name}.",
                 signal_number=number,
@@ -277,6 +283,7 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
     with console.tell_under_way():
         code = _invoke(arguments, kept)
     _close_stdout()
+    leave_in_peace()
     sys.exit(code)
 
 

@@ -15,6 +15,7 @@ from typer.core import TyperCommand
 
 from erm_alembic.cli import console
 from erm_alembic.cli.options import ConfigOption, EnvironmentOption, Format, FormatOption, VerboseOption
+from erm_alembic.cli.signals import leave_at_next_signal
 from erm_alembic.errors import TargetError, UsageError
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def replicas(
 ) -> None:
     """Show a primary with its replicas: lag, slots, conflicts, and who could answer a read under which policy."""
     every = None if watch is None else watch_seconds(watch)
+    leave_at_next_signal(WRAPS if every is not None and _redraws(format_) else "")
     from erm_alembic.config.loader import load_settings
     from erm_alembic.routing.configured import cluster_of
     from erm_alembic.routing.overview import Observer
@@ -103,20 +105,38 @@ def replicas(
         console.note(line)
     with cluster_of(settings) as cluster, Observer(cluster) as observer:
         if every is not None:
-            _watch(lambda: _shown(observer.look(), settings.environment, format_, on_one_line=True), every, format_)
+            told: list[str] = []
+            _watch(lambda: _shown(observer.look(), settings.environment, format_, told), every, format_)
         overview = observer.look()
-    console.write(_shown(overview, settings.environment, format_, on_one_line=False))
+    console.write(_shown(overview, settings.environment, format_))
     _refuse_silence(overview)
 
 
-def _shown(overview: Overview, environment: str, format_: Format, *, on_one_line: bool) -> str:
+def _shown(overview: Overview, environment: str, format_: Format, told: list[str] | None = None) -> str:
+    """One look.
+
+    Args:
+        overview: what there is to see.
+        environment: the profile.
+        format_: text or JSON.
+        told: what could not be seen, as it was told last: with `--watch`, which tells it when it is another thing.
+    """
     if format_ is Format.json:
         from erm_alembic.render.replicas_json import replicas_json
 
-        return replicas_json(overview, environment, on_one_line=on_one_line)
-    from erm_alembic.render.replicas import replicas_text
+        return replicas_json(overview, environment, on_one_line=told is not None)
+    from erm_alembic.render.replicas import replicas_text, unseen
 
-    return replicas_text(overview, environment, paint=console.painter(sys.stdout))
+    known = list(unseen(overview))
+    is_news = told is None or known != told or _redraws(format_)
+    if told is not None:
+        told[:] = known
+    return replicas_text(overview, environment, paint=console.painter(sys.stdout), tells_unseen=is_news)
+
+
+def _redraws(format_: Format) -> bool:
+    """Whether each look takes the place of the one before it."""
+    return format_ is Format.text and console.wants_bar(sys.stdout)
 
 
 def _refuse_silence(overview: Overview) -> None:
@@ -132,7 +152,7 @@ def _refuse_silence(overview: Overview) -> None:
 
 def _watch(look: Callable[[], str], every: float, format_: Format) -> NoReturn:
     """Show one look after the other; a signal ends it with its own exit code, and without a word."""
-    redraws = format_ is Format.text and console.wants_bar(sys.stdout)
+    redraws = _redraws(format_)
     try:
         while True:
             begun = time.monotonic()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from erm_alembic.config.redaction import redact
 from erm_alembic.config.sizes import about
-from erm_alembic.postgres.server_facts import ServerFacts, Slot
+from erm_alembic.postgres.server_facts import ServerFacts, Slot, is_same_start
 from erm_alembic.render.safe import Paint, one_line, plain
 from erm_alembic.render.words import target_line
 from erm_alembic.routing.overview import Overview, PolicyView, PrimaryView, ReplicaView
@@ -17,6 +17,8 @@ __all__ = ["replicas_text", "table", "unseen"]
 
 HEAD = ("server", "role", "reachable", "read-only", "lag", "behind", "position", "timeline", "sync", "conflicts")
 SLOT_HEAD = ("slot", "kind", "in use", "holds back", "oldest rows", "status")
+# Where a list of reasons goes on in the next line; and what it has at least.
+WIDTH, LEAST = 110, 50
 UNKNOWN, NONE = "?", "-"
 ANY = "any replica"
 
@@ -44,13 +46,14 @@ def _cells(row: Sequence[Cell], widths: Sequence[int], paint: Paint) -> Iterator
         yield (paint(text, role) if role else text) + padding
 
 
-def replicas_text(overview: Overview, environment: str, *, paint: Paint = plain) -> str:
+def replicas_text(overview: Overview, environment: str, *, paint: Paint = plain, tells_unseen: bool = True) -> str:
     """The servers, who could answer which read, the slots, and what could not be seen.
 
     Args:
         overview: what there is to see.
         environment: the profile.
         paint: gives colour; none by default.
+        tells_unseen: whether what could not be seen is told.
     """
     primary = overview.primary
     version = primary.facts.version if primary.facts else UNKNOWN
@@ -65,7 +68,7 @@ def replicas_text(overview: Overview, environment: str, *, paint: Paint = plain)
     else:
         lines += ["", "Reads that could go to a replica now", *_policy_lines(overview, paint)]
     lines += _slot_lines(overview, paint)
-    lines += [f"Not seen: {line}" for line in unseen(overview)]
+    lines += [f"Not seen: {line}" for line in unseen(overview)] if tells_unseen else []
     return "\n".join(lines) + "\n"
 
 
@@ -153,6 +156,8 @@ def _troubles_of(replica: ReplicaView, overview: Overview) -> Iterator[str]:
         yield state.problem
     if facts is None:
         return
+    if (twin := _twin(replica, overview)) is not None:
+        yield f"its address leads to the same server as that of {twin}"
     if facts.replay_paused:
         yield "its replay is paused; SELECT pg_wal_replay_resume() lets it go on"
     if state.in_recovery and facts.receiver is None and "pg_stat_wal_receiver" not in facts.refused:
@@ -170,8 +175,19 @@ def _troubles_of(replica: ReplicaView, overview: Overview) -> Iterator[str]:
         yield f"its replay has cancelled queries: {', '.join(counted)}"
 
 
+def _twin(replica: ReplicaView, overview: Overview) -> str | None:
+    """The replica before this one to whose server it leads too."""
+    for other in overview.replicas:
+        if other is replica:
+            return None
+        if other.facts is not None and replica.facts is not None and is_same_start(other.facts, replica.facts):
+            return other.name
+    return None
+
+
 def _policy_lines(overview: Overview, paint: Paint) -> list[str]:
     rows: list[list[Cell]] = []
+    reasons: list[list[str]] = []
     for policy in overview.policies:
         role = "good" if policy.eligible or not policy.mode.replicas else "bad"
         objections = [
@@ -183,10 +199,31 @@ def _policy_lines(overview: Overview, paint: Paint) -> list[str]:
                 (f"  {one_line(policy.name or ANY)}{' (the default)' if policy.is_default else ''}", ""),
                 (_asked(policy), "dim"),
                 (who, role),
-                (f"not {one_line('; not '.join(objections))}" if objections else "", ""),
             ]
         )
-    return table(rows, paint)
+        reasons.append([f"not {one_line(objection)}" for objection in objections])
+    lines: list[str] = []
+    for plain_row, shown, why in zip(table(rows), table(rows, paint), reasons, strict=True):
+        if not why:
+            lines.append(shown)
+            continue
+        indent = max(len(each) for each in table(rows)) + 2
+        first, *rest = _wrapped(why, max(WIDTH - indent, LEAST))
+        lines.append(f"{shown}{'':{indent - len(plain_row)}}{first}")
+        lines += [f"{'':{indent}}{line}" for line in rest]
+    return lines
+
+
+def _wrapped(parts: Sequence[str], width: int) -> Iterator[str]:
+    """Parts joined by semicolons, in lines that are no longer than the width where a part is not."""
+    line = ""
+    for part in parts:
+        if line and len(line) + 2 + len(part) > width:
+            yield f"{line};"
+            line = part
+        else:
+            line = f"{line}; {part}" if line else part
+    yield line
 
 
 def _briefly(overview: Overview, name: str, why: str) -> str:

@@ -303,6 +303,43 @@ def test_watching_redraws_a_terminal_and_ends_with_ctrl_c(newest_servers: Server
     assert b"error" not in received
 
 
+def test_addresses_that_lead_to_a_server_already_there_are_told(newest_servers: Servers, tmp_path: Path) -> None:
+    """The primary itself, one standby twice; and a long list of reasons goes on below itself."""
+    servers = newest_servers
+    replicas = [ReplicaConfig(name, servers.primary.url()) for name in ("first", "second", "third")]
+    replicas += [ReplicaConfig(name, servers.east.url()) for name in (EAST, "twin")]
+    with connect_cluster(servers.primary.url(), replicas) as cluster, Observer(cluster) as observer:
+        text = replicas_text(observer.look(), "prod")
+    assert "\nfirst: it is the primary itself\n" in text
+    assert "\ntwin: its address leads to the same server as that of east\n" in text
+    indent = " " * len("  any replica  any lag  east, twin  ")
+    said = "it is the primary itself"
+    assert f"  any replica  any lag  east, twin  not first: {said}; not second: {said};\n" in text
+    assert f";\n{indent}not third: {said}\n" in text
+
+
+def test_watching_tells_once_what_cannot_be_seen(newest_servers: Servers, role: str, tmp_path: Path) -> None:
+    """And ends with 130, without a word, however often it is told to."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "erm_alembic", "replicas", "--env", "prod", "--watch", "0.1"],
+        cwd=project(tmp_path, newest_servers, role=role),
+        env=erm_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert process.stdout is not None
+    lines: list[str] = []
+    while sum(line.startswith("Target ") for line in lines) < 4:
+        lines.append(process.stdout.readline())
+    while process.poll() is None:
+        process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert (process.returncode, said) == (130, "")
+    assert sum(line.startswith("Not seen: ") for line in lines) == 1
+
+
 @pytest.mark.parametrize("seconds", ["0", "-1", "soon", "nan", "inf"])
 def test_a_pace_that_is_none_is_refused(tmp_path: Path, seconds: str) -> None:
     """Exit 2, before anything is asked."""
