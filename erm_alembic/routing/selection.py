@@ -35,6 +35,7 @@ class Need:
 
 
 NOTHING_NEEDED = Need()
+_LONG_PAST = float("-inf")
 
 
 def why_not(node: ReplicaNode, state: ClusterState, need: Need, now: float, heard_within: float) -> str:
@@ -47,26 +48,7 @@ def why_not(node: ReplicaNode, state: ClusterState, need: Need, now: float, hear
         now: `time.monotonic()`.
         heard_within: how old the monitor's news of it may be, in seconds.
     """
-    replica = state.replicas.get(node.name)
-    if replica is None or replica.seen_at is None or not replica.reachable:
-        return "not reachable" if replica is None or not replica.problem else replica.problem
-    if not replica.in_recovery:
-        return replica.problem or "no standby any more"
-    if not replica.follows:
-        return replica.problem or "not known to follow this primary"
-    if now - replica.seen_at > heard_within:
-        return "nothing was heard of it lately"
-    if node.failed_at >= replica.seen_at:
-        return "it failed a moment ago"
-    if need.read_only and not node.config.read_only:
-        return "not declared read_only"
-    for limit in (need.limit, node.limit):
-        if limit is not ANY_LAG and (objection := _why_too_stale(replica, limit, now)):
-            return objection
-        if limit.bytes is not None and (state.primary.seen_at is None or now - state.primary.seen_at > heard_within):
-            # By now it may have written any number of bytes.
-            return "nothing was heard of the primary lately"
-    return _why_behind(replica, state, need)
+    return _judged(node, state, need, now, heard_within)[0]
 
 
 def fits_until(node: ReplicaNode, state: ClusterState, need: Need, now: float, heard_within: float) -> float:
@@ -79,24 +61,41 @@ def fits_until(node: ReplicaNode, state: ClusterState, need: Need, now: float, h
         now: `time.monotonic()`.
         heard_within: how old the monitor's news of it may be, in seconds.
     """
-    if why_not(node, state, need, now, heard_within):
-        return float("-inf")
-    replica = state.replicas[node.name]
-    moments = [(replica.seen_at or 0.0) + heard_within]
+    return _judged(node, state, need, now, heard_within)[1]
+
+
+def _judged(node: ReplicaNode, state: ClusterState, need: Need, now: float, heard_within: float) -> tuple[str, float]:
+    """Why a replica cannot be taken, and until when it can: what time ends is said once, with both."""
+    replica = state.replicas.get(node.name)
+    if replica is None or replica.seen_at is None or not replica.reachable:
+        return "not reachable" if replica is None or not replica.problem else replica.problem, _LONG_PAST
+    if not replica.in_recovery:
+        return replica.problem or "no standby any more", _LONG_PAST
+    if not replica.follows:
+        return replica.problem or "not known to follow this primary", _LONG_PAST
+    until = replica.seen_at + heard_within
+    if now > until:
+        return "nothing was heard of it lately", _LONG_PAST
+    if node.failed_at >= replica.seen_at:
+        return "it failed a moment ago", _LONG_PAST
+    if need.read_only and not node.config.read_only:
+        return "not declared read_only", _LONG_PAST
     for limit in (need.limit, node.limit):
         if limit.seconds is not None:
-            moments.append((replica.fresh_as_of or 0.0) + limit.seconds)
+            ends_at = _LONG_PAST if replica.fresh_as_of is None else replica.fresh_as_of + limit.seconds
+            if now > ends_at:
+                return "its lag is above the limit", _LONG_PAST
+            until = min(until, ends_at)
         if limit.bytes is not None:
-            moments.append((state.primary.seen_at or 0.0) + heard_within)
-    return min(moments)
-
-
-def _why_too_stale(replica: ReplicaState, limit: LagLimit, now: float) -> str:
-    if limit.seconds is not None and (replica.fresh_as_of is None or now - replica.fresh_as_of > limit.seconds):
-        return "its lag is above the limit"
-    if limit.bytes is not None and (replica.lag_bytes is None or replica.lag_bytes > limit.bytes):
-        return "its lag in bytes is above the limit"
-    return ""
+            if replica.lag_bytes is None or replica.lag_bytes > limit.bytes:
+                return "its lag in bytes is above the limit", _LONG_PAST
+            # Later than that the primary may have written any number of bytes.
+            ends_at = _LONG_PAST if state.primary.seen_at is None else state.primary.seen_at + heard_within
+            if now > ends_at:
+                return "nothing was heard of the primary lately", _LONG_PAST
+            until = min(until, ends_at)
+    behind = _why_behind(replica, state, need)
+    return behind, _LONG_PAST if behind else until
 
 
 def _why_behind(replica: ReplicaState, state: ClusterState, need: Need) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,7 @@ from erm_alembic.routing.limits import LagLimit
 from erm_alembic.routing.nodes import ReplicaNode
 from erm_alembic.routing.options import ReplicaConfig
 from erm_alembic.routing.positions import Position
-from erm_alembic.routing.selection import NOTHING_NEEDED, Need, why_not
+from erm_alembic.routing.selection import NOTHING_NEEDED, Need, fits_until, why_not
 from erm_alembic.routing.state import ClusterState, PrimaryState, ReplicaState
 
 NOW, HEARD_WITHIN = 100.0, 6.0
@@ -89,3 +90,20 @@ def test_a_limit_in_bytes_asks_for_news_of_the_primary() -> None:
     assert objection(Need(LagLimit(bytes=100)), primary=silent) == "nothing was heard of the primary lately"
     assert objection(primary=silent, max_follower_lag="100B") == "nothing was heard of the primary lately"
     assert objection(primary=silent) == ""
+
+
+@pytest.mark.parametrize(
+    "need", [NOTHING_NEEDED, Need(LagLimit(seconds=2.7)), Need(LagLimit(bytes=100)), Need(LagLimit(3.3), since=98.0)]
+)
+@pytest.mark.parametrize("lag", [None, "2100ms", "100B"])
+def test_what_fits_now_fits_until_the_moment_that_is_said(need: Need, lag: str | None) -> None:
+    """At that moment still, and not at the next that there is."""
+    described = ReplicaConfig("east", "postgresql://east/shop", max_follower_lag=lag)
+    node = ReplicaNode(described, described.url, PoolSettings(), {}, Classifier())
+    state = ClusterState(NOW, PRIMARY, {"east": EAST})
+    until = fits_until(node, state, need, NOW, HEARD_WITHIN)
+    assert until > NOW
+    assert not why_not(node, state, need, until, HEARD_WITHIN)
+    later = math.nextafter(until, math.inf)
+    assert why_not(node, state, need, later, HEARD_WITHIN)
+    assert fits_until(node, state, need, later, HEARD_WITHIN) == -math.inf
