@@ -7,6 +7,7 @@ connection of the pool, and closes those that are not in use. The pool opens a n
 
 from __future__ import annotations
 
+import logging
 import os
 import select
 import socket
@@ -29,6 +30,8 @@ from erm_alembic.config.settings import PoolSettings
 __all__ = ["PoolKeeper", "keeper_of", "pooled_engine"]
 
 Clock = Callable[[], float]
+
+_log = logging.getLogger("erm_alembic.postgres")
 
 # How long a server may take to answer on a connection that was idle, in seconds.
 _ANSWER_PATIENCE = 5.0
@@ -289,7 +292,10 @@ def _look_after(keeper: weakref.ref[PoolKeeper], stopping: threading.Event, peri
         alive = keeper()
         if alive is None or stopping.is_set():
             return
-        alive.check(stopping)
+        try:
+            alive.check(stopping)
+        except Exception as error:  # whatever a provider of addresses raises, and it may hold a secret
+            _log.warning("the idle connections could not be looked after: %s", type(error).__name__)
         del alive
         if stopping.wait(period):
             return

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, create_engine, event, exc, text
 
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.config.settings import PoolSettings
-from erm_alembic.postgres.engine import keeper_of, pooled_engine
+from erm_alembic.postgres.engine import PoolKeeper, keeper_of, pooled_engine
 from tests.support.databases import Database
 
 MakeEngine = Callable[..., Engine]
@@ -261,6 +261,22 @@ def test_an_engine_is_disposed_of_while_its_thread_waits_for_a_server(
     assert not waiting[0].is_alive()
     assert (len(waiting), keeper_of(engine).running) == (1, False)
     assert gone(one_database, *opened) and not in_server(one_database)
+
+
+def test_a_check_that_fails_is_not_the_last_one(engine_of: MakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a provider of addresses raises: the thread looks again."""
+    checks: list[int] = []
+    again = threading.Event()
+
+    def fail(*_: object) -> None:
+        checks.append(1)
+        if len(checks) > 1:
+            again.set()
+        raise LookupError("no secret today")
+
+    monkeypatch.setattr(PoolKeeper, "check", fail)
+    pid(engine_of(background=True, health_check_period=timedelta(milliseconds=5)))
+    assert again.wait(30)
 
 
 def test_a_forked_child_leaves_its_parents_connections_alone(engine_of: MakeEngine) -> None:

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from erm_alembic.config.dsn import DatabaseUrl
+from erm_alembic.routing.discovery import Found
+from erm_alembic.routing.discovery.search import Search
 from erm_alembic.routing.monitor import Monitor
 from erm_alembic.routing.picture import Picture
 from erm_alembic.routing.probe import Pace, Watch
@@ -106,6 +109,34 @@ def test_news_that_cannot_be_taken_over_is_not_the_last(
     monkeypatch.setattr(Picture, "primary_failed", fails_at_first)
     assert monitor.wait_for(lambda: monitor.state.primary.problem == "no address", PATIENCE)
     assert "the news of erm-routing primary cannot be taken over" in caplog.text
+
+
+def test_a_search_that_fails_is_not_the_last_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even where a discovery cannot say how often it wants to be asked."""
+    monkeypatch.setattr("erm_alembic.routing.discovery.search._EAGER", 0.0)
+    monkeypatch.setattr("erm_alembic.routing.discovery.search._AFTER_A_FAULT", 0.0)
+    found = threading.Event()
+
+    class Forgetful:
+        finds_primary, kept_for, asked = False, 60.0, 0
+
+        @property
+        def search_interval(self) -> float:
+            self.asked += 1
+            if self.asked == 1:
+                raise LookupError("no interval")
+            return 60.0
+
+        def find(self, primary: DatabaseUrl) -> Found:
+            return Found()
+
+    search = Search(Forgetful(), DatabaseUrl.parse("postgresql://db/shop"), lambda _: found.set())
+    search.start()
+    try:
+        assert found.wait(PATIENCE)
+    finally:
+        search.end()
+        search.join(PATIENCE)
 
 
 def test_a_monitor_that_cannot_start_all_its_threads_starts_none(

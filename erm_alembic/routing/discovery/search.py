@@ -17,6 +17,8 @@ _log = logging.getLogger("erm_alembic.routing")
 
 # Between searches that are wanted at once, in seconds, and between those that fail, at first.
 _EAGER = 0.25
+# After a fault that says nothing of how long to pause, in seconds.
+_AFTER_A_FAULT = 10.0
 # A thread and a pool of connections each: a mistaken answer must not make thousands.
 _MOST = 64
 
@@ -72,7 +74,11 @@ class Search:
     def _run(self) -> None:
         while not self._stopping:
             begun_at = time.monotonic()
-            pause = self._search()
+            try:
+                pause = self._search()
+            except Exception as error:  # what a discovery says of itself is another's code too
+                _log.warning("a search for replicas failed: %s", type(error).__name__)
+                pause = _AFTER_A_FAULT
             self.searched.set()
             with self._changed:
                 self._changed.wait_for(lambda: self._stopping, max(0.0, begun_at + _EAGER - time.monotonic()))
