@@ -77,7 +77,8 @@ class PatroniReplicas:
     interval: Duration = "5s"
     timeout: Duration = "2s"
     keep_for: Duration = "1h"
-    _last_good: list[int] = field(default_factory=lambda: [0], init=False, repr=False, compare=False)
+    _last_good: _Place = field(default_factory=lambda: _Place(), init=False, repr=False, compare=False)
+    _tls: ssl.SSLContext | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if isinstance(self.addresses, str):
@@ -88,7 +89,8 @@ class PatroniReplicas:
         lag_limit(self.max_follower_lag)
         ReplicaConfig("any", "postgresql://any", weight=self.weight)
         if any(address.scheme == "https" for address in self._endpoints):
-            self._tls  # noqa: B018 - a file that is missing is told now, not at the first search
+            # Now, so that a file that is missing is told of before the first search.
+            object.__setattr__(self, "_tls", self._read_certificates())
         if self.password is not None and any(map(_is_open, self._endpoints)):
             raise ConfigurationError(
                 "The password of Patroni's REST API would be sent over a connection without TLS.",
@@ -118,7 +120,7 @@ class PatroniReplicas:
             DiscoveryFailed: none does.
         """
         problems = []
-        begin = self._last_good[0]
+        begin = self._last_good.index
         for index in (*range(begin, len(self._endpoints)), *range(begin)):
             address = self._endpoints[index]
             try:
@@ -126,7 +128,7 @@ class PatroniReplicas:
             except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
                 problems.append(f"{address.hostname}: {_words(error)}")
                 continue
-            self._last_good[0] = index
+            self._last_good.index = index
             return found
         raise DiscoveryFailed("no member of Patroni answered; " + "; ".join(problems))
 
@@ -138,8 +140,7 @@ class PatroniReplicas:
             raise ConfigurationError("Patroni's REST API has no address.", cure="Give one of each member.")
         return tuple(_endpoint(address) for address in self.addresses)
 
-    @cached_property
-    def _tls(self) -> ssl.SSLContext:
+    def _read_certificates(self) -> ssl.SSLContext:
         try:
             context = ssl.create_default_context(cafile=None if self.cacert is None else str(self.cacert))
             if self.certfile is not None:
@@ -216,6 +217,13 @@ def _members(members: Sequence[Any], primary: DatabaseUrl) -> Iterator[tuple[str
         if isinstance(port, bool) or not isinstance(port, int) or not 0 < port < 65536:
             continue
         yield name, role, primary.with_parameters(host=host, port=str(port), hostaddr=""), member
+
+
+class _Place:
+    """Which of the addresses answered last: what was learned, beside what was configured, and no part of it."""
+
+    def __init__(self) -> None:
+        self.index = 0
 
 
 def _tag(member: Mapping[str, Any], name: str) -> bool:
