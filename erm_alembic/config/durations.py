@@ -1,4 +1,4 @@
-"""Durations as a person writes them: `500ms`, `15s`, `45m`, `1h`, or several together (`1h30m`).
+"""Durations as a person writes them: `500ms`, `1.5s`, `45m`, `1h`, or several together (`1h30m`).
 
 A bare number is refused on purpose: nobody remembers whether a setting counts in seconds or in milliseconds.
 """
@@ -10,9 +10,9 @@ from datetime import timedelta
 
 __all__ = ["DURATION_PATTERN", "format_duration", "in_milliseconds", "parse_duration"]
 
-DURATION_PATTERN = r"^(?=\d)(\d+h)?(\d+m(?!s))?(\d+s)?(\d+ms)?$"
+DURATION_PATTERN = r"^(?=\d)(\d+(\.\d+)?h)?(\d+(\.\d+)?m(?!s))?(\d+(\.\d+)?s)?(\d+(\.\d+)?ms)?$"
 
-_PARTS = re.compile(r"(\d+)(ms|h|m|s)")
+_PARTS = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
@@ -20,21 +20,21 @@ def parse_duration(text: str) -> timedelta:
     """Read a duration.
 
     Args:
-        text: whole numbers, each with its unit: `h`, `m`, `s` or `ms`, the longest unit first.
+        text: numbers, each with its unit: `h`, `m`, `s` or `ms`, the longest unit first.
 
     Raises:
         ValueError: the text is not a duration, or is longer than a `timedelta` can hold.
 
     Example:
-        >>> parse_duration("1h30m").total_seconds()
-        5400.0
+        >>> parse_duration("1h30m").total_seconds(), parse_duration("1.5s").total_seconds()
+        (5400.0, 1.5)
     """
     text = text.strip()
     if not re.fullmatch(DURATION_PATTERN, text, re.ASCII):
         raise ValueError(f"{text!r} is not a duration; write a number and its unit, as 500ms, 15s, 45m or 1h")
     try:
         return timedelta(
-            seconds=sum(int(number) * _SECONDS[unit] for number, unit in _PARTS.findall(text)),
+            seconds=sum(float(number) * _SECONDS[unit] for number, unit in _PARTS.findall(text)),
         )
     except OverflowError:
         raise ValueError(f"{text!r} is too long a duration") from None

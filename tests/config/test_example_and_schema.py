@@ -42,9 +42,17 @@ def test_durations_are_read_and_written(text: str) -> None:
     assert format_duration(parse_duration(text)) == text
 
 
-@pytest.mark.parametrize("text", ["", "15", "m", "1.5h", "1s1h", "-1s", "1d", "9" * 40 + "h", "١s"])
+@pytest.mark.parametrize(("text", "seconds"), [("1.5s", 1.5), ("0.5h", 1800.0), ("1m0.25s", 60.25), ("2.5ms", 0.0025)])
+def test_a_duration_may_be_a_fraction(text: str, seconds: float) -> None:
+    """As people write it."""
+    assert parse_duration(text).total_seconds() == seconds
+
+
+@pytest.mark.parametrize(
+    "text", ["", "15", "m", "1.h", ".5s", "1.5", "1,5s", "1s1h", "-1s", "1d", "9" * 40 + "h", "١s"]
+)
 def test_what_is_no_duration_is_refused(text: str) -> None:
-    """A number without unit, a fraction, a sign, a wrong order or a foreign digit is no duration."""
+    """A number without unit, half a fraction, a sign, a wrong order or a foreign digit is no duration."""
     with pytest.raises(ValueError, match="duration"):
         parse_duration(text)
 
