@@ -41,6 +41,10 @@ _MESSAGES = {
 }
 
 
+# What is called otherwise in Python, and here.
+_MEANT = {"max_lag": "max_follower_lag"}
+
+
 def find_problems(document: Document, resolved: Mapping[str, Any]) -> tuple[Problem, ...]:
     """Everything that is wrong in a file, in the order of its lines.
 
@@ -65,7 +69,8 @@ def _from_pydantic(document: Document, details: Any) -> Problem:
     kind, context = details["type"], details.get("ctx", {})
     near = None
     if kind == "extra_forbidden":
-        near = nearest(str(path[-1]), _known_keys(path[:-1]))
+        key, known = str(path[-1]), _known_keys(path[:-1])
+        near = _MEANT[key] if _MEANT.get(key) in known else nearest(key, known)
         message = _MESSAGES[kind]
     elif kind == "value_error":
         message = str(context["error"])

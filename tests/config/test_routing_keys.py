@@ -127,6 +127,7 @@ def test_a_cluster_is_what_the_file_says(tmp_path: Path) -> None:
             "{policies: {p: {max_follower_lag: 16 megs}}}",
             "policies.p.max_follower_lag: '16 megs' is no lag; write a time, as 500ms or 15s, or bytes of log, as 16MB",
         ),
+        ("{policies: {p: {max_lag: 5s}}}", "policies.p.max_lag: unknown key; did you mean max_follower_lag?"),
         ("{policies: {p: {max_weight: 1s}}}", "policies.p.max_weight: unknown key; did you mean max_wait?"),
     ],
 )
