@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.config.sizes import Size
+from erm_alembic.errors import ConfigurationError
 from erm_alembic.postgres.embedded.address import running_address
 from erm_alembic.routing.budget import FallbackBudget
 from erm_alembic.routing.cluster import Cluster
@@ -50,10 +51,27 @@ def connect_cluster_from_config(env: str | None = None, config: str | Path | Non
         >>> with connect_cluster_from_config(env="dev") as cluster:
         ...     Session = cluster.sessionmaker()
     """
-    # Reading erm.yaml takes a library that an application without one need not load.
-    from erm_alembic.config.loader import load_settings
+    return cluster_of(_settings(env, None if config is None else Path(config)), **options)
 
-    return cluster_of(load_settings(env, None if config is None else Path(config)), **options)
+
+def _settings(env: str | None, config: Path | None) -> Settings:
+    # Reading erm.yaml takes a library that an application without one need not load.
+    from erm_alembic.config.document import InvalidConfiguration, read_document
+    from erm_alembic.config.loader import find_file, load_settings
+    from erm_alembic.config.profiles import declared_profiles
+
+    try:
+        return load_settings(env, config)
+    except InvalidConfiguration:
+        raise
+    except ConfigurationError as error:
+        path = find_file(Path.cwd(), config)
+        if path is None:
+            said = f"There is no erm.yaml in {Path.cwd()} or above."
+        else:
+            said = f"{path} declares {', '.join(declared_profiles(read_document(path).data)) or 'no environment'}."
+        # An application sees the end of a traceback, not which file the command line would have taken.
+        raise type(error)(f"{error.what} {said}", effect=error.effect, cure=error.cure) from None
 
 
 def cluster_of(settings: Settings, **options: Any) -> Cluster:

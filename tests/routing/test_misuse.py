@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from erm_alembic.routing import (
     ReplicaConfig,
     ReplicaReadOptions,
     connect_cluster,
+    connect_cluster_from_config,
     primary,
     replica_policy,
     replica_read,
@@ -110,3 +112,15 @@ def test_a_cluster_shows_its_servers_and_policies_without_a_password(cluster: Cl
     """In a log or a debugger."""
     cluster.use_replica_policies(None, {"reporting": ReplicaReadOptions()})
     assert repr(cluster) == "<Cluster of postgresql://app:***@db/shop; replicas: east; policies: reporting>"
+
+
+@pytest.mark.parametrize("env", ["prd", "else"])
+def test_an_environment_that_is_not_declared_names_the_file_and_those_that_are(env: str, tmp_path: Path) -> None:
+    """Which file was read stands in the message, and what may be asked for."""
+    path = tmp_path / "erm.yaml"
+    path.write_text(f"database: {{environments: {{prod: {{url: {URL!r}}}, staging: {{url: {URL!r}}}}}}}")
+    with pytest.raises(ConfigurationError) as told:
+        connect_cluster_from_config(env, path)
+    assert repr(env) in str(told.value)
+    assert str(told.value).endswith(f"{path} declares prod, staging.")
+    assert "secret" not in str(told.value)
