@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import Engine
+
 from erm_alembic.routing.nodes import ReplicaNode
 from erm_alembic.routing.options import ReadMode
-from erm_alembic.routing.reasons import NONE_FRESH, OTHER_HISTORY, PREVENTED, is_prevented, why_primary, why_replica
+from erm_alembic.routing.reasons import (
+    NAMED,
+    NONE_FRESH,
+    OTHER_HISTORY,
+    PREVENTED,
+    is_prevented,
+    why_primary,
+    why_replica,
+)
 from erm_alembic.routing.routes import Explanation, Route
 from erm_alembic.routing.selection import Need
+from erm_alembic.routing.sent import server_of
 
 if TYPE_CHECKING:
     from erm_alembic.routing.cluster import Cluster
 
-__all__ = ["explain"]
+__all__ = ["explain", "explain_named"]
 
 
 def explain(
@@ -55,3 +66,19 @@ def explain(
     if refused := cluster.why_no_fallback(mode):
         return Explanation(None, read, f"{why_none}, and {refused}", objections)
     return Explanation(Route(cluster.primary.name, False, why_none), read, "", objections)
+
+
+def explain_named(cluster: Cluster, statement: Any, mode: ReadMode, engine: Engine) -> Explanation:
+    """The same of a statement for which the application itself names an engine, which comes before all else.
+
+    Args:
+        cluster: whose servers there are.
+        statement: what would be executed.
+        mode: what holds for it.
+        engine: the engine.
+    """
+    read, node = cluster.classifier.why_not(statement), server_of(cluster, engine)
+    on_replica = node is not None and node is not cluster.primary
+    if not on_replica and is_prevented(mode, None, statement):
+        return Explanation(None, read, PREVENTED)
+    return Explanation(Route(node.name if node else "elsewhere", on_replica, NAMED), read, "")

@@ -14,6 +14,7 @@ from erm_alembic.routing.options import ReadMode
 __all__ = [
     "BEGUN",
     "FIXED",
+    "NAMED",
     "NONE_FRESH",
     "OTHER_HISTORY",
     "PINNED",
@@ -37,6 +38,7 @@ PINNED = "the transaction is on the primary"
 BEGUN = "the transaction was begun explicitly"
 SAVEPOINT = "it is within a savepoint"
 TWO_PHASES = "the session commits in two phases"
+NAMED = "the application named the engine"
 REFUSED_AS_WRITE = "a replica refused it as a write"
 PREVENTED = "something is written within a block that prevents writes"
 
@@ -44,6 +46,7 @@ PREVENTED = "something is written within a block that prevents writes"
 FIXED = frozenset(
     {
         BEGUN,
+        NAMED,
         NONE_FRESH,
         NOTHING_CHOSE,
         OTHER_HISTORY,

@@ -6,6 +6,7 @@ the primary, and the first read that may go to a replica chooses the one for all
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,7 +18,7 @@ from sqlalchemy.orm import Session, SessionTransactionOrigin
 from erm_alembic.errors import WritePrevented
 from erm_alembic.routing import reasons
 from erm_alembic.routing.ends import listen_to
-from erm_alembic.routing.explain import explain
+from erm_alembic.routing.explain import explain, explain_named
 from erm_alembic.routing.failures import READ_ONLY, blames_the_server, sqlstate_of, worth_another_server
 from erm_alembic.routing.kept import Kept, need_within, streams
 from erm_alembic.routing.misuse import chosen_in
@@ -211,6 +212,9 @@ class RoutingSession(Session):
             statement: what would be executed.
         """
         mode = self._mode(statement, None)
+        if self.bind is not None or self._has_binds:
+            with contextlib.suppress(UnboundExecutionError):
+                return explain_named(self._cluster, statement, mode, super().get_bind(clause=statement).engine)
         need = self._need(mode)
         shows = need is not None and self._shows(need, mode)
         return explain(self._cluster, statement, mode, need, self._why_pinned(), self._node, keeps=shows)
@@ -318,7 +322,7 @@ class RoutingSession(Session):
         """The engine that the application named; it may lead to the primary, whether or not it is the cluster's."""
         node = server_of(self._cluster, bind.engine)
         on_replica = node is not None and node is not self._cluster.primary
-        self._named = (node.name if node else "elsewhere", on_replica, "the application named the engine")
+        self._named = (node.name if node else "elsewhere", on_replica, reasons.NAMED)
         if not on_replica:
             _refuse_writes(self._mode(clause, others.get(OPTION)), mapper, clause)
             if bind.dialect.name == "postgresql":

@@ -84,3 +84,20 @@ def test_whoever_reads_without_a_session_falls_back_for_the_same_reason(replica:
     replica.cluster.reader()
     assert counting.reasons == ["no replica is fresh enough"]
     assert set(counting.reasons) <= FIXED
+
+
+def test_an_engine_that_the_application_names_comes_first(replica: LaggingReplica) -> None:
+    """For all of a session, or for some of its models; the others are routed."""
+    elsewhere = sa.create_engine("sqlite://")
+    make = replica.cluster.sessionmaker(read=True)
+    with make(bind=replica.cluster.writer()) as session:
+        explained = session.explain(USERS)
+        session.scalars(USERS).all()
+        assert session.last_route == explained.route
+        assert explained.route is not None and explained.route.name == "primary"
+    with make(binds={User: elsewhere}) as session:
+        explained = session.explain(USERS)
+        assert explained.route is not None and explained.route.name == "elsewhere"
+        explained = session.explain(sa.select(1))
+        assert explained.route is not None and explained.route.is_replica
+    elsewhere.dispose()
