@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, event
 from sqlalchemy.orm import InstanceState, SessionTransaction
 
-from erm_alembic.routing.sent import commits_by_itself
-
 if TYPE_CHECKING:
     from erm_alembic.routing.session import RoutingSession
 
@@ -33,9 +31,9 @@ def listen_to(kind: type[RoutingSession]) -> None:
     event.listen(kind, "loaded_as_persistent", _loaded, raw=True)
 
 
-def _began(session: RoutingSession, _transaction: SessionTransaction, connection: Connection) -> None:
-    if connection.engine not in session._replica_engines and not session._sent.by_itself:
-        session._sent.by_itself = commits_by_itself(connection)
+def _began(session: RoutingSession, transaction: SessionTransaction, connection: Connection) -> None:
+    if not transaction.nested and connection.engine not in session._replica_engines:
+        session._sent.take(session, connection)
 
 
 def _committing(session: RoutingSession) -> None:

@@ -25,6 +25,7 @@ from erm_alembic.routing.connecting import connect_by_host, connect_timeout, wit
 from erm_alembic.routing.failures import READ_ONLY, is_in_recovery, sqlstate_of
 from erm_alembic.routing.lines import Lines
 from erm_alembic.routing.options import ReplicaConfig
+from erm_alembic.routing.read_only import is_held, told
 
 __all__ = ["Node", "NotARead", "PrimaryNode", "ReplicaNode"]
 
@@ -184,6 +185,7 @@ class PrimaryNode(Node):
     def prepare(self, engine: Engine) -> None:
         """Let a write that a standby refused count as a lost connection, so that the whole pool is replaced."""
         event.listen(engine, "handle_error", _disconnect_from_standby)
+        event.listen(engine, "handle_error", told)
         event.listen(engine, "do_connect", self._lead)
 
     def located(self) -> DatabaseUrl:
@@ -330,7 +332,8 @@ def _disconnect_from_standby(context: ExceptionContext) -> None:
     if context.connection is None or sqlstate_of(context.sqlalchemy_exception or Exception()) != READ_ONLY:
         return
     # A transaction that was made read-only on purpose is refused in the same words, on a healthy primary.
-    if is_in_recovery(context.connection.connection.driver_connection) is not False:
+    in_recovery = is_in_recovery(context.connection.connection.driver_connection)
+    if in_recovery or (in_recovery is None and not is_held(context.execution_context)):
         context.is_disconnect = True
 
 

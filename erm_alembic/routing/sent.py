@@ -14,13 +14,16 @@ from sqlalchemy.sql import CompoundSelect, Select
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.functions import FunctionElement
 
+from erm_alembic.routing.read_only import commits_by_itself, watch
+
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from erm_alembic.routing.cluster import Cluster
     from erm_alembic.routing.nodes import Node
+    from erm_alembic.routing.session import RoutingSession
 
-__all__ = ["Sent", "commits_by_itself", "server_of"]
+__all__ = ["Sent", "server_of"]
 
 # Statements that SQLAlchemy makes, none of which ends a transaction.
 _WITHIN = (Select, CompoundSelect, UpdateBase, FunctionElement)
@@ -29,12 +32,14 @@ _WITHIN = (Select, CompoundSelect, UpdateBase, FunctionElement)
 class Sent:
     """What one transaction of a session has sent to the primary."""
 
-    __slots__ = ("by_itself", "unbounded", "wrote")
+    __slots__ = ("_connections", "_watched", "by_itself", "unbounded", "wrote")
 
     def __init__(self) -> None:
         self.wrote = False  # something that is not known to be a pure read
         self.unbounded = False  # something that may have ended the transaction
         self.by_itself = False  # over a connection that commits each statement
+        self._connections: list[Connection] = []
+        self._watched = False
 
     @property
     def may_be_kept(self) -> bool:
@@ -54,10 +59,27 @@ class Sent:
         else:
             self.unbounded = self.unbounded or not isinstance(statement, _WITHIN)
 
+    def take(self, session: RoutingSession, connection: Connection) -> None:
+        """Take note of a connection to the primary.
 
-def commits_by_itself(connection: Connection) -> bool:
-    """Whether a connection commits each statement; where its driver does not say, it may."""
-    return bool(getattr(connection.connection.dbapi_connection, "autocommit", True))
+        Args:
+            session: the session that uses it.
+            connection: the connection.
+        """
+        self.by_itself = self.by_itself or commits_by_itself(connection)
+        self._connections.append(connection)
+        if self._watched:
+            watch(session, connection)
+
+    def watch(self, session: RoutingSession) -> None:
+        """Look from now on at what a session sends: it may be in a block that prevents writes.
+
+        Args:
+            session: the session.
+        """
+        self._watched = True
+        for connection in self._connections:
+            watch(session, connection)
 
 
 def server_of(cluster: Cluster, engine: Engine) -> Node | None:

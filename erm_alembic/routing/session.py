@@ -15,7 +15,6 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import UnboundExecutionError
 from sqlalchemy.orm import Session, SessionTransactionOrigin
 
-from erm_alembic.errors import WritePrevented
 from erm_alembic.routing import reasons
 from erm_alembic.routing.ends import listen_to
 from erm_alembic.routing.explain import explain, explain_named
@@ -26,6 +25,7 @@ from erm_alembic.routing.nodes import NotARead, ReplicaNode
 from erm_alembic.routing.options import ReadMode, ReplicaReadOptions
 from erm_alembic.routing.policy import Block, chosen_mode, innermost_block
 from erm_alembic.routing.provenance import OnStale, Provenance
+from erm_alembic.routing.read_only import prevented
 from erm_alembic.routing.routes import Explanation, Route
 from erm_alembic.routing.selection import Need
 from erm_alembic.routing.sent import Sent, server_of
@@ -151,7 +151,7 @@ class RoutingSession(Session):
             engine = self._replica(clause, mode, others)
             if engine is not None:
                 return engine
-        self._note(clause)
+        self._note(clause, prevents=mode.prevent_writes)
         return self._cluster.primary.engine(self._asynchronous)
 
     def execute(self, statement: Any, params: Any = None, **options: Any) -> Any:
@@ -311,10 +311,17 @@ class RoutingSession(Session):
         self._sent.wrote = self._sent.wrote or wrote
         self._route = (self._cluster.primary.name, False, why)
 
-    def _note(self, clause: Any) -> None:
-        """Note what goes to the primary, where it is not known to be a pure read."""
+    def _note(self, clause: Any, *, prevents: bool) -> None:
+        """Note what goes to the primary, and look at it where writes are prevented, or nothing is known of it."""
+        flushes = is_flushing(self)
         if clause is None or self._cluster.classifier.why_not(clause):
-            self._sent.note(clause, flushes=is_flushing(self))
+            self._sent.note(clause, flushes=flushes)
+        if prevents or (clause is None and not flushes):
+            self._sent.watch(self)
+
+    def _prevents_writes(self, options: Mapping[str, Any]) -> bool:
+        """Whether something with these execution options may only read."""
+        return self._mode(None, options.get(OPTION)).prevent_writes
 
     def _to_named(
         self, bind: Engine | Connection, mapper: Any, clause: Any, others: Mapping[str, Any]
@@ -324,9 +331,10 @@ class RoutingSession(Session):
         on_replica = node is not None and node is not self._cluster.primary
         self._named = (node.name if node else "elsewhere", on_replica, reasons.NAMED)
         if not on_replica:
-            _refuse_writes(self._mode(clause, others.get(OPTION)), mapper, clause)
+            mode = self._mode(clause, others.get(OPTION))
+            _refuse_writes(mode, mapper, clause)
             if bind.dialect.name == "postgresql":
-                self._note(clause)
+                self._note(clause, prevents=mode.prevent_writes)
             if node is not None and not self._pinned:
                 self._pin(reasons.PINNED)
         return bind
@@ -388,11 +396,7 @@ class RoutingSession(Session):
 
 def _refuse_writes(mode: ReadMode, mapper: Any, clause: Any) -> None:
     if reasons.is_prevented(mode, mapper, clause):
-        raise WritePrevented(
-            "Something is written within a block that prevents writes.",
-            effect="It was not sent.",
-            cure="Write outside of replica_read(prevent_writes=True).",
-        )
+        raise prevented()
 
 
 listen_to(RoutingSession)

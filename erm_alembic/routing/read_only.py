@@ -1,0 +1,115 @@
+"""What a session sends to the primary within a block that prevents writes: carried out so that nothing can be written.
+
+What is known to write is refused before it is sent. Whatever else is not known to be a pure read runs in a savepoint
+whose transaction is READ ONLY, so that the server refuses what writes. When the savepoint is released the rest of the
+transaction is as it was: it may have been begun before the block, and may write after it.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, event
+from sqlalchemy.engine import ExceptionContext
+
+from erm_alembic.errors import WritePrevented
+from erm_alembic.routing.failures import READ_ONLY, sqlstate_of
+
+if TYPE_CHECKING:
+    from erm_alembic.routing.session import RoutingSession
+
+__all__ = ["commits_by_itself", "is_held", "prevented", "told", "watch"]
+
+_SAVEPOINT = "erm_reads_only"
+# Of what is sent: whether it runs in that savepoint.
+_HELD = "_erm_reads_only"
+# The session that a connection is used by; which its application may hold for longer.
+_users: weakref.WeakKeyDictionary[Connection, weakref.ref[RoutingSession]] = weakref.WeakKeyDictionary()
+
+
+def watch(session: RoutingSession, connection: Connection) -> None:
+    """Look from now on at what a session sends over a connection.
+
+    Args:
+        session: the session, whose blocks say whether it may write.
+        connection: one to the primary.
+    """
+    known = connection in _users
+    _users[connection] = weakref.ref(session)
+    if not known:
+        event.listen(connection, "before_cursor_execute", _hold)
+        event.listen(connection, "after_cursor_execute", _release)
+
+
+def prevented(effect: str = "It was not sent.", cure: str = "") -> WritePrevented:
+    """What is raised where something is written within such a block.
+
+    Args:
+        effect: what became of it.
+        cure: what to do instead; empty for writing elsewhere.
+    """
+    return WritePrevented(
+        "Something is written within a block that prevents writes.",
+        effect=effect,
+        cure=cure or "Write outside of replica_read(prevent_writes=True).",
+    )
+
+
+def commits_by_itself(connection: Connection) -> bool:
+    """Whether a connection commits each statement; where its driver does not say, it may."""
+    return bool(getattr(connection.connection.dbapi_connection, "autocommit", True))
+
+
+def is_held(context: Any) -> bool:
+    """Whether something that was sent may not write because a block says so.
+
+    Args:
+        context: what SQLAlchemy knows of its execution.
+    """
+    return bool(getattr(context, _HELD, False))
+
+
+def told(context: ExceptionContext) -> WritePrevented | None:
+    """What an engine's error says where a server refused to write for a block; None where it says something else.
+
+    Args:
+        context: the error, as the engine's `handle_error` tells it.
+    """
+    refused = context.sqlalchemy_exception or context.original_exception
+    if context.connection is None or not is_held(context.execution_context) or sqlstate_of(refused) != READ_ONLY:
+        return None
+    if not context.is_disconnect:
+        context.connection.exec_driver_sql(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
+    return prevented("The server refused it; what the transaction did before is as it was.")
+
+
+def _hold(connection: Connection, _cursor: Any, statement: str, _parameters: Any, context: Any, _many: bool) -> None:
+    session = _user(connection)
+    if session is None or statement.endswith(_SAVEPOINT) or not session._prevents_writes(context.execution_options):
+        return
+    if context.isinsert or context.isupdate or context.isdelete or context.isddl:
+        raise prevented()
+    if not session._cluster.classifier.why_not_sent(context.compiled):
+        return
+    if commits_by_itself(connection):
+        raise prevented(
+            cure="Over a connection in AUTOCOMMIT only what is known to be a pure read can be sent there: nothing else "
+            "can be held to it. Send it outside of replica_read(prevent_writes=True)."
+        )
+    connection.exec_driver_sql(f"SAVEPOINT {_SAVEPOINT}")
+    # Said in a comment, because what is sent for the block is not looked at again.
+    connection.exec_driver_sql(f"SET TRANSACTION READ ONLY -- {_SAVEPOINT}")
+    setattr(context, _HELD, True)
+
+
+def _release(
+    connection: Connection, _cursor: Any, _statement: str, _parameters: Any, context: Any, _many: bool
+) -> None:
+    if is_held(context):
+        connection.exec_driver_sql(f"RELEASE SAVEPOINT {_SAVEPOINT}")
+
+
+def _user(connection: Connection) -> RoutingSession | None:
+    session = _users.get(connection)
+    return None if session is None else session()
