@@ -24,6 +24,13 @@ OPERATORS = """
     SELECT DISTINCT o.oprname::text FROM pg_catalog.pg_operator o
       JOIN pg_catalog.pg_proc p ON p.oid = o.oprcode WHERE p.provolatile = 'v'
 """
+# `a.f` calls f of the whole row where a has no column f.
+OF_ROWS = """
+    SELECT DISTINCT p.proname::text FROM pg_catalog.pg_proc p
+      JOIN pg_catalog.pg_type t ON t.oid = p.proargtypes[0]
+     WHERE p.provolatile = 'v' AND p.pronargs >= 1 AND p.pronargs - p.pronargdefaults <= 1
+       AND t.typtype IN ('c', 'p') AND p.prorettype <> 'pg_catalog.trigger'::pg_catalog.regtype
+"""
 # What a view or a policy reads and calls stands in its parsed tree. The catalog of dependencies would say it too, but
 # leaves out the server's own functions (nextval, random). A materialized view is not among them: it is read as a table.
 # What has no copy on a standby (temporary, unlogged), differs there (a sequence is logged ahead of its use) or is not
@@ -77,12 +84,14 @@ class Volatility:
         operators: the operators that a volatile function carries out.
         relations: the views and tables that reach a volatile function through a view or a policy, and those that a
             standby has not, or not alike: temporary and unlogged tables, sequences, foreign tables; and what reads one.
+        of_rows: volatile functions of one row, which are called as if they were one of its columns.
     """
 
     functions: frozenset[str]
     volatile: frozenset[str]
     operators: frozenset[str]
     relations: frozenset[str]
+    of_rows: frozenset[str] = frozenset()
 
 
 def read_volatility(cursor: Any) -> Volatility:
@@ -95,6 +104,8 @@ def read_volatility(cursor: Any) -> Volatility:
     functions = dict(cursor.fetchall())
     cursor.execute(OPERATORS)
     operators = frozenset(name for (name,) in cursor.fetchall())
+    cursor.execute(OF_ROWS)
+    of_rows = frozenset(name for (name,) in cursor.fetchall())
     cursor.execute(RELATIONS)
     relations = frozenset(name for (name,) in cursor.fetchall())
     return Volatility(
@@ -102,4 +113,5 @@ def read_volatility(cursor: Any) -> Volatility:
         volatile=frozenset(name for name, volatile in functions.items() if volatile),
         operators=operators,
         relations=relations,
+        of_rows=of_rows,
     )

@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.sql import ClauseElement, CompoundSelect, Select, bindparam, column, visitors
+from sqlalchemy.sql import ClauseElement, CompoundSelect, Select, bindparam, column, quoted_name, visitors
 from sqlalchemy.sql.compiler import OPERATORS
 from sqlalchemy.sql.dml import UpdateBase
-from sqlalchemy.sql.elements import ColumnClause, TextClause
+from sqlalchemy.sql.elements import ColumnClause, Extract, TextClause
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.operators import custom_op
 from sqlalchemy.sql.selectable import ForUpdateArg, TableClause
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
 from erm_alembic.postgres.volatility import Volatility
 from erm_alembic.routing.sqlalchemy_internals import (
@@ -28,7 +28,9 @@ from erm_alembic.routing.sqlalchemy_internals import (
     final_statement,
     has_text_around,
     is_of_the_orm,
+    renders_types,
     shape_of,
+    values_within,
 )
 
 __all__ = ["NOT_KNOWN_YET", "Classifier", "is_known_write"]
@@ -48,6 +50,14 @@ _GRAMMAR = """
 """
 _GRAMMATICAL = frozenset(_GRAMMAR.split())
 _STANDARD_OPERATORS = frozenset(spelled.strip() for spelled in OPERATORS.values())
+# Operators that are words; LIKE and the like stand for operators of the catalog that are among the standard ones.
+_WORDS = frozenset(
+    {
+        *("AND", "OR", "IS", "IS NOT", "IN", "NOT IN", "LIKE", "NOT LIKE", "ILIKE", "NOT ILIKE", "OVERLAPS"),
+        *("SIMILAR TO", "NOT SIMILAR TO", "IS DISTINCT FROM", "IS NOT DISTINCT FROM", "AT TIME ZONE"),
+    }
+)
+_OPERATOR_CHARACTERS = frozenset("+-*/<>=~!@#%^&|`?")
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
@@ -150,6 +160,8 @@ class _Knowledge:
         elif suspicious := self.volatility.operators & _STANDARD_OPERATORS:
             yield f"the database has a volatile function behind the operator {min(suspicious)}"
         for element in visitors.iterate(statement):
+            for expression in values_within(element):
+                yield from self._objections(expression)
             yield from _written_by_somebody(element)
             yield from self._dangerous(element)
             if isinstance(element, Select) and element is not statement and is_of_the_orm(element):
@@ -168,9 +180,17 @@ class _Knowledge:
             yield from self._objections_to_function(str(getattr(element, "name", "")))
         elif isinstance(element, TableClause) and known is not None and element.name in known.relations:
             yield f"reading {element.name} may run a volatile function, or leave the database"
-        operator = getattr(element, "operator", None)
-        if isinstance(operator, custom_op) and known is not None and operator.opstring in known.operators:
-            yield f"the operator {operator.opstring} runs a volatile function"
+        elif isinstance(element, ColumnClause) and known is not None and _last_part(element) in known.of_rows:
+            yield f"the function {_last_part(element)} of a whole row is volatile"
+        for operator in (getattr(element, "operator", None), getattr(element, "modifier", None)):
+            if isinstance(operator, custom_op):
+                yield from self._objections_to_operator(operator.opstring.strip())
+
+    def _objections_to_operator(self, spelled: str) -> Iterator[str]:
+        if self.volatility is not None and spelled in self.volatility.operators:
+            yield f"the operator {spelled} runs a volatile function"
+        elif not _is_operator(spelled):
+            yield "a part of it is text: an operator that is none"
 
     def _objections_to_function(self, name: str) -> Iterator[str]:
         known = self.volatility
@@ -192,13 +212,50 @@ def _written_by_somebody(element: Any) -> Iterator[str]:
             yield "a part of it is text"
     elif isinstance(element, Select) and has_text_around(element):
         yield "it has hints, prefixes or suffixes, which are text"
+    elif isinstance(element, Extract) and not _is_one_word(element.field):
+        yield "a part of it is text"
+    if any(
+        isinstance(name, quoted_name) and name.quote is False and not _is_one_word(name)
+        for name in (getattr(element, "name", None), getattr(element, "schema", None))
+    ):
+        yield "a part of it is text: a name that is not quoted"
     if _is_compiled_by_somebody(type(element)):
         yield f"{type(element).__name__} is compiled in its own way"
+    if renders_types(element) and not _is_standard(element.type):
+        yield f"what its type {type(element.type).__name__} stands for is not known"
+
+
+def _last_part(column: ColumnClause[Any]) -> str:
+    return str(column.name).rpartition(".")[2]
 
 
 def _is_one_word(text: str) -> bool:
     """Whether a text is one name, one number or a star: nothing that could call or lock anything."""
     return text == "*" or text.replace(".", "").replace("_", "").isalnum()
+
+
+def _is_operator(spelled: str) -> bool:
+    """Whether a text is one operator: of its characters, without a comment, or a word that is grammar."""
+    if spelled.upper() in _WORDS:
+        return True
+    return bool(spelled) and not set(spelled) - _OPERATOR_CHARACTERS and not {"--", "/*"} & _pairs(spelled)
+
+
+def _pairs(text: str) -> set[str]:
+    return {text[at : at + 2] for at in range(len(text))}
+
+
+def _is_standard(kind: TypeEngine[Any]) -> bool:
+    """Whether a type, and what it is made of, is one of SQLAlchemy's that stands for nothing but itself.
+
+    The name that somebody's type gives may be a domain's, whose check calls a function.
+    """
+    made_of = (getattr(kind, "impl_instance", None), getattr(kind, "item_type", None))
+    if isinstance(kind, UserDefinedType | postgresql.DOMAIN) or _is_compiled_by_somebody(type(kind)):
+        return False
+    if not isinstance(kind, TypeDecorator) and not type(kind).__module__.startswith("sqlalchemy."):
+        return False
+    return all(_is_standard(each) for each in made_of if isinstance(each, TypeEngine) and each is not kind)
 
 
 def _is_compiled_by_somebody(kind: type) -> bool:

@@ -10,6 +10,8 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import ClauseElement, Select
+from sqlalchemy.sql.elements import BindParameter, Cast, TryCast
+from sqlalchemy.sql.selectable import ScalarValues, Values
 
 __all__ = [
     "compiled_alone",
@@ -20,7 +22,9 @@ __all__ = [
     "is_flushing",
     "is_of_the_orm",
     "refreshed_state",
+    "renders_types",
     "shape_of",
+    "values_within",
 ]
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
@@ -62,6 +66,29 @@ def compiled_alone(statement: Select[Any]) -> Any:
 def has_text_around(statement: Select[Any]) -> bool:
     """Whether somebody added words of SQL to a SELECT: hints, prefixes, suffixes."""
     return bool(statement._statement_hints or statement._hints or statement._prefixes or statement._suffixes)
+
+
+def values_within(element: Any) -> list[ClauseElement]:
+    """The expressions among the rows of a VALUES, into which SQLAlchemy's own traversal does not look."""
+    if not isinstance(element, Values | ScalarValues):
+        return []
+    found = []
+    for rows in element._data:
+        for row in rows:
+            for value in row:
+                expression = value.__clause_element__() if hasattr(value, "__clause_element__") else value
+                if isinstance(expression, ClauseElement):
+                    found.append(expression)
+    return found
+
+
+def renders_types(element: Any) -> bool:
+    """Whether the SQL of an element names its type, which then is the server's to look up."""
+    return (
+        isinstance(element, Cast | TryCast | postgresql.array)
+        or bool(getattr(element, "_render_derived_w_types", False))
+        or (isinstance(element, BindParameter) and element.type.render_bind_cast)
+    )
 
 
 def is_flushing(session: Session) -> bool:

@@ -35,6 +35,7 @@ CREATE VIEW dice AS SELECT id, random() AS roll FROM users;
 CREATE VIEW above_dice AS SELECT id FROM dice;
 CREATE FUNCTION wanders(int, int) RETURNS bool LANGUAGE sql VOLATILE AS 'SELECT true';
 CREATE OPERATOR ~~~~ (LEFTARG = int, RIGHTARG = int, FUNCTION = wanders);
+CREATE FUNCTION row_of(users) RETURNS bool LANGUAGE sql VOLATILE AS 'SELECT true';
 CREATE FUNCTION "Mixed Case"(int) RETURNS int LANGUAGE sql STABLE AS 'SELECT 1';
 CREATE FUNCTION overloaded(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1';
 CREATE FUNCTION overloaded(text) RETURNS int LANGUAGE sql VOLATILE AS 'SELECT 1';
@@ -74,6 +75,30 @@ class Lucky(Base):
     number = column_property(sa.func.random())
 
 
+class Domain(sa.types.UserDefinedType[int]):
+    """A type whose name may be a domain's."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        """The name that the database knows it by."""
+        return "lucky_number"
+
+
+class Wrapped(sa.types.TypeDecorator[int]):
+    """A type around another."""
+
+    impl = Domain
+    cache_ok = True
+
+
+class Renamed(sa.types.TypeDecorator[str]):
+    """A type around a standard one."""
+
+    impl = sa.Text
+    cache_ok = True
+
+
 class Sealed(sa.types.TypeDecorator[str]):
     """A type that calls a function on its way out."""
 
@@ -99,6 +124,7 @@ def _shouted(_element: Any, _compiler: Any, **_kw: Any) -> str:
 
 users, posts = User.__table__, Post.__table__
 numbers = sa.table("numbers", sa.column("n", sa.Integer))
+drawn = sa.values(sa.column("q", sa.Float), name="q").data([(1.0,), (sa.func.random(),)])
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +160,11 @@ READS = {
     "a function with an odd name": sa.select(getattr(sa.func, "Mixed Case")(1)),
     "a table-valued function": sa.select(sa.func.generate_series(1, 3).table_valued("n")),
     "an operator": sa.select(User).where(User.name.op("||")("x") == "yx"),
+    "values": sa.select(sa.values(sa.column("q", sa.Integer), name="q").data([(1,), (sa.func.length("x"),)])),
+    "an operator that is words": sa.select(User.name.op("similar to")("x"), User.id.op("@>")(1)),
+    "a cast to somebody's name for a standard type": sa.select(sa.cast(User.id, Renamed())),
+    "a column of a type of somebody's": sa.select(sa.column("c", Domain()), sa.func.lower(sa.literal("x", Renamed()))),
+    "a part of a date": sa.select(sa.extract("year", sa.func.now())),
     "a plain view": sa.select(sa.table("plain", sa.column("id"))),
     "a cast and a CASE": sa.select(sa.case((User.id > 3, sa.cast(User.id, sa.Text)), else_="")),
     "arrays and JSON": sa.select(postgresql.array([1, 2]), sa.func.jsonb_build_object("a", 1)),
@@ -171,6 +202,22 @@ OTHERS = {
     "a prefix": (sa.select(User).prefix_with("/* hint */"), "text"),
     "a statement hint": (sa.select(User).with_statement_hint("FOR UPDATE"), "text"),
     "what somebody compiles": (sa.select(shouted()), "its own way"),
+    "values that call": (sa.select(drawn), "random is volatile"),
+    "values named beforehand that call": (sa.select(drawn.cte()), "random is volatile"),
+    "values that call, as an expression": (sa.select(drawn.scalar_values()), "random is volatile"),
+    "values that are text": (sa.select(drawn.data([(sa.literal_column("f()"),)])), "volatile"),
+    "a qualified operator": (sa.select(User.id.op("OPERATOR(public.~~~~)")(1)), "text"),
+    "an operator that is text": (sa.select(User.id.op("= 1 AND wanders(1, 1) AND 1 =")(1)), "text"),
+    "an operator that begins a comment": (sa.select(User.id.op("--")(1)), "text"),
+    "an operator before its operand": (sa.select(sa.column("c").op("@")(1), ~sa.column("c").op("f() +")(2)), "text"),
+    "a cast to a type of somebody's": (sa.select(sa.cast(User.id, Domain())), "type Domain"),
+    "a cast to what is one inside": (sa.select(sa.cast(User.id, Wrapped())), "type Wrapped"),
+    "a cast to an array of it": (sa.select(sa.cast(User.id, postgresql.ARRAY(Domain()))), "type ARRAY"),
+    "a cast to a domain": (sa.select(sa.cast(User.id, postgresql.DOMAIN("lucky", sa.Integer))), "type DOMAIN"),
+    "a function of a row, as a column": (sa.select(sa.table("users", sa.column("row_of")).c.row_of), "row_of"),
+    "a function of a row, as text": (sa.select(sa.literal_column("users.row_of")), "row_of"),
+    "a name that is not quoted": (sa.select(sa.column(sa.sql.quoted_name("nextval('s')", False))), "text"),
+    "a part of a date that is text": (sa.select(sa.extract("year from nextval('s')", sa.func.now())), "text"),
     "a type that calls a function": (sa.select(sa.column("c", Sealed())), "overloaded is volatile"),
 }
 
