@@ -15,7 +15,7 @@ from psycopg2.extensions import cursor as PlainCursor
 
 from erm_alembic.postgres.text.literals import sql_literal
 
-__all__ = ["SessionState", "apply_session_state", "end_transaction", "read_session_state"]
+__all__ = ["SessionState", "apply_session_state", "end_transaction", "login_of", "read_session_state"]
 
 # What belongs to the wire or to one transaction, not to where and as whom statements run.
 NOT_CARRIED = frozenset(
@@ -116,6 +116,18 @@ def apply_session_state(connection: Any, state: SessionState) -> None:
     with contextlib.closing(_cursor(connection)) as cursor:
         for name, value in {**state.settings, **role}.items():
             cursor.execute("SELECT pg_catalog.set_config(%s, %s, false)", [name, value])
+
+
+def login_of(connection: Psycopg2Connection) -> str | None:
+    """As whom a session logged in, which a pooler may have done as somebody else than it was told.
+
+    Args:
+        connection: an open connection.
+    """
+    with connection.cursor(cursor_factory=PlainCursor) as cursor:
+        cursor.execute("SELECT usename::text FROM pg_catalog.pg_stat_activity WHERE pid = pg_catalog.pg_backend_pid()")
+        row = cursor.fetchone()
+    return None if row is None else row[0]
 
 
 def end_transaction(connection: Any) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
-from psycopg2.extensions import cursor as PlainCursor
 from sqlalchemy import Connection
 
 from erm_alembic.errors import EnvironmentRefused
@@ -14,13 +13,13 @@ from erm_alembic.postgres.session_state import (
     SessionState,
     apply_session_state,
     end_transaction,
+    login_of,
     read_session_state,
 )
 
 __all__ = ["carry_session_over"]
 
 NOTHING_DONE = "Nothing was planned or run."
-LOGIN = "SELECT usename::text FROM pg_catalog.pg_stat_activity WHERE pid = pg_catalog.pg_backend_pid()"
 
 
 def carry_session_over(
@@ -111,13 +110,11 @@ def _refuse_another_login(raw: Any, session_user: str) -> None:
     """SET SESSION AUTHORIZATION is more than a role: its session could not write the ledger as who logged in."""
     if session_user == raw.info.user:
         return
-    with raw.cursor(cursor_factory=PlainCursor) as cursor:
-        cursor.execute(LOGIN)  # a pooler may have logged in as somebody else than it was told
-        row = cursor.fetchone()
-    if row is not None and session_user != row[0]:
+    login = login_of(raw)
+    if login is not None and session_user != login:
         raise EnvironmentRefused(
             f"env.py acts as the login role {session_user} (SET SESSION AUTHORIZATION, or a connection of its own); "
-            f"erm is logged in as {row[0]}.",
+            f"erm is logged in as {login}.",
             effect=NOTHING_DONE,
             cure=f"Let env.py, or `migrations.role` in erm.yaml, SET ROLE {session_user}; or log in as that role.",
         )
