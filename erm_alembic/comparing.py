@@ -136,13 +136,12 @@ def drift_against(
     ours, theirs = open_project(env, config, options), open_project(against, config, options)
     verify_kinds(ours.settings.drift, known_kinds(), ours.settings.origins)
     here, there = (_survey(opened)[0] for opened in (ours, theirs))
-    live, other = (
-        Live(ours.target, position_of(ours.target, here)),
-        Live(theirs.target, position_of(theirs.target, there)),
-    )
+    live = Live(ours.target, position_of(ours.target, here))
+    other = Live(theirs.target, position_of(theirs.target, there))
     with _shadows(ours, theirs) as shadows:
         found = interruptible(ours.target, lambda: compare_live(live, other, shadows))
-    kept, left_out = leave_out(found.drift, ours.settings.drift.ignore)
+    heartbeats = (ours.settings.routing.heartbeat, theirs.settings.routing.heartbeat)
+    kept, left_out = leave_out(found.drift, ours.settings.drift.ignore, heartbeats)
     return DriftReport(
         environment=ours.settings.environment,
         database_url=ours.target.redacted,
@@ -381,7 +380,7 @@ def _without_models(looking: _Looking, *, alone: bool) -> None:
 def _report(looking: _Looking, sources: Collection[DriftSource], current: tuple[str, ...]) -> DriftReport:
     opened = looking.opened
     ignore = opened.settings.drift.ignore
-    kept, left_out = leave_out(looking.drift, ignore)
+    kept, left_out = leave_out(looking.drift, ignore, (opened.settings.routing.heartbeat,))
     complete = set(sources) >= set(SOURCES) and all(each.verdict != "unknown" for each in looking.comparisons)
     return DriftReport(
         environment=opened.settings.environment,

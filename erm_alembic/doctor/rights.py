@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
 
 from erm_alembic.doctor.evidence import PRIMARY, Evidence
 from erm_alembic.doctor.model import Diagnosis, NotNeeded
@@ -75,7 +74,7 @@ def catalogs(evidence: Evidence) -> Iterator[Diagnosis]:
 
 
 def heartbeat(evidence: Evidence) -> Iterator[Diagnosis | NotNeeded]:
-    """The heartbeat, where one is configured, arrives, and is taken for drift by nobody."""
+    """The heartbeat, where one is configured, arrives."""
     table = evidence.settings.routing.heartbeat
     if table is None:
         yield NotNeeded("no heartbeat is configured")
@@ -95,13 +94,3 @@ def heartbeat(evidence: Evidence) -> Iterator[Diagnosis | NotNeeded]:
                 replica.name,
             )
             break
-    name = f"{table.schema}.{table.table}"
-    ignored = any(item.name is not None and fnmatchcase(name, item.name) for item in evidence.settings.drift.ignore)
-    if not ignored:
-        yield Diagnosis(
-            "warning",
-            f"The heartbeat's table {name} is in no revision and not in drift.ignore.",
-            "It is taken for drift, which blocks deployments of this database.",
-            f"Add it to erm.yaml: drift: {{ignore: [{name}]}}; and its schema, where no revision makes that: "
-            f"{{kind: schema, name: {table.schema}}}",
-        )

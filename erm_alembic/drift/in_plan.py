@@ -61,7 +61,7 @@ def database_drift(
         return (), (), (Comparison("database", "unknown", UNREPLAYABLE),)
     position, live = position_of(target, survey), survey.plan.basis.catalog
     found = compare_database(target, shadow, position, live=live)
-    kept, left_out = leave_out(found.drift, settings.ignore)
+    kept, left_out = leave_out(found.drift, settings.ignore, (target.settings.routing.heartbeat,))
     return kept, left_out, (without_left_out(found.comparison, kept),)
 
 
@@ -165,5 +165,6 @@ class _Models:
             root, position = self.target.settings.project_dir, position_of(self.target, self.survey)
             self.found = compare_models(self.shadow, self.survey.plan.heads, position, root, self.inputs)
         found, comparison = self.found
-        kept, left_out = leave_out(found, self.target.settings.drift.ignore)
+        settings = self.target.settings
+        kept, left_out = leave_out(found, settings.drift.ignore, (settings.routing.heartbeat,))
         return kept, left_out, (without_left_out(comparison, kept),)

@@ -1,4 +1,4 @@
-"""What is left out of the comparison, and how much that was: other tools' histories, and what `drift.ignore` names."""
+"""What is left out of the comparison, and how much: other tools' histories, `drift.ignore`, routing's heartbeat."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
-from erm_alembic.config.settings import DriftIgnore, DriftSettings
+from erm_alembic.config.settings import DriftIgnore, DriftSettings, HeartbeatSettings
 from erm_alembic.drift.fix.splitting import split_outside_quotes
 from erm_alembic.errors import ConfigurationError
 from erm_alembic.planning.comparison import Comparison, LeftOut
@@ -17,30 +17,35 @@ from erm_alembic.spelling import nearest
 __all__ = ["leave_out", "unused_items", "verify_kinds", "without_left_out"]
 
 
-def leave_out(drift: Sequence[Drift], ignore: Sequence[DriftIgnore]) -> tuple[tuple[Drift, ...], tuple[LeftOut, ...]]:
+def leave_out(
+    drift: Sequence[Drift], ignore: Sequence[DriftIgnore], heartbeats: Collection[HeartbeatSettings | None] = ()
+) -> tuple[tuple[Drift, ...], tuple[LeftOut, ...]]:
     """Take out other tools' histories, and what `drift.ignore` names; each difference is counted for the first item.
 
     Args:
         drift: what was found.
         ignore: the items.
+        heartbeats: the tables that routing keeps on the primary (`database.routing.heartbeat`).
 
     Example:
         >>> found = Drift("index", "public.tmp_a_idx", "database", "absent", "an index")
         >>> leave_out([found], [DriftIgnore(kind="index", name="public.tmp_*")])
         ((), (LeftOut(item='index public.tmp_*', count=1),))
     """
-    kept, counts, others = [], Counter[int](), []
+    kept, counts, others, beats = [], Counter[int](), [], Counter[str]()
     for each in drift:
         if each.history_of is not None:
             others.append(LeftOut(f"table {each.object}, the history of {each.history_of}", 1))
             continue
         index = next((index for index, item in enumerate(ignore) if _names(item, each)), None)
-        if index is None:
-            kept.append(each)
-        else:
+        if index is not None:
             counts[index] += 1
+        elif (table := next((table for table in heartbeats if table and _is_of(table, each)), None)) is not None:
+            beats[f"table {table.schema}.{table.table}, the heartbeat of routing"] += 1
+        else:
+            kept.append(each)
     named = (LeftOut(str(ignore[index]), counts[index]) for index in sorted(counts))
-    return tuple(kept), (*others, *named)
+    return tuple(kept), (*others, *named, *(LeftOut(table, count) for table, count in beats.items()))
 
 
 def without_left_out(comparison: Comparison, kept: Sequence[Drift]) -> Comparison:
@@ -70,6 +75,21 @@ def _names(item: DriftIgnore, drift: Drift) -> bool:
     if item.kind is not None and item.kind != drift.kind:
         return False
     return item.name is None or any(fnmatchcase(name, item.name) for name in _known_as(drift))
+
+
+def _is_of(heartbeat: HeartbeatSettings, drift: Drift) -> bool:
+    """Whether a difference is about the heartbeat's table, or about the bare schema that it is in."""
+    schema = drift.object.removeprefix("schema ") if drift.kind in ("owner", "grant") else drift.object
+    if drift.kind == "grant":
+        schema = schema.rpartition(" to ")[0]
+    if drift.kind == "schema" or drift.object.startswith("schema "):
+        return _unquoted(schema) == [heartbeat.schema]
+    return any(_unquoted(name) == [heartbeat.schema, heartbeat.table] for name in _known_as(drift))
+
+
+def _unquoted(name: str) -> list[str]:
+    parts = split_outside_quotes(name, ".")
+    return [part[1:-1].replace('""', '"') if part.startswith('"') else part for part in parts]
 
 
 def _known_as(drift: Drift) -> Iterator[str]:

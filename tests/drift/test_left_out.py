@@ -6,7 +6,7 @@ import contextlib
 
 import pytest
 
-from erm_alembic.config.settings import DriftIgnore
+from erm_alembic.config.settings import DriftIgnore, HeartbeatSettings
 from erm_alembic.drift.database import as_drift
 from erm_alembic.drift.left_out import leave_out, unused_items, without_left_out
 from erm_alembic.planning.comparison import Comparison, LeftOut
@@ -63,6 +63,38 @@ def test_a_comparison_of_which_all_is_left_out_ends_as_the_same() -> None:
     assert without_left_out(differs, ()).verdict == "same"
     assert without_left_out(differs, [_drift("table", "public.a")]).verdict == "differs"
     assert without_left_out(unknown, ()).verdict == "unknown"
+
+
+BEATS = """
+    CREATE SCHEMA "Our beats";
+    CREATE TABLE "Our beats"."a.b" (writer text PRIMARY KEY, beat bigint NOT NULL, at timestamptz NOT NULL);
+    GRANT USAGE ON SCHEMA "Our beats" TO pg_monitor;
+    GRANT SELECT ON "Our beats"."a.b" TO pg_monitor;
+"""
+
+
+def test_the_heartbeat_of_routing_is_left_out_and_counted(one_database: Database) -> None:
+    """With its schema, owner and grants, whatever they are called; what else is in that schema is told."""
+    one_database.execute(BEATS)
+    heartbeat = HeartbeatSettings("Our beats", "a.b")
+    kept, (counted,) = leave_out(_all_that_is_there(one_database), [], [None, heartbeat])
+    assert [f"{each.kind} {each.object}" for each in kept if "beats" in each.object] == []
+    assert counted.item == "table Our beats.a.b, the heartbeat of routing"
+    assert counted.count >= 2
+    one_database.execute('CREATE TABLE "Our beats".a (b int); CREATE SCHEMA a; CREATE TABLE a.b (c int)')
+    kept, _ = leave_out(_all_that_is_there(one_database), [], [heartbeat])
+    tables = [each.object for each in kept if each.kind in ("table", "schema") and each.object != "public"]
+    assert tables == ["a", '"Our beats".a', "a.b"]
+    drift = [_drift("grant", 'schema "Our beats" to x'), _drift("owner", 'schema "Our beats"')]
+    assert leave_out([*drift, _drift("owner", "table a.b")], [], [heartbeat])[0] == (_drift("owner", "table a.b"),)
+
+
+def _all_that_is_there(database: Database) -> list[Drift]:
+    connection = database.connect()
+    connection.autocommit = False
+    with contextlib.closing(connection), connection.cursor() as cursor:
+        found = take_snapshot(cursor, (), ())
+    return [as_drift(each, Snapshot({}), found) for each in differences(Snapshot({}), found)]
 
 
 HISTORIES = """

@@ -357,13 +357,12 @@ def test_a_pooler_is_told_with_its_mode(newest_servers: Servers, tmp_path: Path,
         ("policies: {p: {max_follower_lag: 1s, max_wait: 1s}}", "policies", "warning", "max_follower_lag, max_wait"),
         ("policies: {p: {}}", "policies", "info", "no policy that reads from them"),
         ("policies: {p: {read_only: true}}", "fallback", "info", "no bound"),
-        ("heartbeat: {schema: beats}", "heartbeat", "warning", "The heartbeat's table beats.erm_heartbeat"),
     ],
 )
 def test_what_the_file_asks_is_held_against_what_can_be(
     evidence: Evidence, tmp_path: Path, routing: str, check: str, level: str, words: str
 ) -> None:
-    """Limits that nobody can meet, settings without effect, a table that would be drift."""
+    """Limits that nobody can meet, settings without effect."""
     replica = evidence.settings.replicas[0].url.text
     project(tmp_path, evidence.overview.primary.url, {EAST: replica}, routing=routing)
     found = conclude(replace(evidence, settings=load_settings("prod", cwd=tmp_path)))
@@ -384,11 +383,10 @@ def test_a_heartbeat_that_cannot_be_written_is_an_error(evidence: Evidence, tmp_
     assert of(found, "positions").skipped == "a heartbeat stands in for them"
 
 
-def test_a_heartbeat_that_drift_ignores_is_healthy(evidence: Evidence, tmp_path: Path) -> None:
-    """By its name, or by a pattern."""
+def test_a_heartbeat_that_arrives_is_healthy(evidence: Evidence, tmp_path: Path) -> None:
+    """Drift leaves its table out by itself."""
     replica = evidence.settings.replicas[0].url.text
-    more = 'drift: {ignore: ["beats.*"]}\n'
-    project(tmp_path, evidence.overview.primary.url, {EAST: replica}, routing="heartbeat: {schema: beats}", more=more)
+    project(tmp_path, evidence.overview.primary.url, {EAST: replica}, routing="heartbeat: {schema: beats}")
     found = conclude(replace(evidence, settings=load_settings("prod", cwd=tmp_path)))
     assert of(found, "heartbeat").verdict == "healthy"
 
