@@ -15,10 +15,10 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
-__all__ = ["Lines"]
+__all__ = ["Lines", "tell_of"]
 
 # Under which a pool's entry knows the line of its connection; SQLAlchemy forgets it together with the connection.
 _LINE = "erm_line"
@@ -35,6 +35,7 @@ class _Line:
     def __init__(self, entry: ConnectionPoolEntry, end: Callable[[], None]) -> None:
         self.opened_at = self.taken_at = time.monotonic()
         self._is_new, self.expired = True, False
+        self.only_reads = True  # whether what is sent by it is known to change nothing; also the pool's own questions
         self._entry = weakref.ref(entry)
         self.end = end
 
@@ -49,7 +50,7 @@ class _Line:
         return self._is_new or (entry is not None and entry.in_use)
 
     def was_given_back(self) -> None:
-        self._is_new = False
+        self._is_new, self.only_reads = False, True
 
 
 class Lines:
@@ -68,16 +69,20 @@ class Lines:
         event.listen(engine, "connect", self._opened, insert=True)
         # Before those who try a connection that was idle.
         event.listen(engine, "checkout", _taken, insert=True)
+        event.listen(engine, "checkout", _handed_out)
         event.listen(engine, "checkin", _given_back)
 
-    def sever(self, *, opened_before: float = float("inf"), taken_before: float = float("inf")) -> int:
+    def sever(
+        self, *, opened_before: float = float("inf"), taken_before: float = float("inf"), only_reads: bool = False
+    ) -> int:
         """Let whoever waits on a connection that is in use get an error; how many connections those were.
 
         Args:
             opened_before: spares those opened later, by `time.monotonic()`.
             taken_before: spares those that somebody took later.
+            only_reads: spares those by which something may be written.
         """
-        used = [line for line in self._all() if line.in_use]
+        used = [line for line in self._all() if line.in_use and (line.only_reads or not only_reads)]
         lines = [line for line in used if line.opened_at < opened_before and line.taken_at < taken_before]
         for line in lines:
             line.end()
@@ -110,6 +115,24 @@ def _taken(_connection: Any, entry: ConnectionPoolEntry, _fairy: Any) -> None:
     line = entry.info.get(_LINE)
     if line is not None:
         line.taken_at = time.monotonic()
+
+
+def _handed_out(_connection: Any, entry: ConnectionPoolEntry, _fairy: Any) -> None:
+    line = entry.info.get(_LINE)
+    if line is not None:
+        line.only_reads = False
+
+
+def tell_of(connection: Connection, *, only_reads: bool) -> None:
+    """Say of a connection that somebody has whether all that is sent by it is known to change nothing.
+
+    Args:
+        connection: a session's.
+        only_reads: whether it is.
+    """
+    line = None if connection.closed or connection.invalidated else connection.info.get(_LINE)
+    if line is not None:
+        line.only_reads = only_reads
 
 
 def _given_back(connection: Any, entry: ConnectionPoolEntry) -> None:

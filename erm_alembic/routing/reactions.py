@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Reactions"]
 
-# No replica has this name.
-_PRIMARY = ""
+# No replica has these names.
+_PRIMARY, _READS = "", " "
 
 
 class Reactions:
@@ -47,6 +47,11 @@ class Reactions:
         if change.replica is None:
             if change.what in ("timeline", "system", "writable"):
                 self._other_primary(change)
+            elif change.what == "reachable":
+                with self._lock:
+                    self._stop(_READS)
+                    if change.now is False:
+                        self._start(_READS)
         elif change.what == "reachable":
             with self._lock:
                 self._stop(change.replica)
@@ -100,16 +105,23 @@ class Reactions:
             timer.cancel()
 
     def _let_go(self, name: str, timer: threading.Timer) -> None:
-        """Have the reads that wait for a replica asked elsewhere, and those that were on their way to it later."""
+        """Have the reads that wait for a replica asked elsewhere, and those that were on their way to it later.
+
+        Those that wait for the primary get an error. What may write goes on waiting: whether that is there, nobody
+        could say.
+        """
         nodes, state = self._known()
-        replica = state.replicas.get(name)
+        server = state.primary if name == _READS else state.replicas.get(name)
         with self._lock:
             if self._timers.get(name) is not timer:
                 return
-            if replica is None or replica.reachable:
+            if server is None or server.reachable:
                 del self._timers[name]
                 return
             self._start(name)
+        if name == _READS:
+            self._primary.lines.sever(only_reads=True)
+            return
         for node in nodes:
             if node.name == name:
                 node.lines.sever()

@@ -14,12 +14,14 @@ from sqlalchemy import Connection, event
 from sqlalchemy.engine import ExceptionContext
 
 from erm_alembic.errors import WritePrevented
+from erm_alembic.routing import reasons
 from erm_alembic.routing.failures import READ_ONLY, sqlstate_of
 
 if TYPE_CHECKING:
+    from erm_alembic.routing.options import ReadMode
     from erm_alembic.routing.session import RoutingSession
 
-__all__ = ["commits_by_itself", "is_held", "prevented", "told", "watch"]
+__all__ = ["commits_by_itself", "is_held", "prevented", "refuse_writes", "told", "watch"]
 
 _SAVEPOINT = "erm_reads_only"
 # Of what is sent: whether it runs in that savepoint.
@@ -54,6 +56,21 @@ def prevented(effect: str = "It was not sent.", cure: str = "") -> WritePrevente
         effect=effect,
         cure=cure or "Write outside of replica_read(prevent_writes=True).",
     )
+
+
+def refuse_writes(mode: ReadMode, mapper: Any, clause: Any) -> None:
+    """Refuse what is known to write where somebody asked for that.
+
+    Args:
+        mode: what holds for it.
+        mapper: what is mapped, where the ORM knows it.
+        clause: the statement; None where a connection is asked for.
+
+    Raises:
+        WritePrevented: it writes.
+    """
+    if reasons.is_prevented(mode, mapper, clause):
+        raise prevented()
 
 
 def commits_by_itself(connection: Connection) -> bool:

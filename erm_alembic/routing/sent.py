@@ -14,6 +14,7 @@ from sqlalchemy.sql import CompoundSelect, Select
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.functions import FunctionElement
 
+from erm_alembic.routing.lines import tell_of
 from erm_alembic.routing.read_only import commits_by_itself, watch
 
 if TYPE_CHECKING:
@@ -53,11 +54,18 @@ class Sent:
             statement: the statement; None where a connection is asked for.
             flushes: whether that is asked for by a flush, which sends nothing but its own.
         """
-        self.wrote = True
+        self.writes()
         if statement is None:
             self.unbounded = self.unbounded or not flushes
         else:
             self.unbounded = self.unbounded or not isinstance(statement, _WITHIN)
+
+    def writes(self) -> None:
+        """Take it that something is written."""
+        if not self.wrote:
+            self.wrote = True
+            for connection in self._connections:
+                tell_of(connection, only_reads=False)
 
     def take(self, session: RoutingSession, connection: Connection) -> None:
         """Take note of a connection to the primary.
@@ -68,6 +76,7 @@ class Sent:
         """
         self.by_itself = self.by_itself or commits_by_itself(connection)
         self._connections.append(connection)
+        tell_of(connection, only_reads=not self.wrote)
         if self._watched:
             watch(session, connection)
 

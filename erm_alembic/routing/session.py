@@ -25,7 +25,7 @@ from erm_alembic.routing.nodes import NotARead, ReplicaNode
 from erm_alembic.routing.options import ReadMode, ReplicaReadOptions
 from erm_alembic.routing.policy import Block, chosen_mode, innermost_block
 from erm_alembic.routing.provenance import OnStale, Provenance
-from erm_alembic.routing.read_only import prevented
+from erm_alembic.routing.read_only import refuse_writes
 from erm_alembic.routing.routes import Explanation, Route
 from erm_alembic.routing.selection import Need
 from erm_alembic.routing.sent import Sent, server_of
@@ -146,7 +146,7 @@ class RoutingSession(Session):
                 self._cluster.count_read()
                 return self._kept.engine
         mode = self._mode(clause, others.get(OPTION))
-        _refuse_writes(mode, mapper, clause)
+        refuse_writes(mode, mapper, clause)
         if not self._pinned:
             engine = self._replica(clause, mode, others)
             if engine is not None:
@@ -308,7 +308,8 @@ class RoutingSession(Session):
     def _pin(self, why: str, *, wrote: bool = False) -> None:
         """Keep the rest of this transaction on the primary."""
         self._pinned, self._node, self._kept = True, None, None
-        self._sent.wrote = self._sent.wrote or wrote
+        if wrote:
+            self._sent.writes()
         self._route = (self._cluster.primary.name, False, why)
 
     def _note(self, clause: Any, *, prevents: bool) -> None:
@@ -332,7 +333,7 @@ class RoutingSession(Session):
         self._named = (node.name if node else "elsewhere", on_replica, reasons.NAMED)
         if not on_replica:
             mode = self._mode(clause, others.get(OPTION))
-            _refuse_writes(mode, mapper, clause)
+            refuse_writes(mode, mapper, clause)
             if bind.dialect.name == "postgresql":
                 self._note(clause, prevents=mode.prevent_writes)
             if node is not None and not self._pinned:
@@ -392,11 +393,6 @@ class RoutingSession(Session):
         for engine in self._replica_engines:
             forget_connection(self, engine, lost=lost)
         self._replica_engines, self._holds_replica = frozenset(), False
-
-
-def _refuse_writes(mode: ReadMode, mapper: Any, clause: Any) -> None:
-    if reasons.is_prevented(mode, mapper, clause):
-        raise prevented()
 
 
 listen_to(RoutingSession)

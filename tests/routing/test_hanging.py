@@ -29,11 +29,13 @@ from erm_alembic.routing.lines import Lines
 from erm_alembic.routing.nodes import PrimaryNode, ReplicaNode
 from erm_alembic.routing.options import ReplicaConfig
 from erm_alembic.routing.reactions import Reactions
+from erm_alembic.routing.session import RoutingSession
 from erm_alembic.routing.state import ClusterState, ReplicaState
-from tests.routing.applications import ASYNCHRONOUS, SYNCHRONOUS, application
+from tests.routing.applications import ASYNCHRONOUS, SYNCHRONOUS, User, application
 from tests.routing.servers import EAST, PATIENCE, Servers, frozen, until
 
 SLOW = sa.text("SELECT pg_sleep(60)")
+USERS = sa.select(User)
 QUICK = sa.text("SELECT 1")
 
 
@@ -222,7 +224,11 @@ class _Told:
         self.calls: list[str] = []
         self.lines = self
 
-    def sever(self, *, opened_before: float = float("inf"), taken_before: float = float("inf")) -> int:
+    def sever(
+        self, *, opened_before: float = float("inf"), taken_before: float = float("inf"), only_reads: bool = False
+    ) -> int:
+        if only_reads:
+            return 0
         self.severed.append(min(opened_before, taken_before))
         self.calls.append("sever")
         return 1
@@ -258,6 +264,42 @@ def test_reads_are_let_go_while_a_replica_does_not_answer() -> None:
         until(lambda: not any("patience" in thread.name for thread in threading.enumerate()))
         assert len(replica.severed) == before
     assert not primary.renewed
+
+
+@pytest.mark.parametrize("driver", SYNCHRONOUS)
+def test_reads_of_a_primary_that_stands_still_are_ended(driver: str, newest_servers: Servers) -> None:
+    """Once it has not answered the monitor for so long: they get an error. Who may have written goes on waiting, and is
+    answered when the server goes on."""
+    failed: dict[str, BaseException | None] = {}
+
+    def send(who: str, session: RoutingSession, statement: Any) -> None:
+        try:
+            session.execute(statement).all()
+            failed[who] = None
+        except sa.exc.DBAPIError as error:
+            failed[who] = error
+
+    with application(newest_servers, driver) as app, app.cluster() as cluster:
+        reader, writer = cluster.sessionmaker()(), cluster.sessionmaker()()
+        reader.scalars(USERS).all()
+        writer.execute(sa.update(User).values(score=5))
+        threads = [
+            threading.Thread(target=send, args=("reader", reader, USERS), daemon=True),
+            threading.Thread(target=send, args=("writer", writer, USERS), daemon=True),
+        ]
+        with frozen(newest_servers.primary):
+            for thread in threads:
+                thread.start()
+            threads[0].join(PATIENCE)
+            assert worth_another_server(failed["reader"])  # type: ignore[arg-type]
+            assert "writer" not in failed
+        threads[1].join(PATIENCE)
+        assert failed["writer"] is None
+        writer.commit()
+        reader.rollback()
+        assert set(reader.scalars(sa.select(User.score))) == {5}
+        for session in (reader, writer):
+            session.close()
 
 
 def test_another_primary_lets_go_of_what_leads_to_the_former_one() -> None:
