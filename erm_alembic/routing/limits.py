@@ -66,7 +66,7 @@ def seconds(duration: Duration) -> float:
         duration: seconds, a timedelta, or a text such as "5s", "500ms" or "1h30m".
 
     Raises:
-        ValueError: it is negative, not a number, or a text without its unit.
+        ValueError: it is negative, not a number, longer than a `timedelta` can hold, or a text without its unit.
         TypeError: it is none of these.
 
     Example:
@@ -81,6 +81,10 @@ def seconds(duration: Duration) -> float:
         raise TypeError(f"a duration is seconds, a timedelta or a text such as '5s', not {duration!r}")
     if not duration >= 0 or duration == float("inf"):
         raise ValueError(f"a duration is not negative, and has an end: {duration!r} is neither")
+    try:
+        timedelta(seconds=duration)
+    except OverflowError:
+        raise ValueError("a duration is no longer than a timedelta can hold") from None
     return float(duration)
 
 

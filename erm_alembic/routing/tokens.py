@@ -28,13 +28,15 @@ def write_token(position: Position) -> str:
     return base64.urlsafe_b64encode(checked).rstrip(b"=").decode("ascii")
 
 
-def read_token(token: str) -> Position | None:
+def read_token(token: object) -> Position | None:
     """The position of a token; None where the text is none, or one of another version.
 
     Example:
         >>> read_token("garbage") is None
         True
     """
+    if not isinstance(token, str):  # what a caller brought may be anything
+        return None
     try:
         checked = base64.b64decode(token.encode("ascii") + b"=" * (-len(token) % 4), altchars=b"-_", validate=True)
         packed, checksum = checked[: _LAYOUT.size], checked[_LAYOUT.size :]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from erm_alembic.errors import ConfigurationError
 from erm_alembic.routing import connect_cluster
 from erm_alembic.routing.integrations import asgi, wsgi
 from erm_alembic.routing.integrations.cookies import TokenCarrier
@@ -107,3 +108,10 @@ def _by_wsgi(headers: Mapping[str, str]) -> Position | None:
 def _after() -> Position | None:
     block = innermost_block()
     return None if block is None else block.entered.after
+
+
+@pytest.mark.parametrize("secrets", [5, "text", b"bytes", [5], [b"bytes"], {"a": "b"}])
+def test_a_secret_that_is_no_text_is_refused_in_words(secrets: Any) -> None:
+    """Which do not repeat it."""
+    with pytest.raises(ConfigurationError, match="no text"):
+        TokenCarrier(secrets)

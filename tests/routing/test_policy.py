@@ -8,6 +8,7 @@ import inspect
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -187,6 +188,20 @@ def test_a_token_that_cannot_be_read_asks_for_the_primary() -> None:
     broken: ReadBlock = causal("broken")
     assert (broken.after, broken.unreachable) == (None, True)
     assert (causal(None).after, causal(None).unreachable) == (None, False)
+
+
+@pytest.mark.parametrize("brought", [b"AQ", 5, "é", object()])
+def test_whatever_is_brought_as_a_token_and_is_none_asks_for_the_primary(brought: Any) -> None:
+    """It may come from anywhere."""
+    with causal(brought) as block:
+        assert block.entered.unreachable
+
+
+@pytest.mark.parametrize("endless", [10**400, 1e300], ids=["int", "float"])
+def test_a_lag_that_no_timedelta_holds_is_refused(endless: float) -> None:
+    """In the words of any other that is none."""
+    with pytest.raises(ValueError, match="timedelta"):
+        ReplicaReadOptions(max_lag=endless)
 
 
 def test_policies_are_replaced_as_one_or_not_at_all() -> None:

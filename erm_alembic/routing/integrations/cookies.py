@@ -37,6 +37,10 @@ class TokenCarrier:
     max_age: int = 300
 
     def __post_init__(self) -> None:
+        if isinstance(self.secrets, str | bytes) or not isinstance(self.secrets, Sequence):
+            raise _no_texts()
+        if not all(isinstance(secret, str) for secret in self.secrets):
+            raise _no_texts()
         if not self.secrets or not all(self.secrets):
             raise ConfigurationError(
                 "The causal cookie has no secret to be signed with.",
@@ -113,3 +117,10 @@ def _values(cookies: str, name: str) -> Iterator[str]:
         key, _, value = pair.partition("=")
         if key.strip() == name:
             yield value.strip().strip('"')
+
+
+def _no_texts() -> ConfigurationError:
+    return ConfigurationError(
+        "The secret of the causal cookie is no text.",
+        cure="Give the middleware a long random text, or a list of several, of which the first signs.",
+    )
