@@ -116,6 +116,8 @@ def test_healthy_servers_are_shown_with_who_may_answer_what(servers: Servers, tm
 def test_a_replica_that_is_behind_is_eligible_where_its_lag_is_allowed(newest_servers: Servers, tmp_path: Path) -> None:
     """Its lag is told in seconds and bytes, and the policy that it is too stale for names the reason."""
     project(tmp_path, newest_servers)
+    newest_servers.write()
+    newest_servers.catch_up()
     newest_servers.pause(WEST)
     newest_servers.write()
     text, found = looked(tmp_path)
