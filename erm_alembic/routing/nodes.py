@@ -7,13 +7,14 @@ import contextlib
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import Any, cast
 
 from sqlalchemy import Dialect, Engine, create_engine, event
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+from sqlalchemy.pool import ConnectionPoolEntry, Pool, QueuePool
 from sqlalchemy.util import greenlet_spawn
 
 from erm_alembic.config.dsn import DatabaseUrl
@@ -62,6 +63,7 @@ class Node:
         self._engines: dict[bool, Engine] = {}
         self._loop: asyncio.AbstractEventLoop | None = None  # which the asynchronous connections belong to
         self.lines = Lines()
+        self._former_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
 
     def engine(self, asynchronous: bool = False) -> Engine:
         """Its engine; of an asynchronous one the engine within, which is what a session routes to.
@@ -108,11 +110,21 @@ class Node:
             if close and asynchronous:
                 _dispose_within(self._loop, engine)
             else:
-                engine.dispose(close=close)
+                self._dispose(engine, close=close)
         if close:
             self.lines.expire()
         else:
             self.lines.forget()
+
+    def _dispose(self, engine: Engine, *, close: bool = True) -> None:
+        """Replace a synchronous pool; what was being opened in a former one came back there, and is closed now."""
+        if not close:
+            self._former_pools.clear()  # in a fork they are the parent's
+        for pool in list(self._former_pools):
+            pool.dispose()
+        if close:
+            self._former_pools.add(engine.pool)
+        engine.dispose(close=close)
 
     def begin_in_child(self) -> None:
         """After a fork: the lock may be that of a thread that is not here, and the connections are the parent's."""
@@ -127,7 +139,7 @@ class Node:
             if asynchronous:
                 await AsyncEngine(engine).dispose()
             else:
-                engine.dispose()
+                self._dispose(engine)
         self.lines.expire()
 
     def _synchronous(self) -> Engine:

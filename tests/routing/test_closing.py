@@ -17,7 +17,9 @@ from tests.routing.servers import PATIENCE, Servers, until
 
 
 def watching() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("erm-routing")]
+    """The threads that watch servers; a few that ask for tokens are the process's, whatever the cluster."""
+    names = [thread.name for thread in threading.enumerate() if thread.name.startswith("erm-routing")]
+    return [name for name in names if not name.startswith("erm-routing position")]
 
 
 def test_a_closed_cluster_reads_from_the_primary_and_watches_nobody(newest_servers: Servers) -> None:
@@ -58,3 +60,16 @@ def test_an_asynchronous_block_closes_the_connections_within_its_loop(newest_ser
         asyncio.run(use())
         until(lambda: newest_servers.primary.execute(count, app.dbname) == [(0,)])
         assert not watching()
+
+
+def test_what_is_opened_while_a_pool_is_replaced_is_closed_with_the_next_one(newest_servers: Servers) -> None:
+    """A connection that comes up in the former pool, and goes back there, does not stay open for good."""
+    with application(newest_servers, "psycopg2") as app:
+        count = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s"
+        with app.cluster() as cluster:
+            former = cluster.primary.engine().pool
+            cluster.primary.renew(close=True)
+            former.connect().close()
+            assert former.checkedin() == 1
+        assert former.checkedin() == 0
+        until(lambda: newest_servers.primary.execute(count, app.dbname) == [(0,)])
