@@ -59,10 +59,14 @@ class Reactions:
                     self._start(change.replica)
 
     def stop(self) -> None:
-        """Do nothing any more."""
+        """Do nothing any more; no thread is left behind."""
         with self._lock:
+            timers = list(self._timers.values())
             for name in list(self._timers):
                 self._stop(name)
+        for timer in timers:  # without the lock, which one that is due may be waiting for
+            if timer is not threading.current_thread():
+                timer.join()
 
     def begin_in_child(self) -> None:
         """After a fork: the timers are the parent's, and the lock may be that of a thread that is not here."""

@@ -11,6 +11,7 @@ import erm_alembic
 from erm_alembic.shadow.child.running import Child
 from tests.drift.looking import with_models
 from tests.faults.deploying import Project
+from tests.shadow.projects import enter
 from tests.support.databases import Database
 
 ON = {"ERM_NO_SHADOW": None}
@@ -79,12 +80,7 @@ def test_models_are_compared_where_the_plan_was_rehearsed(project: Project, monk
     with_models(project)
     project.table("a2", "orders", down="a1")
     project.env.update(ON)
-    for name, value in project.environ().items():
-        if value is None:
-            monkeypatch.delenv(name, raising=False)
-        else:
-            monkeypatch.setenv(name, value)
-    monkeypatch.chdir(project.root)
+    enter(project, monkeypatch)
     monkeypatch.setattr(Child, "run", counting)
     told = erm_alembic.plan()
     assert [(each.source, each.object) for each in told.drift] == [("models", "public.orders")]

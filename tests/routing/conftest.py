@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
 
 from erm_alembic.postgres.embedded.binaries import PostgresBinaries
+from erm_alembic.routing import Cluster
 from erm_alembic.routing.monitor import Monitor
+from tests.routing.applications import SYNCHRONOUS, Application, application
 from tests.routing.servers import Servers, three_servers
 from tests.support.databases import one_per_major
 from tests.support.standbys import has_basebackup
@@ -52,6 +55,31 @@ def servers(request: pytest.FixtureRequest, _sets: _Sets) -> Iterator[Servers]:
 def newest_servers(_sets: _Sets) -> Iterator[Servers]:
     """The same on the newest major only, for behaviour that does not depend on the server."""
     yield from _mended(_sets.of(_ABLE[-1] if _ABLE else None))
+
+
+@pytest.fixture
+def role(newest_servers: Servers) -> Iterator[str]:
+    """A role that may do nothing but connect, on all servers."""
+    name = f"t_{uuid.uuid4().hex[:12]}"
+    newest_servers.primary.execute(f"CREATE ROLE {name} LOGIN")
+    newest_servers.catch_up()
+    yield name
+    newest_servers.primary.execute(f"DROP OWNED BY {name}")
+    newest_servers.primary.execute(f"DROP ROLE {name}")
+
+
+@pytest.fixture(params=SYNCHRONOUS)
+def app(request: pytest.FixtureRequest, newest_servers: Servers) -> Iterator[Application]:
+    """An application of each synchronous driver, with one user."""
+    with application(newest_servers, request.param) as app:
+        yield app
+
+
+@pytest.fixture
+def cluster(app: Application) -> Iterator[Cluster]:
+    """Its cluster, with both replicas fresh."""
+    with app.cluster() as cluster:
+        yield cluster
 
 
 @pytest.fixture

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import uuid
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -70,17 +68,6 @@ def told(found: Examination, check: str, level: str) -> list[Diagnosis]:
 
 def names(servers: Servers, role: str = "postgres") -> dict[str, str]:
     return {name: url_of(each, role) for name, each in servers.standbys.items()}
-
-
-@pytest.fixture
-def role(newest_servers: Servers) -> Iterator[str]:
-    """A role that may do nothing but connect, on all servers."""
-    name = f"t_{uuid.uuid4().hex[:12]}"
-    newest_servers.primary.execute(f"CREATE ROLE {name} LOGIN")
-    newest_servers.catch_up()
-    yield name
-    newest_servers.primary.execute(f"DROP OWNED BY {name}")
-    newest_servers.primary.execute(f"DROP ROLE {name}")
 
 
 @pytest.fixture(scope="module")

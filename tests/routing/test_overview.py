@@ -8,7 +8,6 @@ import pty
 import signal
 import subprocess
 import sys
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -74,16 +73,6 @@ def replica(found: dict[str, Any], name: str) -> dict[str, Any]:
 def policy(found: dict[str, Any], name: str | None) -> dict[str, Any]:
     (one,) = [each for each in found["policies"] if each["name"] == name]
     return dict(one)
-
-
-@pytest.fixture
-def role(newest_servers: Servers) -> Iterator[str]:
-    """A role that may do nothing but connect, on all servers."""
-    name = f"t_{uuid.uuid4().hex[:12]}"
-    newest_servers.primary.execute(f"CREATE ROLE {name} LOGIN")
-    newest_servers.catch_up()
-    yield name
-    newest_servers.primary.execute(f"DROP ROLE {name}")
 
 
 @pytest.fixture

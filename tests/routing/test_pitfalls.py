@@ -25,22 +25,8 @@ from erm_alembic.routing import (
     replica_read,
 )
 from erm_alembic.routing.failures import sqlstate_of
-from tests.routing.applications import SYNCHRONOUS, Application, Post, User, application, on_replica, route
-from tests.routing.servers import EAST, WEST, Servers
-
-
-@pytest.fixture(params=SYNCHRONOUS)
-def app(request: pytest.FixtureRequest, newest_servers: Servers) -> Iterator[Application]:
-    """An application of each synchronous driver."""
-    with application(newest_servers, request.param) as app:
-        yield app
-
-
-@pytest.fixture
-def cluster(app: Application) -> Iterator[Cluster]:
-    """Its cluster, with both replicas fresh."""
-    with app.cluster() as cluster:
-        yield cluster
+from tests.routing.applications import Application, Post, User, on_replica, route
+from tests.routing.servers import EAST, WEST
 
 
 @pytest.fixture

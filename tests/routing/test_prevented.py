@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import sqlalchemy as sa
 
 from erm_alembic.routing import Cluster, ReplicaReadOptions, RoutingSession, WritePrevented, replica_read
-from tests.routing.applications import ASYNCHRONOUS, SYNCHRONOUS, Application, User, application
+from tests.routing.applications import ASYNCHRONOUS, Application, User, application
 from tests.routing.servers import Servers
 
 INSERT = sa.text("INSERT INTO users VALUES (2, 'Grace', 1)")
@@ -33,20 +33,6 @@ WRITES: dict[str, Write] = {
         INSERT, bind_arguments={"bind": cluster.writer()}
     ),
 }
-
-
-@pytest.fixture(params=SYNCHRONOUS)
-def app(request: pytest.FixtureRequest, newest_servers: Servers) -> Iterator[Application]:
-    """An application with one user."""
-    with application(newest_servers, request.param) as app:
-        yield app
-
-
-@pytest.fixture
-def cluster(app: Application) -> Iterator[Cluster]:
-    """Its cluster."""
-    with app.cluster() as cluster:
-        yield cluster
 
 
 def _state(app: Application) -> object:

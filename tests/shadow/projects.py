@@ -17,14 +17,19 @@ from tests.faults.deploying import Project
 TABLES = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY 1"
 
 
-def opened(project: Project, monkeypatch: Any, options: AlembicOptions | None = None) -> Opened:
-    """What a command works on, with the environment of this process as its own."""
+def enter(project: Project, monkeypatch: Any) -> None:
+    """Make this process stand where a command in the project would: its folder, its environment."""
     for name, value in project.environ().items():
         if value is None:
             monkeypatch.delenv(name, raising=False)
         else:
             monkeypatch.setenv(name, value)
     monkeypatch.chdir(project.root)
+
+
+def opened(project: Project, monkeypatch: Any, options: AlembicOptions | None = None) -> Opened:
+    """What a command works on, with the environment of this process as its own."""
+    enter(project, monkeypatch)
     return open_project(None, None, options)
 
 
