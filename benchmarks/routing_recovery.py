@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from erm_alembic.routing import Cluster, ReplicaConfig, RoutingSession, connect_cluster
-from erm_alembic.routing.selection import NOTHING_NEEDED
+from erm_alembic.routing.need import NOTHING_NEEDED
 from tests.chaos.topology import Member, Topology
 from tests.routing.applications import Base, User
 from tests.routing.servers import until

@@ -19,7 +19,7 @@ from erm_alembic.cli.signals import leave_at_next_signal
 from erm_alembic.errors import TargetError, UsageError
 
 if TYPE_CHECKING:
-    from erm_alembic.routing.overview import Overview
+    from erm_alembic.routing.reporting.overview import Overview
 
 __all__ = ["register", "replicas", "watch_seconds"]
 
@@ -95,7 +95,7 @@ def replicas(
     leave_at_next_signal(WRAPS if every is not None and _redraws(format_) else "")
     from erm_alembic.config.loader import load_settings
     from erm_alembic.routing.configured import cluster_of
-    from erm_alembic.routing.overview import Observer
+    from erm_alembic.routing.reporting.overview import Observer
 
     if not verbose:
         # The table says what changed; a line of the log would stand in the middle of it.

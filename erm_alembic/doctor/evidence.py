@@ -25,8 +25,8 @@ from erm_alembic.postgres.volatility import read_volatility
 from erm_alembic.revisions.project import AlembicProject, find_project
 from erm_alembic.revisions.source.ini_address import address_in_ini
 from erm_alembic.routing.cluster import Cluster
-from erm_alembic.routing.inquiry import Inquiry
-from erm_alembic.routing.overview import Observer, Overview, ReplicaView
+from erm_alembic.routing.reporting.inquiry import Inquiry
+from erm_alembic.routing.reporting.overview import Observer, Overview, ReplicaView
 from erm_alembic.target import Target, open_target
 
 __all__ = ["PRIMARY", "Evidence", "Runs", "gather"]

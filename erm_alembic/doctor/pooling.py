@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import psycopg2
 
-from erm_alembic.routing.probe import Link
+from erm_alembic.routing.watching.probe import Link
 
 __all__ = ["PoolMode", "pool_mode"]
 

@@ -10,7 +10,7 @@ from erm_alembic.config.sizes import about
 from erm_alembic.doctor.evidence import Evidence
 from erm_alembic.doctor.model import Diagnosis, NotTold
 from erm_alembic.postgres.server_facts import ServerFacts
-from erm_alembic.routing.overview import ReplicaView
+from erm_alembic.routing.reporting.overview import ReplicaView
 
 __all__ = ["lag", "replay_and_queries", "replay_goes_on"]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from erm_alembic.doctor.evidence import PRIMARY, Evidence
 from erm_alembic.doctor.model import Diagnosis, NotNeeded, NotTold
 from erm_alembic.postgres.server_facts import ServerFacts, is_same_start
-from erm_alembic.routing.overview import ReplicaView
+from erm_alembic.routing.reporting.overview import ReplicaView
 
 __all__ = [
     "clocks",

@@ -10,8 +10,8 @@ from erm_alembic.config.sizes import about
 from erm_alembic.postgres.server_facts import ServerFacts, Slot, is_same_start
 from erm_alembic.render.safe import Paint, one_line, plain
 from erm_alembic.render.words import target_line
-from erm_alembic.routing.overview import Overview, PolicyView, PrimaryView, ReplicaView
 from erm_alembic.routing.positions import format_lsn
+from erm_alembic.routing.reporting.overview import Overview, PolicyView, PrimaryView, ReplicaView
 
 __all__ = ["replicas_text", "table", "unseen"]
 

@@ -9,8 +9,8 @@ from erm_alembic.config.redaction import redact
 from erm_alembic.postgres.server_facts import ServerFacts
 from erm_alembic.render.json import plain_value, result_document, result_line
 from erm_alembic.render.replicas import unseen
-from erm_alembic.routing.overview import Overview, PolicyView, ReplicaView
 from erm_alembic.routing.positions import format_lsn
+from erm_alembic.routing.reporting.overview import Overview, PolicyView, ReplicaView
 
 __all__ = ["replicas_json"]
 

@@ -15,16 +15,16 @@ Importing this imports neither Alembic nor the command line.
 from __future__ import annotations
 
 from erm_alembic.errors import NoReplicaAvailable, StaleReplicaWrite, WritePrevented
-from erm_alembic.routing.budget import FallbackBudget
+from erm_alembic.routing.blocks import causal, primary, replica_policy, replica_read
 from erm_alembic.routing.cluster import Cluster
 from erm_alembic.routing.configured import connect_cluster_from_config
+from erm_alembic.routing.deciding.budget import FallbackBudget
+from erm_alembic.routing.deciding.routes import Explanation, Route
 from erm_alembic.routing.discovery import DnsReplicas, PatroniReplicas
 from erm_alembic.routing.from_addresses import connect_cluster
-from erm_alembic.routing.monitor import HeartbeatTable
 from erm_alembic.routing.options import ReplicaConfig, ReplicaReadOptions
-from erm_alembic.routing.policy import causal, primary, replica_policy, replica_read
-from erm_alembic.routing.routes import Explanation, Route
-from erm_alembic.routing.session import RoutingSession
+from erm_alembic.routing.sessions.session import RoutingSession
+from erm_alembic.routing.watching.monitor import HeartbeatTable
 
 __all__ = [
     "Cluster",

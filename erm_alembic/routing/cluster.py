@@ -15,31 +15,32 @@ from sqlalchemy.orm import sessionmaker
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.config.settings import PoolSettings
 from erm_alembic.errors import NoReplicaAvailable
-from erm_alembic.routing.budget import Budget, FallbackBudget
-from erm_alembic.routing.classify import NOT_KNOWN_YET, Classifier
+from erm_alembic.routing.connections.membership import Membership, search_first
+from erm_alembic.routing.connections.nodes import PrimaryNode, ReplicaNode
+from erm_alembic.routing.connections.reactions import Reactions
+from erm_alembic.routing.deciding.budget import Budget, FallbackBudget
+from erm_alembic.routing.deciding.classify import NOT_KNOWN_YET, Classifier
+from erm_alembic.routing.deciding.policies import Policies
+from erm_alembic.routing.deciding.reasons import NONE_FRESH, why_no_fallback
+from erm_alembic.routing.deciding.routes import Explanation
+from erm_alembic.routing.deciding.selection import least_loaded, why_not
 from erm_alembic.routing.discovery import Discovery, Found
-from erm_alembic.routing.discovery.membership import Membership, search_first
 from erm_alembic.routing.discovery.search import Search
-from erm_alembic.routing.explain import explain
 from erm_alembic.routing.forking import begins_in_child
 from erm_alembic.routing.misuse import verify_discovery, verify_replicas
-from erm_alembic.routing.monitor import HeartbeatTable, Monitor
-from erm_alembic.routing.nodes import PrimaryNode, ReplicaNode
+from erm_alembic.routing.need import Need
 from erm_alembic.routing.observer import Observer
 from erm_alembic.routing.options import ReadMode, ReplicaConfig, ReplicaReadOptions
-from erm_alembic.routing.policies import Policies
 from erm_alembic.routing.positions import Position
-from erm_alembic.routing.provenance import OnStale, checked
-from erm_alembic.routing.reactions import Reactions
-from erm_alembic.routing.reasons import NONE_FRESH, why_no_fallback
-from erm_alembic.routing.routes import Explanation
-from erm_alembic.routing.selection import Need, least_loaded, why_not
-from erm_alembic.routing.state import ClusterState
+from erm_alembic.routing.sessions.explain import explain
+from erm_alembic.routing.sessions.provenance import OnStale, checked
+from erm_alembic.routing.watching.monitor import HeartbeatTable, Monitor
+from erm_alembic.routing.watching.state import ClusterState
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import async_sessionmaker
 
-    from erm_alembic.routing.session import RoutingSession
+    from erm_alembic.routing.sessions.session import RoutingSession
 
 __all__ = ["Cluster"]
 
@@ -287,7 +288,7 @@ class Cluster:
         Args:
             options: what `sqlalchemy.orm.sessionmaker` takes, and what `RoutingSession` takes.
         """
-        from erm_alembic.routing.session import RoutingSession
+        from erm_alembic.routing.sessions.session import RoutingSession
 
         return sessionmaker(**{"class_": RoutingSession, "cluster": self, **options})
 
@@ -299,7 +300,7 @@ class Cluster:
         """
         from sqlalchemy.ext.asyncio import async_sessionmaker
 
-        from erm_alembic.routing.asynchronous import AsyncRoutingSession
+        from erm_alembic.routing.sessions.asynchronous import AsyncRoutingSession
 
         return async_sessionmaker(**{"class_": AsyncRoutingSession, "cluster": self, **options})
 

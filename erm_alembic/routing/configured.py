@@ -10,12 +10,12 @@ from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.config.sizes import Size
 from erm_alembic.errors import ConfigurationError
 from erm_alembic.postgres.embedded.address import running_address
-from erm_alembic.routing.budget import FallbackBudget
 from erm_alembic.routing.cluster import Cluster
+from erm_alembic.routing.deciding.budget import FallbackBudget
 from erm_alembic.routing.discovery import Discovery, DnsReplicas, PatroniReplicas
 from erm_alembic.routing.limits import Lag, seconds
-from erm_alembic.routing.monitor import HeartbeatTable
 from erm_alembic.routing.options import ReplicaConfig, ReplicaReadOptions
+from erm_alembic.routing.watching.monitor import HeartbeatTable
 
 if TYPE_CHECKING:
     from erm_alembic.config.settings import (

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from erm_alembic.routing.budget import FallbackBudget
 from erm_alembic.routing.cluster import Cluster
+from erm_alembic.routing.deciding.budget import FallbackBudget
 from erm_alembic.routing.discovery import Discovery
 from erm_alembic.routing.limits import Duration, seconds
-from erm_alembic.routing.monitor import HeartbeatTable
 from erm_alembic.routing.options import ReplicaConfig, pool_settings
-from erm_alembic.routing.provenance import OnStale
+from erm_alembic.routing.sessions.provenance import OnStale
+from erm_alembic.routing.watching.monitor import HeartbeatTable
 
 __all__ = ["connect_cluster"]
 

@@ -13,7 +13,7 @@ from erm_alembic.config.settings import PoolSettings
 from erm_alembic.errors import ConfigurationError
 from erm_alembic.routing.limits import Duration, Lag, LagLimit, lag_limit, seconds
 from erm_alembic.routing.misuse import suggesting
-from erm_alembic.routing.selection import NOTHING_NEEDED, Need
+from erm_alembic.routing.need import NOTHING_NEEDED, Need
 
 __all__ = ["PRIMARY_ONLY", "ReadMode", "ReplicaConfig", "ReplicaReadOptions", "pool_settings"]
 

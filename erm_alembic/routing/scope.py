@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from erm_alembic.errors import TargetError
-from erm_alembic.routing.policy import Block, ReadBlock, innermost_block
+from erm_alembic.routing.blocks import Block, ReadBlock, innermost_block
 from erm_alembic.routing.tokens import read_token, write_token
 
 if TYPE_CHECKING:

@@ -24,9 +24,9 @@ from sqlalchemy import Engine, event
 
 from erm_alembic.errors import ConfigurationError
 from erm_alembic.routing.cluster import Cluster
+from erm_alembic.routing.deciding.reasons import FIXED
 from erm_alembic.routing.options import ReadMode
-from erm_alembic.routing.reasons import FIXED
-from erm_alembic.routing.session import OPTION, RoutingSession
+from erm_alembic.routing.sessions.session import OPTION, RoutingSession
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider, Observation

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from types import MappingProxyType, TracebackType
 from typing import Any
 
-from erm_alembic.routing.budget import FallbackBudget
 from erm_alembic.routing.cluster import Cluster
+from erm_alembic.routing.deciding.budget import FallbackBudget
 from erm_alembic.routing.limits import Lag, lag_limit
 from erm_alembic.testing.past import Past
 from erm_alembic.testing.simulated import SimulatedCluster

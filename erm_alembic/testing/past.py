@@ -12,8 +12,8 @@ import psycopg2
 
 from erm_alembic.errors import TargetError
 from erm_alembic.postgres.exported_snapshot import ExportedSnapshot, functions_and_views
-from erm_alembic.routing.monitor import Monitor
 from erm_alembic.routing.positions import Position
+from erm_alembic.routing.watching.monitor import Monitor
 
 __all__ = ["Past"]
 

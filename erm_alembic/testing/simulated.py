@@ -14,17 +14,17 @@ from sqlalchemy.engine import ExceptionContext
 
 from erm_alembic.config.settings import PoolSettings
 from erm_alembic.postgres.exported_snapshot import begin_in_snapshot, enter_snapshot
-from erm_alembic.routing.budget import FallbackBudget
-from erm_alembic.routing.classify import Classifier
 from erm_alembic.routing.cluster import Cluster
-from erm_alembic.routing.monitor import Monitor
-from erm_alembic.routing.nodes import ReplicaNode
+from erm_alembic.routing.connections.nodes import ReplicaNode
+from erm_alembic.routing.deciding.budget import FallbackBudget
+from erm_alembic.routing.deciding.classify import Classifier
+from erm_alembic.routing.need import Need
 from erm_alembic.routing.options import ReplicaConfig
 from erm_alembic.routing.positions import Position
-from erm_alembic.routing.probe import Link
-from erm_alembic.routing.questions import ask_catalogs
-from erm_alembic.routing.selection import Need
-from erm_alembic.routing.state import ClusterState, PrimaryState, ReplicaState
+from erm_alembic.routing.watching.monitor import Monitor
+from erm_alembic.routing.watching.probe import Link
+from erm_alembic.routing.watching.questions import ask_catalogs
+from erm_alembic.routing.watching.state import ClusterState, PrimaryState, ReplicaState
 from erm_alembic.testing.past import Past
 
 __all__ = ["SimulatedCluster"]

@@ -13,8 +13,8 @@ import notes
 from fastapi import Depends, FastAPI
 from sqlalchemy import select
 
-from erm_alembic.routing.asynchronous import AsyncRoutingSession
 from erm_alembic.routing.integrations.asgi import CausalMiddleware
+from erm_alembic.routing.sessions.asynchronous import AsyncRoutingSession
 
 cluster = notes.connect()
 new_session = cluster.async_sessionmaker(read="pages")

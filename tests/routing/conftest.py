@@ -10,7 +10,7 @@ import pytest
 
 from erm_alembic.postgres.embedded.binaries import PostgresBinaries
 from erm_alembic.routing import Cluster
-from erm_alembic.routing.monitor import Monitor
+from erm_alembic.routing.watching.monitor import Monitor
 from tests.routing.applications import SYNCHRONOUS, Application, application
 from tests.routing.servers import Servers, three_servers
 from tests.support.databases import one_per_major

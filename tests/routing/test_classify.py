@@ -23,7 +23,7 @@ from sqlalchemy.orm import (
 from sqlalchemy.sql.functions import GenericFunction
 
 from erm_alembic.postgres.volatility import Volatility, read_volatility
-from erm_alembic.routing.classify import Classifier, is_known_write
+from erm_alembic.routing.deciding.classify import Classifier, is_known_write
 from tests.support.databases import RunningServer, fresh_database
 
 SCHEMA = """

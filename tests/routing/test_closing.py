@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from erm_alembic.errors import NoReplicaAvailable
 from erm_alembic.routing import ReplicaReadOptions, connect_cluster
-from erm_alembic.routing.selection import NOTHING_NEEDED
-from erm_alembic.routing.state import UNKNOWN
+from erm_alembic.routing.need import NOTHING_NEEDED
+from erm_alembic.routing.watching.state import UNKNOWN
 from tests.routing.applications import User, application, on_replica, route
 from tests.routing.servers import PATIENCE, Servers, until
 

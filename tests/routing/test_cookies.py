@@ -10,9 +10,9 @@ import pytest
 
 from erm_alembic.errors import ConfigurationError
 from erm_alembic.routing import connect_cluster
+from erm_alembic.routing.blocks import innermost_block
 from erm_alembic.routing.integrations import asgi, wsgi
 from erm_alembic.routing.integrations.cookies import TokenCarrier
-from erm_alembic.routing.policy import innermost_block
 from erm_alembic.routing.positions import Position
 from erm_alembic.routing.tokens import write_token
 

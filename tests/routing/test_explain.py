@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from erm_alembic.routing import FallbackBudget, NoReplicaAvailable, ReplicaReadOptions, WritePrevented, replica_read
-from erm_alembic.routing.reasons import FIXED
+from erm_alembic.routing.deciding.reasons import FIXED
 from erm_alembic.testing.lagging import LaggingReplica
 from tests.routing.applications import Base, User
 from tests.support.databases import Database

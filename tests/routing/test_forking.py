@@ -24,8 +24,8 @@ from erm_alembic.routing import (
     connect_cluster,
     replica_read,
 )
-from erm_alembic.routing.changes import Change
 from erm_alembic.routing.discovery import Found
+from erm_alembic.routing.watching.changes import Change
 from tests.routing.applications import SYNCHRONOUS, User, application, on_replica, route
 from tests.routing.servers import EAST, PATIENCE, WEST, Servers, until
 

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from erm_alembic.routing import ReplicaConfig
-from erm_alembic.routing.selection import NOTHING_NEEDED
+from erm_alembic.routing.need import NOTHING_NEEDED
 from tests.routing.applications import SYNCHRONOUS, User, application, route
 from tests.routing.servers import EAST, Servers
 

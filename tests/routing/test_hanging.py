@@ -21,16 +21,16 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.config.settings import PoolSettings
 from erm_alembic.postgres.engine import keeper_of
-from erm_alembic.routing.changes import Change
-from erm_alembic.routing.classify import Classifier
-from erm_alembic.routing.connecting import connect_by_host, connect_timeout, with_connect_timeout
+from erm_alembic.routing.connections.connecting import connect_by_host, connect_timeout, with_connect_timeout
+from erm_alembic.routing.connections.lines import Lines
+from erm_alembic.routing.connections.nodes import PrimaryNode, ReplicaNode
+from erm_alembic.routing.connections.reactions import Reactions
+from erm_alembic.routing.deciding.classify import Classifier
 from erm_alembic.routing.failures import worth_another_server
-from erm_alembic.routing.lines import Lines
-from erm_alembic.routing.nodes import PrimaryNode, ReplicaNode
 from erm_alembic.routing.options import ReplicaConfig
-from erm_alembic.routing.reactions import Reactions
-from erm_alembic.routing.session import RoutingSession
-from erm_alembic.routing.state import ClusterState, ReplicaState
+from erm_alembic.routing.sessions.session import RoutingSession
+from erm_alembic.routing.watching.changes import Change
+from erm_alembic.routing.watching.state import ClusterState, ReplicaState
 from tests.routing.applications import ASYNCHRONOUS, SYNCHRONOUS, User, application
 from tests.routing.servers import EAST, PATIENCE, Servers, frozen, until
 

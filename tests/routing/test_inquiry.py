@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from erm_alembic.routing.inquiry import Inquiry
+from erm_alembic.routing.reporting.inquiry import Inquiry
 from tests.routing.servers import EAST, PATIENCE, Servers, frozen, until
 
 OURS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'erm routing'"
@@ -45,7 +45,7 @@ def test_a_connection_grows_old(newest_servers: Servers, monkeypatch: pytest.Mon
     """A name may lead elsewhere by then, which its address does not tell."""
     with Inquiry(who, PATIENCE) as inquiry:
         first = inquiry.ask({EAST: newest_servers.east.url})[EAST]
-        monkeypatch.setattr("erm_alembic.routing.inquiry._LIFETIME", -1.0)
+        monkeypatch.setattr("erm_alembic.routing.reporting.inquiry._LIFETIME", -1.0)
         second = inquiry.ask({EAST: newest_servers.east.url})[EAST]
         assert (first[0], first[1] == second[1]) == (second[0], False)
 

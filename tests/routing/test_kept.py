@@ -23,7 +23,7 @@ from erm_alembic.routing import (
     replica_read,
 )
 from erm_alembic.routing.scope import CausalScope
-from erm_alembic.routing.state import ClusterState, PrimaryState, ReplicaState
+from erm_alembic.routing.watching.state import ClusterState, PrimaryState, ReplicaState
 from tests.routing.applications import User
 
 READ = sa.select(User)

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from erm_alembic.routing.locking import classes_in_order, keys_in_order
+from erm_alembic.routing.sessions.locking import classes_in_order, keys_in_order
 from erm_alembic.testing.lagging import LaggingReplica
 from tests.routing.applications import Base, Post, User
 from tests.routing.servers import until

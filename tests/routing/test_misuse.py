@@ -22,7 +22,7 @@ from erm_alembic.routing import (
     replica_policy,
     replica_read,
 )
-from erm_alembic.routing.policy import innermost_block
+from erm_alembic.routing.blocks import innermost_block
 
 URL = "postgresql://app:secret@db/shop"
 # What type checkers refuse as well.

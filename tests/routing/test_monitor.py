@@ -15,8 +15,8 @@ import pytest
 
 from erm_alembic.errors import TargetError
 from erm_alembic.postgres import replication
-from erm_alembic.routing.monitor import Change, Monitor
-from erm_alembic.routing.state import UNKNOWN, ReplicaState
+from erm_alembic.routing.watching.monitor import Change, Monitor
+from erm_alembic.routing.watching.state import UNKNOWN, ReplicaState
 from tests.routing.conftest import MonitorOf
 from tests.routing.servers import EAST, PATIENCE, WEST, Servers, frozen, until
 
@@ -100,7 +100,7 @@ def test_what_an_idle_primary_keeps_to_itself_makes_nobody_late(
         written_out.append(time.monotonic())
         replication.write_out(cursor)
 
-    monkeypatch.setattr("erm_alembic.routing.questions.write_out", write_out)
+    monkeypatch.setattr("erm_alembic.routing.watching.questions.write_out", write_out)
     monitor = begun(monitor_of(servers))
 
     def goes_on() -> bool:

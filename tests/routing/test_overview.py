@@ -21,8 +21,8 @@ from erm_alembic.render.replicas import replicas_text
 from erm_alembic.render.replicas_json import replicas_json
 from erm_alembic.routing import ReplicaConfig, ReplicaReadOptions, connect_cluster
 from erm_alembic.routing.configured import cluster_of
-from erm_alembic.routing.overview import Observer
-from erm_alembic.routing.selection import Need
+from erm_alembic.routing.need import Need
+from erm_alembic.routing.reporting.overview import Observer
 from tests.routing.servers import EAST, PATIENCE, WEST, Servers, frozen, until
 from tests.support.cli import REPOSITORY, erm_environment, run_erm
 

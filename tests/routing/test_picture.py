@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from erm_alembic.postgres.replication import ServerSample
-from erm_alembic.routing.picture import Picture
-from erm_alembic.routing.state import ReplicaState
+from erm_alembic.routing.watching.picture import Picture
+from erm_alembic.routing.watching.state import ReplicaState
 
 SYSTEM = 77
 PRIMARY = ServerSample(in_recovery=False, started=1.0, system=SYSTEM, written=1000, timeline=3)

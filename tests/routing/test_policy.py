@@ -14,9 +14,9 @@ import pytest
 
 from erm_alembic.errors import ConfigurationError
 from erm_alembic.routing import Cluster, ReplicaReadOptions, causal, primary, replica_policy, replica_read
+from erm_alembic.routing.blocks import ReadBlock, innermost_block
 from erm_alembic.routing.limits import LagLimit, lag_limit
 from erm_alembic.routing.options import PRIMARY_ONLY, ReadMode
-from erm_alembic.routing.policy import ReadBlock, innermost_block
 from erm_alembic.routing.positions import Position
 from erm_alembic.routing.tokens import read_token, write_token
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from erm_alembic.config.settings import PoolSettings
-from erm_alembic.routing.nodes import PrimaryNode
+from erm_alembic.routing.connections.nodes import PrimaryNode
 
 ASKED = PoolSettings(min_conns=2, health_check_period=timedelta(seconds=5))
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from erm_alembic.postgres.replication import ServerSample
-from erm_alembic.routing.picture import position
 from erm_alembic.routing.positions import format_lsn, normalised, parse_lsn
+from erm_alembic.routing.watching.picture import position
 from tests.routing.conftest import MonitorOf
 from tests.routing.servers import Servers, until
 

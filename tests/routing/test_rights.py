@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from erm_alembic.routing.monitor import HeartbeatTable, Monitor
+from erm_alembic.routing.watching.monitor import HeartbeatTable, Monitor
 from tests.routing.conftest import MonitorOf
 from tests.routing.servers import EAST, PATIENCE, Servers
 from tests.support.servers import PrivateServer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from erm_alembic.routing.ring import LsnRing
+from erm_alembic.routing.watching.ring import LsnRing
 
 STEPS = st.lists(
     st.tuples(st.floats(0.001, 5, allow_nan=False), st.integers(0, 50).map(lambda bytes_: bytes_ * 8)),

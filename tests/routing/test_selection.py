@@ -8,13 +8,14 @@ from dataclasses import replace
 import pytest
 
 from erm_alembic.config.settings import PoolSettings
-from erm_alembic.routing.classify import Classifier
+from erm_alembic.routing.connections.nodes import ReplicaNode
+from erm_alembic.routing.deciding.classify import Classifier
+from erm_alembic.routing.deciding.selection import fits_until, why_not
 from erm_alembic.routing.limits import LagLimit
-from erm_alembic.routing.nodes import ReplicaNode
+from erm_alembic.routing.need import NOTHING_NEEDED, Need
 from erm_alembic.routing.options import ReplicaConfig
 from erm_alembic.routing.positions import Position
-from erm_alembic.routing.selection import NOTHING_NEEDED, Need, fits_until, why_not
-from erm_alembic.routing.state import ClusterState, PrimaryState, ReplicaState
+from erm_alembic.routing.watching.state import ClusterState, PrimaryState, ReplicaState
 
 NOW, HEARD_WITHIN = 100.0, 6.0
 PRIMARY = PrimaryState(seen_at=99.5, reachable=True, writable=True, system=7, timeline=3, lsn=1000, problem="")

@@ -12,11 +12,11 @@ import pytest
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.routing.discovery import Found
 from erm_alembic.routing.discovery.search import Search
-from erm_alembic.routing.monitor import Monitor
-from erm_alembic.routing.picture import Picture
-from erm_alembic.routing.probe import Pace, Watch
-from erm_alembic.routing.questions import Lender
-from erm_alembic.routing.rounds import Rounds
+from erm_alembic.routing.watching.monitor import Monitor
+from erm_alembic.routing.watching.picture import Picture
+from erm_alembic.routing.watching.probe import Pace, Watch
+from erm_alembic.routing.watching.questions import Lender
+from erm_alembic.routing.watching.rounds import Rounds
 from tests.routing.servers import EAST, PATIENCE, until
 
 

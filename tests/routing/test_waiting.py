@@ -17,8 +17,8 @@ from psycopg2 import errors
 
 from erm_alembic.postgres.replay import wait_for_replay
 from erm_alembic.routing.positions import Position, format_lsn
-from erm_alembic.routing.probe import Link
-from erm_alembic.routing.questions import ReplicaQuestion
+from erm_alembic.routing.watching.probe import Link
+from erm_alembic.routing.watching.questions import ReplicaQuestion
 from tests.routing.conftest import MonitorOf
 from tests.routing.servers import Servers
 
@@ -71,7 +71,7 @@ def test_a_replica_answers_though_its_server_objects_to_waiting(newest_servers: 
         asked.append((position, patience))
         raise errors.SyntaxError
 
-    monkeypatch.setattr("erm_alembic.routing.questions.wait_for_replay", objects)
+    monkeypatch.setattr("erm_alembic.routing.watching.questions.wait_for_replay", objects)
     awaited: list[int] = []
     question = ReplicaQuestion(None, "test", lambda: min(awaited, default=None), 0.1)
     link = Link(newest_servers.east.url(), 2.0)
@@ -90,7 +90,9 @@ def test_replicas_wait_for_the_nearest_position_that_somebody_waits_for(
 ) -> None:
     """And for none any more when nobody does, whether it was found or not."""
     asked: set[str] = set()
-    monkeypatch.setattr("erm_alembic.routing.questions.wait_for_replay", lambda _, position, __: asked.add(position))
+    monkeypatch.setattr(
+        "erm_alembic.routing.watching.questions.wait_for_replay", lambda _, position, __: asked.add(position)
+    )
     monitor = monitor_of(newest_servers)
 
     def wait(lsn: int, find: Callable[[], object]) -> object:

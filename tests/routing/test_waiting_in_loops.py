@@ -12,10 +12,10 @@ import pytest
 from sqlalchemy.util import greenlet_spawn
 
 from erm_alembic.routing import connect_cluster
-from erm_alembic.routing.monitor import Monitor
+from erm_alembic.routing.deciding.waiting import wait_for, wait_until
 from erm_alembic.routing.positions import Position
-from erm_alembic.routing.state import ClusterState
-from erm_alembic.routing.waiting import wait_for, wait_until
+from erm_alembic.routing.watching.monitor import Monitor
+from erm_alembic.routing.watching.state import ClusterState
 
 MANY = 100
 LONG = 60.0

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from erm_alembic.routing.cluster import Cluster
+from erm_alembic.routing.deciding.waiting import in_thread
 from erm_alembic.routing.integrations.cookies import TokenCarrier
 from erm_alembic.routing.scope import CausalScope
-from erm_alembic.routing.waiting import in_thread
 
 __all__ = ["CausalMiddleware"]
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from flask_sqlalchemy.session import Session as FlaskSession
 from sqlalchemy import Connection, Engine
 
-from erm_alembic.routing.session import RoutingSession
+from erm_alembic.routing.sessions.session import RoutingSession
 
 __all__ = ["FlaskRoutingSession"]
 

@@ -7,8 +7,8 @@ from typing import Any
 from sqlmodel import Session
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from erm_alembic.routing.asynchronous import AsyncRoutingSession
-from erm_alembic.routing.session import RoutingSession
+from erm_alembic.routing.sessions.asynchronous import AsyncRoutingSession
+from erm_alembic.routing.sessions.session import RoutingSession
 
 __all__ = ["AsyncSQLModelRoutingSession", "SQLModelRoutingSession"]
 

@@ -18,9 +18,9 @@ from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.errors import ConfigurationError, NoReplicaAvailable
 from erm_alembic.routing import Cluster, ReplicaConfig, ReplicaReadOptions, connect_cluster
 from erm_alembic.routing.discovery import DiscoveryFailed, Found
-from erm_alembic.routing.overview import Observer
-from erm_alembic.routing.selection import NOTHING_NEEDED
-from erm_alembic.routing.state import UNKNOWN
+from erm_alembic.routing.need import NOTHING_NEEDED
+from erm_alembic.routing.reporting.overview import Observer
+from erm_alembic.routing.watching.state import UNKNOWN
 from tests.routing.applications import SYNCHRONOUS, Application, User, application, route
 from tests.routing.discovery.told import Told
 from tests.routing.servers import EAST, WEST, Servers, frozen, until

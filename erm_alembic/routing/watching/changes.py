@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from erm_alembic.routing.state import ClusterState, PrimaryState, ReplicaState
+from erm_alembic.routing.watching.state import ClusterState, PrimaryState, ReplicaState
 
 __all__ = ["Change", "changes_between"]
 

@@ -4,37 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from erm_alembic.routing.limits import ANY_LAG, LagLimit
-from erm_alembic.routing.positions import Position
-from erm_alembic.routing.state import ClusterState, ReplicaState
+from erm_alembic.routing.need import Need
+from erm_alembic.routing.watching.state import ClusterState, ReplicaState
 
 if TYPE_CHECKING:
-    from erm_alembic.routing.nodes import ReplicaNode
+    from erm_alembic.routing.connections.nodes import ReplicaNode
 
-__all__ = ["NOTHING_NEEDED", "Need", "fits_until", "least_loaded", "why_not"]
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """What a read needs of a replica.
-
-    Args:
-        limit: how stale the answer may be.
-        since: everything that was committed before this moment (`time.monotonic()`) has to be seen.
-        after: a position that has to be replayed; None for none.
-        read_only: only a replica that is declared read-only.
-    """
-
-    limit: LagLimit = ANY_LAG
-    since: float = 0.0
-    after: Position | None = None
-    read_only: bool = False
+__all__ = ["fits_until", "least_loaded", "why_not"]
 
 
-NOTHING_NEEDED = Need()
 _LONG_PAST = float("-inf")
 
 

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from erm_alembic.errors import ConfigurationError
+from erm_alembic.routing.connections.nodes import PrimaryNode, ReplicaNode
+from erm_alembic.routing.deciding.waiting import wait_until
 from erm_alembic.routing.discovery.found import Found
-from erm_alembic.routing.monitor import Monitor
-from erm_alembic.routing.nodes import PrimaryNode, ReplicaNode
 from erm_alembic.routing.options import ReplicaConfig
-from erm_alembic.routing.waiting import wait_until
+from erm_alembic.routing.watching.monitor import Monitor
 
 __all__ = ["Membership", "search_first"]
 

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import psycopg2
 
-from erm_alembic.routing.probe import Address, Link, words_of
+from erm_alembic.routing.watching.probe import Address, Link, words_of
 
 __all__ = ["Inquiry"]
 

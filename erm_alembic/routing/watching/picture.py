@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 from erm_alembic.postgres.replication import ServerSample
 from erm_alembic.routing.positions import PAGE, SEGMENT, normalised
-from erm_alembic.routing.ring import LsnRing
-from erm_alembic.routing.state import ClusterState, PrimaryState, ReplicaState
+from erm_alembic.routing.watching.ring import LsnRing
+from erm_alembic.routing.watching.state import ClusterState, PrimaryState, ReplicaState
 
 __all__ = ["Picture"]
 

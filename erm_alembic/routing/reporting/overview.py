@@ -12,10 +12,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
 from erm_alembic.postgres.server_facts import Sender, ServerFacts, read_server_facts
-from erm_alembic.routing.discovery.membership import search_first
-from erm_alembic.routing.inquiry import Inquiry
+from erm_alembic.routing.connections.membership import search_first
 from erm_alembic.routing.options import ReadMode, ReplicaConfig
-from erm_alembic.routing.state import ClusterState, PrimaryState, ReplicaState
+from erm_alembic.routing.reporting.inquiry import Inquiry
+from erm_alembic.routing.watching.state import ClusterState, PrimaryState, ReplicaState
 
 if TYPE_CHECKING:
     from erm_alembic.routing.cluster import Cluster

@@ -14,9 +14,9 @@ from typing import TypeVar
 from erm_alembic.postgres.replication import ServerSample
 from erm_alembic.postgres.volatility import Volatility
 from erm_alembic.routing.discovery.search import Search
-from erm_alembic.routing.picture import Picture
-from erm_alembic.routing.probe import Address, Pace, Watch
-from erm_alembic.routing.questions import (
+from erm_alembic.routing.watching.picture import Picture
+from erm_alembic.routing.watching.probe import Address, Pace, Watch
+from erm_alembic.routing.watching.questions import (
     Answer,
     HeartbeatTable,
     Lender,
@@ -24,7 +24,7 @@ from erm_alembic.routing.questions import (
     ReplicaQuestion,
     ask_catalogs,
 )
-from erm_alembic.routing.state import ClusterState
+from erm_alembic.routing.watching.state import ClusterState
 
 __all__ = ["Rounds"]
 

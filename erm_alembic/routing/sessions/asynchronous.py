@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from erm_alembic.routing.routes import Explanation, Route
-from erm_alembic.routing.session import RoutingSession
-from erm_alembic.routing.waiting import in_thread
+from erm_alembic.routing.deciding.routes import Explanation, Route
+from erm_alembic.routing.deciding.waiting import in_thread
+from erm_alembic.routing.sessions.session import RoutingSession
 
 __all__ = ["AsyncRoutingSession"]
 

@@ -21,12 +21,12 @@ from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.config.settings import PoolSettings
 from erm_alembic.errors import ConfigurationError
 from erm_alembic.postgres.engine import pooled_engine
-from erm_alembic.routing.classify import Classifier
-from erm_alembic.routing.connecting import connect_by_host, connect_timeout, with_connect_timeout
+from erm_alembic.routing.connections.connecting import connect_by_host, connect_timeout, with_connect_timeout
+from erm_alembic.routing.connections.lines import Lines
+from erm_alembic.routing.connections.read_only import is_held, told
+from erm_alembic.routing.deciding.classify import Classifier
 from erm_alembic.routing.failures import READ_ONLY, is_in_recovery, sqlstate_of
-from erm_alembic.routing.lines import Lines
 from erm_alembic.routing.options import ReplicaConfig
-from erm_alembic.routing.read_only import is_held, told
 
 __all__ = ["Node", "NotARead", "PrimaryNode", "ReplicaNode"]
 

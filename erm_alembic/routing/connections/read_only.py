@@ -14,12 +14,12 @@ from sqlalchemy import Connection, event
 from sqlalchemy.engine import ExceptionContext
 
 from erm_alembic.errors import WritePrevented
-from erm_alembic.routing import reasons
+from erm_alembic.routing.deciding import reasons
 from erm_alembic.routing.failures import READ_ONLY, sqlstate_of
 
 if TYPE_CHECKING:
     from erm_alembic.routing.options import ReadMode
-    from erm_alembic.routing.session import RoutingSession
+    from erm_alembic.routing.sessions.session import RoutingSession
 
 __all__ = ["commits_by_itself", "is_held", "prevented", "refuse_writes", "told", "watch"]
 

@@ -13,10 +13,10 @@ from typing import TypeVar
 
 from sqlalchemy.util import await_only
 
-from erm_alembic.routing.monitor import Monitor
 from erm_alembic.routing.observer import Observer
 from erm_alembic.routing.positions import Position
 from erm_alembic.routing.sqlalchemy_internals import in_greenlet
+from erm_alembic.routing.watching.monitor import Monitor
 
 __all__ = ["in_thread", "wait_for", "wait_until"]
 

@@ -6,15 +6,16 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from erm_alembic.routing.policy import Block
-from erm_alembic.routing.selection import Need, fits_until
-from erm_alembic.routing.state import UNKNOWN, ClusterState
+from erm_alembic.routing.blocks import Block
+from erm_alembic.routing.deciding.selection import fits_until
+from erm_alembic.routing.need import Need
+from erm_alembic.routing.watching.state import UNKNOWN, ClusterState
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from erm_alembic.routing.cluster import Cluster
-    from erm_alembic.routing.nodes import ReplicaNode
+    from erm_alembic.routing.connections.nodes import ReplicaNode
 
 __all__ = ["Kept", "need_within", "streams"]
 

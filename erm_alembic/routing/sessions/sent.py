@@ -14,15 +14,15 @@ from sqlalchemy.sql import CompoundSelect, Select
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.functions import FunctionElement
 
-from erm_alembic.routing.lines import tell_of
-from erm_alembic.routing.read_only import commits_by_itself, watch
+from erm_alembic.routing.connections.lines import tell_of
+from erm_alembic.routing.connections.read_only import commits_by_itself, watch
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from erm_alembic.routing.cluster import Cluster
-    from erm_alembic.routing.nodes import Node
-    from erm_alembic.routing.session import RoutingSession
+    from erm_alembic.routing.connections.nodes import Node
+    from erm_alembic.routing.sessions.session import RoutingSession
 
 __all__ = ["Sent", "server_of"]
 

@@ -17,8 +17,8 @@ from sqlalchemy.orm import InstanceState, Mapper, Session
 from sqlalchemy.orm.attributes import instance_state, set_committed_value
 
 from erm_alembic.errors import StaleReplicaWrite
-from erm_alembic.routing.locking import classes_in_order, keys_in_order
 from erm_alembic.routing.observer import Observer
+from erm_alembic.routing.sessions.locking import classes_in_order, keys_in_order
 
 __all__ = ["OnStale", "Provenance", "checked"]
 

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine
 
-from erm_alembic.routing.nodes import ReplicaNode
-from erm_alembic.routing.options import ReadMode
-from erm_alembic.routing.reasons import (
+from erm_alembic.routing.connections.nodes import ReplicaNode
+from erm_alembic.routing.deciding.reasons import (
     NAMED,
     NONE_FRESH,
     OTHER_HISTORY,
@@ -17,9 +16,10 @@ from erm_alembic.routing.reasons import (
     why_primary,
     why_replica,
 )
-from erm_alembic.routing.routes import Explanation, Route
-from erm_alembic.routing.selection import Need
-from erm_alembic.routing.sent import server_of
+from erm_alembic.routing.deciding.routes import Explanation, Route
+from erm_alembic.routing.need import Need
+from erm_alembic.routing.options import ReadMode
+from erm_alembic.routing.sessions.sent import server_of
 
 if TYPE_CHECKING:
     from erm_alembic.routing.cluster import Cluster

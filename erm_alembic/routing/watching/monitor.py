@@ -16,16 +16,16 @@ from typing import TypeVar
 
 from erm_alembic.errors import TargetError
 from erm_alembic.postgres.volatility import Volatility
-from erm_alembic.routing.changes import Change, changes_between
 from erm_alembic.routing.discovery.search import Search
 from erm_alembic.routing.forking import begins_in_child
-from erm_alembic.routing.picture import position
 from erm_alembic.routing.positions import Position
-from erm_alembic.routing.probe import Address, Pace
-from erm_alembic.routing.questions import HeartbeatTable, Lender, ask_position
-from erm_alembic.routing.rounds import Rounds
-from erm_alembic.routing.state import UNKNOWN, ClusterState
-from erm_alembic.routing.told import Told
+from erm_alembic.routing.watching.changes import Change, changes_between
+from erm_alembic.routing.watching.picture import position
+from erm_alembic.routing.watching.probe import Address, Pace
+from erm_alembic.routing.watching.questions import HeartbeatTable, Lender, ask_position
+from erm_alembic.routing.watching.rounds import Rounds
+from erm_alembic.routing.watching.state import UNKNOWN, ClusterState
+from erm_alembic.routing.watching.told import Told
 
 __all__ = ["Change", "HeartbeatTable", "Monitor"]
 

@@ -26,7 +26,7 @@ from erm_alembic.postgres.replication import (
 )
 from erm_alembic.postgres.volatility import Volatility, read_volatility
 from erm_alembic.routing.positions import format_lsn
-from erm_alembic.routing.probe import Address, Link, words_of
+from erm_alembic.routing.watching.probe import Address, Link, words_of
 
 __all__ = ["Answer", "HeartbeatTable", "Lender", "PrimaryQuestion", "ReplicaQuestion", "ask_catalogs", "ask_position"]
 

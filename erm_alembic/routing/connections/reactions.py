@@ -6,11 +6,11 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from erm_alembic.routing.changes import Change
-from erm_alembic.routing.state import ClusterState
+from erm_alembic.routing.watching.changes import Change
+from erm_alembic.routing.watching.state import ClusterState
 
 if TYPE_CHECKING:
-    from erm_alembic.routing.nodes import PrimaryNode, ReplicaNode
+    from erm_alembic.routing.connections.nodes import PrimaryNode, ReplicaNode
 
 __all__ = ["Reactions"]
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, event
 from sqlalchemy.orm import InstanceState, SessionTransaction
 
 if TYPE_CHECKING:
-    from erm_alembic.routing.session import RoutingSession
+    from erm_alembic.routing.sessions.session import RoutingSession
 
 __all__ = ["listen_to"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from erm_alembic.routing.classify import is_known_write
+from erm_alembic.routing.deciding.classify import is_known_write
 from erm_alembic.routing.options import ReadMode
 
 __all__ = [

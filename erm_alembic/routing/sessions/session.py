@@ -15,23 +15,23 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import UnboundExecutionError
 from sqlalchemy.orm import Session, SessionTransactionOrigin
 
-from erm_alembic.routing import reasons
-from erm_alembic.routing.ends import listen_to
-from erm_alembic.routing.explain import explain, explain_named
+from erm_alembic.routing.blocks import Block, chosen_mode, innermost_block
+from erm_alembic.routing.connections.nodes import NotARead, ReplicaNode
+from erm_alembic.routing.connections.read_only import refuse_writes
+from erm_alembic.routing.deciding import reasons
+from erm_alembic.routing.deciding.kept import Kept, need_within, streams
+from erm_alembic.routing.deciding.routes import Explanation, Route
+from erm_alembic.routing.deciding.waiting import wait_for
 from erm_alembic.routing.failures import READ_ONLY, blames_the_server, sqlstate_of, worth_another_server
-from erm_alembic.routing.kept import Kept, need_within, streams
 from erm_alembic.routing.misuse import chosen_in
-from erm_alembic.routing.nodes import NotARead, ReplicaNode
+from erm_alembic.routing.need import Need
 from erm_alembic.routing.options import ReadMode, ReplicaReadOptions
-from erm_alembic.routing.policy import Block, chosen_mode, innermost_block
-from erm_alembic.routing.provenance import OnStale, Provenance
-from erm_alembic.routing.read_only import refuse_writes
-from erm_alembic.routing.routes import Explanation, Route
-from erm_alembic.routing.selection import Need
-from erm_alembic.routing.sent import Sent, server_of
+from erm_alembic.routing.sessions.ends import listen_to
+from erm_alembic.routing.sessions.explain import explain, explain_named
+from erm_alembic.routing.sessions.provenance import OnStale, Provenance
+from erm_alembic.routing.sessions.sent import Sent, server_of
 from erm_alembic.routing.sqlalchemy_internals import forget_connection, is_flushing, refreshed_state
 from erm_alembic.routing.tokens import write_token
-from erm_alembic.routing.waiting import wait_for
 
 if TYPE_CHECKING:
     from erm_alembic.routing.cluster import Cluster

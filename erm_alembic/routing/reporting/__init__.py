@@ -1,0 +1,1 @@
+"""A cluster as people want to see it."""
