@@ -13,11 +13,13 @@ from typing import Any
 
 from erm_alembic.config.redaction import redact
 from erm_alembic.errors import ErmError
+from erm_alembic.findings import Finding
 from erm_alembic.planning.approved_plan import SCHEMA_VERSION
 from erm_alembic.planning.model import Outcome, Plan, Statement, Step
 from erm_alembic.planning.rehearsal import Observed
 from erm_alembic.planning.terms import plan_digest
 from erm_alembic.postgres.text.passwords import without_passwords
+from erm_alembic.render.presentation import Presentation
 
 __all__ = [
     "NEVER_SERIALISED",
@@ -27,6 +29,7 @@ __all__ = [
     "plain_value",
     "plan_document",
     "render_json",
+    "report",
     "result_document",
     "result_line",
 ]
@@ -176,3 +179,15 @@ def render_json(plan: Plan, outcome: Outcome | None = None) -> str:
         False
     """
     return dump(plan_document(plan, outcome))
+
+
+def report(plan: Plan | None, findings: tuple[Finding, ...], outcome: Outcome | None, how: Presentation) -> str:
+    """A plan as JSON, or findings by themselves.
+
+    Args:
+        plan: the plan, or None.
+        findings: what the checks say.
+        outcome: how its apply or rollback ended, or None.
+        how: how to show it; JSON is always the same.
+    """
+    return result_document({"findings": plain_value(findings)}) if plan is None else render_json(plan, outcome)

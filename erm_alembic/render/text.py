@@ -3,37 +3,25 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 
 from erm_alembic.config.redaction import redact
-from erm_alembic.findings import blocking
+from erm_alembic.findings import Finding, blocking
 from erm_alembic.planning.model import DataLoss, Outcome, Plan, Statement, Step
 from erm_alembic.postgres.text.passwords import without_passwords
 from erm_alembic.render.break_glass import DATA_LOSS, DATA_LOSS_FLAG, OVER_AGAIN, objecting, override_section, pass_once
-from erm_alembic.render.findings import finding_lines, ignored_lines
+from erm_alembic.render.findings import finding_lines, finding_report, ignored_lines
 from erm_alembic.render.outcome import done_meanwhile, outcome_lines
+from erm_alembic.render.presentation import Presentation, Typed
 from erm_alembic.render.rehearsal import effect_of, proof_words, rehearsal_lines
 from erm_alembic.render.safe import Paint, block, clip, one_line, plain
 from erm_alembic.render.words import counted, revisions, target_line
 
-__all__ = ["Typed", "next_command", "render_text"]
+__all__ = ["Typed", "next_command", "render_text", "report"]
 
 SHORT = 100
 HALF_DONE = "half-done-revision"
-
-
-@dataclass(frozen=True)
-class Typed:
-    """What was typed and belongs into the next command too.
-
-    Args:
-        arguments: into every command about the same plan, such as `--to` and its revision.
-        looking: only into one that looks at the plan again, such as `--copy-data`.
-    """
-
-    arguments: tuple[str, ...] = ()
-    looking: tuple[str, ...] = ()
 
 
 NOTHING_TYPED = Typed()
@@ -309,3 +297,17 @@ def render_text(
         *(_refused(plan, typed) if outcome is not None and outcome.result == "refused" else ()),
     ]
     return "\n".join(lines) + "\n"
+
+
+def report(plan: Plan | None, findings: tuple[Finding, ...], outcome: Outcome | None, how: Presentation) -> str:
+    """A plan for a terminal, or findings by themselves.
+
+    Args:
+        plan: the plan, or None.
+        findings: what the checks say.
+        outcome: how its apply or rollback ended, or None.
+        how: how to show it.
+    """
+    if plan is None:
+        return "".join(f"{line}\n" for finding in findings for line in finding_report(finding, how.paint))
+    return render_text(plan, outcome, verbose=how.verbose, typed=how.typed, watched=how.watched, paint=how.paint)

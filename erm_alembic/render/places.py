@@ -1,0 +1,42 @@
+"""Where a file of the project stands in its repository: what bots and annotations know files by."""
+
+from __future__ import annotations
+
+import os.path
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+__all__ = ["Places"]
+
+
+@dataclass(frozen=True)
+class Places:
+    """How the paths of findings, which are relative to the project, are told to somebody who sees the repository.
+
+    Args:
+        project: the folder of the project; None leaves paths as they are.
+        root: the folder of the repository, at or above it; None where there is no repository.
+    """
+
+    project: Path | None = None
+    root: Path | None = None
+
+    def told(self, path: str) -> str:
+        """The path from the repository's root on, with slashes; from the project's folder on where it has none.
+
+        A file outside the repository keeps its absolute path, since nobody could find it by another one.
+
+        Args:
+            path: as findings have it: relative to the project, or absolute.
+
+        Example:
+            >>> Places(Path("/srv/mono/shop"), Path("/srv/mono")).told("migrations/versions/4f2a.py")
+            'shop/migrations/versions/4f2a.py'
+        """
+        if self.project is None:
+            return PurePath(path).as_posix()
+        whole = os.path.normpath(self.project / path)
+        for base in (self.root, self.project):
+            if base is not None and PurePath(whole).is_relative_to(base):
+                return PurePath(whole).relative_to(base).as_posix()
+        return PurePath(whole).as_posix()
