@@ -13,13 +13,14 @@ import typer
 
 from erm_alembic.cli import console
 from erm_alembic.cli.options import (
+    CheckFormatOption,
     ConfigOption,
     EnvironmentOption,
-    Format,
-    FormatOption,
     SectionOption,
     VerboseOption,
+    refused,
 )
+from erm_alembic.cli.reports import findings_report
 
 __all__ = ["app"]
 
@@ -35,6 +36,7 @@ Examples:
   erm check
   erm check --since 4f2a91c07d3e
   erm check --list
+  erm check --format github                        in a workflow
 """
 
 app = typer.Typer(name="check", rich_markup_mode=None)
@@ -49,7 +51,7 @@ def check(
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="Show the rules, and how loud each is here.")] = False,
     env: EnvironmentOption = None,
-    format_: FormatOption = Format.text,
+    format_: CheckFormatOption = "text",
     name: SectionOption = "alembic",
     config: ConfigOption = None,
     verbose: VerboseOption = False,
@@ -59,6 +61,10 @@ def check(
         return
     from erm_alembic.config.loader import load_settings
 
+    if list_ and format_ not in ("text", "json"):
+        raise refused(
+            f"--list shows rules, and --format {format_} findings.", "--format text, or json", NOTHING_CHECKED
+        )
     settings = load_settings(env, config, require_url=False)
     if list_:
         from erm_alembic.checks import CheckContext, verify_rules
@@ -66,7 +72,7 @@ def check(
         from erm_alembic.render.project_check import rules_json, rules_text
 
         rules = listed_rules(settings.safety.rules)
-        console.write(rules_json(rules) if format_ is Format.json else rules_text(rules))
+        console.write(rules_json(rules) if format_ == "json" else rules_text(rules))
         verify_rules(settings.safety.rules, CheckContext(settings=settings))  # at last: the list is what cures it
         return
     from erm_alembic.checks.without_target import check_project
@@ -74,10 +80,12 @@ def check(
     from erm_alembic.render.project_check import project_check_json, project_check_text
 
     found = check_project(settings, since=since, section=name)
-    if format_ is Format.json:
+    if format_ == "json":
         console.write(project_check_json(found))
-    else:
+    elif format_ == "text":
         console.write(project_check_text(found, paint=console.painter(sys.stdout)))
+    else:
+        findings_report(format_, "check", found.findings, settings)
     if blocking(found.findings):
         raise typer.Exit(1)
 
@@ -89,7 +97,7 @@ def downgrades(
         typer.Argument(metavar="PATH", help="Revision files or folders. Default: all of the project's."),
     ] = None,
     env: EnvironmentOption = None,
-    format_: FormatOption = Format.text,
+    format_: CheckFormatOption = "text",
     name: SectionOption = "alembic",
     config: ConfigOption = None,
     verbose: VerboseOption = False,
@@ -100,10 +108,13 @@ def downgrades(
     from erm_alembic.findings import blocking
     from erm_alembic.render.check import check_json, check_text
 
-    found = check_downgrades(load_settings(env, config, require_url=False), paths or (), name)
-    if format_ is Format.json:
+    settings = load_settings(env, config, require_url=False)
+    found = check_downgrades(settings, paths or (), name)
+    if format_ == "json":
         console.write(check_json(found))
-    else:
+    elif format_ == "text":
         console.write(check_text(found, paint=console.painter(sys.stdout)))
+    else:
+        findings_report(format_, "check", found.findings, settings)
     if blocking(found.findings):
         raise typer.Exit(1)

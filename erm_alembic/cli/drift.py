@@ -13,9 +13,8 @@ import typer
 from erm_alembic.cli import console
 from erm_alembic.cli.options import (
     ConfigOption,
+    DriftFormatOption,
     EnvironmentOption,
-    Format,
-    FormatOption,
     HeadOption,
     MessageOption,
     SectionOption,
@@ -28,6 +27,7 @@ from erm_alembic.cli.options import (
     refused,
     typed_again,
 )
+from erm_alembic.cli.reports import findings_report
 from erm_alembic.cli.typed import completed
 from erm_alembic.errors import UsageError
 from erm_alembic.render.safe import one_line
@@ -89,7 +89,7 @@ def drift(
     message: MessageOption = None,
     head: HeadOption = None,
     version_path: VersionPathOption = None,
-    format_: FormatOption = Format.text,
+    format_: DriftFormatOption = "text",
     x: XOption = None,
     name: SectionOption = "alembic",
     tag: TagOption = None,
@@ -115,7 +115,7 @@ def drift(
         console.note(note)
     for comparison in report.comparisons:
         # As text, the report itself has the reason.
-        if comparison.verdict == "unknown" and (fix is not None or format_ is Format.json):
+        if comparison.verdict == "unknown" and (fix is not None or format_ == "json"):
             console.note(f"Drift of the {comparison.source} is not known: {comparison.reason}")
     if fix is Fix.revert:
         with console.stdout_reserved():
@@ -127,10 +127,15 @@ def drift(
                 report, message=message, config=config, head=head, version_path=version_path, options=options
             )
         raise typer.Exit(_adopted(adoption))
+    from erm_alembic.config.loader import load_settings
     from erm_alembic.render.drift import drift_json, drift_text
+    from erm_alembic.render.drift_findings import drift_findings
 
-    if format_ is Format.json:
+    if format_ == "json":
         console.write(drift_json(report))
+    elif format_ != "text":
+        settings = load_settings(env, config, require_url=False)
+        findings_report(format_, "drift", drift_findings(report, settings.drift), settings)
     else:
         again = typed_again(config, x, name, tag)
         console.write(drift_text(report, arguments=again, paint=console.painter(sys.stdout)))
@@ -183,7 +188,7 @@ def _check_combination(
     message: str | None,
     head: str | None,
     version_path: Path | None,
-    format_: Format,
+    format_: str,
 ) -> None:
     """Refuse options that contradict each other, before anything is connected to.
 
@@ -197,8 +202,9 @@ def _check_combination(
         )
     if fix is not None and not database_only:
         raise _refuse("--fix is about drift of the database.", "Leave out --source; `erm gen` carries model changes.")
-    if fix is not None and format_ is Format.json:
-        raise _refuse(f"--fix {fix.value} writes a file, and --format json prints JSON.", "Give one of them.")
+    if fix is not None and format_ != "text":
+        shown = "JSON" if format_ == "json" else "a report"
+        raise _refuse(f"--fix {fix.value} writes a file, and --format {format_} prints {shown}.", "Give one of them.")
     if fix is Fix.adopt and against is not None:
         raise _refuse("A revision takes over what one database has beyond its history.", "Leave out --against.")
     if out is not None and fix is not Fix.revert:

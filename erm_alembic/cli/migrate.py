@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -18,8 +17,7 @@ from erm_alembic.cli.options import (
     ConfigOption,
     CopyDataOption,
     EnvironmentOption,
-    Format,
-    FormatOption,
+    MigrateFormatOption,
     ReasonOption,
     RehearseOption,
     SectionOption,
@@ -32,9 +30,11 @@ from erm_alembic.cli.options import (
     wait_seconds,
 )
 from erm_alembic.cli.plan_files import ApprovePartialOption, PlanFiles, PlanOption, PlanOutOption, SignKeyOption
+from erm_alembic.cli.reports import presentation
 from erm_alembic.errors import ErmError
 
 if TYPE_CHECKING:
+    from erm_alembic.config.settings import Settings
     from erm_alembic.migrate import AlembicOptions, Override, Result
     from erm_alembic.planning.model import Outcome, Plan
 
@@ -73,7 +73,7 @@ class Request:
     wait: str | None
     check: bool
     sql: bool
-    format: Format
+    format: str
     allow_data_loss: bool
     override: tuple[str, ...]
     reason: tuple[str, ...]
@@ -103,6 +103,12 @@ class Request:
             flags = (*flags, "--rehearse" if self.rehearse else "--no-rehearse")
         reached = typed_again(self.config, self.x, self.name, self.tag)
         return (*(word for pair in given for word in pair), *file, *reached, *flags)
+
+    def settings(self) -> Settings:
+        """What is in force, read again for what a plan does not have."""
+        from erm_alembic.config.loader import load_settings
+
+        return load_settings(self.env, self.config, require_url=False)
 
     @property
     def looked_again(self) -> tuple[str, ...]:
@@ -137,8 +143,9 @@ def _check_combination(request: Request) -> None:
         raise refused(f"--steps {request.steps} rolls back nothing.", "Give a number from 1 upwards.")
     if request.steps is not None and request.to is not None:
         raise refused("--steps and --to both say how far to roll back.", "Give one of them.")
-    if request.sql and request.format is Format.json:
-        raise refused("--sql prints SQL and --format json prints JSON.", "Give one of them.")
+    if request.sql and request.format != "text":
+        shown = "JSON" if request.format == "json" else "a report"
+        raise refused(f"--sql prints SQL and --format {request.format} prints {shown}.", "Give one of them.")
     if request.sql and request.check:
         raise refused("--sql prints a script and --check only exits with a code.", "Give one of them.")
     if request.allow_data_loss and mode is not Mode.rollback:
@@ -268,23 +275,17 @@ def _execute(request: Request) -> Result:
 
 def _show(request: Request, plan: Plan, outcome: Outcome | None) -> None:
     if request.sql:
-        from erm_alembic.config.loader import load_settings
         from erm_alembic.render.sql import render_sql
 
-        execution = load_settings(request.env, request.config, require_url=False).execution
-        console.write_file(render_sql(plan, execution.lock_timeout))
-    elif request.format is Format.json:
-        from erm_alembic.render.json import render_json
+        console.write_file(render_sql(plan, request.settings().execution.lock_timeout))
+        return
+    from erm_alembic.render.formats import render
+    from erm_alembic.render.presentation import Typed
 
-        console.write(render_json(plan, outcome))
-    else:
-        from erm_alembic.render.text import Typed, render_text
-
-        paint = console.painter(sys.stdout)
-        typed = Typed(request.typed_again(plan), request.looked_again)
-        watched = sys.stdout.isatty() and sys.stderr.isatty()
-        text = render_text(plan, outcome, verbose=request.verbose, typed=typed, watched=watched, paint=paint)
-        console.write(text)
+    typed = Typed(request.typed_again(plan), request.looked_again)
+    settings = None if request.format in ("text", "json") else request.settings()
+    how = presentation("migrate", settings, verbose=request.verbose, typed=typed)
+    console.write(render(request.format, plan, plan.findings, outcome, how))
 
 
 def _plan_exit_code(request: Request, plan: Plan) -> int:
@@ -334,7 +335,7 @@ def migrate(
     wait: WaitOption = None,
     check: Annotated[bool, typer.Option("--check", help="Only look: exit 3 when revisions would run.")] = False,
     sql: Annotated[bool, typer.Option("--sql", help="Print the SQL script, values included; run nothing.")] = False,
-    format_: FormatOption = Format.text,
+    format_: MigrateFormatOption = "text",
     allow_data_loss: AllowDataLossOption = False,
     override: Annotated[
         list[str] | None,

@@ -11,18 +11,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from erm_alembic.errors import UsageError
+from erm_alembic.render.formats import formats_of
 from erm_alembic.render.safe import one_line
 
 __all__ = [
     "AcceptEnvironmentOption",
     "AllowDataLossOption",
+    "CheckFormatOption",
     "ConfigOption",
     "CopyDataOption",
+    "DriftFormatOption",
     "DryRunOption",
     "EnvironmentOption",
     "Format",
@@ -30,6 +33,7 @@ __all__ = [
     "HeadOption",
     "Invocation",
     "MessageOption",
+    "MigrateFormatOption",
     "ReasonOption",
     "RehearseOption",
     "SectionOption",
@@ -195,6 +199,30 @@ VerboseOption = Annotated[
 FormatOption = Annotated[
     Format, typer.Option("--format", help="How to print the result; json prints one object and nothing else.")
 ]
+
+
+def _report_format(command: str) -> Any:
+    """The names of the formats that a command knows, as a choice that the parser checks and completes."""
+    names = {each.name: each.name for each in formats_of(command)}
+    return cast(Any, StrEnum)("ReportFormat", names)
+
+
+def _report_format_option(command: str) -> Any:
+    """The option `--format` of a command that shows reports; what each format is for comes from the registry."""
+    told = "; ".join(f"{each.name}: {each.purpose}" for each in formats_of(command))
+    return typer.Option("--format", help=f"How to print the result. {told}.")
+
+
+if TYPE_CHECKING:  # names, of which the parser lets no other through
+    MigrateFormat = str
+    CheckFormat = str
+    DriftFormat = str
+else:
+    MigrateFormat, CheckFormat, DriftFormat = map(_report_format, ("migrate", "check", "drift"))
+
+MigrateFormatOption = Annotated[MigrateFormat, _report_format_option("migrate")]
+CheckFormatOption = Annotated[CheckFormat, _report_format_option("check")]
+DriftFormatOption = Annotated[DriftFormat, _report_format_option("drift")]
 HeadOption = Annotated[
     str | None, typer.Option("--head", metavar="REV", help="Build on this revision, not on the only head.")
 ]

@@ -16,10 +16,12 @@ class Places:
     Args:
         project: the folder of the project; None leaves paths as they are.
         root: the folder of the repository, at or above it; None where there is no repository.
+        anchor: the file, as findings name files, for what is about no file where one has to be named.
     """
 
     project: Path | None = None
     root: Path | None = None
+    anchor: str = "erm.yaml"
 
     def told(self, path: str) -> str:
         """The path from the repository's root on, with slashes; from the project's folder on where it has none.

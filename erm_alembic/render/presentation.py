@@ -29,7 +29,6 @@ class Presentation:
 
     Args:
         command: what it is a report of: `migrate`, `check` or `drift`.
-        environment: the profile that it is about; empty where that makes no difference.
         verbose: show all that there is, such as whole statements.
         typed: what was typed and belongs into the next command too.
         watched: whether the target and the steps that are done were told above already, while they ran.
@@ -39,7 +38,6 @@ class Presentation:
     """
 
     command: str = "migrate"
-    environment: str = ""
     verbose: bool = False
     typed: Typed = field(default_factory=Typed)
     watched: bool = False

@@ -1,0 +1,91 @@
+"""What `migrate`, `check` and `drift` tell a format of `--format`: the terminal, the repository, what was typed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from erm_alembic.cli import console
+from erm_alembic.render.places import Places
+from erm_alembic.render.presentation import Presentation, Typed
+
+if TYPE_CHECKING:
+    from erm_alembic.config.settings import Settings
+    from erm_alembic.findings import Finding
+
+__all__ = ["findings_report", "places_of", "presentation", "repository_root"]
+
+# Where a pipeline has checked the repository out, for a checkout without its .git.
+WORKSPACES = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR")
+
+
+def repository_root(folder: Path, environ: Mapping[str, str] | None = None) -> Path | None:
+    """The folder of the repository that a folder belongs to: where .git is, else what the pipeline says.
+
+    Args:
+        folder: an absolute path.
+        environ: the variables; the process's own by default.
+    """
+    environ = os.environ if environ is None else environ
+    for each in (folder, *folder.parents):
+        if (each / ".git").exists():
+            return each
+    for name in WORKSPACES:
+        root = Path(environ.get(name, ""))
+        if root.is_absolute() and folder.is_relative_to(root):
+            return root
+    return None
+
+
+def places_of(settings: Settings) -> Places:
+    """Where the files of a project stand in its repository, and the one for what is about no file.
+
+    Args:
+        settings: what is in force.
+    """
+    project, root = settings.project_dir, repository_root(settings.project_dir)
+    if root is None:  # a project that is linked into a repository
+        project = project.resolve()
+        root = repository_root(project)
+    ini = settings.migrations.alembic_ini
+    anchors = (settings.config_path, None if ini is None else Path(ini), project / "alembic.ini")
+    there = [each for each in anchors if each is not None and each.is_file()]
+    return Places(project, root, *([os.path.relpath(there[0], settings.project_dir)] if there else ()))
+
+
+def presentation(
+    command: str, settings: Settings | None = None, *, verbose: bool = False, typed: Typed | None = None
+) -> Presentation:
+    """How a report is shown on stdout.
+
+    Args:
+        command: the command that shows it.
+        settings: what is in force; None for a format that names no files.
+        verbose: whether `-v` was given.
+        typed: what was typed and belongs into the next command too.
+    """
+    return Presentation(
+        command,
+        verbose=verbose,
+        typed=typed or Typed(),
+        watched=sys.stdout.isatty() and sys.stderr.isatty(),
+        paint=console.painter(sys.stdout),
+        places=Places() if settings is None else places_of(settings),
+    )
+
+
+def findings_report(format_: str, command: str, findings: tuple[Finding, ...], settings: Settings) -> None:
+    """Write findings by themselves in one of the formats that take them as they are.
+
+    Args:
+        format_: the format.
+        command: the command that found them.
+        findings: what it found.
+        settings: what is in force.
+    """
+    from erm_alembic.render.formats import render
+
+    console.write(render(format_, None, findings, None, presentation(command, settings)))
