@@ -62,9 +62,7 @@ def check(
     from erm_alembic.config.loader import load_settings
 
     if list_ and format_ not in ("text", "json"):
-        raise refused(
-            f"--list shows rules, and --format {format_} findings.", "--format text, or json", NOTHING_CHECKED
-        )
+        raise refused(f"--list shows rules, and --format {format_} findings.", "Leave one out.", "Nothing was checked.")
     settings = load_settings(env, config, require_url=False)
     if list_:
         from erm_alembic.checks import CheckContext, verify_rules
