@@ -23,6 +23,7 @@ from erm_alembic.opening import Opened, interruptible
 from erm_alembic.planning.build import Survey, build_plan
 from erm_alembic.planning.model import Outcome, Plan, StepOutcome
 from erm_alembic.planning.request import Request
+from erm_alembic.planning.sizes import with_named
 from erm_alembic.planning.surroundings import look_around
 from erm_alembic.planning.undisturbed import undisturbed
 from erm_alembic.revisions.graph import parents_of
@@ -115,7 +116,14 @@ def _judged(
     )
     said, ignored = without_ignored(run_checks(context, opened.settings.safety.rules), context.revisions)
     findings = override_findings(said, overrides)
-    judged = replace(drifted, findings=findings, ignored=ignored, exempted=exempted(context), overrides=overrides)
+    judged = replace(
+        drifted,
+        findings=findings,
+        ignored=ignored,
+        exempted=exempted(context),
+        overrides=overrides,
+        tables=with_named(drifted.tables, context.around.tables.values()),
+    )
     return replace(survey, plan=judged)
 
 

@@ -13,6 +13,7 @@ from erm_alembic.ledger.model import AppliedSource
 from erm_alembic.ledger.progress import HalfDone
 from erm_alembic.ledger.still_applied import still_applied
 from erm_alembic.ledger.store import open_ledger
+from erm_alembic.planning.graph import GraphRevision, as_graph
 from erm_alembic.planning.half_done import described, still_half_done, with_done_marked
 from erm_alembic.planning.model import Plan, Statement
 from erm_alembic.planning.record import record_revisions, without_statements
@@ -23,6 +24,7 @@ from erm_alembic.revisions.graph import (
     applied_revisions,
     known_revisions,
     may_come_next,
+    messages_of,
     parents_of,
     script_of,
     unknown_revisions,
@@ -132,6 +134,12 @@ class _Surveyor:
     def heads(self) -> tuple[str, ...]:
         """The heads of the graph, sorted."""
         return tuple(sorted(self.scripts.get_heads())) if self.known is None else self.known.heads
+
+    def graph(self) -> tuple[GraphRevision, ...]:
+        """All revisions; without their messages where their files were not read."""
+        if self.known is not None:
+            return as_graph(self.known.parents)
+        return as_graph(parents_of(self.scripts), messages_of(self.scripts))
 
     def is_complete(self) -> bool:
         """Whether nothing at all is left to do up to the heads."""
@@ -266,6 +274,7 @@ def build_plan(
         deployed_as=() if target.settings.environment in deployed_as else tuple(sorted(deployed_as)),
         basis=recorded.basis,
         request=request,
+        graph=surveyor.graph(),
     )
     questioned = (*surveyor.unknown, *(each.revision for each in surveyor.applied))
     sources, lost = _asked_again(target, questioned, emptied=bool(hashes) and recorded.populated)

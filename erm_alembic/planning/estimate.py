@@ -78,7 +78,8 @@ def estimated(statements: Sequence[Statement], facts: LiveFacts, lock_timeout_ms
             continue
         blocked = held.after(statement, statement.observed.locks)
         estimate = _estimate(statement, statement.observed, blocked, _Course(work, rest), facts, lock_timeout_ms)
-        found.append(replace(statement, estimate=estimate))
+        takes = Prediction(round(work.low_ms), _ended(work.high_ms))
+        found.append(replace(statement, estimate=replace(estimate, takes=takes)))
     return tuple(found)
 
 

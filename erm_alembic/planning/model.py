@@ -8,8 +8,10 @@ from typing import Literal
 
 from erm_alembic.findings import Finding, Ignored, Override, blocking
 from erm_alembic.planning.comparison import Comparison, LeftOut
+from erm_alembic.planning.graph import GraphRevision
 from erm_alembic.planning.rehearsal import Estimate, Observed, Prediction, Proof, Rehearsal
 from erm_alembic.planning.request import Direction, Mode, Request, mode_of
+from erm_alembic.planning.sizes import TableSize
 from erm_alembic.postgres.identity import Identity
 from erm_alembic.revisions.source.downgrade import DowngradeState
 
@@ -229,6 +231,8 @@ class Plan:
         comparisons: how each comparison that looks for drift ended.
         left_out: what `drift.ignore` left out of them.
         ignored: the findings that comments in their files let pass.
+        tables: how large the tables are that its statements are about, as far as they are there.
+        graph: all revisions of the project, for a picture of where the plan stands; never serialised.
     """
 
     environment: str
@@ -254,6 +258,8 @@ class Plan:
     comparisons: tuple[Comparison, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     ignored: tuple[Ignored, ...] = ()
+    tables: tuple[TableSize, ...] = field(default=(), compare=False)
+    graph: tuple[GraphRevision, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def mode(self) -> Mode:

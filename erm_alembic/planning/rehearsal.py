@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 __all__ = [
@@ -73,6 +73,8 @@ class Estimate:
         low_ms: the lower end of the range, in milliseconds.
         high_ms: the upper end, in milliseconds; None where nothing bounds it.
         basis: how it was reckoned, for a human.
+        takes: how long the statement itself takes, without waiting and without what its transaction holds on to; None
+            where that is not told.
     """
 
     blocks: Blocks
@@ -80,6 +82,7 @@ class Estimate:
     low_ms: float = 0.0
     high_ms: float | None = 0.0
     basis: str = ""
+    takes: Prediction | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,7 @@ class Rehearsal:
 
 @dataclass(frozen=True)
 class Prediction:
-    """How long a revision is to take on the target.
+    """How long a revision, or a statement, is to take on the target.
 
     Args:
         low_ms: at least, in milliseconds.

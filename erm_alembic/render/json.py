@@ -111,6 +111,7 @@ def plan_document(plan: Plan, outcome: Outcome | None = None) -> dict[str, Any]:
         "ignored": plain_value(plan.ignored),
         "overrides": plain_value(plan.overrides),
         "data_loss": plain_value(plan.data_loss),
+        "tables": plain_value(plan.tables),
         "exempted": plan.exempted,
         "blocked": plan.blocked,
         "rehearsal": plain_value(plan.rehearsal),

@@ -26,6 +26,7 @@ from erm_alembic.planning.rehearsal import (
     Proof,
     Rehearsal,
 )
+from erm_alembic.planning.sizes import TableSize
 from erm_alembic.render.json import NEVER_SERIALISED, dump
 
 __all__ = ["plan_schema", "render_schema"]
@@ -50,6 +51,7 @@ DEFINITIONS: tuple[type[Any], ...] = (
     Ignored,
     Override,
     DataLoss,
+    TableSize,
     StepOutcome,
     Outcome,
 )
@@ -227,6 +229,7 @@ def plan_schema() -> Schema:
         "ignored": _many(Ignored, "The findings that comments in their files let pass."),
         "overrides": _many(Override, "The rules that may pass this once, whether they object or not."),
         "data_loss": _many(DataLoss, "What a rollback would lose; empty for an upgrade."),
+        "tables": _many(TableSize, "How large the tables are that the statements are about, as far as they are there."),
         "exempted": {"type": "integer", "description": "Revisions exempted by `safety.downgrades_since`."},
         "blocked": {"type": "boolean", "description": "Whether apply and rollback refuse this plan."},
         "rehearsal": {

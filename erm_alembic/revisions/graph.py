@@ -31,6 +31,7 @@ __all__ = [
     "known_revisions",
     "latest_first",
     "may_come_next",
+    "messages_of",
     "parent_ids",
     "parents_of",
     "script_of",
@@ -241,6 +242,11 @@ def downgrade_steps(scripts: ScriptDirectory, heads: Sequence[str], target: str)
 def parents_of(scripts: ScriptDirectory) -> dict[str, tuple[str, ...]]:
     """What each revision builds or depends on."""
     return {script.revision: parent_ids(script) for script in scripts.walk_revisions()}
+
+
+def messages_of(scripts: ScriptDirectory) -> dict[str, str]:
+    """The first line of each revision's message; revisions without one are missing."""
+    return {script.revision: script.doc.splitlines()[0] for script in scripts.walk_revisions() if script.doc}
 
 
 def parent_ids(script: Script) -> tuple[str, ...]:

@@ -48,6 +48,7 @@ def test_the_contract_of_the_plan() -> None:
         "ignored": [],
         "overrides": [],
         "data_loss": [],
+        "tables": [],
         "exempted": 0,
         "blocked": False,
         "rehearsal": None,

@@ -18,6 +18,7 @@ from erm_alembic.planning.estimate import estimated, predicted, tables_of_intere
 from erm_alembic.planning.model import DataLoss, Plan, Step
 from erm_alembic.planning.proven_losses import not_disproven, proven_losses
 from erm_alembic.planning.rehearsal import FailedRevision, Rehearsal
+from erm_alembic.planning.sizes import measured
 from erm_alembic.postgres.live_facts import LiveFacts, read_live_facts
 from erm_alembic.postgres.stand_ins import available_extensions
 from erm_alembic.shadow.opened import Shadow, ShadowDatabase
@@ -114,7 +115,7 @@ def rehearse_plan(
     losses = (*not_disproven(plan.data_loss, steps), *_proven_losses(target, plan, steps))
     failed = _failed_for_want_of(target, heard)
     rehearsal = replace(heard.rehearsal, failed=failed, earlier=earlier_predictions(read_times(target)))
-    return replace(plan, steps=told, rehearsal=rehearsal, data_loss=losses)
+    return replace(plan, steps=told, rehearsal=rehearsal, data_loss=losses, tables=measured(facts))
 
 
 def _proven_losses(target: Target, plan: Plan, steps: tuple[Step, ...]) -> tuple[DataLoss, ...]:
