@@ -17,6 +17,7 @@ from psycopg2 import errors
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.config.redaction import first_line
 from erm_alembic.errors import ShadowUnavailable
+from erm_alembic.postgres.embedded.server import SUPERUSER
 from erm_alembic.postgres.intercept import GatedConnection, connect_gated
 from erm_alembic.postgres.password_file import without_exposed_file
 from erm_alembic.postgres.scratch import (
@@ -52,18 +53,18 @@ class ShadowServer:
 
     Args:
         provision: which server it is.
-        target: the database whose shadow is wanted.
+        target: the database whose shadow is wanted; None where scratch databases are wanted for their own sake.
         facts: what the target is like.
 
     Raises:
         ShadowUnavailable: it cannot be reached, is a server that erm must not use, or lacks what is needed.
     """
 
-    def __init__(self, provision: Provision, target: Target, facts: ShadowFacts) -> None:
+    def __init__(self, provision: Provision, target: Target | None, facts: ShadowFacts) -> None:
         self._embedded = provision.embedded is not None
         self._url = _patient(provision.start())
         self._data_dir = provision.embedded.status().data_dir if provision.embedded is not None else None
-        self._target = target
+        self._role = SUPERUSER if target is None else target.role
         self._facts = facts
         self._admin: GatedConnection = connected(self._url.dsn())
         self._admin.autocommit = True
@@ -72,8 +73,8 @@ class ShadowServer:
         try:
             with self.cursor() as cursor:
                 self.identity: ServerIdentity = read_identity(cursor)
-                if not self._embedded:
-                    self._refuse_target()
+                if not self._embedded and target is not None:
+                    self._refuse(target)
                 drop_left_behind(cursor)
                 self._prepare(cursor)
         except psycopg2.Error as error:
@@ -170,19 +171,19 @@ class ShadowServer:
         words = [self._url.parameters.get("options", "")]
         words += [f"-c {name}={SPECIAL.sub(_escaped, value)}" for name, value in self._session.items()]
         url = self._url.with_parameters(dbname=name, options=" ".join(filter(None, words)))
-        return (url.with_parameters(user=self._target.role) if self._embedded else url).dsn()
+        return (url.with_parameters(user=self._role) if self._embedded else url).dsn()
 
     def close(self) -> None:
         """End the session."""
         self._admin.close()
 
-    def _refuse_target(self) -> None:
+    def _refuse(self, target: Target) -> None:
         """A shadow in the target's own database would be no shadow.
 
         Raises:
             ShadowUnavailable: `shadow.url` names it.
         """
-        with contextlib.closing(self._target.connect(APPLICATION)) as connection:
+        with contextlib.closing(target.connect(APPLICATION)) as connection:
             connection.autocommit = True
             with connection.cursor() as cursor:
                 there = read_identity(cursor)
@@ -190,7 +191,7 @@ class ShadowServer:
             return
         if there.database == self.identity.database:
             raise ShadowUnavailable(
-                f"`shadow.url` names the target itself: {self._target.redacted}.",
+                f"`shadow.url` names the target itself: {target.redacted}.",
                 cure="Name another database, from which erm makes and drops scratch databases beside it.",
             )
         self._notes.append("The shadow is on the target's own server, because `shadow.url` names it.")
@@ -198,7 +199,7 @@ class ShadowServer:
     def _prepare(self, cursor: Any) -> None:
         """Have what belongs to a server and not to a database: roles, tablespaces, settings."""
         if self._embedded:
-            make_login_role(cursor, self._target.role)
+            make_login_role(cursor, self._role)
             make_roles(cursor, self._facts.roles)
         if self._embedded or self.identity.superuser:
             make_tablespaces(cursor, self._facts.tablespaces)

@@ -33,12 +33,14 @@ MISSING = ("42", "3F")
 def replay(job: Job, emit: Callable[[dict[str, Any]], None]) -> None:
     """Bring the shadow to the revisions `arguments["revisions"]`; none of them leaves it at the base.
 
-    With `arguments["stamp"]`, a shadow that records nothing has the schema of these already, from elsewhere.
+    With `arguments["stamp"]`, a shadow that records nothing has the schema of these already, from elsewhere;
+    `arguments["where"]` is what a message calls it.
 
     Args:
         job: what is to be done.
-        emit: told each `note` about what was stood in for, `read` with the `paths` of the files that the project's code
-            has read, and `replayed` with the number of `steps` that were run.
+        emit: told each `note` about what was stood in for, each `extension` that was made and each that is `lacking`,
+            `read` with the `paths` of the files that the project's code has read, and `replayed` with the number of
+            `steps` that were run.
 
     Raises:
         ProjectError: a revision fails, with its place in its file.
@@ -55,7 +57,7 @@ def replay(job: Job, emit: Callable[[dict[str, Any]], None]) -> None:
                 context.stamp(session.scripts, stamp)  # type: ignore[arg-type]  # several, as stamp() takes them
                 heads = stamp
             for step in history_steps(session.scripts, heads, wanted):
-                step.migration_fn = _naming(job.project, step, files)
+                step.migration_fn = _naming(job.project, step, files, job.arguments.get("where", "in the shadow"))
                 yield step
                 count += 1
 
@@ -63,6 +65,8 @@ def replay(job: Job, emit: Callable[[dict[str, Any]], None]) -> None:
             session.run(work)
         for note in session.loaded.notes:
             emit({"event": "note", "note": note})
+        for name in session.loaded.lacking:
+            emit({"event": "lacking", "extension": name})
         for name in session.loaded.extensions:
             emit({"event": "extension", "name": name, "version": job.extensions.get(name, {}).get("version")})
         scripts = session.scripts
@@ -78,7 +82,7 @@ def _cure(error: BaseException) -> str:
     return START_FROM_LIVE if is_missing else CORRECT
 
 
-def _naming(project: AlembicProject, step: RevisionStep, files: FilesRead) -> Callable[..., None]:
+def _naming(project: AlembicProject, step: RevisionStep, files: FilesRead, where: str) -> Callable[..., None]:
     """A revision's function, which names its place in the file when it fails."""
     run, script = step.migration_fn, step.revision
 
@@ -91,7 +95,7 @@ def _naming(project: AlembicProject, step: RevisionStep, files: FilesRead) -> Ca
         except BaseException as error:
             shown = project.relative(script.path)
             raise ProjectError(
-                f"{failed_at(error, script.path, shown)}: revision {script.revision} fails in the shadow: "
+                f"{failed_at(error, script.path, shown)}: revision {script.revision} fails {where}: "
                 f"{type(error).__name__}: {first_line(error)}",
                 effect="The history cannot be replayed from an empty database.",
                 cure=_cure(error),
