@@ -10,10 +10,10 @@ from benchmarks.routing_recovery import Outage, measure_recovery
 from benchmarks.routing_throughput import Share, Throughput, measure_profile, measure_throughput
 from erm_alembic.postgres.embedded.binaries import PostgresBinaries
 from erm_alembic.routing import ReplicaConfig, connect_cluster
-from tests.chaos.topology import topology
 from tests.routing.applications import application
 from tests.routing.servers import three_servers
 from tests.support.databases import one_per_major
+from tests.support.load.topology import topology
 from tests.support.standbys import has_basebackup
 
 __all__ = ["newest_able", "routing_tables"]

@@ -12,9 +12,9 @@ import sqlalchemy as sa
 
 from erm_alembic.routing import Cluster, ReplicaConfig, RoutingSession, connect_cluster
 from erm_alembic.routing.need import NOTHING_NEEDED
-from tests.chaos.topology import Member, Topology
 from tests.routing.applications import Base, User
 from tests.routing.servers import until
+from tests.support.load.topology import Member, Topology
 
 __all__ = ["Outage", "measure_recovery"]
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from erm_alembic.routing import Cluster, ReplicaConfig, connect_cluster
-from tests.chaos.topology import Topology
 from tests.routing.applications import Base, User
+from tests.support.load.topology import Topology
 
 __all__ = ["Share", "Throughput", "measure_profile", "measure_throughput"]
 

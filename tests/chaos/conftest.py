@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.chaos.topology import Topology, topology
 from tests.support.databases import one_per_major
+from tests.support.load.topology import Topology, topology
 from tests.support.standbys import has_basebackup
 
 STANDBYS = 3

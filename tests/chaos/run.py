@@ -2,28 +2,52 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import threading
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.routing import Cluster, ReplicaConfig, ReplicaReadOptions, connect_cluster
-from tests.chaos.faults import PATIENCE, Disturbances, Faults
-from tests.chaos.topology import DBNAME, Topology
-from tests.chaos.truth import Truth
-from tests.chaos.workers import KEYS_EACH, SHARED, Base, SharedFacts, Worker, work_in_task, work_in_thread
-from tests.routing.servers import until
+from tests.chaos.faults import AFTERMATH, KINDS, OF_PRIMARY, OF_STANDBYS, PATIENCE, Faults
+from tests.chaos.plans import KEYS_EACH, SharedFacts
+from tests.chaos.tables import SHARED, Base
+from tests.chaos.workers import Worker, work_in_task, work_in_thread
+from tests.support.load.crew import Crew
+from tests.support.load.topology import DBNAME, Topology
+from tests.support.load.truth import Truth
+from tests.support.load.windows import Windows
+from tests.support.waiting import until
 
-__all__ = ["clusters", "logged", "no_standby_was_written_to", "no_write_is_lost", "nothing_is_in_use", "prepare", "run"]
+__all__ = [
+    "clusters",
+    "enough_has_happened",
+    "logged",
+    "no_standby_was_written_to",
+    "no_write_is_lost",
+    "nothing_is_in_use",
+    "prepare",
+    "run",
+]
 
 INTERVAL = 0.2
 THREADS = TASKS = 8
 _ENDS_WITHIN = 30.0
+# From so many seconds on every kind of fault is to happen.
+_THOROUGH = 60.0
+# A second: the least that a slow machine does while its servers are away much of the time; and each worker's share.
+_RATES = {
+    "answers of replicas": 10.0,
+    "answers of the primary": 5.0,
+    "writes acknowledged": 5.0,
+    "tokens passed on": 1.0,
+}
+_EACH = 0.5
 _OURS = "application_name LIKE 'chaos%%' OR application_name = 'erm routing'"
 
 
@@ -33,36 +57,34 @@ def run(servers: Topology, seed: int, seconds: float) -> Truth:
     Args:
         servers: the servers, undisturbed.
         seed: decides what happens; when it happens the machine decides.
-        seconds: for how long servers are disturbed.
+        seconds: for how long servers are disturbed; from 60 on every kind of fault happens, however long that takes.
     """
     prepare(servers, (THREADS + TASKS) * KEYS_EACH)
     threads_before, logged_before = set(threading.enumerate()), logged(servers)
     with clusters(servers, "psycopg2" if seed % 2 else "psycopg") as (for_threads, for_tasks):
         truth = Truth(for_threads.heard_within)
-        facts = SharedFacts(truth, Disturbances(), (THREADS + TASKS) * KEYS_EACH)
+        facts = SharedFacts(truth, Windows(AFTERMATH), (THREADS + TASKS) * KEYS_EACH)
         in_threads = [Worker(f"thread {n}", n, seed, for_threads, facts) for n in range(THREADS)]
-        in_tasks = [Worker(f"task {n}", THREADS + n, seed, for_tasks, facts) for n in range(TASKS)]
-        workers = in_threads + in_tasks
-        faults = Faults(servers, truth, random.Random(seed), lambda: [(each.name, each.begun) for each in workers])
-        facts.disturbances = faults.disturbances
-        threads = [threading.Thread(target=work_in_thread, args=(each,), name=each.name) for each in in_threads]
-        threads.append(threading.Thread(target=_run_tasks, args=(for_tasks, in_tasks), name="all tasks"))
-        for thread in threads:
-            thread.daemon = True
-            thread.start()
-        try:
-            faults.run(seconds)
-        finally:
-            facts.stopping.set()
-            for thread in threads:
-                thread.join(_ENDS_WITHIN)
-        for worker in workers:
-            if worker.doing != "nothing":
-                truth.accuse(f"{worker.name} does not end: {worker.doing}")
+        in_tasks = {f"task {n}": Worker(f"task {n}", THREADS + n, seed, for_tasks, facts) for n in range(TASKS)}
+        workers = [*in_threads, *in_tasks.values()]
+        faults = Faults(
+            servers, truth, facts.windows, random.Random(seed), lambda: [(each.name, each.begun) for each in workers]
+        )
+        crew = Crew(truth.accuse, _ENDS_WITHIN)
+        for each in in_threads:
+            crew.thread(each.name, partial(work_in_thread, each, crew), lambda each=each: each.doing)
+        crew.tasks(
+            {name: partial(work_in_task, each, crew) for name, each in in_tasks.items()},
+            for_tasks.aclose,
+            lambda name: in_tasks[name].doing,
+        )
+        with crew:
+            faults.run(seconds, len(faults.deck()) if seconds >= _THOROUGH else 2)
         no_write_is_lost(servers, facts)
         nothing_is_in_use(truth, for_threads, for_tasks)
     _nothing_is_left(servers, truth, threads_before)
     no_standby_was_written_to(servers, truth, logged_before)
+    enough_has_happened(truth, faults.drawn, {each.name: each.done for each in workers}, seconds)
     return truth
 
 
@@ -128,17 +150,32 @@ def _fresh(cluster: Cluster) -> set[str]:
     return {name for name, replica in cluster.status().replicas.items() if replica.fresh_as_of is not None}
 
 
-def _run_tasks(cluster: Cluster, workers: Sequence[Worker]) -> None:
-    async def all_of_them() -> None:
-        try:
-            await asyncio.gather(*(work_in_task(worker) for worker in workers))
-        finally:
-            await cluster.aclose()
-
-    asyncio.run(all_of_them())
-
-
 # What must hold in the end.
+
+
+def enough_has_happened(truth: Truth, drawn: Counter[str], done: Mapping[str, int], seconds: float) -> None:
+    """A run that did little, or to which little happened, has shown nothing.
+
+    Args:
+        truth: what was counted; is told what was too little.
+        drawn: by kind how many faults were to happen.
+        done: by worker how much was done.
+        seconds: how long servers were to be disturbed.
+    """
+    least = {kind: drawn[kind] for kind in drawn}
+    if seconds >= _THOROUGH:
+        least |= {kind: max(1, drawn[kind]) for kind in KINDS}
+    least |= {what: max(1, int(rate * seconds)) for what, rate in _RATES.items()}
+    least |= {what.replace("tried", "done"): 1 for what in truth.counts if what.startswith("tried")}
+    for what, count in least.items():
+        if truth.counts[what] < count:
+            truth.accuse(f"only {truth.counts[what]} {what}, and {count} was the least")
+    for kinds in (OF_PRIMARY, OF_STANDBYS):
+        if not any(truth.counts[kind] for kind in kinds):
+            truth.accuse(f"none of these faults has happened: {', '.join(kinds)}")
+    for name, count in done.items():
+        if count < seconds * _EACH:
+            truth.accuse(f"{name} has done only {count} things in {seconds:g} s")
 
 
 def no_write_is_lost(servers: Topology, facts: SharedFacts) -> None:
@@ -155,7 +192,7 @@ def no_write_is_lost(servers: Topology, facts: SharedFacts) -> None:
     values = dict(primary.execute("SELECT key, value FROM counters", dbname=DBNAME))
     attempted = truth.attempted()
     for key, numbers in truth.acknowledged().items():
-        truth.counts["entries found again"] += len(stored[key] & set(numbers))
+        truth.count("entries found again", len(stored[key] & set(numbers)))
         if lost := set(numbers) - stored[key]:
             truth.accuse(f"{len(lost)} acknowledged writes of key {key} are lost, the first is {min(lost)}")
         if values[key] < max(numbers, default=0):

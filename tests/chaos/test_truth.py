@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -10,12 +9,14 @@ from collections.abc import Iterator
 import pytest
 
 from erm_alembic.routing.positions import Position
-from tests.chaos.faults import Disturbances, Faults
+from tests.chaos.faults import AFTERMATH
+from tests.chaos.plans import KEYS_EACH, SharedFacts
 from tests.chaos.run import clusters, logged, no_standby_was_written_to, no_write_is_lost, nothing_is_in_use, prepare
-from tests.chaos.topology import DBNAME, Topology
-from tests.chaos.truth import Answer, Truth
-from tests.chaos.workers import KEYS_EACH, SharedFacts, Worker, do
-from tests.routing.servers import until
+from tests.chaos.workers import Worker, do
+from tests.support.load.topology import DBNAME, Topology
+from tests.support.load.truth import Answer, Truth
+from tests.support.load.windows import Windows
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ def test_an_answer_is_held_against_a_limit_in_bytes(truth: Truth) -> None:
 def facts(servers: Topology) -> SharedFacts:
     """What two workers share, on tables that were just made."""
     prepare(servers, 2 * KEYS_EACH)
-    return SharedFacts(Truth(heard_within=2.8), Disturbances(), 2 * KEYS_EACH)
+    return SharedFacts(Truth(heard_within=2.8), Windows(AFTERMATH), 2 * KEYS_EACH)
 
 
 @pytest.fixture
@@ -91,11 +92,12 @@ def test_a_routing_that_asks_nobody_how_fresh_he_is_is_found_out(
     names = ("max_lag 0.5", "own writes", "after a token,")
     with clusters(held, "psycopg2") as (cluster, _), cluster.sessionmaker()() as session:
         worker = Worker("somebody", 0, 1, cluster, facts)
+        can = worker.can
         for standby in held.standbys:
             held.pause(standby)
 
         def load() -> Counter[str]:
-            for plan in (worker.write(), worker.read_by_age(), worker.read_own(), worker.read_after_token()):
+            for plan in (can.write(), can.read_by_age(), can.read_own(), can.read_after_token()):
                 do(worker, session, plan)
             return Counter(name for each in facts.truth.violations for name in names if each.startswith(name))
 
@@ -109,7 +111,7 @@ def test_a_lost_write_is_found_out(servers: Topology, facts: SharedFacts) -> Non
     """An entry that somebody removes, and a counter that somebody sets back."""
     with clusters(servers, "psycopg2") as (cluster, _), cluster.sessionmaker()() as session:
         worker = Worker("somebody", 0, 1, cluster, facts)
-        assert all(do(worker, session, worker.write()) for _ in range(3))
+        assert all(do(worker, session, worker.can.write()) for _ in range(3))
         no_write_is_lost(servers, facts)
         assert not facts.truth.violations
         servers.primary.server.execute("DELETE FROM entries", dbname=DBNAME)
@@ -131,24 +133,3 @@ def test_a_write_to_a_standby_is_found_out(servers: Topology, facts: SharedFacts
         servers.standbys[0].server.execute("CREATE TABLE here ()")
     no_standby_was_written_to(servers, facts.truth, before)
     assert len(facts.truth.violations) == 1
-
-
-def test_whoever_hangs_is_found_out(servers: Topology) -> None:
-    """By what it began, which is still the same when the patience is over."""
-    truth, going_on = Truth(heard_within=1.0), iter(range(1_000_000))
-    faults = Faults(servers, truth, random.Random(1), lambda: [("one", 1), ("two", next(going_on))], patience=0.05)
-    faults.wait_for_workers("nothing")
-    assert truth.violations == ["1 hang while this lasts: nothing: one"]
-
-
-@pytest.mark.parametrize("happened", [True, False])
-def test_an_error_without_a_reason_is_found_out(happened: bool, servers: Topology, facts: SharedFacts) -> None:
-    """What fails while the primary was disturbed is counted, what fails without that is not to be."""
-    with clusters(servers, "psycopg2") as (cluster, _):
-        worker = Worker("somebody", 0, 1, cluster, facts)
-        if happened:
-            with facts.disturbances.lasting():
-                pass
-        worker.failed(worker.write(), ConnectionRefusedError("nobody there"), time.monotonic())
-        worker.failed(worker.write(), ValueError("something else"), time.monotonic())
-    assert len(facts.truth.violations) == (1 if happened else 2)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from erm_alembic.postgres.embedded.binaries import PostgresBinaries
+from tests.support.processes import frozen, thaw
 from tests.support.servers import SUPERUSER, PrivateServer, private_server
-from tests.support.standbys import PRIMARY_SETTINGS, standby_of
+from tests.support.standbys import PRIMARY_SETTINGS, catch_up, standby_of
+from tests.support.waiting import PATIENCE, until
+
+__all__ = ["EAST", "PATIENCE", "WEST", "Servers", "frozen", "three_servers", "until"]
 
 EAST, WEST = "east", "west"
-PATIENCE = 30.0
 
 
 @dataclass(frozen=True)
@@ -44,12 +43,7 @@ class Servers:
 
     def catch_up(self, *names: str) -> None:
         """Wait until standbys have replayed all that is committed on the primary; no name stands for all of them."""
-        self.write()
-        (written,) = self.primary.execute("SELECT pg_current_wal_flush_lsn()")[0]
-        for name in names or self.standbys:
-            self._until(
-                name, lambda standby: standby.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", written)[0][0]
-            )
+        catch_up(self.primary, [self.standbys[name] for name in names or self.standbys])
 
     def pause(self, name: str) -> None:
         """Hold a standby's replay where it is: nothing that is committed from now on is seen there."""
@@ -100,14 +94,6 @@ class Servers:
         until(lambda: condition(standby), lambda: standby.log()[-2000:])
 
 
-def until(condition: Callable[[], object], told: Callable[[], object] = lambda: "it did not come true") -> None:
-    """Wait for a condition; fail, with what is told then, when it does not come true."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, told()
-        time.sleep(0.005)
-
-
 @contextmanager
 def three_servers(binaries: PostgresBinaries, **settings: str) -> Iterator[Servers]:
     """A running primary with two standbys.
@@ -126,66 +112,3 @@ def three_servers(binaries: PostgresBinaries, **settings: str) -> Iterator[Serve
         standby_of(primary, **settings) as west,
     ):
         yield Servers(primary, {EAST: east, WEST: west})
-
-
-@contextmanager
-def frozen(server: PrivateServer) -> Iterator[None]:
-    """A server none of whose processes runs: its sockets are open, and nothing answers."""
-    try:
-        freeze(server)
-        yield
-    finally:
-        thaw(server)
-
-
-def freeze(server: PrivateServer) -> None:
-    """Stop all processes of a server where they are, and wait until they stand."""
-    first = postmaster(server)
-    # First the one that makes others.
-    _stand_still(first)
-    for pid in children(first):
-        _stand_still(pid)
-
-
-def thaw(server: PrivateServer) -> None:
-    """Let the processes of a frozen server go on."""
-    first = postmaster(server)
-    if first:
-        for pid in (*children(first), first):
-            _signalled(pid, signal.SIGCONT)
-
-
-def postmaster(server: PrivateServer) -> int:
-    """The number of a server's first process; 0 where it has none."""
-    try:
-        return int((server.data_dir / "postmaster.pid").read_text().splitlines()[0])
-    except (OSError, ValueError, IndexError):
-        return 0
-
-
-def children(parent: int) -> list[int]:
-    """The processes that a process has started, and that live."""
-    try:
-        return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
-    except OSError:
-        return []
-
-
-def _stand_still(pid: int) -> None:
-    if _signalled(pid, signal.SIGSTOP):
-        until(lambda: _state(pid) in "TZ")
-
-
-def _signalled(pid: int, number: signal.Signals) -> bool:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def _state(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (OSError, IndexError):
-        return "Z"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from erm_alembic.postgres.embedded.binaries import PostgresBinaries
 from tests.support.servers import SUPERUSER, PrivateServer, private_server, running, server_folder
+from tests.support.waiting import PATIENCE, until
 
 # The primary waits for nobody and keeps enough for a standby that is slow to connect.
 PRIMARY_SETTINGS = {"wal_level": "replica", "max_wal_senders": "8", "wal_keep_size": "64MB", "hot_standby": "on"}
@@ -35,15 +35,9 @@ class Replicated:
             f"postgresql://{SUPERUSER}@/{quote(dbname, safe='')}?host={hosts}&target_session_attrs={attributes}{shown}"
         )
 
-    def catch_up(self, seconds: float = 30.0) -> None:
+    def catch_up(self, seconds: float = PATIENCE) -> None:
         """Wait until the standby has replayed all that the primary has written."""
-        # A commit that waits brings along those that did not.
-        self.primary.execute("SELECT pg_logical_emit_message(true, 'catch up', '')")
-        (written,) = self.primary.execute("SELECT pg_current_wal_flush_lsn()")[0]
-        deadline = time.monotonic() + seconds
-        while not self.standby.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", written)[0][0]:
-            assert time.monotonic() < deadline, self.standby.log()[-2000:]
-            time.sleep(0.01)
+        catch_up(self.primary, [self.standby], seconds)
 
     def switch_over(self, *, crash: bool = True) -> None:
         """End the primary and promote the standby.
@@ -99,6 +93,25 @@ def replicated(binaries: PostgresBinaries, **settings: str) -> Iterator[Replicat
         standby_of(primary, **settings) as standby,
     ):
         yield Replicated(primary, standby)
+
+
+def catch_up(primary: PrivateServer, standbys: Iterable[PrivateServer], seconds: float = PATIENCE) -> None:
+    """Wait until standbys have replayed all that their primary has written.
+
+    Args:
+        primary: the primary.
+        standbys: those to wait for.
+        seconds: how long each may take.
+    """
+    # A commit that waits brings along those that did not.
+    primary.execute("SELECT pg_logical_emit_message(true, 'catch up', '')")
+    (written,) = primary.execute("SELECT pg_current_wal_flush_lsn()")[0]
+    for standby in standbys:
+        until(
+            lambda standby=standby: standby.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", written)[0][0],
+            lambda standby=standby: standby.log()[-2000:],
+            seconds,
+        )
 
 
 def has_basebackup(binaries: PostgresBinaries) -> bool:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-__all__ = ["until"]
+__all__ = ["PATIENCE", "until"]
 
+# In seconds.
+PATIENCE = 30.0
 STEP_SECONDS = 0.01
 
 
 def until(
     condition: Callable[[], object],
     told: Callable[[], object] = lambda: "the awaited condition did not come true",
-    seconds: float = 30.0,
+    seconds: float = PATIENCE,
 ) -> None:
     """Wait for a condition; fail, with what is told then, when it does not come true in time."""
     deadline = time.monotonic() + seconds

@@ -69,6 +69,11 @@ class Truth:
         self._positions: list[tuple[float, Position]] = []
         self._failovers: list[float] = []
 
+    def count(self, what: str, number: int = 1) -> None:
+        """Count something so many times more."""
+        with self._lock:
+            self.counts[what] += number
+
     # What is written.
 
     def begin_write(self, key: int) -> int:
@@ -114,7 +119,7 @@ class Truth:
 
     def judge(self, answer: Answer) -> None:
         """Count an answer, and keep what is wrong with it."""
-        self.counts["answers of the primary" if answer.server == "primary" else "answers of replicas"] += 1
+        self.count("answers of the primary" if answer.server == "primary" else "answers of replicas")
         wrong = self.objection(answer)
         if wrong:
             self.accuse(f"{answer.asked}, answered by {answer.server}: key {answer.key} is {answer.value}, {wrong}")

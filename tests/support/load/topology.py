@@ -14,10 +14,11 @@ from pathlib import Path
 import psycopg2
 
 from erm_alembic.postgres.embedded.binaries import PostgresBinaries
-from tests.chaos.proxy import Network, Proxy, network
-from tests.routing.servers import Servers, children, freeze, postmaster, thaw, until
+from tests.support.load.network import Network, Proxy, network
+from tests.support.processes import children, freeze, lives, postmaster, stands_still, thaw
 from tests.support.servers import SUPERUSER, PrivateServer, private_server
-from tests.support.standbys import PRIMARY_SETTINGS, standby_of
+from tests.support.standbys import PRIMARY_SETTINGS, catch_up, standby_of
+from tests.support.waiting import until
 
 __all__ = ["DBNAME", "Member", "Topology", "topology"]
 
@@ -110,7 +111,7 @@ class Topology:
         for pid, number in ((first, signal.SIGKILL), *((pid, signal.SIGCONT) for pid in processes[1:])):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
-        until(lambda: not any(_lives(pid) for pid in processes), member.server.log)
+        until(lambda: not any(lives(pid) for pid in processes), member.server.log)
         # Where nobody buries the dead, its number would still count as that of a running server.
         (member.server.data_dir / "postmaster.pid").unlink(missing_ok=True)
 
@@ -134,6 +135,26 @@ class Topology:
     def thaw(self, member: Member) -> None:
         """Let them go on."""
         thaw(member.server)
+
+    # What can be seen of what was done.
+
+    def is_down(self, member: Member) -> bool:
+        """Whether nothing of a server runs."""
+        return not postmaster(member.server)
+
+    def stands_still(self, member: Member) -> bool:
+        """Whether a server has processes, none of which runs."""
+        return stands_still(member.server)
+
+    def is_held(self, member: Member) -> bool:
+        """Whether a standby's replay is held, or is as soon as there is something to replay."""
+        return bool(member.server.execute("SELECT pg_is_wal_replay_paused()")[0][0])
+
+    def is_standby(self, member: Member) -> bool:
+        """Whether a server that runs is in recovery."""
+        return bool(member.server.execute("SELECT pg_is_in_recovery()")[0][0])
+
+    # What makes it well again.
 
     def follow(self, member: Member) -> None:
         """Let a standby follow the primary."""
@@ -202,8 +223,7 @@ class Topology:
         for member in self.standbys:
             self.resume(member)
             until(lambda member=member: self.streams(member), member.server.log)
-        servers = Servers(self.primary.server, {member.name: member.server for member in self.standbys})
-        servers.catch_up()
+        catch_up(self.primary.server, [member.server for member in self.standbys])
 
     def _source(self, member: Member) -> str:
         return f"host={self.primary.server.socket_dir} user={SUPERUSER} application_name={member.name}"
@@ -214,17 +234,6 @@ def _received(member: Member) -> int:
         "SELECT coalesce(greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()), '0/0') - '0/0'::pg_lsn"
     )
     return int(received)
-
-
-def _state(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (OSError, IndexError):
-        return ""
-
-
-def _lives(pid: int) -> bool:
-    return _state(pid) not in ("", "Z")
 
 
 @contextmanager

@@ -35,6 +35,16 @@ class Proxy:
         """How many connections of clients are open."""
         return len(self._open) // 2
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether it takes no connections."""
+        return self._server is None
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether it lets nothing through."""
+        return not self._flows.is_set()
+
     def cut(self) -> None:
         """End all connections at once, and refuse new ones."""
         self._within_loop(self.close())
