@@ -13,6 +13,7 @@
     │   ├── NoReplicaAvailable             no replica is fresh enough, and the primary may not be asked instead
     │   ├── StaleReplicaWrite              an object was loaded from a replica and differs on the primary
     │   └── WritePrevented                 something is written where only reads are meant
+    ├── ForgeError                exit 1   GitHub or GitLab cannot be reached, or refuses
     ├── Refused                   exit 1   a finding, drift or a possible loss of data forbids the run
     └── Interrupted               exit 129 (SIGHUP), 130 (SIGINT) or 143 (SIGTERM)
 
@@ -25,6 +26,7 @@ __all__ = [
     "ConfigurationError",
     "EnvironmentRefused",
     "ErmError",
+    "ForgeError",
     "Interrupted",
     "LockNotHad",
     "NoReplicaAvailable",
@@ -128,6 +130,10 @@ class StaleReplicaWrite(RoutingError):
 
 class WritePrevented(RoutingError):
     """Something is written where only reads are meant."""
+
+
+class ForgeError(ErmError):
+    """GitHub or GitLab cannot be reached, or refuses."""
 
 
 class Refused(ErmError):

@@ -76,6 +76,9 @@ COMMANDS: tuple[LazyCommand, ...] = (
         "import-sql", "Adopt the SQL scripts of golang-migrate, dbmate or Go's erm.", "erm_alembic.cli.import_sql"
     ),
     LazyCommand("check", "Check the revision files, without a database.", "erm_alembic.cli.check"),
+    LazyCommand("comment", "Show a plan on its pull request.", "erm_alembic.cli.comment"),
+    LazyCommand("check-run", "Write a check run on GitHub, with a plan's findings.", "erm_alembic.cli.check_run"),
+    LazyCommand("fetch-plan", "Fetch the approved plan of a merged pull request.", "erm_alembic.cli.fetch_plan"),
     LazyCommand("config", "Show what is configured, and where it came from.", "erm_alembic.cli.config"),
     LazyCommand("dev", "Run the embedded PostgreSQL server of this project.", "erm_alembic.cli.dev"),
 )

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from erm_alembic.planning.model import Plan, Rendered, Statement, Step
+from erm_alembic.planning.read_plan import ReadPlan
 from erm_alembic.planning.request import Direction, Request
 from erm_alembic.postgres.text.passwords import without_passwords
 
@@ -234,6 +235,6 @@ def plan_digest(plan: Plan) -> str:
     would run.
 
     Args:
-        plan: the plan.
+        plan: the plan; one that was read back from its JSON says its own.
     """
-    return terms_of(plan).digest()
+    return plan.digest if isinstance(plan, ReadPlan) else terms_of(plan).digest()

@@ -15,8 +15,9 @@ from erm_alembic.revisions.project import AlembicOptions
 from tests.cli.pipeline import erm
 
 # What is written differs, and each command says what: one help for all of them would tell nobody anything. Without
-# --env and ERM_ENV, import-sql reaches no database. The formats of a report are more than those of a list.
-OWN_WORDS = {"--out", "--env", "--format"}
+# --env and ERM_ENV, import-sql reaches no database. The formats of a report are more than those of a list,
+# and a plan is run by one command and shown by others.
+OWN_WORDS = {"--out", "--env", "--format", "--plan"}
 
 # Of a plan: whether revisions would run, by exit code 3, and its SQL, printed. Elsewhere --check looks for differences,
 # and --sql writes scripts.

@@ -1,0 +1,76 @@
+"""`erm check-run`: a plan as a check run on GitHub, its findings on their lines."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from erm_alembic.cli import console
+from erm_alembic.cli.forge_options import (
+    ApiUrlOption,
+    RepositoryOption,
+    ShaOption,
+    ShownPlanOption,
+    places,
+    rendered,
+    run,
+    shown_plan,
+)
+from erm_alembic.cli.options import ConfigOption, Format, FormatOption, VerboseOption, refused
+from erm_alembic.render.safe import one_line
+
+__all__ = ["check_run", "register"]
+
+EXAMPLES = """\b
+Examples:
+  erm check-run --plan plan.json
+  erm check-run --title "erm (prod)" --plan plan.json
+"""
+
+
+def check_run(
+    plan: ShownPlanOption = None,
+    title: Annotated[
+        str | None, typer.Option("--title", metavar="TEXT", help="What the check is called. Default: erm (ENV).")
+    ] = None,
+    repository: RepositoryOption = None,
+    sha: ShaOption = None,
+    api_url: ApiUrlOption = None,
+    format_: FormatOption = Format.text,
+    config: ConfigOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Write a check run on GitHub: the verdict on a commit, with the plan's findings on their lines.
+
+    The token in GITHUB_TOKEN is that of a job with `permissions: {checks: write}`, or of an app.
+    """
+    from erm_alembic.forge.check_run import LONGEST_SUMMARY, Verdict, annotated, put_check_run
+    from erm_alembic.forge.github import api_of
+    from erm_alembic.render.json import result_document
+
+    if plan is None:
+        raise refused("A check run tells of a plan.", "erm check-run --plan plan.json", "Nothing was sent.")
+    shown = shown_plan(plan)
+    told = run("github", repository, api_url, sha=sha)
+    verdict = Verdict(
+        passed=not shown.blocked,
+        title=_headline(shown.blocked, len(shown.steps)),
+        summary=rendered(shown, config, LONGEST_SUMMARY),
+        annotations=tuple(annotated(shown.findings, places(shown.environment, config))),
+    )
+    url = put_check_run(told, api_of(told), title or f"erm ({shown.environment})", verdict)
+    if format_ is Format.json:
+        console.write(result_document({"url": url or None, "annotations": len(verdict.annotations)}))
+    else:
+        console.write(f"The check run is written.{one_line(f' {url}'.rstrip())}\n")
+
+
+def _headline(blocked: bool, pending: int) -> str:
+    what = {0: "nothing is pending", 1: "1 revision is pending"}.get(pending, f"{pending} revisions are pending")
+    return f"Blocked: {what}" if blocked else what[0].upper() + what[1:]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `erm`."""
+    app.command("check-run", epilog=EXAMPLES)(check_run)

@@ -1,0 +1,156 @@
+"""`erm comment`: a plan on its pull request, in one comment that is brought up to date in its place."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from erm_alembic.cli import console
+from erm_alembic.cli.forge_options import (
+    ApiUrlOption,
+    AuthorOption,
+    NumberOption,
+    ProviderOption,
+    RepositoryOption,
+    ShownPlanOption,
+    rendered,
+    run,
+    shown_plan,
+)
+from erm_alembic.cli.options import ConfigOption, Format, FormatOption, VerboseOption, refused
+from erm_alembic.errors import ErmError, UsageError
+from erm_alembic.render.safe import one_line
+
+__all__ = ["comment", "register"]
+
+EXAMPLES = """\b
+Examples:
+  erm migrate --mode plan --env prod --format json > plan.json
+  erm comment --plan plan.json
+  erm comment --provider github --number 17 --plan plan.json
+  erm comment --provider gitlab --key smoke --body smoke.md
+"""
+NOTHING_SENT = "Nothing was sent."
+# What GitHub shows of a step's summary, in bytes; a character has four at most.
+LARGEST_SUMMARY = 1024 * 1024
+LARGEST_BODY = 16 * 1024 * 1024
+WORDS = {
+    "created": "written",
+    "updated": "brought up to date",
+    "unchanged": "up to date already",
+    "summarised": "in the summary of the job",
+}
+# Room for the line that a comment is known by.
+MARKER_ROOM = 200
+
+
+def comment(
+    provider: ProviderOption = None,
+    plan: ShownPlanOption = None,
+    body: Annotated[
+        str | None, typer.Option("--body", metavar="FILE", help="Markdown to post instead of a plan; - reads stdin.")
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option("--key", metavar="NAME", help="Which of several comments. Default: the plan's environment."),
+    ] = None,
+    summary: Annotated[
+        bool, typer.Option("--summary", help="Write it to the summary of the GitHub job as well.")
+    ] = False,
+    repository: RepositoryOption = None,
+    number: NumberOption = None,
+    api_url: ApiUrlOption = None,
+    author: AuthorOption = None,
+    format_: FormatOption = Format.text,
+    config: ConfigOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Show a plan on its pull request: write the comment, or bring it up to date in its place.
+
+    Repository, pull request and address come from the pipeline, the token from GITHUB_TOKEN or GITLAB_TOKEN.
+    Where a token may only read, the plan goes to the summary of the GitHub job.
+    """
+    from erm_alembic.forge.comments import Posted, ReadOnlyToken, put_comment
+    from erm_alembic.forge.platforms import forge_of
+    from erm_alembic.render.json import result_document
+
+    if (plan is None) is (body is None):
+        raise refused(
+            "A comment shows a plan, or the text of a file.", "Give one of --plan FILE and --body FILE.", NOTHING_SENT
+        )
+    shown = None if plan is None else shown_plan(plan)
+    forge = forge_of(run(provider, repository, api_url, number=number, author=author))
+    text = _read(body or "-") if shown is None else rendered(shown, config, forge.limit - MARKER_ROOM)
+    summarised = summary and _summarise(text)
+    if summary and not summarised:
+        console.note("There is no summary to write to: GITHUB_STEP_SUMMARY is not set.")
+    try:
+        posted = put_comment(forge, text, key or ("plan" if shown is None else shown.environment))
+    except ReadOnlyToken as error:
+        if not summarised and not _summarise(text):
+            raise
+        console.note(f"{error.what}\n{error.effect}\n{error.cure}\nIt stands in the summary of the job instead.")
+        posted = Posted("summarised", "")
+    if format_ is Format.json:
+        console.write(result_document({"action": posted.action, "url": posted.url or None}))
+    else:
+        console.write(f"The comment is {WORDS[posted.action]}.{one_line(f' {posted.url}'.rstrip())}\n")
+
+
+def _read(name: str) -> str:
+    """The text of a file, or of stdin.
+
+    Raises:
+        UsageError: it cannot be read, or is empty.
+    """
+    try:
+        if name == "-":
+            content = sys.stdin.buffer.read(LARGEST_BODY)
+        else:
+            with Path(name).open("rb") as file:
+                content = file.read(LARGEST_BODY)
+        text = content.decode("utf-8")
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise UsageError(
+            f"{name} cannot be read: {why}.", effect=NOTHING_SENT, cure="Give a file with Markdown: --body FILE"
+        ) from None
+    if not text.strip():
+        raise UsageError(
+            "The comment is empty.",
+            effect=NOTHING_SENT,
+            cure="Give it a text; the command that wrote it may have failed.",
+        )
+    return text
+
+
+def _summarise(text: str) -> bool:
+    """Add the text to the summary that GitHub shows of a job's step; False where there is none.
+
+    Raises:
+        ErmError: it cannot be written.
+    """
+    from erm_alembic.forge.comments import fitting
+
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not path:
+        return False
+    try:
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(fitting(text, LARGEST_SUMMARY // 4) + "\n")
+    except OSError as error:
+        raise ErmError(
+            f"The summary of the job cannot be written: {error.strerror}.",
+            effect=NOTHING_SENT,
+            cure="Check GITHUB_STEP_SUMMARY.",
+        ) from None
+    return True
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `erm`."""
+    app.command("comment", epilog=EXAMPLES)(comment)

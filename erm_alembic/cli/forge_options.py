@@ -1,0 +1,136 @@
+"""The options of the commands that speak to GitHub and GitLab; a pipeline's own variables say most of it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from erm_alembic.cli.reports import places_of
+from erm_alembic.errors import UsageError
+
+if TYPE_CHECKING:
+    from erm_alembic.forge.ci import Run
+    from erm_alembic.planning.read_plan import ReadPlan
+    from erm_alembic.render.places import Places
+
+__all__ = [
+    "ApiUrlOption",
+    "AuthorOption",
+    "NumberOption",
+    "ProviderOption",
+    "RepositoryOption",
+    "ShaOption",
+    "ShownPlanOption",
+    "places",
+    "rendered",
+    "run",
+    "shown_plan",
+]
+
+ProviderOption = Annotated[
+    str | None,
+    typer.Option("--provider", metavar="NAME", help="github or gitlab. Default: the one whose pipeline this is."),
+]
+RepositoryOption = Annotated[
+    str | None,
+    typer.Option("--repository", metavar="NAME", help="owner/name. Default: what the pipeline says."),
+]
+NumberOption = Annotated[
+    int | None,
+    typer.Option("--number", metavar="N", min=1, help="The pull request. Default: what the pipeline says."),
+]
+ShaOption = Annotated[
+    str | None, typer.Option("--sha", metavar="COMMIT", help="The commit. Default: what the pipeline says.")
+]
+ApiUrlOption = Annotated[
+    str | None,
+    typer.Option("--api-url", metavar="URL", help="The platform's API. Default: what the pipeline says."),
+]
+AuthorOption = Annotated[
+    str | None,
+    typer.Option("--author", metavar="LOGIN", help="Who writes the bot's comments. Default: the token's user."),
+]
+ShownPlanOption = Annotated[
+    Path | None,
+    typer.Option("--plan", metavar="FILE", help="The plan to show, as --format json or --out has written it."),
+]
+
+
+def run(
+    provider: str | None,
+    repository: str | None,
+    api_url: str | None,
+    *,
+    number: int | None = None,
+    sha: str | None = None,
+    author: str | None = None,
+) -> Run:
+    """What the pipeline runs for, by its variables and what was typed.
+
+    Args:
+        provider: `--provider`.
+        repository: `--repository`.
+        api_url: `--api-url`.
+        number: `--number`.
+        sha: `--sha`.
+        author: `--author`.
+
+    Raises:
+        UsageError: something is missing.
+        ConfigurationError: there is no token.
+    """
+    from erm_alembic.forge.ci import Said, run_of
+
+    if provider not in (None, "github", "gitlab"):
+        raise UsageError(
+            f"--provider {provider} is not known.", effect="Nothing was sent.", cure="Give it github or gitlab."
+        )
+    return run_of(Said(provider, api_url, repository, number, sha, author), os.environ)
+
+
+def shown_plan(path: Path) -> ReadPlan:
+    """The plan of a file.
+
+    Args:
+        path: the file.
+
+    Raises:
+        UsageError: it cannot be read, or is no plan.
+    """
+    from erm_alembic.planning.plan_file import read_plan_file
+    from erm_alembic.planning.read_plan import read_plan
+
+    return read_plan(read_plan_file(path), str(path))
+
+
+def places(env: str, config: Path | None) -> Places:
+    """Where the files of the project stand in the repository that is checked out here.
+
+    Args:
+        env: the profile of the plan.
+        config: `--config`.
+
+    Raises:
+        ConfigurationError: erm.yaml is wrong.
+    """
+    from erm_alembic.config.loader import load_settings
+
+    return places_of(load_settings(env, config, require_url=False))
+
+
+def rendered(plan: ReadPlan, config: Path | None, limit: int) -> str:
+    """A plan as the Markdown of a comment.
+
+    Args:
+        plan: the plan.
+        config: `--config`.
+        limit: the most characters.
+    """
+    from erm_alembic.render.formats import render
+    from erm_alembic.render.presentation import Presentation
+
+    how = Presentation("migrate", places=places(plan.environment, config), limit=limit)
+    return render("markdown", plan, plan.findings, None, how)
