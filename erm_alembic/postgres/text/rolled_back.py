@@ -1,0 +1,231 @@
+"""What a text would do that outlives its transaction, or lifts what holds it: for work that is always rolled back.
+
+An allow-list: what a statement begins with must be known to stay within the transaction. The server enforces the most
+of it (READ ONLY, a constraint that no commit satisfies); what is told here is told before anything is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from erm_alembic.postgres.text.lexer import Token, statement_kind, tokens
+from erm_alembic.postgres.text.side_effects import acts_outside_transaction
+
+__all__ = ["CLAMPED", "OWN_SAVEPOINT", "clamps", "makes_constraints_immediate", "objection"]
+
+# The savepoints that hold a test begin so; no statement of a test names one.
+OWN_SAVEPOINT = "erm_smoke_"
+
+READS = frozenset(
+    [
+        *("SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN", "CALL", "COPY"),
+        *("SAVEPOINT", "RELEASE", "ROLLBACK TO", "SET", "RESET", "DISCARD"),
+        *("DECLARE", "FETCH", "MOVE", "CLOSE", "PREPARE", "EXECUTE", "DEALLOCATE", "LISTEN", "UNLISTEN", "NOTIFY"),
+    ]
+)
+WRITES = READS | {"INSERT", "UPDATE", "DELETE", "MERGE", "CREATE"}
+ROW_CHANGES = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE"})
+ENDS = {"COMMIT": "commits", "END": "commits", "ROLLBACK": "ends its transaction", "ABORT": "ends its transaction"}
+BEGINS = frozenset({"BEGIN", "START"})
+TWO_PHASE = frozenset({"PREPARE", "COMMIT", "ROLLBACK"})
+
+# Settings by which a statement could run for longer than it may: set to what they were after it, where it set more.
+CLAMPED = frozenset(
+    [
+        *("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "transaction_timeout"),
+        *("idle_session_timeout", "client_connection_check_interval"),
+    ]
+)
+# Settings that hold a test, or by which its statements could not be read any more.
+GUARDED = frozenset(
+    [
+        *("transaction_read_only", "default_transaction_read_only", "transaction_isolation", "transaction_deferrable"),
+        *("default_transaction_isolation", "default_transaction_deferrable", "session_replication_role", "role"),
+        *("session_authorization", "standard_conforming_strings", "backslash_quote", "client_encoding"),
+    ]
+)
+# What SET takes besides the name of a setting, and the setting that it is about.
+GUARDED_WORDS = {
+    "AUTHORIZATION": "session_authorization",
+    "TRANSACTION": "transaction_read_only",
+    "CHARACTERISTICS": "transaction_read_only",
+    "NAMES": "client_encoding",
+}
+
+# Beside those of `side_effects`: files of the server, slots, and locks that outlive the transaction.
+OUTSIDE = frozenset(
+    [
+        *("lo_export", "lo_import", "pg_read_file", "pg_read_binary_file", "pg_ls_dir", "pg_stat_file"),
+        *("pg_file_unlink", "pg_file_rename", "pg_file_sync", "pg_export_snapshot", "pg_import_system_collations"),
+        *("pg_advisory_lock", "pg_advisory_lock_shared", "pg_try_advisory_lock", "pg_try_advisory_lock_shared"),
+        *("pg_advisory_unlock", "pg_advisory_unlock_shared", "pg_advisory_unlock_all"),
+        *("pg_logical_slot_get_changes", "pg_logical_slot_get_binary_changes", "pg_replication_slot_advance"),
+        *("pg_copy_logical_replication_slot", "pg_copy_physical_replication_slot", "pg_sync_replication_slots"),
+        *("pg_replication_origin_create", "pg_replication_origin_drop", "pg_replication_origin_advance"),
+        *("pg_replication_origin_session_setup", "pg_replication_origin_session_reset"),
+        *("dblink_connect", "dblink_connect_u", "dblink_open", "dblink_send_query", "dblink_fdw_validator"),
+        *("pg_stat_reset_slru", "pg_stat_reset_replication_slot", "pg_stat_reset_subscription_stats"),
+        *("pg_stat_reset_single_function_counters", "pg_stat_reset_backend_stats", "pg_create_subscription"),
+        *("pg_restore_relation_stats", "pg_restore_attribute_stats", "pg_clear_relation_stats", "setval"),
+    ]
+)
+
+
+def objection(sql: str, *, writes: bool) -> str | None:
+    """Why a text may not be sent in a transaction that is to be rolled back; None where nothing speaks against it.
+
+    Args:
+        sql: the text as the server gets it.
+        writes: whether it may change rows.
+
+    Example:
+        >>> objection("SELECT 1; COMMIT", writes=True)
+        'it commits'
+        >>> objection("DELETE FROM orders", writes=False), objection("DELETE FROM orders", writes=True)
+        ('DELETE changes rows', None)
+    """
+    all_tokens = list(tokens(sql))
+    if _cannot_be_read(sql, all_tokens):
+        return "it has characters of which not even its strings can be told apart from its words"
+    if acts_outside_transaction(sql) or _names_outside(all_tokens):
+        return "it calls a function whose effect no rollback takes back"
+    statements = list(_split(all_tokens))
+    for statement in statements:
+        if found := _of_statement(statement, writes):
+            return found
+    if len(statements) > 1 and any(True for statement in statements for _ in _set_names(statement)):
+        return "it changes a setting and does more in one text; send them one by one"
+    return None
+
+
+def clamps(sql: str) -> frozenset[str]:
+    """The settings of `CLAMPED` that a text may set.
+
+    Example:
+        >>> sorted(clamps("SET LOCAL statement_timeout = '1h'"))
+        ['statement_timeout']
+    """
+    lowered = sql.lower()
+    if "set" not in lowered:
+        return frozenset()
+    return CLAMPED if " all" in lowered else frozenset(name for name in CLAMPED if name in lowered)
+
+
+def makes_constraints_immediate(sql: str) -> bool:
+    """Whether it checks all deferred constraints at once.
+
+    Example:
+        >>> makes_constraints_immediate("set constraints all immediate;")
+        True
+    """
+    words = [token.text.upper() for token in tokens(sql) if token.text != ";"]
+    return words == ["SET", "CONSTRAINTS", "ALL", "IMMEDIATE"]
+
+
+def _split(all_tokens: Sequence[Token]) -> Iterator[list[Token]]:
+    """At each semicolon, also one in parentheses: the server takes none of the statements that have one there."""
+    statement: list[Token] = []
+    for token in all_tokens:
+        if token.kind == "other" and token.text == ";":
+            if statement:
+                yield statement
+            statement = []
+        else:
+            statement.append(token)
+    if statement:
+        yield statement
+
+
+def _cannot_be_read(sql: str, all_tokens: Sequence[Token]) -> bool:
+    """Whether the server may take the text apart in another way than we do: odd characters, odd quotes."""
+    for before, token in pairwise([Token("other", ""), *all_tokens]):
+        end = before.start + len(before.text)
+        if token.kind == "other" and not token.text[0].isascii():
+            return True
+        if token.kind == "quoted" and not token.text.startswith('"'):
+            return True  # U&"..." spells a name by its code points
+        if token.kind == "other" and token.text == "$":
+            following = sql[token.start + 1 : token.start + 2]
+            if not (following.isascii() and following.isdigit()):
+                return True
+        glued = before.kind == "other" and before.text[:1].isdigit() and token.start == end
+        if glued and token.kind == "string" and token.text.startswith("$"):
+            return True
+    return False
+
+
+def _names_outside(all_tokens: Sequence[Token]) -> bool:
+    return any(token.name in OUTSIDE for token in all_tokens if token.kind in ("word", "quoted"))
+
+
+def _of_statement(statement: list[Token], writes: bool) -> str | None:
+    kind = statement_kind(statement)
+    if kind in TWO_PHASE and any(token.says("PREPARED", "TRANSACTION") for token in statement[1:2]):
+        return "it is about a two-phase commit" if not _only_ends(statement) else f"it {ENDS[kind]}"
+    if kind in ENDS:
+        return f"it {ENDS[kind]}"
+    if kind in BEGINS:
+        return "it begins a transaction, and is within one already"
+    if kind in ROW_CHANGES and not writes:
+        return f"{kind} changes rows"
+    if kind not in (WRITES if writes else READS):
+        return f"{kind or 'its first word'} is nothing that a test may send to a database in use"
+    if kind in ("SAVEPOINT", "RELEASE", "ROLLBACK TO") and statement[-1].name.startswith(OWN_SAVEPOINT):
+        return "it names a savepoint that holds the test"
+    if kind == "CREATE" and not _is_temporary(statement):
+        return "it changes the schema"
+    if kind == "EXPLAIN" and any(token.says("CREATE", "REFRESH") for token in statement):
+        return "it changes the schema"
+    if kind == "COPY":
+        return _of_copy(statement, writes)
+    if kind == "DISCARD" and not any(token.says("PLANS", "SEQUENCES") for token in statement):
+        return "it would drop what holds the test"
+    return _of_settings(statement)
+
+
+def _only_ends(statement: list[Token]) -> bool:
+    """COMMIT TRANSACTION and ROLLBACK TRANSACTION, which are about no prepared one."""
+    return not statement[0].says("PREPARE") and statement[1].says("TRANSACTION")
+
+
+def _is_temporary(statement: list[Token]) -> bool:
+    return any(token.says("TEMP", "TEMPORARY") for token in statement[1:3])
+
+
+def _of_copy(statement: list[Token], writes: bool) -> str | None:
+    """COPY between the server and the test; files and programs are the server's."""
+    depth = 0
+    for token, following in pairwise(statement):
+        depth += (token.text == "(") - (token.text == ")")
+        if depth or not token.says("TO", "FROM"):
+            continue
+        if not following.says("STDOUT", "STDIN"):
+            return "it copies to or from a file or a program of the server's"
+        return "COPY FROM changes rows" if token.says("FROM") and not writes else None
+    return "COPY without STDIN or STDOUT"
+
+
+def _of_settings(statement: list[Token]) -> str | None:
+    """Settings that hold the test."""
+    for name in _set_names(statement):
+        if name in GUARDED:
+            return f"it changes {name}, which holds the test"
+        if name == "":
+            return "it sets what cannot be told beforehand"
+        if name == "all":
+            return "it resets the settings that hold the test"
+    return None
+
+
+def _set_names(statement: list[Token]) -> Iterator[str]:
+    """The settings that a statement changes: `all` for each of them, an empty name where it is not written there."""
+    words = [token for token in statement if not token.says("SESSION", "LOCAL")]
+    if statement[0].says("SET", "RESET") and not (len(words) > 1 and words[1].says("CONSTRAINTS")):
+        name = words[1] if len(words) > 1 else Token("other", "")
+        yield GUARDED_WORDS.get(name.text.upper(), name.name.lower()) if name.kind == "word" else name.name.lower()
+    for at, token in enumerate(statement[:-1]):
+        if token.kind in ("word", "quoted") and token.name == "set_config" and statement[at + 1].text == "(":
+            named, after = (*statement[at + 2 : at + 4], Token("other", ""), Token("other", ""))[:2]
+            is_written = named.kind == "string" and named.text.startswith("'") and after.text == ","
+            yield named.text[1:-1].lower() if is_written else ""
