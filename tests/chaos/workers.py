@@ -45,6 +45,8 @@ class Worker:
         self.can = Repertoire(number, self.chance, facts)
         # A number that changes with everything that it begins; and how much of it was done.
         self.begun = self.done = 0
+        # The same until the load was over: what everybody does then says nothing of it.
+        self.done_under_load = 0
         self.doing = "nothing"
 
     def begins(self, plan: Plan) -> Plan:
@@ -149,6 +151,7 @@ def work_in_thread(worker: Worker, crew: Crew) -> None:
                 session.close()
                 session, worker.can.own_floors = make(), {}
             time.sleep(worker.rests())
+        worker.done_under_load = worker.done
         for plan in worker.can.last_things():
             if not any(do(worker, session, plan) for _ in range(_LAST_TRIES)):
                 worker.is_left_broken(plan)
@@ -201,6 +204,7 @@ async def work_in_task(worker: Worker, crew: Crew) -> None:
                 await session.close()
                 session, worker.can.own_floors = make(), {}
             await asyncio.sleep(worker.rests())
+        worker.done_under_load = worker.done
         for plan in worker.can.last_things():
             for _ in range(_LAST_TRIES):
                 if await _do_in_task(worker, session, plan):
