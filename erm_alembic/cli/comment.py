@@ -56,7 +56,7 @@ def comment(
     ] = None,
     key: Annotated[
         str | None,
-        typer.Option("--key", metavar="NAME", help="Which of several comments. Default: the plan's environment."),
+        typer.Option("--key", metavar="NAME", help="Which of several comments. Default: one for each environment."),
     ] = None,
     summary: Annotated[
         bool, typer.Option("--summary", help="Write it to the summary of the GitHub job as well.")
@@ -89,7 +89,7 @@ def comment(
     if summary and not summarised:
         console.note("There is no summary to write to: GITHUB_STEP_SUMMARY is not set.")
     try:
-        posted = put_comment(forge, text, key or ("plan" if shown is None else shown.environment))
+        posted = put_comment(forge, text, key)
     except ReadOnlyToken as error:
         if not summarised and not _summarise(text):
             raise

@@ -77,8 +77,8 @@ class Forge(Protocol):
         """Wait a moment."""
 
 
-def put_comment(forge: Forge, body: str, key: str) -> Posted:
-    """Write the comment of a key, or bring it up to date where it stands already.
+def put_comment(forge: Forge, body: str, key: str | None = None) -> Posted:
+    """Write a comment, or bring it up to date where it stands already.
 
     Somebody else's comment is left alone, whatever it begins with. Where a server fails before it has said whether it
     has written the comment, that is looked up.
@@ -86,15 +86,16 @@ def put_comment(forge: Forge, body: str, key: str) -> Posted:
     Args:
         forge: the pull request.
         body: what is shown; the end of what is too long is left out.
-        key: what the comment is about.
+        key: which of several comments it is; None goes by the hidden line that a report begins with.
 
     Raises:
         ForgeError: the platform refuses, or cannot be reached.
     """
-    text = fitting(marked(body, key), forge.limit)
+    whole, line = marked(body, key)
+    text = fitting(whole, forge.limit)
     why = ""
     for tried in range(1, TRIES + 1):
-        found = next((each for each in forge.comments() if begins_with(each.body, key) and forge.is_own(each)), None)
+        found = next((each for each in forge.comments() if begins_with(each.body, line) and forge.is_own(each)), None)
         try:
             if found is None:
                 return Posted("created", forge.create(text).url)
