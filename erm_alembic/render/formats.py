@@ -43,12 +43,14 @@ class Format:
         purpose: what it is for, in a few words that stand after its name.
         module: the module that has its `report`, a `Renderer`.
         commands: the commands that know it.
+        endings: how files are called that `--report` writes in it; none where it is no format of a file.
     """
 
     name: str
     purpose: str
     module: str
     commands: tuple[str, ...] = ("migrate", "check", "drift")
+    endings: tuple[str, ...] = ()
 
     def load(self) -> Renderer:
         """Import the module and return its renderer."""
@@ -57,7 +59,12 @@ class Format:
 
 FORMATS: tuple[Format, ...] = (
     Format("text", "for a terminal", "erm_alembic.render.text"),
-    Format("json", "one object, for programs", "erm_alembic.render.json"),
+    Format("json", "one object, for programs", "erm_alembic.render.json", endings=(".json",)),
+    Format("html", "a page for a browser", "erm_alembic.render.html", ("migrate",), (".html", ".htm")),
+    Format("markdown", "a comment on a pull request", "erm_alembic.render.markdown.page"),
+    Format("github", "annotations of a GitHub workflow", "erm_alembic.render.github"),
+    Format("gitlab", "a GitLab code quality report", "erm_alembic.render.gitlab"),
+    Format("sarif", "code scanning, SARIF 2.1.0", "erm_alembic.render.sarif"),
 )
 
 
@@ -68,8 +75,8 @@ def formats_of(command: str) -> tuple[Format, ...]:
         command: `migrate`, `check` or `drift`.
 
     Example:
-        >>> [each.name for each in formats_of("migrate")][:2]
-        ['text', 'json']
+        >>> {"text", "json", "markdown"} <= {each.name for each in formats_of("migrate")}
+        True
     """
     return tuple(each for each in FORMATS if command in each.commands)
 

@@ -7,7 +7,7 @@ from erm_alembic.planning.model import Outcome, Plan, StepOutcome
 from erm_alembic.render.safe import Paint, block, one_line, plain
 from erm_alembic.render.words import counted, duration, revisions
 
-__all__ = ["done_meanwhile", "effect_and_cure", "outcome_lines", "step_lines"]
+__all__ = ["done_meanwhile", "effect_and_cure", "headline", "outcome_lines", "step_lines"]
 
 _MARKS = {"done": ("done", "good"), "failed": ("FAILED", "bad"), "not-run": ("not run", "dim")}
 
@@ -48,8 +48,13 @@ def done_meanwhile(plan: Plan, outcome: Outcome) -> bool:
     return outcome.result == "done" and bool(plan.steps) and not any(each.outcome == "done" for each in outcome.steps)
 
 
-def _headline(plan: Plan, outcome: Outcome) -> tuple[str, str]:
-    """The first line, and the role of its colour."""
+def headline(plan: Plan, outcome: Outcome) -> tuple[str, str]:
+    """The first line on how a run ended, and the role of its colour.
+
+    Args:
+        plan: the plan that was run.
+        outcome: how it ended.
+    """
     done = counted(sum(step.outcome == "done" for step in outcome.steps), "revision")
     verb = "rolled back" if plan.direction == "downgrade" else "applied"
     took = f"{duration(outcome.duration_ms)}{_run(outcome)}"
@@ -90,8 +95,8 @@ def outcome_lines(plan: Plan, outcome: Outcome, paint: Paint, *, watched: bool =
         paint: gives colour.
         watched: whether the steps that are done stand above already, told one by one while they ran.
     """
-    headline, role = _headline(plan, outcome)
-    lines = [paint(headline, role)]
+    first, role = headline(plan, outcome)
+    lines = [paint(first, role)]
     messages = {step.revision: step.message for step in plan.steps}
     for step in outcome.steps if outcome.result != "refused" else ():  # which stand in the plan above
         if not (watched and step.outcome == "done"):

@@ -1,0 +1,172 @@
+"""The page as a whole: one file that loads nothing, runs nothing, and says so to the browser."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from datetime import UTC, datetime
+from functools import cache
+from importlib.resources import files
+
+from erm_alembic.findings import Finding, blocking
+from erm_alembic.planning.model import Outcome, Plan
+from erm_alembic.planning.terms import plan_digest
+from erm_alembic.render.html.findings import drift_section, findings_section, losses_section
+from erm_alembic.render.html.graph import graph_section
+from erm_alembic.render.html.locks import locks_section
+from erm_alembic.render.html.markup import Child, Element, element, text
+from erm_alembic.render.html.steps import steps_section
+from erm_alembic.render.html.tables import tables_section
+from erm_alembic.render.html.verdict import facts_of, verdict_of, verdict_section
+from erm_alembic.render.outcome import effect_and_cure
+from erm_alembic.render.places import Places
+from erm_alembic.render.rehearsal import rehearsal_lines
+from erm_alembic.render.safe import one_line, plain
+from erm_alembic.version import __version__
+
+__all__ = ["render_html"]
+
+
+def render_html(
+    plan: Plan,
+    outcome: Outcome | None = None,
+    *,
+    findings: tuple[Finding, ...] | None = None,
+    places: Places | None = None,
+    made_at: datetime | None = None,
+) -> str:
+    """A plan, and how it ended, as a page of its own.
+
+    Args:
+        plan: the plan.
+        outcome: how its apply or rollback ended, or None.
+        findings: what the checks say; None for the plan's own.
+        places: where files stand in the repository.
+        made_at: the time that the page says; now, where it is None.
+
+    Example:
+        >>> page = render_html(Plan("dev", "postgresql://localhost/app", "15.18", "upgrade", (), (), ()))
+        >>> "<h2 id=\\"verdict\\">Nothing to apply</h2>" in page
+        True
+    """
+    found = plan.findings if findings is None else findings
+    where = places or Places()
+    verdict = verdict_of(plan, outcome)
+    said = ("findings", "Findings", "What the checks say", findings_section(plan, found, where))
+    sections = (
+        *([said] if blocking(found) else []),
+        ("outcome", "Ending", "How it ended", _ending(outcome)),
+        ("losses", "Losses", "What would be lost", losses_section(plan)),
+        ("locks", "Locks", "Who is blocked, and for how long", locks_section(plan)),
+        ("tables", "Tables", "The tables", tables_section(plan)),
+        *([] if blocking(found) else [said]),
+        ("revisions", "Revisions", "What runs", steps_section(plan, outcome, where)),
+        ("graph", "History", "Where this stands in the history", graph_section(plan, outcome)),
+        ("drift", "Drift", "Where database, history and models differ", drift_section(plan)),
+        ("basis", "Basis", "What this rests on", _basis(plan)),
+    )
+    shown = [(name, short, title, content) for name, short, title, content in sections if content is not None]
+    body = element(
+        "body",
+        element("a", "To the verdict", href="#verdict", class_="skip"),
+        _header(plan, outcome),
+        element(
+            "main",
+            verdict_section(verdict),
+            facts_of(plan, outcome),
+            _contents(shown),
+            [_section(*each) for each in shown],
+        ),
+        _footer(plan, made_at or datetime.now(UTC)),
+    )
+    title = f"{verdict.what}: {plan.environment}"
+    return f"<!doctype html>\n{element('html', _head(title), body, lang='en').markup}\n"
+
+
+@cache
+def _style() -> str:
+    return files("erm_alembic.render.html").joinpath("report.css").read_text(encoding="utf-8").strip()
+
+
+def _head(title: str) -> Element:
+    """Nothing is loaded but the page's own style, which is known by its hash; no script at all."""
+    style = _style()
+    known_by = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{known_by}'; base-uri 'none'; form-action 'none'"
+    # The style is ours, and its hash is that of exactly this text.
+    return element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", http_equiv="Content-Security-Policy", content=policy),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="color-scheme", content="light dark"),
+        element("meta", name="referrer", content="no-referrer"),
+        element("meta", name="robots", content="noindex"),
+        element("meta", name="generator", content=f"erm {__version__}"),
+        Element(f"<title>{text(one_line(title))}</title>"),
+        Element(f"<style>{style}</style>"),
+    )
+
+
+def _header(plan: Plan, outcome: Outcome | None) -> Element:
+    word = {"upgrade": "Apply", "downgrade": "Rollback"}[plan.direction]
+    what = f"{word} of" if outcome is not None else ("Plan for" if plan.direction == "upgrade" else "Rollback plan for")
+    return element(
+        "header",
+        element("h1", element("span", what, class_="what"), " ", plan.environment),
+        element("p", element("code", plan.database_url), " ", element("span", f"PostgreSQL {plan.server_version}")),
+    )
+
+
+def _contents(shown: list[tuple[str, str, str, Element]]) -> Element | None:
+    links = [element("li", element("a", short, href=f"#{name}")) for name, short, _, _ in shown]
+    return element("nav", element("ul", links), aria_label="On this page") if len(links) > 1 else None
+
+
+def _section(name: str, _short: str, title: str, content: Element) -> Element:
+    return element(
+        "section", element("h2", title, id=f"{name}-title"), content, id=name, aria_labelledby=f"{name}-title"
+    )
+
+
+def _ending(outcome: Outcome | None) -> Element | None:
+    """What a failed run leaves behind, and what to do about it."""
+    if outcome is None:
+        return None
+    told: list[Child] = []
+    if outcome.error and not any(step.error for step in outcome.steps):
+        told.append(element("pre", outcome.error, class_="error"))
+    lines = effect_and_cure(outcome, plain)
+    told += [element("pre", "\n".join(lines), class_="cure")] if lines else []
+    return element("div", told) if told else None
+
+
+def _basis(plan: Plan) -> Element | None:
+    lines = [line.removeprefix("Shadow").strip() for line in rehearsal_lines(plan)]
+    if not lines:
+        return None
+    first, *notes = lines
+    return element(
+        "div",
+        element("p", f"{first[:1].upper()}{first[1:]}."),
+        element("ul", [element("li", note) for note in notes], class_="notes") if notes else None,
+        element(
+            "p",
+            "The rehearsal ran each revision in a scratch database; times are reckoned with the sizes on the target.",
+            class_="said",
+        ),
+    )
+
+
+def _footer(plan: Plan, made_at: datetime) -> Element:
+    when = made_at.astimezone(UTC)
+    return element(
+        "footer",
+        element(
+            "p",
+            f"Made by erm {__version__} on ",
+            element("time", f"{when:%Y-%m-%d %H:%M} UTC", datetime=when.isoformat(timespec="seconds")),
+            ".",
+        ),
+        element("p", "Digest of the plan: ", element("code", plan_digest(plan))),
+    )

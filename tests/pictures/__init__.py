@@ -1,0 +1,1 @@
+"""The pictures of docs/, made from real runs: `make pictures`."""
