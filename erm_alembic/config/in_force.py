@@ -74,6 +74,13 @@ def settings_of(found: Effective, environment: str, project_dir: Path, seal: Sea
         ledger=settings.LedgerSettings(found.ledger.schema_),
         execution=settings.ExecutionSettings(**dict(found.execution)),
         hooks=settings.HooksSettings(**dict(found.hooks)),
+        smoke=settings.SmokeSettings(
+            tuple(found.smoke.paths),
+            found.smoke.timeout,
+            found.smoke.run_timeout,
+            found.smoke.role,
+            tuple(found.smoke.hosts),
+        ),
     )
 
 

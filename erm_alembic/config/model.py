@@ -32,6 +32,7 @@ __all__ = [
     "RoutingModel",
     "SafetyModel",
     "ShadowModel",
+    "SmokeModel",
 ]
 
 
@@ -67,6 +68,7 @@ PlanKey = Annotated[
 _POOL = settings.PoolSettings()
 _EXECUTION = settings.ExecutionSettings()
 _HOOKS = settings.HooksSettings()
+_SMOKE = settings.SmokeSettings()
 
 
 class PoolModel(Section):
@@ -253,6 +255,34 @@ class HooksModel(Section):
     ] = _HOOKS.timeout
 
 
+def _longer_than_nothing(value: timedelta) -> timedelta:
+    if value <= timedelta(0):
+        raise ValueError("a smoke test always has a limit: the duration must be longer than nothing")
+    return value
+
+
+class SmokeModel(Section):
+    """Smoke tests: those marked `erm_smoke`, run on a database in use in transactions that are rolled back."""
+
+    paths: list[Annotated[str, Field(min_length=1)]] = Field(
+        default_factory=list, description="the files and folders of the tests, relative to this file"
+    )
+    timeout: Annotated[
+        ServerTimeout,
+        AfterValidator(_longer_than_nothing),
+        Field(description=f"how long each of their statements may run ({format_duration(_SMOKE.timeout)})"),
+    ] = _SMOKE.timeout
+    run_timeout: Annotated[
+        Duration,
+        AfterValidator(_longer_than_nothing),
+        Field(description=f"how long all of them may take ({format_duration(_SMOKE.run_timeout)})"),
+    ] = _SMOKE.run_timeout
+    role: str | None = Field(None, min_length=1, description="SET ROLE in their transactions")
+    hosts: list[Annotated[str, Field(min_length=1)]] = Field(
+        default_factory=list, description="the hosts of other services that they may reach; none without it"
+    )
+
+
 class _Shared(Section):
     """The sections that a profile may hold too."""
 
@@ -263,6 +293,7 @@ class _Shared(Section):
     ledger: LedgerModel | None = None
     execution: ExecutionModel | None = None
     hooks: HooksModel | None = None
+    smoke: SmokeModel | None = None
     migrations: MigrationsModel | None = None
 
 

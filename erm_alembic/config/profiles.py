@@ -33,6 +33,7 @@ SECTIONS: Mapping[str, KeyPath] = {
     "ledger": ("ledger",),
     "execution": ("execution",),
     "hooks": ("hooks",),
+    "smoke": ("smoke",),
 }
 
 
@@ -55,6 +56,7 @@ class Effective:
     ledger: model.LedgerModel
     execution: model.ExecutionModel
     hooks: model.HooksModel
+    smoke: model.SmokeModel
     sources: Mapping[KeyPath, KeyPath] = field(default_factory=dict)
 
 
@@ -100,6 +102,7 @@ def effective(data: Mapping[str, Any], profile: str | None) -> Effective:
         ledger=_section(model.LedgerModel, merged["ledger"]),
         execution=_section(model.ExecutionModel, merged["execution"]),
         hooks=_section(model.HooksModel, merged["hooks"]),
+        smoke=_section(model.SmokeModel, merged["smoke"]),
         sources=sources,
     )
 

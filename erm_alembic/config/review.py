@@ -87,6 +87,7 @@ class _Profile:
         missing = tuple(self._missing_files())
         yield from missing
         yield from self._missing_programs()
+        yield from self._missing_tests()
         since = self.in_force.safety.downgrades_since
         if since is not None and not missing:
             ini, directory = self._paths()
@@ -119,6 +120,13 @@ class _Profile:
             yield self._problem("migrations", "alembic_ini", message=f"there is no file {ini}")
         if directory is not None and not (self.root / directory / "env.py").is_file():
             yield self._problem("migrations", "directory", message=f"there is no env.py in {self.root / directory}")
+
+    def _missing_tests(self) -> Iterator[Problem]:
+        """Smoke tests that are nowhere would fail a run only after the deployment that it is to judge."""
+        for index, text in enumerate(self.in_force.smoke.paths):
+            path = self.root / Path(text.partition("::")[0]).expanduser()
+            if not path.exists():
+                yield self._problem("smoke", "paths", index, message=f"there is no file or folder {path}")
 
     def _missing_programs(self) -> Iterator[Problem]:
         """Hooks that are files of the project; a program of the system may be on another machine than this."""

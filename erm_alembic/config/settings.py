@@ -36,6 +36,7 @@ __all__ = [
     "SealedUrl",
     "Settings",
     "ShadowSettings",
+    "SmokeSettings",
 ]
 
 RuleLevel = Literal["error", "warning", "off"]
@@ -301,6 +302,25 @@ class HooksSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class SmokeSettings:
+    """How smoke tests run on a database in use.
+
+    Args:
+        paths: the files and folders of the tests, relative to the project; none: where pytest looks by itself.
+        timeout: how long each of their statements may run.
+        run_timeout: how long all of them may take.
+        role: what their transactions act as; None for the login role.
+        hosts: the hosts of other services that they may reach.
+    """
+
+    paths: tuple[str, ...] = ()
+    timeout: timedelta = timedelta(seconds=15)
+    run_timeout: timedelta = timedelta(minutes=10)
+    role: str | None = None
+    hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that is in force for one environment.
 
@@ -329,5 +349,6 @@ class Settings:
     ledger: LedgerSettings = LedgerSettings()
     execution: ExecutionSettings = ExecutionSettings()
     hooks: HooksSettings = HooksSettings()
+    smoke: SmokeSettings = SmokeSettings()
     origins: Mapping[str, str] = field(default_factory=_nothing)
     notes: tuple[str, ...] = ()
