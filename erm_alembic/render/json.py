@@ -124,7 +124,12 @@ def plan_document(plan: Plan, outcome: Outcome | None = None) -> dict[str, Any]:
 
 def dump(document: Any) -> str:
     """A document as the text that erm prints: indented, ASCII, with one newline at its end."""
-    return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
+    return _without_command(json.dumps(document, indent=2, ensure_ascii=True)) + "\n"
+
+
+def _without_command(text: str) -> str:
+    """The same JSON, without what the log of a GitHub workflow takes for a command wherever it stands."""
+    return text.replace("##[", "##\\u005b")
 
 
 def result_document(members: Mapping[str, Any]) -> str:
@@ -150,7 +155,7 @@ def result_line(members: Mapping[str, Any]) -> str:
         >>> print(result_line({"runs": []}), end="")
         {"schema_version": 1, "runs": []}
     """
-    return json.dumps({"schema_version": SCHEMA_VERSION, **members}, ensure_ascii=True) + "\n"
+    return _without_command(json.dumps({"schema_version": SCHEMA_VERSION, **members}, ensure_ascii=True)) + "\n"
 
 
 def error_document(error: ErmError) -> str:

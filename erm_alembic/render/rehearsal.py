@@ -8,7 +8,7 @@ from erm_alembic.render.safe import clip, one_line
 from erm_alembic.render.words import counted, duration
 from erm_alembic.wording import first_few
 
-__all__ = ["effect_of", "proof_words", "rehearsal_lines"]
+__all__ = ["blocked_words", "effect_of", "proof_words", "range_words", "rehearsal_lines"]
 
 # Nobody minds what is over within a second: how that was reckoned is left out.
 A_MOMENT_MS = 1000
@@ -37,20 +37,38 @@ def effect_of(statement: Statement, *, verbose: bool = False) -> str | None:
     # What the transaction has locked before was told at the statement that did.
     if not (verbose or long or (blocks and observed.locks)):
         return None
-    what = _blocked(estimate) if blocks else "blocks nothing, takes"
-    text = f"{what} {_range(estimate)}"
+    what = f"blocks {blocked_words(estimate)} for" if blocks else "blocks nothing, takes"
+    text = f"{what} {range_words(estimate)}"
     if (verbose or long) and estimate.basis:
         text += f": {estimate.basis}"
     text = one_line(text)
     return text if verbose else clip(text, SHORT)
 
 
-def _blocked(estimate: Estimate) -> str:
+def blocked_words(estimate: Estimate) -> str:
+    """What is blocked, and where.
+
+    Args:
+        estimate: one that blocks something.
+
+    Example:
+        >>> blocked_words(Estimate("writes", ("public.users",)))
+        'writes of public.users'
+    """
     what = "reads and writes" if estimate.blocks == "reads" else "writes"
-    return f"blocks {what} of {first_few(estimate.relations, MOST_NAMES)} for"
+    return f"{what} of {first_few(estimate.relations, MOST_NAMES)}"
 
 
-def _range(estimate: Estimate) -> str:
+def range_words(estimate: Estimate) -> str:
+    """How long something takes, from and to.
+
+    Args:
+        estimate: the estimate.
+
+    Example:
+        >>> range_words(Estimate("nothing", (), 20, None))
+        '20 ms or any longer'
+    """
     low = duration(round(estimate.low_ms))
     if estimate.high_ms is None:
         return f"{low} or any longer"

@@ -1,8 +1,8 @@
 """Text that may be shown: names and messages of a database or a revision file must not steer a terminal.
 
 A table can be called `"a\\x1b[2Jb"` and a revision's message can carry a newline: shown as they are, they
-could hide a statement from a reviewer or forge a line of the plan. Everything that erm did not write itself
-passes through here.
+could hide a statement from a reviewer or forge a line of the plan; in the log of a workflow, a line could be
+taken for a command. Everything that erm did not write itself passes through here.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ __all__ = ["Paint", "block", "clip", "one_line", "plain"]
 # Cc: control characters, Cf: invisible format characters (bidirectional overrides among them), Cs: lone
 # surrogates, Zl and Zp: separators that some terminals treat as a new line.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+# What a runner of GitHub's workflows takes for a command: the one at the start of a line, the other one anywhere.
+_COMMAND, _OLD_COMMAND = "::", "##["
 
 # Cf characters that words and emoji need, and that reorder nothing: zero-width joiner and non-joiner.
 _HARMLESS = frozenset("\u200d\u200c")
@@ -52,9 +55,9 @@ def one_line(text: str) -> str:
         >>> one_line("a\nb\x1b[31m")
         'a\\nb\\x1b[31m'
     """
-    if text.isprintable():  # nearly always; it knows fewer characters than may be shown
-        return text
-    return "".join(_escaped(character) if _is_hidden(character) else character for character in text)
+    if not text.isprintable():  # it knows fewer characters than may be shown
+        text = "".join(_escaped(character) if _is_hidden(character) else character for character in text)
+    return text.replace(_OLD_COMMAND, "##\\x5b") if _OLD_COMMAND in text else text
 
 
 def block(text: str) -> list[str]:
@@ -63,9 +66,16 @@ def block(text: str) -> list[str]:
     Example:
         >>> block("SELECT 1\r\nFROM\tt\x07")
         ['SELECT 1', 'FROM    t\\x07']
+        >>> block("::error::made up")
+        ['\\x3a:error::made up']
     """
     lines = text.replace("\r\n", "\n").split("\n")
-    return [one_line(line.expandtabs(8)).rstrip() for line in lines]
+    return [_no_command(one_line(line.expandtabs(8)).rstrip()) for line in lines]
+
+
+def _no_command(line: str) -> str:
+    """The line, with its first colon by its code where a runner would take it for a command."""
+    return line.replace(":", "\\x3a", 1) if line.lstrip().startswith(_COMMAND) else line
 
 
 def clip(text: str, width: int) -> str:

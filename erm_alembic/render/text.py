@@ -18,7 +18,7 @@ from erm_alembic.render.rehearsal import effect_of, proof_words, rehearsal_lines
 from erm_alembic.render.safe import Paint, block, clip, one_line, plain
 from erm_alembic.render.words import counted, revisions, target_line
 
-__all__ = ["Typed", "next_command", "render_text", "report"]
+__all__ = ["Typed", "next_command", "render_text", "report", "run_command"]
 
 SHORT = 100
 HALF_DONE = "half-done-revision"
@@ -41,6 +41,18 @@ def next_command(plan: Plan, mode: str, arguments: tuple[str, ...] = ()) -> str:
     """
     words = ["erm", "migrate", *(() if mode == "apply" else ("--mode", mode)), "--env", plan.environment, *arguments]
     return shlex.join([one_line(word) for word in words])
+
+
+def run_command(plan: Plan, typed: Typed) -> str:
+    """What to type to run a plan to which nothing objects.
+
+    Args:
+        plan: the plan.
+        typed: what was typed and is to be typed again.
+    """
+    kept = "--plan" in typed.arguments
+    flag = ("--allow-data-loss",) if not kept and any(loss.rows != 0 for loss in plan.data_loss) else ()
+    return next_command(plan, plan.mode, (*typed.arguments, *flag))
 
 
 def _target(plan: Plan, paint: Paint) -> str:
@@ -238,13 +250,11 @@ def _verdict(plan: Plan, typed: Typed, paint: Paint) -> list[str]:
         return ["", *exempted, *_blocked(plan, typed, paint)]
     if plan.up_to_date:
         return ["", *exempted, paint("Nothing objects.", "good")]
-    kept = "--plan" in typed.arguments
-    flag = ("--allow-data-loss",) if not kept and any(loss.rows != 0 for loss in plan.data_loss) else ()
     return [
         "",
         *exempted,
         paint("Nothing objects. Nothing was changed.", "good"),
-        f"To run it: {next_command(plan, plan.mode, (*typed.arguments, *flag))}",
+        f"To run it: {run_command(plan, typed)}",
     ]
 
 

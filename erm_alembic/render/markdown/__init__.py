@@ -1,0 +1,1 @@
+"""A plan, or findings, as a comment on a pull request."""
