@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
 import stat
 from pathlib import Path
 
 from erm_alembic.errors import ErmError, UsageError
 from erm_alembic.planning.approved_plan import is_plan_file
+from erm_alembic.planning.private_file import write_private
 
 __all__ = ["check_place", "read_plan_file", "write_plan_file"]
 
@@ -92,19 +91,8 @@ def write_plan_file(path: Path, text: str) -> None:
         ErmError: the disk is full.
     """
     check_place(path)
-    beside = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}")
     try:
-        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(text.encode("ascii"))
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                beside.unlink()
-            raise
+        write_private(path, text.encode("ascii"))
     except OSError as error:
         raise ErmError(
             f"The plan cannot be kept in {path}: {_reason(error)}.",

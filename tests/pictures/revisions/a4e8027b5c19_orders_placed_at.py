@@ -15,7 +15,9 @@ depends_on = None
 
 def upgrade() -> None:
     with op.get_context().autocommit_block():
-        op.create_index("ix_orders_placed_at", "orders", ["placed_at"], postgresql_concurrently=True, if_not_exists=True)
+        op.create_index(
+            "ix_orders_placed_at", "orders", ["placed_at"], postgresql_concurrently=True, if_not_exists=True
+        )
 
 
 def downgrade() -> None:
