@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import chain, zip_longest
 
+from tests.support.load.crew import where
 from tests.support.load.network import Proxy
 from tests.support.load.topology import Member, Topology
 from tests.support.load.truth import Truth
@@ -264,4 +265,5 @@ class Faults:
         deadline = time.monotonic() + self._patience
         until(lambda: not waiting() or time.monotonic() > deadline)
         if left := waiting():
-            self._truth.accuse(f"{len(left)} hang while this lasts: {why}: {', '.join(left)}")
+            standing = "".join(f"\n    {name}: {where(name)}" for name in left)
+            self._truth.accuse(f"{len(left)} hang while this lasts: {why}: {', '.join(left)}{standing}")

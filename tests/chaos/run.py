@@ -174,6 +174,7 @@ def enough_has_happened(truth: Truth, drawn: Counter[str], done: Mapping[str, in
         if not any(truth.counts[kind] for kind in kinds):
             truth.accuse(f"none of these faults has happened: {', '.join(kinds)}")
     for name, count in done.items():
+        truth.counts["done under load by the one who did least"] = min(done.values())
         if count < seconds * _EACH:
             truth.accuse(f"{name} has done only {count} things in {seconds:g} s")
 

@@ -221,4 +221,4 @@ def test_whoever_hangs_is_found_out(truth: Truth) -> None:
     under_way = lambda: [("one", 1), ("two", next(going_on))]  # noqa: E731
     faults = Faults(servers, truth, Windows(0.0), random.Random(1), under_way, patience=0.05)
     faults.wait_for_workers("nothing")
-    assert truth.violations == ["1 hang while this lasts: nothing: one"]
+    assert truth.violations == ["1 hang while this lasts: nothing: one\n    one: "]

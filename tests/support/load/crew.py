@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 
-__all__ = ["Crew"]
+__all__ = ["Crew", "where"]
+
+
+def where(name: str, frames: int = 12) -> str:
+    """Where the thread of a name stands: its innermost calls, the last one first; empty where there is none.
+
+    Args:
+        name: the thread's name.
+        frames: how many calls.
+    """
+    for thread in threading.enumerate():
+        frame = sys._current_frames().get(thread.ident or 0) if thread.name == name else None
+        if frame is not None:
+            calls = traceback.extract_stack(frame)[-frames:]
+            return " < ".join(f"{Path(call.filename).name}:{call.lineno} {call.name}" for call in reversed(calls))
+    return ""
 
 
 @dataclass
@@ -101,7 +119,7 @@ class Crew:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stopping.set()
         ends_at = time.monotonic() + self._ends_within
@@ -109,7 +127,7 @@ class Crew:
             thread.join(max(0.0, ends_at - time.monotonic()))
         for hand in self._hands:
             if not hand.has_ended and not hand.has_died:
-                self._report(f"{hand.name} does not end: {hand.doing()}")
+                self._report(f"{hand.name} does not end: {hand.doing()}; {where(hand.name)}")
 
     def _hired(self, name: str, doing: Callable[[], str]) -> _Hand:
         hand = _Hand(name, doing)
