@@ -61,10 +61,10 @@ FORMATS: tuple[Format, ...] = (
     Format("text", "for a terminal", "erm_alembic.render.text"),
     Format("json", "one object, for programs", "erm_alembic.render.json", endings=(".json",)),
     Format("html", "a page for a browser", "erm_alembic.render.html", ("migrate",), (".html", ".htm")),
-    Format("markdown", "a comment on a pull request", "erm_alembic.render.markdown.page"),
+    Format("markdown", "a comment on a pull request", "erm_alembic.render.markdown.page", endings=(".md",)),
     Format("github", "annotations of a GitHub workflow", "erm_alembic.render.github"),
     Format("gitlab", "a GitLab code quality report", "erm_alembic.render.gitlab"),
-    Format("sarif", "code scanning, SARIF 2.1.0", "erm_alembic.render.sarif"),
+    Format("sarif", "code scanning, SARIF 2.1.0", "erm_alembic.render.sarif", endings=(".sarif",)),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os.path
 from pathlib import PurePath
 from urllib.parse import quote
@@ -9,7 +10,9 @@ from urllib.parse import quote
 from erm_alembic.planning.model import Plan
 from erm_alembic.render.presentation import Presentation
 
-__all__ = ["comment_marker", "is_comment_of"]
+__all__ = ["comment_marker"]
+
+LONG, SHORT = 100, 32
 
 
 def comment_marker(plan: Plan | None, how: Presentation) -> str:
@@ -37,24 +40,9 @@ def comment_marker(plan: Plan | None, how: Presentation) -> str:
     return f"<!-- {' '.join(words)} -->"
 
 
-def is_comment_of(body: str, marker: str) -> bool:
-    """Whether a comment is the one of a marker: it begins with it, and what it quotes makes no difference.
-
-    Args:
-        body: the comment's text, as the forge has it.
-        marker: the marker.
-
-    Example:
-        >>> is_comment_of("<!-- erm-plan: prod -->\\r\\n### Plan", "<!-- erm-plan: prod -->")
-        True
-        >>> is_comment_of("Look: <!-- erm-plan: prod -->", "<!-- erm-plan: prod -->")
-        False
-    """
-    first, *_ = body.splitlines() or [""]
-    return first.strip() == marker
-
-
 def _word(text: str) -> str:
-    """A name that ends no comment and has no space."""
-    shown = quote(text, safe="/", errors="backslashreplace")
-    return shown.replace("--", "%2D%2D") if "--" in shown else shown
+    """A name that ends no comment, has no space, and is not as long as a page."""
+    shown = quote(text, safe="/", errors="backslashreplace").replace("--", "%2D%2D")
+    if len(shown) <= LONG:
+        return shown
+    return f"{shown[:SHORT]}.{hashlib.sha256(shown.encode()).hexdigest()[:SHORT]}"
