@@ -10,6 +10,7 @@ from psycopg2 import sql
 from erm_alembic.ledger.approved_runs import APPROVAL
 from erm_alembic.ledger.hooks import HOOK
 from erm_alembic.ledger.refusals import may_not_create
+from erm_alembic.ledger.smoke import SMOKE
 from erm_alembic.postgres.catalog import has_schema, tables_of
 
 __all__ = ["TABLES", "create_tables", "present_tables"]
@@ -108,6 +109,7 @@ TABLES = {
     "approval": APPROVAL,
     "mapping": MAPPING,
     "prediction": PREDICTION,
+    "smoke": SMOKE,
 }
 
 

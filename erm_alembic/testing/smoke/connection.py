@@ -1,0 +1,149 @@
+"""The one connection of a run of smoke tests: it looks like any other of psycopg2's, and never ends its transaction.
+
+`commit()` is refused (or, where the test says so, ends a savepoint), `rollback()` goes back to the savepoint of whoever
+calls it, `close()` leaves it open for the next one.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT, encodings
+from psycopg2.extensions import connection as Psycopg2Connection
+from psycopg2.extensions import cursor as PlainCursor
+
+from erm_alembic.postgres.intercept import GatedConnection, GatedCursor
+
+__all__ = ["Holder", "SmokeConnection", "plain_cursor"]
+
+
+class Holder(Protocol):
+    """What holds the connection in its transaction."""
+
+    def commit(self) -> None:
+        """Somebody commits."""
+
+    def rollback(self) -> None:
+        """Somebody rolls back."""
+
+    def refuse_to_leave(self, what: str) -> None:
+        """Somebody calls what would end the transaction; nothing where it does no harm."""
+
+
+class _Info:
+    """What psycopg2 tells of a connection, without its password."""
+
+    def __init__(self, info: Any) -> None:
+        self._info = info
+
+    def __getattr__(self, name: str) -> Any:
+        return None if name in ("password", "dsn_parameters") else getattr(self._info, name)
+
+
+class SmokeConnection(GatedConnection):
+    """A connection that stays in the transaction in which `holder` holds it; without one it is any other."""
+
+    holder: Holder | None = None
+
+    @property
+    def info(self) -> Any:
+        """What is known of the connection, but for its password."""
+        return _Info(super().info)
+
+    @property
+    def autocommit(self) -> bool:
+        """Whether each statement commits by itself: never, in a test."""
+        return False if self.holder is not None else bool(super().autocommit)
+
+    @autocommit.setter
+    def autocommit(self, value: bool) -> None:
+        if self.holder is None:
+            Psycopg2Connection.autocommit.__set__(self, value)  # type: ignore[attr-defined]
+        elif value:
+            self.holder.refuse_to_leave("switch autocommit on")
+
+    def cursor(self, *args: Any, **kwargs: Any) -> Any:
+        """Open a cursor, every statement of which is looked at."""
+        arguments = dict(zip(("name", "cursor_factory"), args, strict=False)) | kwargs
+        factory: Any = arguments.get("cursor_factory") or self.cursor_factory
+        if not issubclass(factory, GatedCursor):
+            bases = (GatedCursor,) if factory is PlainCursor else (GatedCursor, factory)
+            factory = type(f"Gated{factory.__name__}", bases, {})
+        arguments["cursor_factory"] = factory
+        return Psycopg2Connection.cursor(self, **arguments)
+
+    def commit(self) -> None:
+        """Commit: the holder refuses, or ends a savepoint."""
+        if self.holder is None:
+            super().commit()
+        else:
+            self.holder.commit()
+
+    def rollback(self) -> None:
+        """Go back to a savepoint of the holder's."""
+        if self.holder is None:
+            super().rollback()
+        else:
+            self.holder.rollback()
+
+    def close(self) -> None:
+        """Leave the connection open while it is held."""
+        if self.holder is None:
+            super().close()
+
+    def set_session(self, *args: Any, **kwargs: Any) -> None:
+        """The transaction is what it is: only autocommit is an escape."""
+        if self.holder is None:
+            super().set_session(*args, **kwargs)
+        elif kwargs.get("autocommit") or (len(args) > 3 and args[3]):
+            self.holder.refuse_to_leave("switch autocommit on")
+
+    def set_isolation_level(self, level: int | None) -> None:
+        """The transaction has its isolation level: only autocommit is an escape."""
+        if self.holder is None:
+            super().set_isolation_level(level)
+        elif level == ISOLATION_LEVEL_AUTOCOMMIT:
+            self.holder.refuse_to_leave("switch autocommit on")
+
+    def set_client_encoding(self, encoding: str) -> None:
+        """Another encoding would end the transaction."""
+        if self.holder is None:
+            super().set_client_encoding(encoding)
+        elif encodings.get(encoding.upper().replace("-", ""), encoding) != encodings.get(self.encoding):
+            self.holder.refuse_to_leave("change the encoding of the connection")
+
+    def reset(self) -> None:
+        """It would end the transaction."""
+        if self.holder is None:
+            super().reset()
+        else:
+            self.holder.refuse_to_leave("reset the connection")
+
+    def tpc_begin(self, *args: Any, **kwargs: Any) -> None:
+        """A prepared transaction is committed from anywhere."""
+        self._refuse_two_phase()
+
+    def tpc_prepare(self) -> None:
+        """A prepared transaction is committed from anywhere."""
+        self._refuse_two_phase()
+
+    def tpc_commit(self, *xid: Any) -> None:
+        """It commits."""
+        self._refuse_two_phase()
+
+    def tpc_rollback(self, *xid: Any) -> None:
+        """It ends somebody's transaction."""
+        self._refuse_two_phase()
+
+    def _refuse_two_phase(self) -> None:
+        if self.holder is not None:
+            self.holder.refuse_to_leave("commit in two phases")
+
+
+def plain_cursor(connection: SmokeConnection) -> Any:
+    """A cursor of erm's own, past everything that looks at the statements of tests.
+
+    Args:
+        connection: the connection.
+    """
+    return Psycopg2Connection.cursor(connection, cursor_factory=PlainCursor)

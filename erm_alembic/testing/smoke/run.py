@@ -1,0 +1,290 @@
+"""A run of smoke tests from its request to its report: start the tests, hear them, and look afterwards what is left."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from erm_alembic.config.dsn import DatabaseUrl
+from erm_alembic.config.durations import format_duration, in_milliseconds
+from erm_alembic.config.redaction import redact
+from erm_alembic.config.settings import Settings
+from erm_alembic.errors import ErmError, ProjectError, TargetError, UsageError
+from erm_alembic.postgres.rolled_back import end_backend, fate_of, has_backend
+from erm_alembic.shadow.child.clean_environment import NOWHERE, clean_environment
+from erm_alembic.spelling import nearest
+from erm_alembic.target import Target, open_target
+from erm_alembic.testing.smoke.job import APPLICATION, SmokeJob
+from erm_alembic.testing.smoke.noting import note_in_ledger
+from erm_alembic.testing.smoke.process import SmokeProcess
+from erm_alembic.testing.smoke.report import FAILED, RAN, SmokeReport, SmokeTest
+
+__all__ = ["SmokeRequest", "run_smoke_tests"]
+
+NOTHING_RUN = "No test was run."
+USAGE_ERROR = 4
+# However short the time for a statement is: Python may be busy for a while between two of them.
+LEAST_IDLE = timedelta(seconds=15)
+MOST_FOR_A_LOCK = timedelta(seconds=3)
+# How long a session may take to end once its client is gone.
+ENDING_SECONDS, LOOK_AGAIN_SECONDS = 5.0, 0.02
+
+
+@dataclass(frozen=True)
+class SmokeRequest:
+    """What a run is asked for.
+
+    Args:
+        paths: files, folders or ids of tests, relative to the working directory; none: those of erm.yaml.
+        keyword: an expression as `pytest -k` takes it.
+        timeout: how long each statement may run; None: as erm.yaml says.
+        run_timeout: how long all of it may take; None: as erm.yaml says.
+        replica: the name of a replica to run on; None for the primary.
+        junit: a file for pytest's JUnit XML.
+        verbose: whether pytest tells each test.
+        colour: whether pytest may write colour.
+        width: of the terminal, in characters.
+    """
+
+    paths: tuple[str, ...] = ()
+    keyword: str | None = None
+    timeout: timedelta | None = None
+    run_timeout: timedelta | None = None
+    replica: str | None = None
+    junit: Path | None = None
+    verbose: bool = False
+    colour: bool = False
+    width: int = 80
+
+
+@dataclass
+class _Heard:
+    """What the process of the tests has told until now."""
+
+    pid: int | None = None
+    code: int | None = None
+    started: str | None = None
+    fatal: str | None = None
+    tests: list[SmokeTest] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    escapes: list[str] = field(default_factory=list)
+    notes: dict[str, None] = field(default_factory=dict)
+
+    def hear(self, event: dict[str, Any]) -> None:
+        kind = event.pop("event")
+        if kind == "connected":
+            self.pid = event["pid"]
+        elif kind == "start":
+            self.started = event["id"]
+        elif kind == "test":
+            self.started = None
+            self.tests.append(SmokeTest(**{**event, "sequences": tuple(event["sequences"])}))
+        elif kind == "end":
+            self.code = event["code"]
+        elif kind == "fatal":
+            self.fatal = event["what"]
+        elif kind == "note":
+            self.notes[event["what"]] = None
+        else:
+            {"problem": self.problems, "escape": self.escapes}[kind].append(event["what"])
+
+
+def run_smoke_tests(settings: Settings, request: SmokeRequest, show: Callable[[str], None]) -> SmokeReport:
+    """Run the smoke tests of a project on its database; nothing that they do stays.
+
+    Args:
+        settings: what is in force.
+        request: what is asked for.
+        show: given each line that pytest writes, without secrets.
+
+    Raises:
+        UsageError: a path, a replica or a mark is wrong.
+        ProjectError: pytest is not installed.
+        TargetError: the database cannot be reached.
+    """
+    begun = time.monotonic()
+    if importlib.util.find_spec("pytest") is None:
+        raise ProjectError("pytest is not installed.", effect=NOTHING_RUN, cure="Type: pip install pytest")
+    paths = _paths(settings, request)
+    target = open_target(_server(settings, request.replica))
+    heard = _Heard()
+    limit = request.run_timeout or settings.smoke.run_timeout
+    with tempfile.TemporaryDirectory(prefix="erm-smoke-") as folder, _control(target) as control:
+        written = Path(folder) / "junit.xml"
+        job = _job(settings, request, target, paths, written if request.junit else None)
+        try:
+            with SmokeProcess(settings.project_dir, show, heard.hear) as process:
+                in_time = process.run(job, limit.total_seconds())
+                code = process.end()
+        finally:
+            left = _ended(control, heard.pid)
+        fates = _fates(control, heard.tests)
+        if request.junit is not None:
+            _keep_junit(written, request.junit)
+    if heard.fatal is not None:
+        raise TargetError(f"{target.redacted}: {heard.fatal}", effect=NOTHING_RUN, cure="Try again.")
+    if heard.code == USAGE_ERROR:
+        raise UsageError(
+            "pytest does not take what it was given.",
+            effect=NOTHING_RUN,
+            cure="What pytest says above tells which option, path or mark it is.",
+        )
+    heard.escapes += [*left, *fates]
+    if not in_time:
+        stopped = f" while {heard.started} ran" if heard.started else ""
+        heard.problems.append(f"The run was ended after {format_duration(limit)}{stopped}.")
+    elif heard.code is None:
+        heard.problems.append(f"The process of the tests ended with code {code} before it was done.")
+    report = _report(settings, request, target, heard, "timed-out" if not in_time else _outcome(heard))
+    report = replace(report, seconds=round(time.monotonic() - begun, 3))
+    untold = note_in_ledger(settings, target, report)
+    return report if untold is None else replace(report, notes=(*report.notes, untold))
+
+
+def _outcome(heard: _Heard) -> str:
+    if heard.problems or heard.escapes or any(test.outcome in FAILED for test in heard.tests):
+        return "failed"
+    if not any(test.outcome in RAN for test in heard.tests):
+        return "nothing-ran"
+    return "passed" if heard.code == 0 else "failed"
+
+
+def _report(settings: Settings, request: SmokeRequest, target: Target, heard: _Heard, outcome: str) -> SmokeReport:
+    return SmokeReport(
+        environment=settings.environment,
+        database_url=target.redacted,
+        server_version=target.server_version,
+        replica=request.replica,
+        outcome=outcome,
+        tests=tuple(heard.tests),
+        problems=tuple(heard.problems),
+        escapes=tuple(dict.fromkeys(heard.escapes)),
+        notes=tuple(heard.notes),
+    )
+
+
+def _server(settings: Settings, replica: str | None) -> Settings:
+    """The settings with the address of the server that the tests run on."""
+    if replica is None:
+        return settings
+    names = [each.name for each in settings.replicas]
+    for each in settings.replicas:
+        if each.name == replica:
+            return replace(settings, url=each.url, notes=())
+    near = nearest(replica, names)
+    known = f"Did you mean --on {near}?" if near else f"Declared: {', '.join(names) or 'none'}."
+    raise UsageError(f"There is no replica {replica!r} in {settings.environment}.", effect=NOTHING_RUN, cure=known)
+
+
+def _paths(settings: Settings, request: SmokeRequest) -> tuple[str, ...]:
+    """The tests that are asked for, as absolute paths."""
+    root = Path.cwd() if request.paths else settings.project_dir
+    found = []
+    for text in request.paths or settings.smoke.paths:
+        file, mark, rest = text.partition("::")
+        path = root / Path(file).expanduser()
+        if not path.exists():
+            where = "typed" if request.paths else "smoke.paths of erm.yaml"
+            raise UsageError(
+                f"There is no file or folder {path} ({where}).",
+                effect=NOTHING_RUN,
+                cure="Name files or folders of tests, or none to have pytest look by itself.",
+            )
+        found.append(f"{path}{mark}{rest}")
+    return tuple(found)
+
+
+def _job(
+    settings: Settings, request: SmokeRequest, target: Target, paths: tuple[str, ...], junit: Path | None
+) -> SmokeJob:
+    timeout = request.timeout or settings.smoke.timeout
+    lock = min(timeout, settings.execution.lock_timeout or MOST_FOR_A_LOCK, MOST_FOR_A_LOCK)
+    limits = {
+        "statement_timeout": in_milliseconds(timeout),
+        "lock_timeout": in_milliseconds(lock),
+        "idle_in_transaction_session_timeout": in_milliseconds(max(timeout, LEAST_IDLE)),
+    }
+    arguments = [f"--color={'yes' if request.colour else 'no'}"]
+    arguments += ["-v"] if request.verbose else ["--tb=short"]
+    arguments += ["-k", request.keyword] if request.keyword is not None else []
+    arguments += [f"--junitxml={junit}"] if junit is not None else []
+    nowhere = DatabaseUrl(parameters={"host": NOWHERE, "dbname": target.database})
+    environ = clean_environment(os.environ, target.url, nowhere)
+    environ.setdefault("DATABASE_URL", nowhere.dsn())
+    environ |= {"COLUMNS": str(request.width), "ERM_ENV": settings.environment, "ERM_SMOKE": "1"}
+    return SmokeJob(
+        dsn=target.url.dsn(),
+        database=target.database,
+        major=target.major,
+        is_standby=target.is_standby,
+        environment=settings.environment,
+        limits=limits,
+        role=settings.smoke.role,
+        hosts=settings.smoke.hosts,
+        arguments=(*arguments, *paths),
+        environ=environ,
+        events=-1,
+    )
+
+
+@contextlib.contextmanager
+def _control(target: Target) -> Iterator[Any]:
+    """A session of erm's own, which looks after the one of the tests."""
+    connection = target.connect("erm smoke control")
+    try:
+        with target.reported():
+            connection.autocommit = True
+            target.lift_session_limits(connection)
+            yield connection
+    finally:
+        connection.close()
+
+
+def _ended(control: Any, pid: int | None) -> list[str]:
+    """Make sure that the session of the tests is gone, and its transaction with it."""
+    if pid is None:
+        return []
+    with control.cursor() as cursor:
+        deadline, was_told = time.monotonic() + ENDING_SECONDS, False
+        while has_backend(cursor, pid, APPLICATION):
+            if time.monotonic() > deadline:
+                return [f"The session {pid} of the tests is still there: SELECT pg_terminate_backend({pid})"]
+            if not was_told:
+                end_backend(cursor, pid)
+                was_told = True
+            time.sleep(LOOK_AGAIN_SECONDS)
+    return []
+
+
+def _fates(control: Any, tests: list[SmokeTest]) -> list[str]:
+    """What the server says of the tests' transactions, asked from outside."""
+    found = []
+    with control.cursor() as cursor:
+        for test in tests:
+            if test.transaction_id is not None and (fate := fate_of(cursor, test.transaction_id)) != "aborted":
+                found.append(f"The transaction {test.transaction_id} of {test.id} is not rolled back: {fate}.")
+    return found
+
+
+def _keep_junit(written: Path, wanted: Path) -> None:
+    """Keep pytest's report where it is wanted, readable to its owner only, without secrets."""
+    if not written.exists():
+        return
+    text = redact(written.read_text(encoding="utf-8"))
+    try:
+        with os.fdopen(os.open(wanted, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise ErmError(
+            f"--junit {wanted} cannot be written: {error.strerror}.",
+            effect="The tests were run, and rolled back.",
+            cure="Name a file in a folder that can be written.",
+        ) from None

@@ -1,0 +1,284 @@
+"""The transactions of smoke tests: one a test, always rolled back, and looked at before and afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import psycopg2
+from psycopg2 import sql
+from psycopg2.extensions import (
+    ISOLATION_LEVEL_READ_COMMITTED,
+    ISOLATION_LEVEL_REPEATABLE_READ,
+    TRANSACTION_STATUS_IDLE,
+    TRANSACTION_STATUS_INERROR,
+    TRANSACTION_STATUS_INTRANS,
+)
+from psycopg2.extensions import connection as Psycopg2Connection
+
+from erm_alembic.config.redaction import first_line
+from erm_alembic.postgres.rolled_back import (
+    fate_of,
+    forbid_commits,
+    given_transaction_id,
+    identity,
+    prepare_session,
+    used_sequences,
+)
+from erm_alembic.postgres.text.rolled_back import OWN_SAVEPOINT
+from erm_alembic.testing.smoke.connection import SmokeConnection, plain_cursor
+from erm_alembic.testing.smoke.escapes import Escape, Escapes
+
+__all__ = ["SmokeTransaction", "Terms", "Traces"]
+
+NESTED = "@pytest.mark.erm_smoke(nested_commits=True) lets what the test calls end a savepoint there instead."
+ABORTED = "aborted"
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a test may do.
+
+    Args:
+        writes: whether it may change rows.
+        nested_commits: whether a commit ends a savepoint instead of being refused.
+    """
+
+    writes: bool = False
+    nested_commits: bool = False
+
+
+@dataclass(frozen=True)
+class Traces:
+    """What is left of a test's transaction.
+
+    Args:
+        transaction_id: its id, where it could write.
+        sequences: what it took numbers from, which are not given back.
+    """
+
+    transaction_id: str | None = None
+    sequences: tuple[str, ...] = ()
+
+
+class SmokeTransaction:
+    """Holds a connection in one transaction after the other.
+
+    Args:
+        connection: the connection.
+        escapes: told what is refused.
+        major: the server's major version.
+        limits: milliseconds by setting.
+        role: what the tests act as; None for the login role.
+    """
+
+    def __init__(
+        self, connection: SmokeConnection, escapes: Escapes, *, major: int, limits: Mapping[str, int], role: str | None
+    ) -> None:
+        self.connection, self.escapes, self.role = connection, escapes, role
+        self.terms: Terms | None = None
+        self.limits: Mapping[str, int] = limits
+        self.traces = Traces()
+        self.is_lost = False
+        # Nobody's commits and rollbacks count while a pool opens, or puts back, what it takes for a connection.
+        self.is_handed_over = False
+        self._major, self._wanted = major, limits
+        self._identity = ""
+        self._numbers = 0
+        self._savepoints: list[tuple[int, object]] = []
+        self._ending: object | None = None
+
+    def begin(self, terms: Terms) -> None:
+        """Begin the transaction of a test, in a session that is as new.
+
+        Args:
+            terms: what the test may do.
+
+        Raises:
+            Escape: the connection is lost.
+        """
+        if self.is_lost or self.connection.closed:
+            raise _lost()
+        self._let_go()
+        self._in_autocommit(lambda cursor: prepare_session(cursor, self._major, self._wanted))
+        level = ISOLATION_LEVEL_READ_COMMITTED if terms.writes else ISOLATION_LEVEL_REPEATABLE_READ
+        Psycopg2Connection.set_session(self.connection, isolation_level=level, readonly=not terms.writes)
+        with plain_cursor(self.connection) as cursor:
+            if terms.writes:
+                forbid_commits(cursor)
+            if self.role is not None:
+                cursor.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(self.role)))
+            self._identity = identity(cursor)
+            self.traces = Traces(given_transaction_id(cursor))
+        self._savepoints, self._ending, self.terms = [], None, terms
+        self.connection.holder = self
+        self.push(self)
+
+    def end(self) -> None:
+        """Roll the transaction back, and make sure that it was the one that was begun; `traces` are what is left of it.
+
+        Raises:
+            Escape: it had ended before, or something of it is committed.
+        """
+        try:
+            if self.connection.closed:
+                self.is_lost = True
+            else:
+                self._end()
+        finally:
+            self.terms, self.connection.holder = None, None
+
+    def _end(self) -> None:
+        if self._status() == TRANSACTION_STATUS_IDLE or self.is_lost:
+            self._end_lost(None)
+        try:
+            self._back_to(0)
+        except psycopg2.Error as error:
+            self._end_lost(error)
+        with plain_cursor(self.connection) as cursor:
+            same = identity(cursor) == self._identity
+            number = given_transaction_id(cursor) or self.traces.transaction_id
+            self.traces = Traces(number, used_sequences(cursor))
+        Psycopg2Connection.rollback(self.connection)
+        if not same or self._fate() not in (None, ABORTED):
+            self._end_lost(None)
+
+    def _end_lost(self, error: psycopg2.Error | None) -> NoReturn:
+        self.is_lost = True
+        self._let_go()
+        said = f" The server says: {first_line(error)}" if error is not None else ""
+        is_safe = self._fate() == ABORTED
+        self.escapes.refuse(
+            f"The transaction of the test had ended before the test did.{said}",
+            effect=f"{'It was rolled back' if is_safe else 'What it wrote may be committed'}; no further test is run.",
+            cure="Find what ended it: the first test that failed says which it is.",
+        )
+
+    def _fate(self) -> str | None:
+        """What the server says became of the transaction; None where it could not write."""
+        number, fates = self.traces.transaction_id, []
+        if number is not None:
+            with contextlib.suppress(psycopg2.Error):
+                self._in_autocommit(lambda cursor: fates.append(fate_of(cursor, number)))
+        return fates[0] if fates else None
+
+    def commit(self) -> None:
+        """Refuse to commit; a test with nested commits ends the savepoint of whoever commits."""
+        owner, self._ending = self._ending, None
+        if self.is_handed_over:
+            return
+        if self.terms is None or not self.terms.nested_commits:
+            self.escapes.refuse(
+                "A smoke test wants to commit: its transaction is always rolled back.",
+                effect="Nothing was committed.",
+                cure=f"Use flush() to send what is pending. {NESTED}",
+            )
+        if owner is not None and self._status() == TRANSACTION_STATUS_INTRANS:
+            self._pop(owner, "RELEASE SAVEPOINT {}")
+        elif owner is not None:
+            self._pop(owner, "ROLLBACK TO SAVEPOINT {0}; RELEASE SAVEPOINT {0}")
+
+    def rollback(self) -> None:
+        """Go back to the savepoint of whoever rolls back; whoever has none goes back to the latest."""
+        owner, self._ending = self._ending, None
+        if self.is_handed_over and self._status() != TRANSACTION_STATUS_INERROR:
+            return
+        if owner is None:
+            self._back_to(len(self._savepoints) - 1)
+        else:
+            self._pop(owner, "ROLLBACK TO SAVEPOINT {0}; RELEASE SAVEPOINT {0}")
+
+    def refuse_to_leave(self, what: str) -> None:
+        """Refuse what would end the transaction; while a pool opens a connection, it may believe that it was done.
+
+        Args:
+            what: what was tried, after "to".
+        """
+        if not self.is_handed_over:
+            self.escapes.refuse(
+                f"A smoke test wants to {what}: its transaction would end.",
+                cure="Leave the connection as it is for what a smoke test runs.",
+            )
+
+    def push(self, owner: object) -> None:
+        """Set a savepoint for somebody who believes that this is a transaction of its own.
+
+        Args:
+            owner: whose.
+        """
+        number, self._numbers = self._numbers, self._numbers + 1
+        self._run("SAVEPOINT {}", number)
+        self._savepoints.append((number, owner))
+
+    def ends(self, owner: object) -> None:
+        """Somebody is about to commit or to roll back.
+
+        Args:
+            owner: who.
+        """
+        self._ending = owner
+
+    def check(self, cause: BaseException | None = None) -> None:
+        """Make sure that the transaction is still under way after a statement.
+
+        Args:
+            cause: what the statement raised.
+
+        Raises:
+            Escape: it is not.
+        """
+        if not self.connection.closed and self._status() == TRANSACTION_STATUS_IDLE:
+            self.is_lost = True
+            said = f" The server says: {first_line(cause)}" if cause is not None else ""
+            self.escapes.refuse(
+                f"The transaction of the smoke test is over, although the test is not.{said}",
+                effect="Nothing more is sent.",
+                cure="Find the statement that ended it, and leave it out.",
+            )
+
+    def _pop(self, owner: object, statement: str) -> None:
+        """End the savepoint of somebody, and those within it; one that is gone has ended with another one's."""
+        place = next((at for at, (_, its) in enumerate(self._savepoints) if its is owner), None)
+        if place is not None:
+            number = self._savepoints[place][0]
+            del self._savepoints[place:]
+            self._run(statement, number)
+
+    def _back_to(self, place: int) -> None:
+        number = self._savepoints[place][0]
+        del self._savepoints[place + 1 :]
+        self._run("ROLLBACK TO SAVEPOINT {}", number)
+
+    def _run(self, statement: str, number: int) -> None:
+        self.check()
+        with plain_cursor(self.connection) as cursor:
+            cursor.execute(sql.SQL(statement).format(sql.Identifier(f"{OWN_SAVEPOINT}{number}")))
+
+    def _status(self) -> int:
+        return int(self.connection.info.transaction_status)
+
+    def _in_autocommit(self, work: Any) -> None:
+        holder, self.connection.holder = self.connection.holder, None
+        try:
+            self.connection.autocommit = True
+            with plain_cursor(self.connection) as cursor:
+                found = work(cursor)
+            if isinstance(found, dict):
+                self.limits = found
+            self.connection.autocommit = False
+        finally:
+            self.connection.holder = holder
+
+    def _let_go(self) -> None:
+        with contextlib.suppress(psycopg2.Error):
+            Psycopg2Connection.rollback(self.connection)
+
+
+def _lost() -> Escape:
+    return Escape(
+        "The connection of the smoke tests, or the transaction of an earlier one, was lost.",
+        effect="The test was not run.",
+        cure="See the first test that failed. The server ends a session that is idle in its transaction for too long.",
+    )
