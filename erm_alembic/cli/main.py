@@ -79,6 +79,7 @@ COMMANDS: tuple[LazyCommand, ...] = (
     LazyCommand("comment", "Show a plan on its pull request.", "erm_alembic.cli.comment"),
     LazyCommand("check-run", "Write a check run on GitHub, with a plan's findings.", "erm_alembic.cli.check_run"),
     LazyCommand("fetch-plan", "Fetch the approved plan of a merged pull request.", "erm_alembic.cli.fetch_plan"),
+    LazyCommand("preview", "Make, list and drop a database for each pull request.", "erm_alembic.cli.preview"),
     LazyCommand("config", "Show what is configured, and where it came from.", "erm_alembic.cli.config"),
     LazyCommand("dev", "Run the embedded PostgreSQL server of this project.", "erm_alembic.cli.dev"),
 )

@@ -28,6 +28,7 @@ ON_THE_SHOP = (
     "erm_alembic.generate",
     "erm_alembic.inspection",
     "erm_alembic.migrate",
+    "erm_alembic.preview",
     "erm_alembic.repairs",
     "erm_alembic.routing.configured",
 )

@@ -1,0 +1,288 @@
+"""A database for each pull request: made once, brought up to date, and nothing dropped that erm has not made."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+from psycopg2 import sql
+
+from tests.faults.deploying import Project, told
+from tests.support.databases import Database
+
+HOSTILE = 'feature/Ünï "q"\'; DROP'
+
+
+@pytest.fixture
+def on_each_major(database: Database, tmp_path: Path) -> Iterator[Project]:
+    """The same on a server of every major."""
+    yield from with_two_revisions(database, tmp_path)
+
+
+@pytest.fixture
+def project(one_database: Database, tmp_path: Path) -> Iterator[Project]:
+    """An Alembic project with two revisions; its previews are dropped at the end."""
+    yield from with_two_revisions(one_database, tmp_path)
+
+
+def with_two_revisions(database: Database, tmp_path: Path) -> Iterator[Project]:
+    """An Alembic project with two revisions; its previews are dropped at the end."""
+    project = Project(tmp_path / "project", database, env={"ERM_NO_SHADOW": "1"})
+    project.table("a1", "first")
+    project.table("b2", "second", down="a1")
+    before = set(names(database))
+    yield project
+    for name in set(names(database)) - before:
+        administer(database, "DROP DATABASE {} WITH (FORCE)", name)
+
+
+@pytest.fixture
+def name() -> str:
+    """A name that no other test has."""
+    return f"pr-{uuid.uuid4().hex[:8]}"
+
+
+def names(database: Database) -> list[str]:
+    """The databases of the server."""
+    return [row[0] for row in database.execute("SELECT datname FROM pg_database")]
+
+
+def administer(database: Database, statement: str, *names: str) -> None:
+    """Run a statement about databases."""
+    connection = database.connect()
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+    finally:
+        connection.close()
+
+
+def rows(url: str, statement: str) -> list[tuple[object, ...]]:
+    """What a preview answers."""
+    connection = psycopg2.connect(url)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+            return list(cursor.fetchall())
+    finally:
+        connection.close()
+
+
+def made(project: Project, *arguments: str) -> str:
+    """The address of a preview that was made."""
+    done = project.erm("preview", "create", *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def listed(project: Project) -> dict[str, dict[str, object]]:
+    """The previews by their names."""
+    done = project.erm("preview", "list", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    return {each["name"]: each for each in json.loads(done.stdout)["previews"]}
+
+
+@pytest.mark.parametrize("hostile", [False, True], ids=["plain", "hostile"])
+def test_a_preview_is_made_brought_up_to_date_and_dropped(on_each_major: Project, name: str, hostile: bool) -> None:
+    """Create makes it at the heads, again runs only what is new, and drop takes it away; names may be anything."""
+    project = on_each_major
+    name = f"{HOSTILE}{name}" if hostile else name
+    url = made(project, name)
+    assert rows(url, "SELECT current_database(), version_num FROM alembic_version") == [(name, "b2")]
+    project.table("c3", "third", down="b2")
+    again = json.loads(project.erm("preview", "create", name, "--format", "json").stdout)
+    assert (again["created"], again["ran"], again["current"], again["url"]) == (False, 1, ["c3"], url)
+    assert listed(project)[name]["environment"] == "dev"
+    dropped = project.erm("preview", "drop", name)
+    assert (dropped.returncode, dropped.stdout) == (0, f"{name} is dropped.\n")
+    missing = project.erm("preview", "drop", name)
+    assert (missing.returncode, missing.stdout) == (0, f"{name} was not there.\n")
+
+
+def test_the_profile_s_own_database_stays_as_it_is(project: Project, name: str) -> None:
+    """Neither a revision nor a table of the ledger comes to the database of the profile."""
+    made(project, name)
+    assert project.database is not None
+    assert project.database.execute("SELECT relname FROM pg_class WHERE relname IN ('first', 'run')") == []
+    assert project.database.execute(
+        "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = current_database()"
+    ) == [(None,)]
+
+
+def test_a_database_that_erm_has_not_made_is_neither_taken_nor_dropped(project: Project, name: str) -> None:
+    """Also where one of several names is foreign: then none of them is dropped."""
+    assert project.database is not None
+    administer(project.database, "CREATE DATABASE {}", name)
+    ours = f"{name}-ours"
+    made(project, ours)
+    code, lines = told(project.erm("preview", "create", name, "--fresh"))
+    assert code == 1
+    assert lines[0] == f"error:  There is a database {name}, and erm has not made it for a preview."
+    for command in (("drop", ours, name), ("drop", "postgres"), ("drop", project.database.name)):
+        code, lines = told(project.erm("preview", *command))
+        assert (code, lines[1]) == (1, "effect: Nothing was dropped.")
+    assert {name, ours} <= set(names(project.database))
+
+
+def test_a_preview_that_somebody_renamed_or_copied_is_his(project: Project, name: str) -> None:
+    """The mark names the database: with another name, or on another database, it is none."""
+    assert project.database is not None
+    made(project, name)
+    kept = f"{name}-kept"
+    administer(project.database, "ALTER DATABASE {} RENAME TO {}", name, kept)
+    ((comment,),) = project.database.execute(
+        "SELECT quote_literal(shobj_description(oid, 'pg_database')) FROM pg_database WHERE datname = %s", kept
+    )
+    administer(project.database, "CREATE DATABASE {}", name)
+    project.database.execute(f'COMMENT ON DATABASE "{name}" IS {comment}')
+    assert listed(project) == {}
+    assert [project.erm("preview", "drop", each).returncode for each in (name, kept)] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("", "is empty"),
+        ("x" * 64, "has 64 bytes"),
+        ("ü" * 32, "has 64 bytes"),
+        ("a\nb", "cannot be seen"),
+        (" a", "begins or ends with a space"),
+        ("template1", "every server has"),
+    ],
+)
+def test_a_name_that_cannot_be_one_is_refused(project: Project, name: str, why: str) -> None:
+    """PostgreSQL would cut it, or nobody could tell it from another."""
+    code, lines = told(project.erm("preview", "create", name))
+    assert code == 2
+    assert why in lines[0]
+
+
+def test_a_name_may_have_63_bytes(project: Project, name: str) -> None:
+    """The longest name is taken as it is."""
+    longest = name + "ü" * ((63 - len(name)) // 2)
+    longest += "x" * (63 - len(longest.encode()))
+    assert rows(made(project, longest), "SELECT current_database()") == [(longest,)]
+
+
+def test_two_pipelines_at_once_make_one_preview(project: Project, name: str) -> None:
+    """Both end well; one has made it, the other found it."""
+    with project.running("preview", "create", name, "--format", "json") as first:
+        second = project.erm("preview", "create", name, "--format", "json")
+        code, out, err = first.ended(60)
+    assert (code, second.returncode) == (0, 0), err + second.stderr
+    assert sorted([json.loads(out)["created"], json.loads(second.stdout)["created"]]) == [False, True]
+    assert list(listed(project)) == [name]
+
+
+def test_a_preview_can_be_a_copy_of_another_one(project: Project, name: str) -> None:
+    """What stands in the main preview is in the copy, and only the revisions of the pull request are run on it."""
+    main = f"{name}-main"
+    url = made(project, main)
+    connection = psycopg2.connect(url)
+    connection.autocommit = True
+    connection.cursor().execute("INSERT INTO first VALUES (7)")
+    connection.close()
+    project.table("c3", "third", down="b2")
+    copied = json.loads(project.erm("preview", "create", name, "--copy-of", main, "--format", "json").stdout)
+    assert (copied["ran"], rows(copied["url"], "SELECT id FROM first")) == (1, [(7,)])
+    busy = psycopg2.connect(url)
+    try:
+        code, lines = told(project.erm("preview", "create", f"{name}-2", "--copy-of", main))
+    finally:
+        busy.close()
+    assert (code, lines[0]) == (1, f"error:  Somebody is connected to {main}, so that it cannot be copied.")
+    code, lines = told(project.erm("preview", "create", f"{name}-2", "--copy-of", f"{name}-none"))
+    assert (code, lines[0]) == (2, f"error:  There is no database {name}-none on this server.")
+
+
+def test_a_preview_has_the_settings_and_the_encoding_of_the_profile_s_database(
+    on_each_major: Project, name: str
+) -> None:
+    """What ALTER DATABASE has set, lists too, holds in the preview: names go where they go in the profile's own."""
+    project = on_each_major
+    assert project.database is not None
+    administer(project.database, "ALTER DATABASE {} SET search_path = 'App', public", project.database.name)
+    administer(project.database, "ALTER DATABASE {} SET my.flag = 'a, b'", project.database.name)
+    project.revision("a0", "op.execute('CREATE SCHEMA \"App\"')")
+    project.table("a1", "first", down="a0")
+    shown = "SELECT current_setting('my.flag'), current_setting('search_path')"
+    url = made(project, name)
+    assert rows(url, shown) == [("a, b", '"App", public')]
+    alike = "SELECT encoding, datcollate, datctype FROM pg_database WHERE datname = current_database()"
+    assert rows(url, alike) == project.database.execute(alike)
+
+
+def test_a_failing_revision_leaves_the_preview_to_be_looked_at(project: Project, name: str) -> None:
+    """The error says so; the mended revision goes on with it, and --fresh makes it anew."""
+    broken = project.revision("c3", "op.execute('SELECT 1/0')", down="b2")
+    done = project.erm("preview", "create", name)
+    assert done.returncode == 1
+    assert f"The preview {name} could not be migrated" in done.stderr
+    assert "stays as it is" in done.stderr
+    assert list(listed(project)) == [name]
+    broken.unlink()
+    project.table("c3", "third", down="b2")
+    assert json.loads(project.erm("preview", "create", name, "--format", "json").stdout)["created"] is False
+    assert json.loads(project.erm("preview", "create", name, "--fresh", "--format", "json").stdout)["ran"] == 3
+
+
+def test_a_rule_that_objects_is_told_by_its_name(project: Project, name: str) -> None:
+    """What may not be deployed is not run on a preview either, and the error says why."""
+    (project.versions / "b2.py").unlink()
+    project.revision("b2", "op.execute('CREATE TABLE t ()')", "pass", down="a1")
+    code, lines = told(project.erm("preview", "create", name))
+    assert code == 1
+    assert "missing-downgrade" in lines[0]
+
+
+def test_hooks_and_approvals_are_for_the_profile_s_own_database(project: Project, name: str) -> None:
+    """No hook is told of a preview, and it needs no approved plan."""
+    project.config(
+        """
+        hooks: {before_run: ["false"]}
+        safety: {require_plan: true}
+        """
+    )
+    made(project, name)
+
+
+def test_the_address_has_no_password(project: Project, name: str, secret: str) -> None:
+    """What is printed can stand in a log; the connection is made with the profile's password all the same."""
+    assert project.url is not None
+    project.url = project.url.replace("postgres@", f"postgres:{secret}@")
+    url = made(project, name)
+    assert "postgres@" in url and secret not in url
+
+
+def test_sweep_drops_what_nobody_asked_for_lately(project: Project, name: str) -> None:
+    """Age counts from the last create; a database that erm has not made is older than any and stays."""
+    assert project.database is not None
+    made(project, name)
+    kept = project.erm("preview", "sweep", "--older-than", "1d")
+    assert (kept.returncode, kept.stdout) == (0, "There was nothing to drop.\n")
+    swept = project.erm("preview", "sweep", "--older-than", "0s", "--format", "json")
+    assert json.loads(swept.stdout)["dropped"] == [name]
+    assert project.database.name in names(project.database)
+    wrong = told(project.erm("preview", "sweep", "--older-than", "a week"))
+    assert (wrong[0], wrong[1][2]) == (2, "cure:   Write it as in: --older-than 7d")
+
+
+def test_a_preview_that_was_being_made_when_its_maker_died_is_swept(project: Project, name: str) -> None:
+    """What a killed process leaves has no preview's name, and goes with the next create."""
+    assert project.database is not None
+    left = "erm_shadow_0123456789ab_00c0ffee"
+    administer(project.database, "CREATE DATABASE {}", left)
+    made(project, name)
+    assert left not in names(project.database)
+
+
+def test_the_list_for_people_says_how_old_and_how_large(project: Project, name: str) -> None:
+    """A line each, with what one wants to know before one drops it."""
+    made(project, name)
+    done = project.erm("preview", "list")
+    line = next(line for line in done.stdout.splitlines() if line.startswith(name))
+    assert "made less than a minute ago" in line and " MB, owner postgres" in line
