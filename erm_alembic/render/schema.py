@@ -1,6 +1,7 @@
 """The JSON Schema of a plan, generated from the dataclasses that it is printed from (docs/plan.schema.json).
 
-Write it again after a change of the model: `python -m erm_alembic.render.schema > docs/plan.schema.json`.
+Write it again after a change of the model, for readers and into the package:
+`python -m erm_alembic.render.schema | tee docs/plan.schema.json > erm_alembic/render/plan.schema.json`.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ from erm_alembic.planning.rehearsal import (
 from erm_alembic.planning.sizes import TableSize
 from erm_alembic.render.json import NEVER_SERIALISED, dump
 
-__all__ = ["plan_schema", "render_schema"]
+__all__ = ["SCHEMA_ID", "plan_schema", "render_schema"]
+
+# A name, not an address: its number is the `schema_version` of what it describes.
+SCHEMA_ID = f"urn:erm-alembic:plan:{SCHEMA_VERSION}"
 
 Schema = dict[str, Any]
 
@@ -251,6 +255,7 @@ def plan_schema() -> Schema:
     properties["error"] = _error()
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": SCHEMA_ID,
         "title": "The plan of erm migrate --format json",
         "type": "object",
         "properties": properties,

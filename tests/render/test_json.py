@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,20 @@ def test_the_schema_objects_to_a_wrong_plan() -> None:
 def test_the_schema_file_is_current() -> None:
     """docs/plan.schema.json is what the generator writes from the model of today."""
     assert SCHEMA_FILE.read_text(encoding="utf-8") == render_schema()
+
+
+def test_the_schema_is_in_the_package_under_its_name() -> None:
+    """Whoever has installed erm can validate without fetching anything; the name has the version of the plan."""
+    packed = resources.files("erm_alembic.render").joinpath("plan.schema.json").read_text(encoding="utf-8")
+    assert packed == SCHEMA_FILE.read_text(encoding="utf-8")
+    version = json.loads(render_json(PLAN))["schema_version"]
+    assert json.loads(packed)["$id"] == f"urn:erm-alembic:plan:{version}"
+
+
+def test_json_says_nothing_to_the_log_that_it_is_printed_to() -> None:
+    """What a runner of workflows takes for a command wherever it stands is escaped, and comes back as it was."""
+    text = render_json(replace(PLAN, environment="##[add-mask]x"))
+    assert "##[" not in text and json.loads(text)["environment"] == "##[add-mask]x"
 
 
 def test_the_schema_explains_every_key() -> None:
