@@ -75,9 +75,9 @@ def shop() -> Iterator[Shop]:
         found = Shop(folder / "shop")
         shutil.copytree(SAMPLE, found.root, ignore=shutil.ignore_patterns("__pycache__", ".erm", "next"))
         found.erm("migrate", "--env", "dev")
-        with contextlib.closing(psycopg2.connect(EmbeddedServer(found.root).dsn("shop"))) as connection:
-            with connection, connection.cursor() as cursor:
-                cursor.execute(ROWS)
+        connection = psycopg2.connect(EmbeddedServer(found.root).dsn("shop"))
+        with contextlib.closing(connection), connection, connection.cursor() as cursor:
+            cursor.execute(ROWS)
         found.change()
         yield found
     finally:

@@ -40,7 +40,7 @@ def test_a_report_is_written_for_its_owner_over_an_older_one(pipeline: FakePipel
     Path("plan.html").chmod(0o644)
     assert erm(capsys, "migrate", "--mode", "plan", "--report", "plan.html")[0] == 0
     assert stat.S_IMODE(Path("plan.html").stat().st_mode) == 0o600
-    assert os.listdir() == ["plan.html"]
+    assert [each.name for each in Path().iterdir()] == ["plan.html"]
 
 
 @pytest.mark.parametrize(("plan", "outcome", "code"), [(BLOCKED, None, 1), (BLOCKED, Outcome("refused"), 1)])

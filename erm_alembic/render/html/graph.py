@@ -14,8 +14,8 @@ from erm_alembic.render.words import counted
 
 __all__ = ["graph_section"]
 
-ROW, WIDEST, STEP = 44, 116, 18
-MOST_ROWS, MOST_PENDING_ALONE = 60, 12
+ROW, WIDEST, STEP = 48, 116, 18
+MOST_ROWS, MOST_PENDING_ALONE = 44, 12
 
 WORDS: Mapping[State, str] = {
     "applied": "applied",
@@ -120,12 +120,15 @@ def _with_ancestors(revisions: tuple[str, ...], parents: Mapping[str, tuple[str,
     return found
 
 
-def _important(plan: Plan, graph: list[GraphRevision], facts: _Facts) -> set[str]:
+def _important(plan: Plan, graph: list[GraphRevision], facts: _Facts) -> list[str]:
+    """What stays by itself, and what of it first where that is too much."""
     names = [step.revision for step in plan.steps]
     alone = names if len(names) <= MOST_PENDING_ALONE else [*names[:2], *names[-2:]]
     objected = {finding.revision for finding in blocking(plan.findings) if finding.revision}
     few = objected if len(objected) <= MOST_PENDING_ALONE else set()
-    return {*alone, *facts.current, *facts.heads, *facts.failed, *few} & {each.revision for each in graph}
+    there = {each.revision for each in graph}
+    ordered = (*facts.failed, *sorted(facts.current), *alone, *sorted(few), *sorted(facts.heads))
+    return [name for name in dict.fromkeys(ordered) if name in there]
 
 
 def _summary(plan: Plan, facts: _Facts, graph: list[GraphRevision]) -> str:
@@ -171,8 +174,7 @@ def _svg(layout: Layout, lane: float, width: int) -> Element:
         above, below = layout.rows[edge.child], layout.rows[edge.parent]
         top, bottom = y(edge.child), y(edge.parent)
         line = _line(x(above.lane), x(edge.lane), x(below.lane), top, bottom)
-        moving = above.state in ("pending", "leaving")
-        return element("path", d=line, class_=f"edge {above.state if moving else ''}".strip())
+        return element("path", d=line, class_=f"edge {above.state}")
 
     dots = [_dot(row, x(row.lane), y(at)) for at, row in enumerate(layout.rows)]
     return element(

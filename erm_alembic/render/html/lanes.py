@@ -5,7 +5,7 @@ Long runs of revisions that say nothing by themselves become one row, so that 60
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -75,14 +75,14 @@ class _Node:
 
 
 def lay_out(
-    graph: Sequence[GraphRevision], state_of: Callable[[str], State], important: Iterable[str], most_rows: int
+    graph: Sequence[GraphRevision], state_of: Callable[[str], State], important: Sequence[str], most_rows: int
 ) -> Layout:
     """Order the revisions, put runs together, and give each row its column.
 
     Args:
         graph: all revisions; a parent that is missing is left out.
         state_of: what a revision is.
-        important: revisions that stay by themselves, such as the current ones.
+        important: revisions that stay by themselves, such as the current ones; of too many of them the first ones.
         most_rows: about how many rows there may be; more are put together, whatever branches they are of.
 
     Example:
@@ -94,10 +94,9 @@ def lay_out(
     known = {each.revision: each for each in graph}
     parents = {name: [p for p in each.parents if p in known] for name, each in known.items()}
     order = _newest_first(parents, state_of)
-    kept = frozenset(important)
-    groups = _runs(order, parents, state_of, kept)
+    groups = _runs(order, parents, state_of, frozenset(important))
     if len(groups) > most_rows:
-        groups = _fewer(groups, state_of, kept, most_rows)
+        groups = _fewer(groups, state_of, frozenset(important[: most_rows // 2]), most_rows)
     return _placed(_nodes(groups, known, parents, state_of))
 
 
@@ -153,7 +152,7 @@ def _fewer(
     groups: Sequence[list[str]], state_of: Callable[[str], State], kept: frozenset[str], most_rows: int
 ) -> list[list[str]]:
     """The same in fewer rows: what lies far from anything that matters is put together, across branches."""
-    matters = [at for at, names in enumerate(groups) if not kept.isdisjoint(names)][:most_rows] or [0]
+    matters = [at for at, names in enumerate(groups) if not kept.isdisjoint(names)] or [0]
     near = sorted(range(len(groups)), key=lambda at: min(abs(at - other) for other in matters))
     shown = {*near[: max(most_rows - 2 * len(matters), 0)], *matters}
     merged: list[list[str]] = []

@@ -112,7 +112,7 @@ def _bars(plan: Plan) -> Iterator[Bar]:
             takes = _takes(statement) or NONE_TAKEN
             end = now + (endless if takes.high_ms is None else takes.high_ms)
             held = ends[place - 1] if statement.estimate and statement.estimate.blocks != "nothing" else end
-            if statement.estimate is not None:
+            if statement.estimate is not None and not statement.done:
                 endlessly = takes.high_ms is None or statement.estimate.high_ms is None
                 yield Bar(number, place, statement, now, min(now + takes.low_ms, end), end, max(held, end), endlessly)
             now = end
@@ -121,7 +121,7 @@ def _bars(plan: Plan) -> Iterator[Bar]:
 def _takes(statement: Statement) -> Prediction | None:
     """How long a statement takes by itself; None where it was not seen."""
     estimate = statement.estimate
-    if estimate is None:
+    if estimate is None or statement.done:
         return None
     return estimate.takes or Prediction(estimate.low_ms, estimate.high_ms)
 

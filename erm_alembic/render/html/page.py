@@ -11,17 +11,18 @@ from importlib.resources import files
 from erm_alembic.findings import Finding, blocking
 from erm_alembic.planning.model import Outcome, Plan
 from erm_alembic.planning.terms import plan_digest
+from erm_alembic.render.html.ending import ending_section
 from erm_alembic.render.html.findings import drift_section, findings_section, losses_section
 from erm_alembic.render.html.graph import graph_section
 from erm_alembic.render.html.locks import locks_section
-from erm_alembic.render.html.markup import Child, Element, element, text
+from erm_alembic.render.html.markup import Element, element, text
 from erm_alembic.render.html.steps import steps_section
 from erm_alembic.render.html.tables import tables_section
 from erm_alembic.render.html.verdict import facts_of, verdict_of, verdict_section
-from erm_alembic.render.outcome import effect_and_cure
 from erm_alembic.render.places import Places
 from erm_alembic.render.rehearsal import rehearsal_lines
-from erm_alembic.render.safe import one_line, plain
+from erm_alembic.render.safe import one_line
+from erm_alembic.render.verdict import what_it_is
 from erm_alembic.version import __version__
 
 __all__ = ["render_html"]
@@ -52,13 +53,14 @@ def render_html(
     found = plan.findings if findings is None else findings
     where = places or Places()
     verdict = verdict_of(plan, outcome)
+    was = "" if outcome is None else ", as it was planned"
     said = ("findings", "Findings", "What the checks say", findings_section(plan, found, where))
     sections = (
         *([said] if blocking(found) else []),
-        ("outcome", "Ending", "How it ended", _ending(outcome)),
+        ("outcome", "Ending", "How it ended", ending_section(plan, outcome)),
         ("losses", "Losses", "What would be lost", losses_section(plan)),
-        ("locks", "Locks", "Who is blocked, and for how long", locks_section(plan)),
-        ("tables", "Tables", "The tables", tables_section(plan)),
+        ("locks", "Locks", f"Who is blocked, and for how long{was}", locks_section(plan)),
+        ("tables", "Tables", f"The tables{was}", tables_section(plan)),
         *([] if blocking(found) else [said]),
         ("revisions", "Revisions", "What runs", steps_section(plan, outcome, where)),
         ("graph", "History", "Where this stands in the history", graph_section(plan, outcome)),
@@ -109,11 +111,9 @@ def _head(title: str) -> Element:
 
 
 def _header(plan: Plan, outcome: Outcome | None) -> Element:
-    word = {"upgrade": "Apply", "downgrade": "Rollback"}[plan.direction]
-    what = f"{word} of" if outcome is not None else ("Plan for" if plan.direction == "upgrade" else "Rollback plan for")
     return element(
         "header",
-        element("h1", element("span", what, class_="what"), " ", plan.environment),
+        element("h1", element("span", what_it_is(plan, outcome), class_="what"), " ", plan.environment),
         element("p", element("code", plan.database_url), " ", element("span", f"PostgreSQL {plan.server_version}")),
     )
 
@@ -127,18 +127,6 @@ def _section(name: str, _short: str, title: str, content: Element) -> Element:
     return element(
         "section", element("h2", title, id=f"{name}-title"), content, id=name, aria_labelledby=f"{name}-title"
     )
-
-
-def _ending(outcome: Outcome | None) -> Element | None:
-    """What a failed run leaves behind, and what to do about it."""
-    if outcome is None:
-        return None
-    told: list[Child] = []
-    if outcome.error and not any(step.error for step in outcome.steps):
-        told.append(element("pre", outcome.error, class_="error"))
-    lines = effect_and_cure(outcome, plain)
-    told += [element("pre", "\n".join(lines), class_="cure")] if lines else []
-    return element("div", told) if told else None
 
 
 def _basis(plan: Plan) -> Element | None:

@@ -9,7 +9,7 @@ from erm_alembic.postgres.text.passwords import without_passwords
 from erm_alembic.render.html.markup import Child, Element, element
 from erm_alembic.render.html.words import anchor, between, file_of, numbered
 from erm_alembic.render.places import Places
-from erm_alembic.render.rehearsal import effect_of, proof_words
+from erm_alembic.render.rehearsal import MOST_NAMES, effect_of, proof_words
 from erm_alembic.render.words import counted, duration
 
 __all__ = ["is_undoable", "steps_section", "way_back"]
@@ -98,7 +98,9 @@ def _ending(ended: StepOutcome) -> Element:
 def _proof(step: Step) -> list[Element]:
     if step.proof is None:
         return []
-    told = [*(f"The way down loses {name}." for name in step.proof.lost), *step.proof.differences]
+    # The first few stand in the words on the way back.
+    lost = step.proof.lost[MOST_NAMES:] if step.proof.round_trip == "same" else step.proof.lost
+    told = [*(f"The way down loses {name}." for name in lost), *step.proof.differences]
     told += [step.proof.reason] if step.proof.reason else []
     notes = [element("li", each) for each in (*told, *step.proof.notes)]
     return [element("ul", notes, class_="notes")] if notes else []

@@ -10,7 +10,7 @@ from erm_alembic.planning.model import Plan, Statement
 from erm_alembic.planning.rehearsal import Blocks, Estimate
 from erm_alembic.planning.sizes import TableSize
 from erm_alembic.render.html.markup import Child, Element, element
-from erm_alembic.render.html.words import BLOCKS, amount, anchor, between, numbered, size
+from erm_alembic.render.html.words import BLOCKS, amount, anchor, between, numbered, reach, size
 
 __all__ = ["tables_section"]
 
@@ -70,12 +70,12 @@ def _tables(plan: Plan) -> Mapping[str, _Table]:
     for number, step in enumerate(plan.steps, start=1):
         for place, statement in numbered(step):
             estimate = statement.estimate
-            if estimate is None:
+            if estimate is None or statement.done:
                 continue
             _note_work(found, statement)
             for name in estimate.relations if estimate.blocks != "nothing" else ():
                 table = found.setdefault(name, _Table(TableSize(name)))
-                if table.worst is None or _reach(estimate) > _reach(table.worst):
+                if table.worst is None or reach(estimate) > reach(table.worst):
                     table.worst, table.link, table.line = estimate, anchor(number, place), statement.line
     return found
 
@@ -92,13 +92,8 @@ def _note_work(found: Mapping[str, _Table], statement: Statement) -> None:
             found[name].does["read as a whole"] = None
 
 
-def _reach(estimate: Estimate) -> tuple[int, float]:
-    high = math.inf if estimate.high_ms is None else estimate.high_ms
-    return ("nothing", "writes", "reads").index(estimate.blocks), high
-
-
 def _loudness(table: _Table) -> tuple[int, float, int]:
-    blocks, high = (0, 0.0) if table.worst is None else _reach(table.worst)
+    blocks, high = (0, 0.0) if table.worst is None else reach(table.worst)
     return blocks, high, table.size.table_bytes or 0
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
 from erm_alembic.findings import blocking
 from erm_alembic.planning.model import Outcome, Plan
-from erm_alembic.planning.rehearsal import Estimate
 from erm_alembic.render.html.markup import Child, Element, element
 from erm_alembic.render.html.steps import is_undoable
-from erm_alembic.render.html.words import BLOCKS, between
+from erm_alembic.render.html.words import BLOCKS, between, reach
 from erm_alembic.render.outcome import headline
+from erm_alembic.render.summary import blocking_estimate, undo_words
 from erm_alembic.render.words import counted, duration, revisions
 from erm_alembic.wording import first_few
 
@@ -149,25 +148,15 @@ def _statements(plan: Plan) -> str:
 
 
 def _blocked(plan: Plan) -> Element:
-    estimates = [each.estimate for step in plan.steps for each in step.statements if each.estimate is not None]
-    if not estimates:
+    if not any(each.estimate for step in plan.steps for each in step.statements):
         return _fact("Blocks", "not known", "not rehearsed", "warn")
-    loud = [each for each in estimates if each.blocks != "nothing"]
-    if not loud:
+    found = [each for step in plan.steps if (each := blocking_estimate(step)) is not None]
+    if not found:
         return _fact("Blocks", "nobody", "no table that is there", "good")
-    worst = max(loud, key=_length)
-    what = BLOCKS["reads" if any(each.blocks == "reads" for each in loud) else "writes"]
+    worst = max(found, key=reach)
     long = worst.high_ms is None or worst.high_ms >= 1000
-    return _fact(
-        "Blocks",
-        what,
-        f"{between(worst.low_ms, worst.high_ms)}, {first_few(worst.relations, 1)}",
-        "warn" if long else "",
-    )
-
-
-def _length(estimate: Estimate) -> float:
-    return math.inf if estimate.high_ms is None else estimate.high_ms
+    told = f"{between(worst.low_ms, worst.high_ms)}, {first_few(worst.relations, 1)}"
+    return _fact("Blocks", BLOCKS[worst.blocks], told, "warn" if long else "")
 
 
 def _takes(plan: Plan) -> Element:
@@ -192,9 +181,14 @@ def _back(plan: Plan) -> Element:
         return _fact(
             "Loses", counted(len(lost), "thing") if lost else "nothing", "rows and values", "warn" if lost else "good"
         )
-    undoable = [step for step in plan.steps if is_undoable(step)]
-    proven = [step for step in undoable if step.proof is not None]
-    if len(undoable) == len(plan.steps):
-        how = "proven by running it" if len(proven) == len(plan.steps) else f"{len(proven)} proven"
-        return _fact("Way back", "yes", how, "good")
-    return _fact("Way back", "not for all", f"{len(undoable)} of {len(plan.steps)} without loss", "warn")
+    stuck = [step for step in plan.steps if undo_words(step) is not None]
+    lossy = [step for step in plan.steps if step not in stuck and not is_undoable(step)]
+    if stuck:
+        able = len(plan.steps) - len(stuck)
+        return _fact("Way back", "not for all" if able else "no", f"{able} of {len(plan.steps)}", "warn")
+    if lossy:
+        return _fact("Way back", "with loss", f"{len(plan.steps) - len(lossy)} of {len(plan.steps)} without", "warn")
+    proven = all(step.proof is not None for step in plan.steps)
+    return _fact(
+        "Way back", "yes", "proven by running it" if proven else "not all of it tried", "good" if proven else ""
+    )

@@ -2,32 +2,49 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 
 from erm_alembic.planning.model import Plan, Statement, Step
-from erm_alembic.planning.rehearsal import Blocks
+from erm_alembic.planning.rehearsal import Blocks, Estimate
 from erm_alembic.render.places import Places
 from erm_alembic.render.words import duration
 
-__all__ = ["BLOCKS", "amount", "anchor", "between", "file_of", "numbered", "size", "statement_anchors"]
+__all__ = ["BLOCKS", "amount", "anchor", "between", "file_of", "numbered", "reach", "size", "statement_anchors"]
 
 BLOCKS: Mapping[Blocks, str] = {"reads": "reads and writes", "writes": "writes", "nothing": "nobody"}
 
+LOUDNESS: tuple[Blocks, ...] = ("nothing", "writes", "reads")
+UNBROKEN = "\N{NO-BREAK SPACE}"
 UNITS = (("TB", 10**12), ("GB", 10**9), ("MB", 10**6))
 
 
 def between(low_ms: float, high_ms: float | None) -> str:
-    """A range of time.
+    """A range of time, whose numbers keep their units beside them.
 
     Example:
-        >>> between(1, 50), between(1, None), between(50, 50)
-        ('1 ms to 50 ms', '1 ms or any longer', '50 ms')
+        >>> [each.replace(UNBROKEN, "_") for each in (between(1, 50), between(1, None), between(50, 50))]
+        ['1_ms to 50_ms', '1_ms or any longer', '50_ms']
     """
-    low = duration(round(low_ms))
+    low = _unbroken(low_ms)
     if high_ms is None:
         return f"{low} or any longer"
-    high = duration(round(high_ms))
+    high = _unbroken(high_ms)
     return low if low == high else f"{low} to {high}"
+
+
+def _unbroken(milliseconds: float) -> str:
+    return duration(round(milliseconds)).replace(" ", UNBROKEN)
+
+
+def reach(estimate: Estimate) -> tuple[int, float]:
+    """How bad it is for others: who keeps them from reading before who keeps them from writing, then the longest.
+
+    Args:
+        estimate: of a statement, or of several together.
+    """
+    high = math.inf if estimate.high_ms is None else estimate.high_ms
+    return LOUDNESS.index(estimate.blocks), high
 
 
 def amount(count: int | None) -> str:
