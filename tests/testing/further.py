@@ -1,4 +1,4 @@
-"""Tests of an application beyond those of docs/testing.md, for the same run: its servers are started once."""
+"""Tests of an application beyond those of docs/testing-replicas.md, for the same run: its servers are started once."""
 
 FURTHER = """
 import asyncio

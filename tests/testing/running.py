@@ -3,14 +3,43 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
+OUTCOME = re.compile(r"^(PASSED|FAILED|ERROR|SKIPPED) (?:\[\d+\] )?(\S+)(?: - (.*))?$", re.MULTILINE)
 
-def run_pytest(folder: Path, *arguments: str) -> str:
-    """Run the tests of a folder in a process of their own; what pytest said, where all passed."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+
+@dataclass(frozen=True)
+class Run:
+    """What a run of pytest said.
+
+    Args:
+        code: its exit code.
+        out: what it said on stdout.
+        err: what it said on stderr.
+    """
+
+    code: int
+    out: str
+    err: str
+
+    def outcome(self, test: str) -> str:
+        """How a test ended, by its name with its parameters; a fixture that fails at last is an error of it."""
+        found = {kind for kind, name, _ in OUTCOME.findall(self.out) if name.endswith(f"::{test}")}
+        return next((kind for kind in ("ERROR", "FAILED", "PASSED", "SKIPPED") if kind in found), "not run")
+
+    def told(self, test: str) -> str:
+        """What stands beneath a test's headline among errors and failures, up to the next headline."""
+        found = re.search(rf"^_+ (?:ERROR at \w+ of )?{re.escape(test)} _+\n(.*?)^[_=]{{3}}", self.out, re.M | re.S)
+        return found[1].strip() if found else ""
+
+
+def tried(folder: Path, *arguments: str, **variables: str) -> Run:
+    """Run the tests of a folder in a process of their own, however they end."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")} | variables
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "erm_alembic.testing", "-p", "no:cacheprovider", *arguments],
         cwd=folder,
@@ -20,5 +49,11 @@ def run_pytest(folder: Path, *arguments: str) -> str:
         timeout=300,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return Run(done.returncode, done.stdout, done.stderr)
+
+
+def run_pytest(folder: Path, *arguments: str) -> str:
+    """Run the tests of a folder in a process of their own; what pytest said, where all passed."""
+    done = tried(folder, *arguments)
+    assert done.code == 0, done.out + done.err
+    return done.out

@@ -1,0 +1,344 @@
+"""Databases and sessions for tests: what a test finds, what it leaves, and when the template is made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psycopg2
+import pytest
+from psycopg2 import sql
+
+from erm_alembic.errors import ErmError, TargetError
+from erm_alembic.testing.options import Chosen
+from erm_alembic.testing.sandbox.sandbox import Sandbox
+from tests.support.databases import Database
+from tests.testing.applications import SECOND, Application
+from tests.testing.running import Run, tried
+
+# A revision that leaves a line in a file each time that it runs.
+NOTING = SECOND + '; open("ran", "a").write("once\\n")'
+BACK = 'op.alter_column("notes", "words", nullable=True)'
+CONFTEST = """
+import pytest
+from sqlalchemy import text
+
+
+@pytest.fixture(scope="session")
+def erm_prepare():
+    return "CREATE ROLE readers; CREATE SCHEMA attic"
+
+
+@pytest.fixture(scope="session")
+def erm_seed():
+    def seed(engine):
+        with open("seeded", "a") as file:
+            file.write("once\\n")
+        with engine.begin() as connection:
+            connection.execute(text("INSERT INTO notes (id, words) VALUES (0, 'seeded')"))
+
+    return seed
+"""
+TESTS = """
+import asyncio
+
+import psycopg2
+import pytest
+from notes import Note
+from sqlalchemy import create_engine, func, select, text
+
+MADE = []
+COUNT = select(func.count()).select_from(Note)
+
+
+def test_commits(erm_session, erm_sessionmaker, erm_connection):
+    erm_session.add(Note(id=1, words="a"))
+    erm_session.commit()
+    erm_session.add(Note(id=2, words="b"))
+    erm_session.rollback()
+    with erm_sessionmaker.begin() as other:
+        other.add(Note(id=3, words="c"))
+    assert erm_connection.scalar(COUNT) == 3
+
+
+def test_finds_only_the_seed(erm_session):
+    assert erm_session.scalars(select(Note.words)).all() == ["seeded"]
+
+
+def test_escapes(erm_session):
+    MADE.append(erm_session.scalar(text("SELECT current_database()")))
+    erm_session.add(Note(id=1, words="a"))
+    erm_session.flush()
+    erm_session.execute(text("COMMIT"))
+
+
+def test_loses_its_connection(erm_session):
+    assert erm_session.scalar(text("SELECT current_database()")) not in MADE
+    assert erm_session.scalar(COUNT) == 1
+    erm_session.connection().invalidate()
+
+
+def test_uses_the_session_no_more(erm_session):
+    erm_session.add(Note(id=1, words="a"))
+    erm_session.commit()
+    erm_session.connection().close()
+
+
+class TestOfPsycopg:
+    @pytest.fixture
+    def erm_driver(self):
+        return "psycopg"
+
+    def test_has_that_driver(self, erm_session, erm_engine):
+        assert erm_session.connection().dialect.driver == erm_engine.dialect.driver == "psycopg"
+        assert erm_session.scalar(COUNT) == 1
+
+
+@pytest.mark.asyncio
+async def test_in_a_loop_of_its_own(erm_async_session, erm_async_sessionmaker):
+    erm_async_session.add(Note(id=1, words="a"))
+    await erm_async_session.commit()
+    async with erm_async_sessionmaker.begin() as other:
+        other.add(Note(id=2, words="b"))
+    assert await erm_async_session.scalar(COUNT) == 3
+
+
+@pytest.mark.asyncio(loop_scope="module")
+class TestOfPsycopgInALoopOfTheModule:
+    @pytest.fixture
+    def erm_async_driver(self):
+        return "psycopg"
+
+    async def test_has_that_driver(self, erm_async_session, erm_async_connection):
+        assert erm_async_connection.dialect.driver == "psycopg"
+        assert await erm_async_session.scalar(COUNT) == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_with_anyio(erm_async_session, erm_async_engine):
+    erm_async_session.add(Note(id=1, words="a"))
+    await erm_async_session.commit()
+    async with erm_async_engine.connect() as connection:
+        assert await connection.scalar(COUNT) == 1
+
+
+@pytest.mark.asyncio
+async def test_escapes_from_a_loop(erm_async_session):
+    await erm_async_session.execute(text("INSERT INTO notes VALUES (7, 'x')"))
+    await erm_async_session.execute(text("COMMIT"))
+
+
+def test_without_a_loop(erm_async_session):
+    pass
+
+
+def test_does_as_it_likes(erm_database, erm_engine):
+    MADE.append(erm_database.dsn)
+    connection = create_engine(erm_database.url).connect()  # never closed
+    connection.execute(text("DROP TABLE notes"))
+    connection.commit()
+    connection.execute(text("LISTEN nothing"))
+    assert "password" not in repr(erm_database)
+
+
+def test_finds_a_new_one(erm_database, erm_engine):
+    with erm_engine.connect() as connection:
+        assert connection.scalar(COUNT) == 1
+        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "b2"
+        assert connection.scalar(text("SELECT to_regnamespace('erm')")) is None
+        assert connection.scalar(text("SELECT to_regnamespace('attic')")) is not None
+    with pytest.raises(psycopg2.OperationalError, match="does not exist"):
+        psycopg2.connect(MADE[-1])
+
+
+def test_makes_further_ones(erm_database_factory):
+    def one(database, statement):
+        with create_engine(database.url).connect() as connection:
+            return connection.scalar(text(statement))
+
+    former, empty = erm_database_factory(revision="a1"), erm_database_factory(empty=True)
+    assert one(former, "SELECT version_num FROM alembic_version") == "a1"
+    assert one(former, "SELECT count(*) FROM notes") == 0
+    assert one(empty, "SELECT to_regclass('notes')") is None
+    assert len({database.name for database in (former, empty, erm_database_factory())}) == 3
+
+
+def test_asks_for_no_revision(erm_database_factory):
+    erm_database_factory(revision="zz")
+"""
+# Of a person who has the addresses of real databases at hand, and a password in them.
+REAL = "postgresql://app:{password}@production.invalid/notes"
+
+
+@pytest.fixture(scope="module")
+def application(tmp_path_factory: pytest.TempPathFactory) -> Application:
+    """An application with tests of every fixture."""
+    application = Application(tmp_path_factory.mktemp("notes"))
+    application.revision("b2", NOTING, BACK, after="a1")
+    application.write("conftest.py", CONFTEST)
+    application.write("test_notes.py", TESTS)
+    return application
+
+
+@pytest.fixture(scope="module")
+def first_run(application: Application) -> Run:
+    """How its tests went for the first time."""
+    real = REAL.format(password="typed")
+    return tried(application.folder, "-rA", DATABASE_URL=real, ERM_DATABASE_URL=real, ERM_SHADOW_URL=real)
+
+
+FAILING = {"test_escapes", "test_escapes_from_a_loop", "test_without_a_loop", "test_asks_for_no_revision"}
+PASSING = set(re.findall(r"def (test_\w+)", TESTS)) - FAILING
+
+
+def test_each_test_finds_what_it_is_promised(first_run: Run) -> None:
+    """What is committed in a session is gone, each driver and each loop is served, databases are a test's own."""
+    names = {test: test for test in PASSING} | {"test_with_anyio": "test_with_anyio[asyncio]"}
+    assert {test: first_run.outcome(name) for test, name in names.items()} == dict.fromkeys(PASSING, "PASSED")
+    assert "typed" not in first_run.out + first_run.err
+
+
+@pytest.mark.parametrize("test", ["test_escapes", "test_escapes_from_a_loop"])
+def test_whoever_commits_the_outer_transaction_fails(first_run: Run, test: str) -> None:
+    """In words, and the others do not find what was written."""
+    assert first_run.outcome(test) == "ERROR"
+    assert first_run.told(test).splitlines() == [
+        "This test has ended the transaction of erm_session: it sent COMMIT, ROLLBACK or BEGIN as text.",
+        "What it wrote was committed; the next test gets a new database.",
+        "Commit the session, whose commits end a savepoint, or use erm_database, in which a test may do as it likes.",
+    ]
+
+
+def test_what_cannot_be_had_is_told_in_words(first_run: Run) -> None:
+    """A test without a loop, and a revision that there is not."""
+    assert first_run.told("test_without_a_loop").splitlines() == [
+        "erm_async_session is for tests that run in an event loop, and this one does not.",
+        "Mark it with pytest.mark.asyncio (pytest-asyncio) or pytest.mark.anyio (anyio).",
+    ]
+    assert first_run.told("test_asks_for_no_revision").splitlines() == [
+        "'zz' is no revision of the project.",
+        "No test database was made.",
+        "Write the id of a revision, as `erm history` and its file have it.",
+    ]
+
+
+def test_revisions_run_again_only_when_something_has_changed(application: Application, first_run: Run) -> None:
+    """A function seeds each run; what the revisions make is kept, unless somebody asks for a fresh one."""
+
+    def lines(name: str) -> int:
+        return len((application.folder / name).read_text("utf-8").splitlines())
+
+    def again(*arguments: str) -> tuple[int, int]:
+        done = tried(application.folder, "-k", "finds_only_the_seed", *arguments)
+        assert done.code == 0, done.out + done.err
+        return lines("ran"), lines("seeded")
+
+    assert (lines("ran"), lines("seeded")) == (1, 1)
+    assert again() == (1, 2)
+    assert again("--erm-fresh") == (2, 3)
+
+
+def test_a_revision_that_fails_is_told_with_its_place(tmp_path: Path) -> None:
+    """To each test that needs a database, in a few lines, and it is tried once; others pass."""
+    application = Application(tmp_path)
+    application.revision("b2", 'open("ran", "a").write("once\\n"); op.execute("SELECT * FROM nowhere")', BACK, "a1")
+    application.write(
+        "test_notes.py", "def test_a(erm_session): pass\ndef test_b(erm_engine): pass\ndef test_c(): pass\n"
+    )
+    done = tried(tmp_path, "-p", "no:asyncio", "-rA")
+    assert [done.outcome(f"test_{name}") for name in "abc"] == ["ERROR", "ERROR", "PASSED"]
+    assert (
+        done.told("test_a").splitlines()
+        == done.told("test_b").splitlines()
+        == [
+            "migrations/versions/b2.py:7: revision b2 fails in the test database: ProgrammingError: "
+            '(psycopg2.errors.UndefinedTable) relation "nowhere" does not exist',
+            "No test database was made.",
+            "Where an administrator makes what is missing, make it in `erm_prepare`; else correct the revision.",
+        ]
+    )
+    assert (tmp_path / "ran").read_text("utf-8") == "once\n"
+
+
+@pytest.fixture
+def named(tmp_path: Path, one_database: Database) -> Iterator[Chosen]:
+    """The choice of a server of one's own, whose password is in a variable."""
+    Application(tmp_path)
+    yield Chosen(tmp_path, url=one_database.url)
+    with closing(one_database.connect()) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        cursor.execute("SELECT datname FROM pg_database WHERE datname LIKE 'erm_shadow_template_%'")
+        for (name,) in cursor.fetchall():
+            cursor.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
+
+
+def test_a_server_that_was_named_is_used_and_its_database_left_alone(named: Chosen, one_database: Database) -> None:
+    """Databases are made beside the one that the address names, and dropped again."""
+    with Sandbox(named, None, None, "run") as sandbox:
+        with sandbox.database() as first, sandbox.database() as second:
+            assert first.name != second.name
+            one_database.execute("CREATE TABLE own (id int)")
+            beside = one_database.execute(
+                "SELECT datname FROM pg_database WHERE datname = ANY(%s)", [first.name, second.name]
+            )
+            assert len(beside) == 2
+        assert sandbox.heads == ("b2",)
+    assert one_database.execute("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace") == [
+        ("own",)
+    ]
+    assert one_database.execute("SELECT FROM pg_database WHERE datname = ANY(%s)", [first.name, second.name]) == []
+
+
+def test_a_template_that_is_gone_is_made_again(named: Chosen, one_database: Database) -> None:
+    """Somebody has dropped it between two tests."""
+    with Sandbox(named, None, "INSERT INTO notes VALUES (1, 'a')", "run") as sandbox:
+        with sandbox.database():
+            pass
+        for (name,) in one_database.execute(
+            "SELECT datname FROM pg_database WHERE datname LIKE 'erm_shadow_template_%'"
+        ):
+            one_database.execute(f'DROP DATABASE "{name}"')
+        with sandbox.database() as database, closing(psycopg2.connect(database.dsn)) as connection:
+            cursor = connection.cursor()
+            cursor.execute("SELECT words FROM notes")
+            assert cursor.fetchall() == [("a",)]
+
+
+@pytest.mark.parametrize(
+    ("prepare", "seed", "told"),
+    [
+        ("CREATE EXTENSION nothing_like_it", None, "The server of the tests has no extension nothing_like_it"),
+        ("SELECT 1 FROM nowhere", None, 'The SQL of erm_prepare fails: relation "nowhere" does not exist'),
+        (None, "INSERT INTO notes (id) VALUES (1)", "The SQL of erm_seed fails: null value in column"),
+    ],
+)
+def test_what_cannot_be_prepared_is_told(named: Chosen, prepare: str | None, seed: str | None, told: str) -> None:
+    """An extension that is missing is never stood in for: a test would say nothing."""
+    with Sandbox(named, prepare, seed, "run") as sandbox, pytest.raises(ErmError) as refused:
+        sandbox.make_template()
+    assert refused.value.what.startswith(told)
+    assert (refused.value.effect, bool(refused.value.cure)) == ("No test database was made.", True)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "told"),
+    [
+        ({"url": "embedded://notes"}, "--erm-url (or erm_url) names an embedded:// database."),
+        (
+            {"url": "${NOT_SET_ANYWHERE}"},
+            "erm_url (--erm-url) cannot be read: the variable NOT_SET_ANYWHERE is not set.",
+        ),
+        ({"url": "postgresql://nobody@127.0.0.1:1/x"}, "The server of the tests refuses: "),
+        ({"major": 9}, "There is no PostgreSQL 9 on this machine, which erm_postgres asks for"),
+    ],
+)
+def test_a_server_that_cannot_be_had_is_told(tmp_path: Path, chosen: dict[str, str], told: str) -> None:
+    """With where it was named."""
+    Application(tmp_path)
+    with pytest.raises(ErmError) as refused:
+        Sandbox(Chosen(tmp_path, **chosen), None, None, "run")  # type: ignore[arg-type]
+    assert refused.value.what.startswith(told)
+    assert isinstance(refused.value, TargetError) or "NOT_SET" in told
