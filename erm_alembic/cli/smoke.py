@@ -45,7 +45,7 @@ def limit(option: str, text: str | None) -> timedelta | None:
     try:
         found = parse_duration(text)
         if not timedelta(0) < found < timedelta(days=24):
-            raise ValueError("it is longer than nothing, and shorter than 24 days")
+            raise ValueError(f"{text} is no limit; it is longer than nothing, and shorter than 24 days")
     except ValueError as error:
         raise UsageError(
             f"{option}: {error}.", effect="No test was run.", cure=f"Write it as in: {option} 15s"

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from erm_alembic.postgres.text.lexer import Token, statement_kind, tokens
-from erm_alembic.postgres.text.side_effects import acts_outside_transaction
+from erm_alembic.postgres.text.side_effects import OUTSIDE as ACTS_OUTSIDE
 
-__all__ = ["CLAMPED", "OWN_SAVEPOINT", "clamps", "makes_constraints_immediate", "objection"]
+__all__ = ["CLAMPED", "OUTSIDE", "OWN_SAVEPOINT", "clamps", "makes_constraints_immediate", "objection"]
 
 # The savepoints that hold a test begin so; no statement of a test names one.
 OWN_SAVEPOINT = "erm_smoke_"
@@ -53,8 +53,8 @@ GUARDED_WORDS = {
     "NAMES": "client_encoding",
 }
 
-# Beside those of `side_effects`: files of the server, slots, and locks that outlive the transaction.
-OUTSIDE = frozenset(
+# Beside what no plan may send: files of the server, slots, and locks that outlive the transaction.
+OUTSIDE = ACTS_OUTSIDE | frozenset(
     [
         *("lo_export", "lo_import", "pg_read_file", "pg_read_binary_file", "pg_ls_dir", "pg_stat_file"),
         *("pg_file_unlink", "pg_file_rename", "pg_file_sync", "pg_export_snapshot", "pg_import_system_collations"),
@@ -72,12 +72,13 @@ OUTSIDE = frozenset(
 )
 
 
-def objection(sql: str, *, writes: bool) -> str | None:
+def objection(sql: str, *, writes: bool, outside: frozenset[str] = frozenset()) -> str | None:
     """Why a text may not be sent in a transaction that is to be rolled back; None where nothing speaks against it.
 
     Args:
         sql: the text as the server gets it.
         writes: whether it may change rows.
+        outside: names of functions and tables of the database by which it would act outside, too.
 
     Example:
         >>> objection("SELECT 1; COMMIT", writes=True)
@@ -88,8 +89,8 @@ def objection(sql: str, *, writes: bool) -> str | None:
     all_tokens = list(tokens(sql))
     if _cannot_be_read(sql, all_tokens):
         return "it has characters of which not even its strings can be told apart from its words"
-    if acts_outside_transaction(sql) or _names_outside(all_tokens):
-        return "it calls a function whose effect no rollback takes back"
+    if found := _outside(all_tokens, OUTSIDE | outside):
+        return f"of {found}, whose effect no rollback takes back"
     statements = list(_split(all_tokens))
     for statement in statements:
         if found := _of_statement(statement, writes):
@@ -155,8 +156,9 @@ def _cannot_be_read(sql: str, all_tokens: Sequence[Token]) -> bool:
     return False
 
 
-def _names_outside(all_tokens: Sequence[Token]) -> bool:
-    return any(token.name in OUTSIDE for token in all_tokens if token.kind in ("word", "quoted"))
+def _outside(all_tokens: Sequence[Token], names: frozenset[str]) -> str | None:
+    """The first name of something that acts outside of the transaction."""
+    return next((token.name for token in all_tokens if token.kind in ("word", "quoted") and token.name in names), None)
 
 
 def _of_statement(statement: list[Token], writes: bool) -> str | None:

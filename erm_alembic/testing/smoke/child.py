@@ -62,6 +62,7 @@ def _run(job: SmokeJob, emit: Callable[[dict[str, Any]], None], watch_parent: Ca
     emit({"event": "connected", "pid": connection.info.backend_pid})
     escapes = Escapes(lambda what: emit({"event": "escape", "what": what}))
     transaction = SmokeTransaction(connection, escapes, major=job.major, limits=job.limits, role=job.role)
+    transaction.look_around()
     connection.gate = SmokeGate(transaction)
     engines = JoinedEngines(transaction, job.database)
     close_doors(escapes, job.hosts, lambda what: emit({"event": "note", "what": redact(what)}))

@@ -59,7 +59,7 @@ class SmokeGate:
         if cursor.connection.info.parameter_status(name) not in (value, None):
             transaction.escapes.refuse(f"{name} is not {value!r} any more, so that statements cannot be read.")
         for text in texts:
-            found = objection(text, writes=terms.writes)
+            found = objection(text, writes=terms.writes, outside=transaction.outside)
             if found is not None:
                 transaction.escapes.refuse(
                     f"Refused in a smoke test, because {found}: {_shown(sql)}",

@@ -124,6 +124,12 @@ def run_smoke_tests(settings: Settings, request: SmokeRequest, show: Callable[[s
             with SmokeProcess(settings.project_dir, show, heard.hear) as process:
                 in_time = process.run(job, limit.total_seconds())
                 code = process.end()
+        except KeyboardInterrupt:
+            _ended(control, heard.pid)
+            seconds = round(time.monotonic() - begun, 3)
+            stopped = _report(settings, request, target, heard, "interrupted")
+            note_in_ledger(settings, target, replace(stopped, seconds=seconds))
+            raise
         finally:
             left = _ended(control, heard.pid)
         fates = _fates(control, heard.tests)
@@ -139,8 +145,8 @@ def run_smoke_tests(settings: Settings, request: SmokeRequest, show: Callable[[s
         )
     heard.escapes += [*left, *fates]
     if not in_time:
-        stopped = f" while {heard.started} ran" if heard.started else ""
-        heard.problems.append(f"The run was ended after {format_duration(limit)}{stopped}.")
+        within = f" while {heard.started} ran" if heard.started else ""
+        heard.problems.append(f"The run was ended after {format_duration(limit)}{within}.")
     elif heard.code is None:
         heard.problems.append(f"The process of the tests ended with code {code} before it was done.")
     report = _report(settings, request, target, heard, "timed-out" if not in_time else _outcome(heard))

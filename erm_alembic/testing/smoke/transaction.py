@@ -19,6 +19,7 @@ from psycopg2.extensions import (
 from psycopg2.extensions import connection as Psycopg2Connection
 
 from erm_alembic.config.redaction import first_line
+from erm_alembic.postgres.reaching_outside import reaching_outside
 from erm_alembic.postgres.rolled_back import (
     fate_of,
     forbid_commits,
@@ -27,7 +28,7 @@ from erm_alembic.postgres.rolled_back import (
     prepare_session,
     used_sequences,
 )
-from erm_alembic.postgres.text.rolled_back import OWN_SAVEPOINT
+from erm_alembic.postgres.text.rolled_back import OUTSIDE, OWN_SAVEPOINT
 from erm_alembic.testing.smoke.connection import SmokeConnection, plain_cursor
 from erm_alembic.testing.smoke.escapes import Escape, Escapes
 
@@ -81,6 +82,8 @@ class SmokeTransaction:
         self.terms: Terms | None = None
         self.limits: Mapping[str, int] = limits
         self.traces = Traces()
+        # What acts outside of transactions by what it calls: the database's own functions, tables with triggers.
+        self.outside: frozenset[str] = frozenset()
         self.is_lost = False
         # Nobody's commits and rollbacks count while a pool opens, or puts back, what it takes for a connection.
         self.is_handed_over = False
@@ -89,6 +92,13 @@ class SmokeTransaction:
         self._numbers = 0
         self._savepoints: list[tuple[int, object]] = []
         self._ending: object | None = None
+
+    def look_around(self) -> None:
+        """Learn what of the database acts outside of its transactions."""
+        self._in_autocommit(lambda cursor: self._learn(reaching_outside(cursor, OUTSIDE)))
+
+    def _learn(self, outside: frozenset[str]) -> None:
+        self.outside = outside
 
     def begin(self, terms: Terms) -> None:
         """Begin the transaction of a test, in a session that is as new.

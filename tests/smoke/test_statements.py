@@ -1,0 +1,155 @@
+"""What a smoke test may send: told by its words, and held against what the server makes of them."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import psycopg2
+import pytest
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+
+from erm_alembic.postgres.text.rolled_back import objection
+from tests.support.databases import Database
+
+# Of nothing that is here does anything stay, whether it writes or not.
+HARMLESS = (
+    "SELECT 1",
+    "(SELECT 1)",
+    "WITH a AS (SELECT 1) SELECT * FROM a",
+    "SHOW search_path",
+    "EXPLAIN SELECT 1",
+    "SET search_path = public",
+    "SET LOCAL statement_timeout = '1h'",
+    "SELECT set_config('app.tenant', 'x', true)",
+    "SAVEPOINT a; ROLLBACK TO SAVEPOINT a; RELEASE a",
+    "SELECT ';COMMIT', $$;COMMIT$$, $a$;COMMIT$a$ /* ;COMMIT */ -- ;COMMIT",
+    "SELECT E'it\\'s ;COMMIT;'",
+    'SELECT 1 AS "commit;"',
+    "SELECT '\U0001f600'",
+    "SELECT pg_advisory_xact_lock(1)",
+    "PREPARE a AS SELECT 1; EXECUTE a; DEALLOCATE a",
+    "DECLARE c CURSOR FOR SELECT 1; FETCH c; CLOSE c",
+    "COPY (SELECT 1) TO STDOUT",
+    "NOTIFY told",
+    "",
+)
+CHANGES = (
+    "INSERT INTO t VALUES (1)",
+    "UPDATE t SET a = 2",
+    "DELETE FROM t",
+    "COPY t FROM STDIN",
+    "CREATE TEMP TABLE mine (a int)",
+    "MERGE INTO t USING t s ON s.a = t.a WHEN MATCHED THEN DELETE",
+)
+ENDS = (
+    "COMMIT",
+    "commit and chain",
+    "/* nothing */ COMMIT",
+    "END",
+    "ROLLBACK",
+    "ABORT",
+    "ROLLBACK TRANSACTION",
+    "SELECT 1; COMMIT",
+    "SELECT E'\\''; COMMIT --'",
+    "PREPARE TRANSACTION 'p'",
+    "COMMIT PREPARED 'p'",
+    "ROLLBACK PREPARED 'p'",
+    "BEGIN",
+    "START TRANSACTION READ WRITE",
+)
+LIFTS = (
+    "SET TRANSACTION READ WRITE",
+    "SET LOCAL TRANSACTION READ WRITE",
+    "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE",
+    "SET default_transaction_read_only = off",
+    "SET SESSION default_transaction_read_only TO off",
+    'SET "default_transaction_read_only" = off',
+    "SELECT set_config('transaction_read_only', 'off', true)",
+    "SELECT pg_catalog.set_config('default_' || 'transaction_read_only', 'off', false)",
+    "SELECT set_config($$role$$, 'none', true)",
+    "SET ROLE postgres",
+    "RESET ROLE",
+    "SET SESSION AUTHORIZATION DEFAULT",
+    "SET session_replication_role = replica",
+    "SET standard_conforming_strings = off",
+    "SET NAMES 'latin1'",
+    "RESET ALL",
+    "DISCARD ALL",
+    "DISCARD TEMP",
+    "SET statement_timeout = 0; SELECT pg_sleep(60)",
+    "RELEASE SAVEPOINT erm_smoke_0",
+    "ROLLBACK TO erm_smoke_0",
+)
+REACHES_OUT = (
+    "SELECT dblink_exec('dbname=x', 'DELETE FROM t')",
+    "SELECT pg_advisory_lock(1)",
+    "SELECT pg_terminate_backend(1)",
+    "SELECT setval('s', 1)",
+    "SELECT lo_export(1, '/tmp/x')",
+    "SELECT pg_read_file('/etc/passwd')",
+    "COPY t TO '/tmp/x'",
+    "COPY t TO PROGRAM 'cat'",
+    "COPY t FROM PROGRAM 'cat'",
+    "DO $$ BEGIN PERFORM 1; END $$",
+    "ALTER SYSTEM SET work_mem = '1MB'",
+    "CREATE DATABASE other",
+    "CREATE TABLE mine (a int)",
+    "EXPLAIN ANALYZE CREATE TABLE mine AS SELECT 1",
+    "TRUNCATE t",
+    "LOCK TABLE t",
+    "VACUUM",
+    "LOAD 'x'",
+)
+# Each hides a COMMIT from a reader that takes texts apart in another way than the server does.
+UNREADABLE = (
+    "SELECT $\U0001f600$ ' $\U0001f600$; COMMIT; --'",
+    "SELECT $\u00a0$ ' $\u00a0$; COMMIT; --'",
+    "SELECT 1abc$x$ ; COMMIT; --$x$",
+    'SELECT U&"\\0070g_reload_conf"()',
+    "SELECT (1; COMMIT; SELECT 2)",
+    "CREATE TEMP TABLE x AS SELECT a.begin atomic FROM t a; COMMIT",
+)
+
+
+@pytest.mark.parametrize("sql", HARMLESS)
+@pytest.mark.parametrize("writes", [False, True])
+def test_what_stays_within_the_transaction_is_let_pass(sql: str, writes: bool) -> None:
+    """Reads, savepoints, settings of the session, prepared statements."""
+    assert objection(sql, writes=writes) is None
+
+
+@pytest.mark.parametrize("sql", CHANGES)
+def test_rows_are_changed_only_where_the_test_says_so(sql: str) -> None:
+    """A test reads unless it says that it writes."""
+    assert objection(sql, writes=False) is not None
+    assert objection(sql, writes=True) is None
+
+
+@pytest.mark.parametrize("sql", [*ENDS, *LIFTS, *REACHES_OUT, *UNREADABLE])
+@pytest.mark.parametrize("writes", [False, True])
+def test_what_would_outlive_the_transaction_is_objected_to(sql: str, writes: bool) -> None:
+    """Whatever ends it, lifts what holds it, acts outside of it, or cannot be read."""
+    assert objection(sql, writes=writes) is not None
+
+
+def test_functions_and_tables_of_the_database_are_objected_to_by_name() -> None:
+    """Those that act outside by what they call are told by the catalog."""
+    assert objection("SELECT app.tell()", writes=False, outside=frozenset({"tell"})) is not None
+    assert objection("SELECT app.told()", writes=False, outside=frozenset({"tell"})) is None
+
+
+def test_nothing_that_is_let_pass_ends_a_transaction(database: Database) -> None:
+    """The server agrees: after each text that nothing speaks against, its transaction is under way, or has failed."""
+    every = (*HARMLESS, *CHANGES, *ENDS, *LIFTS, *REACHES_OUT, *UNREADABLE)
+    passing = [sql for sql in every if objection(sql, writes=True) is None and "COPY" not in sql]
+    assert len(passing) > 15
+    with closing(psycopg2.connect(database.url)) as connection, connection.cursor() as cursor:
+        for sql in passing:
+            cursor.execute("CREATE TEMP TABLE t (a int)")
+            if sql:
+                try:
+                    cursor.execute(sql)
+                except psycopg2.Error as error:
+                    assert "MERGE" in sql and database.server.binaries.major < 15, (sql, error)
+            assert connection.info.transaction_status != TRANSACTION_STATUS_IDLE, sql
+            connection.rollback()

@@ -1,0 +1,227 @@
+"""The transaction that holds a smoke test, past the words of its statements: what the server does, and says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg2
+import pytest
+
+from erm_alembic.testing.smoke.connection import SmokeConnection
+from erm_alembic.testing.smoke.escapes import Escape, Escapes
+from erm_alembic.testing.smoke.gate import SmokeGate
+from erm_alembic.testing.smoke.transaction import SmokeTransaction, Terms
+from tests.support.databases import Database
+
+LIMITS = {"statement_timeout": 2000, "lock_timeout": 500, "idle_in_transaction_session_timeout": 15_000}
+PlainConnection = psycopg2.extensions.connection
+
+
+@pytest.fixture
+def held(database: Database) -> Iterator[SmokeTransaction]:
+    """A connection to a database with a table, held for tests."""
+    database.execute("CREATE TABLE t (id serial PRIMARY KEY, a int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
+    connection = psycopg2.connect(database.url, connection_factory=SmokeConnection, application_name="erm smoke")
+    transaction = SmokeTransaction(
+        connection, Escapes(lambda what: None), major=database.server.binaries.major, limits=LIMITS, role=None
+    )
+    transaction.look_around()
+    connection.gate = SmokeGate(transaction)
+    yield transaction
+    connection.holder = None
+    connection.close()
+
+
+def rows(database: Database) -> int:
+    return int(database.execute("SELECT count(*) FROM t")[0][0])
+
+
+def send(transaction: SmokeTransaction, sql: str, *values: Any) -> Any:
+    with transaction.connection.cursor() as cursor:
+        cursor.execute(sql, values or None)
+        return cursor.fetchall() if cursor.description else None
+
+
+def test_what_is_written_is_seen_by_the_test_and_by_nobody_afterwards(
+    database: Database, held: SmokeTransaction
+) -> None:
+    """Each test has a transaction of its own, of which the server says that it is aborted."""
+    held.begin(Terms(writes=True))
+    send(held, "INSERT INTO t (a) VALUES (%s)", 1)
+    assert send(held, "SELECT count(*) FROM t") == [(1,)]
+    held.end()
+    assert held.traces.sequences == ("public.t_id_seq",)
+    assert held.traces.transaction_id is not None
+    held.begin(Terms())
+    assert send(held, "SELECT count(*) FROM t") == [(0,)]
+    held.end()
+    assert held.traces.transaction_id is None
+    assert rows(database) == 0
+
+
+def test_the_server_refuses_a_commit_that_comes_past_everything(database: Database, held: SmokeTransaction) -> None:
+    """No commit satisfies the constraint that the transaction holds; the test fails, and no further one is run."""
+    held.begin(Terms(writes=True))
+    send(held, "INSERT INTO t (a) VALUES (1)")
+    with pytest.raises(psycopg2.errors.UniqueViolation, match="a_smoke_test_never_commits"):
+        PlainConnection.commit(held.connection)
+    with pytest.raises(Escape, match="had ended before the test did") as refused:
+        held.end()
+    assert "It was rolled back" in refused.value.effect
+    with pytest.raises(Escape, match="was lost"):
+        held.begin(Terms())
+    assert rows(database) == 0
+
+
+def test_the_server_refuses_a_commit_as_another_role_too(database: Database, held: SmokeTransaction) -> None:
+    """What holds the transaction belongs to the login role: that of the test cannot take it away."""
+    database.execute("DO $$ BEGIN IF to_regrole('smoker') IS NULL THEN CREATE ROLE smoker; END IF; END $$")
+    database.execute("GRANT ALL ON t, t_id_seq TO smoker")
+    held.role = "smoker"
+    held.begin(Terms(writes=True))
+    assert send(held, "SELECT current_user") == [("smoker",)]
+    send(held, "INSERT INTO t (a) VALUES (1)")
+    send(held, "SET CONSTRAINTS ALL IMMEDIATE")
+    assert send(held, "SELECT current_user") == [("smoker",)]
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        send(held, "DELETE FROM pg_temp.erm_smoke_guard")
+    held.rollback()
+    with pytest.raises(psycopg2.errors.UniqueViolation):
+        PlainConnection.commit(held.connection)
+    assert rows(database) == 0
+    held.connection.holder = None
+    PlainConnection.rollback(held.connection)
+    database.execute("DROP OWNED BY smoker")
+
+
+def test_deferred_constraints_can_be_checked(held: SmokeTransaction) -> None:
+    """A transaction that never commits would never check them by itself."""
+    held.begin(Terms(writes=True))
+    send(held, "INSERT INTO t (a) VALUES (1)")
+    send(held, "SET CONSTRAINTS ALL IMMEDIATE")
+    send(held, "SET CONSTRAINTS ALL DEFERRED")
+    send(held, "INSERT INTO t (a) VALUES (1)")
+    with pytest.raises(psycopg2.errors.UniqueViolation, match="t_a_key"):
+        send(held, "SET CONSTRAINTS ALL IMMEDIATE")
+    held.end()
+
+
+def test_a_test_that_reads_cannot_be_made_to_write(database: Database, held: SmokeTransaction) -> None:
+    """Where the words let it pass, the server refuses: functions, and rows that are changed within a query."""
+    database.execute(
+        "CREATE FUNCTION lift() RETURNS void LANGUAGE plpgsql AS $$ BEGIN"
+        " PERFORM set_config('transaction_read_only', 'off', false); INSERT INTO t (a) VALUES (1); END $$"
+    )
+    for sql in ("WITH n AS (INSERT INTO t (a) VALUES (1) RETURNING a) SELECT * FROM n", "SELECT lift()"):
+        held.begin(Terms())
+        with pytest.raises(psycopg2.Error, match=r"read-only|read-write"):
+            send(held, sql)
+        held.end()
+    assert rows(database) == 0
+
+
+def test_nothing_of_the_session_reaches_the_next_test(held: SmokeTransaction) -> None:
+    """Settings, prepared statements and temporary tables are gone with the test."""
+    held.begin(Terms(writes=True))
+    send(held, "SET search_path = nowhere")
+    send(held, "PREPARE mine AS SELECT 1")
+    send(held, "CREATE TEMP TABLE mine (a int)")
+    held.end()
+    held.begin(Terms())
+    assert send(held, "SHOW search_path") == [('"$user", public',)]
+    assert send(held, "SELECT count(*) FROM pg_prepared_statements") == [(0,)]
+    assert send(held, "SELECT to_regclass('pg_temp.mine')") == [(None,)]
+    held.end()
+
+
+@pytest.mark.parametrize("sql", ["SET statement_timeout = 0", "SELECT set_config('statement_timeout', '1h', false)"])
+def test_a_test_cannot_give_itself_more_time(held: SmokeTransaction, sql: str) -> None:
+    """Less it can."""
+    held.begin(Terms())
+    send(held, sql)
+    assert send(held, "SHOW statement_timeout") == [("2s",)]
+    send(held, "SET LOCAL statement_timeout = '10ms'")
+    with pytest.raises(psycopg2.errors.QueryCanceled):
+        send(held, "SELECT pg_sleep(10)")
+    held.end()
+
+
+def test_commits_of_the_driver_are_refused_and_rollbacks_go_back_to_a_savepoint(held: SmokeTransaction) -> None:
+    """Whichever of psycopg2's ways ends a transaction, this one goes on."""
+    held.begin(Terms(writes=True))
+    connection = held.connection
+    connection.rollback()
+    send(held, "INSERT INTO t (a) VALUES (1)")
+    for leave in (
+        connection.commit,
+        connection.reset,
+        connection.tpc_prepare,
+        lambda: connection.set_isolation_level(0),
+        lambda: connection.set_session(autocommit=True),
+        lambda: setattr(connection, "autocommit", True),
+        lambda: connection.set_client_encoding("LATIN1"),
+    ):
+        with pytest.raises(Escape):
+            leave()
+    connection.close()
+    assert connection.info.password is None
+    with connection.cursor(cursor_factory=psycopg2.extensions.cursor) as cursor, pytest.raises(Escape):
+        cursor.execute("COMMIT")
+    assert send(held, "SELECT count(*) FROM t") == [(1,)]
+    connection.rollback()
+    assert send(held, "SELECT count(*) FROM t") == [(0,)]
+    held.end()
+
+
+def test_a_test_with_nested_commits_ends_savepoints(database: Database, held: SmokeTransaction) -> None:
+    """What the application commits is there for the rest of the test, and not afterwards."""
+    owner = object()
+    held.begin(Terms(writes=True, nested_commits=True))
+    held.push(owner)
+    send(held, "INSERT INTO t (a) VALUES (1)")
+    held.ends(owner)
+    held.connection.commit()
+    held.push(owner)
+    send(held, "INSERT INTO t (a) VALUES (2)")
+    held.ends(owner)
+    held.connection.rollback()
+    assert send(held, "SELECT a FROM t") == [(1,)]
+    held.end()
+    assert rows(database) == 0
+
+
+def test_functions_that_reach_outside_are_known_by_what_they_call(database: Database, held: SmokeTransaction) -> None:
+    """By whichever ways, and so are tables whose triggers do."""
+    database.execute(
+        "CREATE FUNCTION reload() RETURNS void LANGUAGE sql AS 'SELECT pg_reload_conf()';"
+        " CREATE FUNCTION told() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM reload(); RETURN NEW; END';"
+        " CREATE TABLE loud (a int); CREATE TRIGGER tell AFTER INSERT ON loud FOR EACH ROW EXECUTE FUNCTION told()"
+    )
+    held.look_around()
+    held.begin(Terms(writes=True))
+    for sql in ("SELECT reload()", "INSERT INTO loud VALUES (1)"):
+        with pytest.raises(Escape, match="no rollback takes back"):
+            send(held, sql)
+    held.end()
+
+
+def test_a_killed_session_leaves_nothing(database: Database, held: SmokeTransaction) -> None:
+    """The server rolls back; the test is told, and no further one is run."""
+    held.begin(Terms(writes=True))
+    send(held, "INSERT INTO t (a) VALUES (1)")
+    database.execute("SELECT pg_terminate_backend(%s)", held.connection.info.backend_pid)
+    with pytest.raises(psycopg2.Error):
+        send(held, "SELECT 1")
+    held.end()
+    assert held.is_lost
+    assert rows(database) == 0
+
+
+def test_values_that_are_more_than_values_are_looked_at(held: SmokeTransaction) -> None:
+    """What the server gets is read, not what it was made from."""
+    held.begin(Terms(writes=True))
+    with pytest.raises(Escape, match="it commits"):
+        send(held, "SELECT %s", psycopg2.extensions.AsIs("1; COMMIT"))
+    assert send(held, "SELECT %s", "1; COMMIT") == [("1; COMMIT",)]
+    held.end()
