@@ -75,6 +75,7 @@ COMMANDS: tuple[LazyCommand, ...] = (
     LazyCommand(
         "import-sql", "Adopt the SQL scripts of golang-migrate, dbmate or Go's erm.", "erm_alembic.cli.import_sql"
     ),
+    LazyCommand("smoke", "Run smoke tests on a database in use, rolled back.", "erm_alembic.cli.smoke"),
     LazyCommand("check", "Check the revision files, without a database.", "erm_alembic.cli.check"),
     LazyCommand("comment", "Show a plan on its pull request.", "erm_alembic.cli.comment"),
     LazyCommand("check-run", "Write a check run on GitHub, with a plan's findings.", "erm_alembic.cli.check_run"),

@@ -45,6 +45,13 @@ from erm_alembic.testing.sessions import (
     erm_sessionmaker,
     erm_shared_database,
 )
+from erm_alembic.testing.smoke.marks import (
+    erm_smoke_connection,
+    erm_smoke_engine,
+    erm_smoke_session,
+    erm_smoke_sessionmaker,
+    pytest_collection_modifyitems,
+)
 
 __all__ = [
     "erm_async_connection",
@@ -71,10 +78,15 @@ __all__ = [
     "erm_session_options",
     "erm_sessionmaker",
     "erm_shared_database",
+    "erm_smoke_connection",
+    "erm_smoke_engine",
+    "erm_smoke_session",
+    "erm_smoke_sessionmaker",
     "erm_standby",
     "erm_template",
     "in_anyio_loop",
     "pytest_addoption",
+    "pytest_collection_modifyitems",
     "pytest_configure",
     "pytest_generate_tests",
 ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from erm_alembic.testing.asynchronous import with_asyncio
+from erm_alembic.testing.smoke.marks import MARK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +22,8 @@ UNREADABLE = "unreadable"
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Have the fixtures of pytest-asyncio's event loops where that is there."""
+    """Declare the mark of smoke tests; have the fixtures of pytest-asyncio's event loops where that is there."""
+    config.addinivalue_line("markers", MARK)
     if with_asyncio(config):
         from erm_alembic.testing import in_loops
 

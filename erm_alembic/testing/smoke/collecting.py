@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Engine
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, sessionmaker
 
 from erm_alembic.config.redaction import redact
 from erm_alembic.spelling import nearest
 from erm_alembic.testing.smoke.engines import JoinedEngines
 from erm_alembic.testing.smoke.escapes import Escape
+from erm_alembic.testing.smoke.marks import MARKER, RUNNING
 from erm_alembic.testing.smoke.transaction import SmokeTransaction, Terms, Traces
 
-__all__ = ["MARKER", "SmokeFixtures", "SmokePlugin", "terms_of"]
+__all__ = ["SmokeFixtures", "SmokePlugin", "terms_of"]
 
-MARKER = "erm_smoke"
 Emit = Callable[[dict[str, Any]], None]
 _traces = pytest.StashKey[Traces]()
 
@@ -75,7 +75,7 @@ class SmokePlugin:
 
     def pytest_configure(self, config: pytest.Config) -> None:
         """Have the fixtures win over those of the same name for other runs."""
-        config.pluginmanager.register(SmokeFixtures(self._transaction, self._engines), "erm-smoke-fixtures")
+        config.pluginmanager.register(SmokeFixtures(self._transaction, self._engines), RUNNING)
 
     def pytest_report_header(self) -> str:
         """Say where the tests run."""
@@ -220,12 +220,36 @@ class SmokeFixtures:
             yield connection
 
     @pytest.fixture
-    def erm_smoke_session(self, erm_smoke_engine: Engine) -> Iterator[Session]:
+    def erm_smoke_sessionmaker(
+        self, erm_smoke_engine: Engine, erm_session_options: Mapping[str, Any]
+    ) -> sessionmaker[Session]:
+        """Makes sessions in the test's transaction, each within a savepoint."""
+        return sessionmaker(erm_smoke_engine, **erm_session_options)
+
+    @pytest.fixture
+    def erm_smoke_session(self, erm_smoke_sessionmaker: sessionmaker[Session]) -> Iterator[Session]:
         """A session in the test's transaction."""
-        with Session(erm_smoke_engine) as session:
+        with erm_smoke_sessionmaker() as session:
             yield session
+
+    # The same under the names that they have in other runs, for tests of both.
+
+    @pytest.fixture
+    def erm_engine(self, erm_smoke_engine: Engine) -> Engine:
+        """An engine for the target."""
+        return erm_smoke_engine
+
+    @pytest.fixture
+    def erm_connection(self, erm_smoke_connection: Connection) -> Connection:
+        """A connection to the target."""
+        return erm_smoke_connection
+
+    @pytest.fixture
+    def erm_sessionmaker(self, erm_smoke_sessionmaker: sessionmaker[Session]) -> sessionmaker[Session]:
+        """Makes sessions on the target."""
+        return erm_smoke_sessionmaker
 
     @pytest.fixture
     def erm_session(self, erm_smoke_session: Session) -> Session:
-        """The same, for tests that run on a database of their own too."""
+        """A session on the target."""
         return erm_smoke_session
