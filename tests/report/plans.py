@@ -190,53 +190,48 @@ HOSTILE = (
 )
 
 
-def hostile() -> Plan:
-    """A plan in which whatever somebody else wrote is an attack."""
-    lock = ObservedLock(HOSTILE, "AccessExclusiveLock", HOSTILE)
-    seen = Observed((lock,), rewrites=(HOSTILE,), scans=(HOSTILE,))
-    estimate = Estimate("reads", (HOSTILE,), 1, 2000, HOSTILE, Prediction(1, 2000))
+def hostile(text: str = HOSTILE) -> Plan:
+    """A plan in which whatever somebody else wrote is an attack, or another text."""
+    lock = ObservedLock(text, "AccessExclusiveLock", text)
+    seen = Observed((lock,), rewrites=(text,), scans=(text,))
+    estimate = Estimate("reads", (text,), 1, 2000, text, Prediction(1, 2000))
     step = Step(
-        HOSTILE,
-        (HOSTILE + "1",),
-        HOSTILE,
-        HOSTILE,
+        text,
+        (text + "1",),
+        text,
+        text,
         "upgrade",
         "irreversible",
-        irreversible_reason=HOSTILE,
-        statements=(Statement(HOSTILE, 1, observed=seen, estimate=estimate), Statement(HOSTILE, None, path=HOSTILE)),
+        irreversible_reason=text,
+        statements=(Statement(text, 1, observed=seen, estimate=estimate), Statement(text, None, path=text)),
         rendered="partial",
-        reason=HOSTILE,
-        proof=Proof("differs", "lossy", (HOSTILE,), (HOSTILE,), (HOSTILE,), HOSTILE),
+        reason=text,
+        proof=Proof("differs", "lossy", (text,), (text,), (text,), text),
         predicted=Prediction(1, 2),
     )
     return Plan(
-        environment=HOSTILE,
-        database_url=HOSTILE,
-        server_version=HOSTILE,
+        environment=text,
+        database_url=text,
+        server_version=text,
         direction="upgrade",
-        current=(HOSTILE + "1", HOSTILE + "2"),
-        heads=(HOSTILE,),
+        current=(text + "1", text + "2"),
+        heads=(text,),
         steps=(step,),
-        drift=(Drift(HOSTILE, HOSTILE, "database", HOSTILE, HOSTILE, HOSTILE, adopted=True),),
-        findings=(Finding(HOSTILE, "error", HOSTILE, HOSTILE, HOSTILE, HOSTILE, 1, overridden=HOSTILE),),
-        data_loss=(DataLoss("table", HOSTILE, 5, HOSTILE, 1, HOSTILE),),
-        cannot_run=HOSTILE,
-        overrides=(Override(HOSTILE, HOSTILE),),
-        rehearsal=Rehearsal("done", HOSTILE, (HOSTILE,), HOSTILE),
-        comparisons=(Comparison("models", "unknown", HOSTILE),),
-        left_out=(LeftOut(HOSTILE, 1),),
-        ignored=(Ignored(HOSTILE, HOSTILE, HOSTILE, HOSTILE, 1),),
-        tables=(TableSize(HOSTILE, 1, 1, 1, 5.0),),
-        graph=(GraphRevision(HOSTILE, (HOSTILE + "1",), HOSTILE), GraphRevision(HOSTILE + "1", (), HOSTILE)),
+        drift=(Drift(text, text, "database", text, text, text, adopted=True),),
+        findings=(Finding(text, "error", text, text, text, text, 1, overridden=text),),
+        data_loss=(DataLoss("table", text, 5, text, 1, text),),
+        cannot_run=text,
+        overrides=(Override(text, text),),
+        rehearsal=Rehearsal("done", text, (text,), text),
+        comparisons=(Comparison("models", "unknown", text),),
+        left_out=(LeftOut(text, 1),),
+        ignored=(Ignored(text, text, text, text, 1),),
+        tables=(TableSize(text, 1, 1, 1, 5.0),),
+        graph=(GraphRevision(text, (text + "1",), text), GraphRevision(text + "1", (), text)),
     )
 
 
-HOSTILE_OUTCOME = Outcome(
-    "failed",
-    1,
-    (StepOutcome(HOSTILE, "failed", 1, 1, HOSTILE),),
-    current=(HOSTILE + "1",),
-    error=HOSTILE,
-    effect=HOSTILE,
-    cure=HOSTILE,
-)
+def hostile_outcome(text: str = HOSTILE) -> Outcome:
+    """How its run ended."""
+    steps = (StepOutcome(text, "failed", 1, 1, text),)
+    return Outcome("failed", 1, steps, current=(text + "1",), error=text, effect=text, cure=text)

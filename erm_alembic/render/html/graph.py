@@ -157,7 +157,7 @@ def _row(row: Row, facts: _Facts, plan: Plan) -> Element:
     parents = f"builds on {', '.join(first.parents)}" if first.parents else "builds on nothing"
     heard = element("span", f" {WORDS[row.state]}, {parents}", class_="heard")
     return element(
-        "li", element("div", name, " ", marks, heard), element("div", message or WORDS[row.state], class_="said")
+        "li", element("div", name, marks, heard), element("div", message or WORDS[row.state], class_="said")
     )
 
 
