@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from erm_alembic.routing import Cluster, RoutingSession, replica_read
+from erm_alembic.routing.sessions.transaction import RoutedTransaction
 from tests.routing.applications import User
 
 __all__ = ["Overhead", "measure_get_bind", "measure_overhead"]
@@ -72,10 +73,14 @@ def measure_get_bind(cluster: Cluster) -> list[tuple[str, float]]:
     with cluster.sessionmaker(read=True)() as session, replica_read(max_lag=60):
         session.execute(READ).all()
         kept = _rounds(lambda: session.get_bind(mapper, clause=READ))
-        begin = _rounds(session._begin_routing)
+
+        def begin_anew() -> None:
+            session._routed = RoutedTransaction(session._routed)
+
+        begin = _rounds(begin_anew)
 
         def anew() -> None:
-            session._begin_routing()
+            begin_anew()
             session.get_bind(mapper, clause=READ)
 
         first = _rounds(anew) - begin

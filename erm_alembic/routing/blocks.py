@@ -50,7 +50,7 @@ class Block:
 
     def __init__(self, entered: ReadBlock, outer: Block | None) -> None:
         self.entered, self.outer, self.is_open = entered, outer, True
-        # When a session of a cluster last committed a write within it, by time.monotonic(); where that is collected.
+        # When a session of a router last committed a write within it, by time.monotonic(); where that is collected.
         self.commits: dict[Any, float] = {}
 
     def chain(self) -> Iterator[Block]:

@@ -15,7 +15,10 @@ from erm_alembic.routing.limits import Duration, Lag, LagLimit, lag_limit, secon
 from erm_alembic.routing.misuse import suggesting
 from erm_alembic.routing.need import NOTHING_NEEDED, Need
 
-__all__ = ["PRIMARY_ONLY", "ReadMode", "ReplicaConfig", "ReplicaReadOptions", "pool_settings"]
+__all__ = ["PRIMARY", "PRIMARY_ONLY", "ReadMode", "ReplicaConfig", "ReplicaReadOptions", "pool_settings"]
+
+# What the primary is called where servers have names, so that no replica may be.
+PRIMARY = "primary"
 
 
 @suggesting(max_lag="max_follower_lag")

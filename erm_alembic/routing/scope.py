@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import logging
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from erm_alembic.errors import TargetError
 from erm_alembic.routing.blocks import Block, ReadBlock, innermost_block
+from erm_alembic.routing.cluster import Cluster
+from erm_alembic.routing.router import Router
 from erm_alembic.routing.tokens import read_token, write_token
-
-if TYPE_CHECKING:
-    from erm_alembic.routing.cluster import Cluster
 
 __all__ = ["UNKNOWN_POSITION", "CausalScope", "token_to_pass_on"]
 
@@ -37,7 +35,7 @@ class CausalScope:
 
     def __init__(self, cluster: Cluster, token: str | None = None) -> None:
         after = None if token is None else read_token(token)
-        self._cluster, self._brought = cluster, token
+        self._router = cluster.router
         self._entered = ReadBlock(after=after, unreachable=token is not None and after is None, collects=True)
         self._block: Block | None = None
 
@@ -52,9 +50,9 @@ class CausalScope:
 
     def token(self) -> str | None:
         """What stands for the commits within it; None where there were none. Asks the primary for its position."""
-        if self._block is None or self._cluster not in self._block.commits:
+        if self._block is None or self._router not in self._block.commits:
             return None
-        return _position_token(self._cluster)
+        return _position_token(self._router)
 
 
 def token_to_pass_on(cluster: Cluster) -> str | None:
@@ -66,20 +64,20 @@ def token_to_pass_on(cluster: Cluster) -> str | None:
     Args:
         cluster: whose commits count.
     """
-    block = innermost_block()
+    block, router = innermost_block(), cluster.router
     for each in block.chain() if block else ():
         if each.entered.collects:
-            if cluster in each.commits:
-                return _position_token(cluster)
+            if router in each.commits:
+                return _position_token(router)
             if each.entered.unreachable:
                 return UNKNOWN_POSITION
             return None if each.entered.after is None else write_token(each.entered.after)
-    return _position_token(cluster) if cluster.has_committed else None
+    return _position_token(router) if router.has_committed else None
 
 
-def _position_token(cluster: Cluster) -> str:
+def _position_token(router: Router) -> str:
     try:
-        return write_token(cluster.position())
+        return write_token(router.position())
     except TargetError as error:
         _log.warning("no token can be given for what was committed: %s", error)
         return UNKNOWN_POSITION

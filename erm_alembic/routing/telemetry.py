@@ -18,15 +18,16 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Engine, event
 
 from erm_alembic.errors import ConfigurationError
 from erm_alembic.routing.cluster import Cluster
-from erm_alembic.routing.deciding.reasons import FIXED
-from erm_alembic.routing.options import ReadMode
-from erm_alembic.routing.sessions.session import OPTION, RoutingSession
+from erm_alembic.routing.deciding.routes import Decision
+from erm_alembic.routing.options import PRIMARY, ReadMode
+from erm_alembic.routing.sessions.decided import decided, is_routed_by
+from erm_alembic.routing.sessions.session import RoutingSession
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider, Observation
@@ -38,8 +39,6 @@ __all__ = ["Telemetry", "instrument"]
 _NAME = "erm_alembic.routing"
 # What a statement's span is told of, while that is sent.
 _sending: ContextVar[_Sending | None] = ContextVar("erm_routing_sending", default=None)
-# A metric has few values of an attribute; what names a function or a table of somebody's is one of these.
-_OTHER_REASON = "not known to be a pure read"
 
 
 def instrument(cluster: Cluster, *, meter_provider: MeterProvider | None = None) -> Telemetry:
@@ -65,11 +64,11 @@ def instrument(cluster: Cluster, *, meter_provider: MeterProvider | None = None)
         >>> with connect_cluster("postgresql://app@db/shop") as cluster, instrument(cluster):
         ...     pass  # what is read here is told
     """
-    if cluster.observer is not None:
+    if cluster.router.instrumentation is not None:
         raise ConfigurationError(
             "The cluster is instrumented already.", cure="Call stop() on what instrument() returned before."
         )
-    telemetry = cluster.observer = Telemetry(cluster, meter_provider)
+    telemetry = cluster.router.instrumentation = Telemetry(cluster, meter_provider)
     return telemetry
 
 
@@ -127,8 +126,8 @@ class Telemetry:
             for what, listener in _LISTENERS:
                 event.remove(Engine, what, listener)
         cluster = self._cluster()
-        if cluster is not None and cluster.observer is self:
-            cluster.observer = None
+        if cluster is not None and cluster.router.instrumentation is self:
+            cluster.router.instrumentation = None
 
     def __enter__(self) -> Telemetry:
         return self
@@ -140,10 +139,10 @@ class Telemetry:
 
     # What the cluster tells.
 
-    def fell_back(self, mode: ReadMode, why: str, *, refused: bool) -> None:
+    def fell_back(self, mode: ReadMode, kind: str, *, refused: bool) -> None:
         """Count a read that no replica can answer."""
         policy = {} if mode.policy is None else {"erm.routing.policy": mode.policy}
-        self._fallbacks.add(1, {"erm.routing.reason": _kind(why), "erm.routing.refused": refused, **policy})
+        self._fallbacks.add(1, {"erm.routing.reason": kind, "erm.routing.refused": refused, **policy})
 
     def retried(self, server: str, sqlstate: str | None) -> None:
         """Count a read that a replica has failed."""
@@ -160,11 +159,10 @@ class Telemetry:
     # What SQLAlchemy tells.
 
     def _send(self, state: ORMExecuteState) -> Any:
-        session: Any = state.session
         cluster = self._cluster()
-        if not state.is_select or cluster is None or session._cluster is not cluster:
+        if not state.is_select or cluster is None or not is_routed_by(state.session, cluster.router):
             return None
-        sending = _Sending(cluster, session, state)
+        sending = _Sending(cluster, state)
         outer = _sending.set(sending)
         try:
             answer = state.invoke_statement()
@@ -172,7 +170,7 @@ class Telemetry:
             _sending.reset(outer)
         told = sending.told()
         if told is not None:
-            self._reads.add(1, {**told, "erm.routing.reason": _kind(told["erm.routing.reason"])})
+            self._reads.add(1, {**told, "erm.routing.reason": sending.kind()})
             if not sending.has_span:
                 _set(self._current_span(), told | sending.lag())
         return answer
@@ -185,7 +183,7 @@ class Telemetry:
             cluster = self._cluster()
             if cluster is None or self._stopped:
                 return
-            for name, replica in cluster.monitor.state.replicas.items():
+            for name, replica in cluster.router.source.state.replicas.items():
                 value = observe(replica)
                 if value is not None:
                     yield Observation(value, {"erm.routing.server": name})
@@ -196,37 +194,40 @@ class Telemetry:
 class _Sending:
     """A statement on its way."""
 
-    def __init__(self, cluster: Cluster, session: Any, state: ORMExecuteState) -> None:
-        self._cluster, self._session, self._state = cluster, session, state
+    def __init__(self, cluster: Cluster, state: ORMExecuteState) -> None:
+        self._cluster, self._state = cluster, state
+        self._session = cast(RoutingSession, state.session)
+        self._decision: Decision | None = None
         self.has_span = False
 
     def told(self) -> dict[str, str] | None:
         """What is said of it; None where it was not routed, as one that was bound by hand."""
-        route = self._session.last_route
-        if route is None or self._is_bound_by_hand():
+        found = decided(self._session, self._state.statement, self._state.execution_options)
+        if found is None:
             return None
+        self._decision = decision = found.decision
         told = {
-            "erm.routing.server": route.name,
-            "erm.routing.role": "replica" if route.is_replica else "primary",
-            "erm.routing.reason": route.reason,
+            "erm.routing.server": decision.server,
+            "erm.routing.role": "replica" if decision.is_replica else PRIMARY,
+            "erm.routing.reason": str(decision.reason),
         }
-        policy = self._session._mode(self._state.statement, self._state.execution_options.get(OPTION)).policy
-        return told if policy is None else {**told, "erm.routing.policy": policy}
+        return told if found.policy is None else {**told, "erm.routing.policy": found.policy}
 
-    def _is_bound_by_hand(self) -> bool:
-        return self._session._named is not None
+    def kind(self) -> str:
+        """Of which kind the reason is, of which `told` says all: a metric has few values of an attribute."""
+        return "" if self._decision is None else self._decision.reason.why.value
 
     def lag(self) -> dict[str, float]:
         """How far behind the replica is said to be that answers it."""
-        route = self._session.last_route
-        replica = self._cluster.monitor.state.replicas.get(route.name) if route is not None else None
+        decision = self._decision
+        replica = None if decision is None else self._cluster.router.source.state.replicas.get(decision.server)
         return {} if replica is None or replica.lag is None else {"erm.routing.lag": replica.lag}
 
     def address(self) -> dict[str, str | int]:
         """Where the server is, where that is one place."""
-        route = self._session.last_route
+        server = None if self._decision is None else self._decision.server
         nodes = (self._cluster.primary, *self._cluster.replicas)
-        node = next((node for node in nodes if route is not None and node.name == route.name), None)
+        node = next((node for node in nodes if node.name == server), None)
         parameters: Mapping[str, str] = {} if node is None else node.url.parameters
         host, port = parameters.get("host", ""), parameters.get("port") or "5432"
         if not host or "," in host:
@@ -260,14 +261,6 @@ _active: list[Telemetry] = []
 def _set(span: Span, attributes: Mapping[str, Any]) -> None:
     if span.is_recording():
         span.set_attributes(attributes)
-
-
-def _kind(reason: str) -> str:
-    if reason in FIXED:
-        return reason
-    if reason.startswith("policy "):
-        return "policy"
-    return "a replica failed within the transaction" if reason.startswith("replica ") else _OTHER_REASON
 
 
 def _lag(replica: Any) -> float | None:

@@ -15,7 +15,7 @@ from erm_alembic.routing.cluster import Cluster
 from erm_alembic.routing.deciding.budget import FallbackBudget
 from erm_alembic.routing.limits import Lag, lag_limit
 from erm_alembic.testing.past import Past
-from erm_alembic.testing.simulated import SimulatedCluster
+from erm_alembic.testing.simulated import Simulation
 
 __all__ = ["LaggingReplica"]
 
@@ -52,12 +52,11 @@ class LaggingReplica:
         engine_options: Mapping[str, Any] = MappingProxyType({}),
         fallback_budget: FallbackBudget | None = None,
     ) -> None:
-        past = Past()
-        simulated = SimulatedCluster(url, name, past, engine_options, fallback_budget)
-        self.cluster: Cluster = simulated
+        self._past = Past()
+        self._simulation = Simulation(url, name, self._past, engine_options, fallback_budget)
+        self.cluster: Cluster = self._simulation.cluster
         # Whoever goes on with what it was told before has to hear of it at once.
-        self._tell = simulated.monitor.tell
-        self._past, self._dsn = past, self.cluster.primary.url.dsn()
+        self._tell = self._simulation.tell
         try:
             self.advance()
         except BaseException:
@@ -86,7 +85,8 @@ class LaggingReplica:
         Raises:
             TargetError: the database cannot be reached.
         """
-        self._past.begin(self._dsn, self.cluster.monitor)
+        simulation = self._simulation
+        self._past.begin(self.cluster.primary.url.dsn(), simulation.primary_position, simulation.read_catalogs)
         self._tell()
 
     def fail(self) -> None:

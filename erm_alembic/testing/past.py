@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from typing import Any
 
@@ -13,7 +14,6 @@ import psycopg2
 from erm_alembic.errors import TargetError
 from erm_alembic.postgres.exported_snapshot import ExportedSnapshot, functions_and_views
 from erm_alembic.routing.positions import Position
-from erm_alembic.routing.watching.monitor import Monitor
 
 __all__ = ["Past"]
 
@@ -37,10 +37,10 @@ class Past:
         """The name of the snapshot."""
         return self._snapshots[-1].name
 
-    def begin(self, dsn: str, monitor: Monitor) -> None:
+    def begin(self, dsn: str, ask_position: Callable[[], Position], read_catalogs: Callable[[], None]) -> None:
         begun_at = time.monotonic()
         try:
-            position = monitor.primary_position()
+            position: Position | None = ask_position()
         except TargetError:  # the role may not read it: no token can be told to be replayed
             position = None
         with ExitStack() as undo:
@@ -56,7 +56,7 @@ class Past:
                     cure="Give the fixture erm_replica_url the address of a database that the tests can reach.",
                 ) from error
             if functions != self._functions:
-                monitor.read_catalogs()
+                read_catalogs()
             undo.pop_all()
         with self.changed:
             self.begun_at, self.position, self._functions = begun_at, position, functions

@@ -1,9 +1,10 @@
-"""A cluster of one database, whose replica is the primary in the past: real routing, by a monitor that is told."""
+"""A cluster of one database, whose replica is the primary in the past: real routing, by news that a test has told."""
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import replace
 from types import MappingProxyType
@@ -15,28 +16,37 @@ from sqlalchemy.engine import ExceptionContext
 from erm_alembic.config.settings import PoolSettings
 from erm_alembic.postgres.exported_snapshot import begin_in_snapshot, enter_snapshot
 from erm_alembic.routing.cluster import Cluster
-from erm_alembic.routing.connections.nodes import ReplicaNode
+from erm_alembic.routing.connections.membership import Membership
+from erm_alembic.routing.connections.nodes import PrimaryNode, ReplicaNode
 from erm_alembic.routing.deciding.budget import FallbackBudget
 from erm_alembic.routing.deciding.classify import Classifier
+from erm_alembic.routing.deciding.selection import Candidate, Verdict, judged
 from erm_alembic.routing.need import Need
 from erm_alembic.routing.options import ReplicaConfig
 from erm_alembic.routing.positions import Position
+from erm_alembic.routing.router import Router
 from erm_alembic.routing.watching.monitor import Monitor
 from erm_alembic.routing.watching.probe import Link
 from erm_alembic.routing.watching.questions import ask_catalogs
 from erm_alembic.routing.watching.state import ClusterState, PrimaryState, ReplicaState
+from erm_alembic.routing.watching.told import Told
 from erm_alembic.testing.past import Past
 
-__all__ = ["SimulatedCluster"]
+__all__ = ["Simulation"]
 
-Found = TypeVar("Found")
-
-# No real time passes for this replica: it is as stale as it is told to be, however slow a test is.
-_INTERVAL = 1e6
+Answer = TypeVar("Answer")
 
 
-class SimulatedCluster(Cluster):
-    """A cluster whose one replica is the primary in the past."""
+class Simulation:
+    """A cluster whose one replica is the primary in the past, and what routing asks instead of its monitor.
+
+    Args:
+        url: the address of the database.
+        name: what the replica is called.
+        past: the moment that the replica has got to, and what is said of it.
+        engine_options: what else `sqlalchemy.create_engine` is told of each engine.
+        fallback_budget: how many reads the primary takes over; None sets no bound.
+    """
 
     def __init__(
         self,
@@ -46,58 +56,94 @@ class SimulatedCluster(Cluster):
         engine_options: Mapping[str, Any],
         fallback_budget: FallbackBudget | None,
     ) -> None:
-        pool = PoolSettings()
-        super().__init__(
-            url,
-            pool=pool,
-            engine_options=engine_options,
-            monitor_interval=_INTERVAL,
-            fallback_budget=fallback_budget,
+        pool, self._classifier, self._past = PoolSettings(), Classifier(), past
+        self._primary = PrimaryNode(url, pool, engine_options)
+        self._name = name
+        members = Membership(
+            self._primary,
+            [ReplicaConfig(name, self._primary.url)],
+            lambda config: ReplicaNode(
+                config, config.url, pool, engine_options, self._classifier, lambda engine: _read_in(past, engine)
+            ),
         )
-        self._past = past
-        config = ReplicaConfig(name, self.primary.url)
-        self.replicas = (SimulatedReplica(config, pool, engine_options, self.classifier, past),)
-        self.monitor: SimulatedMonitor = SimulatedMonitor(self, past)
-
-    def choose(self, need: Need, *, asynchronous: bool, avoid: Collection[str] = ()) -> ReplicaNode | None:
-        self.monitor.tell()
-        return super().choose(self._told(need), asynchronous=asynchronous, avoid=avoid)
-
-    def fits(self, node: ReplicaNode, need: Need) -> bool:
-        self.monitor.tell()
-        return super().fits(node, self._told(need))
-
-    def objections(self, need: Need) -> Mapping[str, str]:
-        self.monitor.tell()
-        return super().objections(self._told(need))
-
-    def status(self) -> ClusterState:
-        self.monitor.tell()
-        return super().status()
-
-    def _told(self, need: Need) -> Need:
-        """A need whose commit is either replayed or not: the lag that is reported has no part in that."""
-        return replace(need, since=float("inf") if need.since >= self._past.begun_at else 0.0) if need.since else need
-
-
-class SimulatedMonitor(Monitor):
-    """Asks nobody how far the replica is: it says what a test has said."""
-
-    def __init__(self, cluster: SimulatedCluster, past: Past) -> None:
-        self._cluster, self._past = cluster, past
-        super().__init__(cluster.primary.url.dsn, {}, on_volatility=cluster.classifier.learn)
-
-    def start(self) -> None:
-        pass
+        # Wakes the tasks that wait.
+        self._listeners: set[Callable[[], None]] = set()
+        self.state = self._now()
+        router = Router(
+            members,
+            self,
+            self._classifier,
+            # No real time passes for this replica: it is as stale as it is told to be, however slow a test is.
+            heard_within=float("inf"),
+            fallback_budget=fallback_budget,
+            judge=self._judge,
+        )
+        # Asks the primary for its position; nobody starts it.
+        self._monitor = Monitor(self._primary.url.dsn, {})
+        self.cluster = Cluster.of(router, members, self._monitor)
 
     def tell(self) -> None:
-        """Publish what a test has said, as of now."""
+        """Let everybody know at once what a test has said."""
+        self.state = self._now()
+        with self._past.changed:
+            self._past.changed.notify_all()
+        for wake in tuple(self._listeners):
+            wake()
+
+    def read_catalogs(self) -> None:
+        """Learn what the database says of its functions by now."""
+        link = Link(self._primary.url.dsn(), 10.0)
+        try:
+            self._classifier.learn(ask_catalogs(link, 30.0))
+        finally:
+            link.close()
+
+    # What routing asks.
+
+    def start(self) -> None:
+        """Have news, as a monitor has at each interval."""
+        self.state = self._now()
+
+    def wait_for(
+        self, find: Callable[[], Answer | None], timeout: float, position: Position | None = None
+    ) -> Answer | None:
+        """Wait until a test has said what lets something be found."""
+        ends_at = time.monotonic() + timeout
+        with self._past.changed:
+            while not (found := find()):
+                remaining = ends_at - time.monotonic()
+                if remaining <= 0:
+                    return None
+                self._past.changed.wait(remaining)
+        return found
+
+    async def wait_in_loop(
+        self, find: Callable[[], Answer | None], timeout: float, position: Position | None = None
+    ) -> Answer | None:
+        """The same for asyncio."""
+        told = Told(asyncio.get_running_loop(), timeout)
+        self._listeners.add(told.wake)
+        try:
+            while not (found := find()) and not told.is_over:
+                await told.wait()
+                told.forget()
+            return found
+        finally:
+            self._listeners.discard(told.wake)
+            told.end()
+
+    def primary_position(self) -> Position:
+        """How far the primary has written at this moment."""
+        return self._monitor.primary_position()
+
+    def _now(self) -> ClusterState:
+        """What a test has said, as of now."""
         now, past = time.monotonic(), self._past
         position = past.position
         system, timeline = (None, None) if position is None else (position.system, position.timeline)
         primary = PrimaryState(now, True, True, system, timeline, None if position is None else position.lsn, "")
         replica = ReplicaState(
-            name=self._cluster.replicas[0].name,
+            name=self._name,
             seen_at=now,
             reachable=past.reachable,
             in_recovery=True,
@@ -109,68 +155,35 @@ class SimulatedMonitor(Monitor):
             lag_bytes=past.lag_bytes,
             problem="" if past.reachable else "it was told to fail",
         )
-        self._publish(ClusterState(now, primary, MappingProxyType({replica.name: replica})))()
+        return ClusterState(now, primary, MappingProxyType({self._name: replica}))
 
-    def refresh(self, timeout: float = 5.0) -> ClusterState:
-        self.tell()
-        return self.state
+    def _judge(self, node: Candidate, state: ClusterState, need: Need, now: float, heard_within: float) -> Verdict:
+        """Judge the replica as of the moment at which it was told what it is.
 
-    def wait_for(
-        self, find: Callable[[], Found | None], timeout: float, position: Position | None = None
-    ) -> Found | None:
-        ends_at = time.monotonic() + timeout
-        with self._past.changed:
-            while not (found := find()):
-                remaining = ends_at - time.monotonic()
-                if remaining <= 0:
-                    return None
-                self._past.changed.wait(remaining)
-        return found
-
-    def _hurry(self) -> bool:
-        return True
-
-    def read_catalogs(self) -> None:
-        link = Link(self._cluster.primary.url.dsn(), 10.0)
-        try:
-            self._learn(ask_catalogs(link, 30.0))
-        finally:
-            link.close()
+        A commit is either replayed or not: the lag that is reported has no part in that.
+        """
+        if need.since:
+            need = replace(need, since=float("inf") if need.since >= self._past.begun_at else 0.0)
+        return judged(node, state, need, state.taken_at or now, heard_within)
 
 
-class SimulatedReplica(ReplicaNode):
-    """A replica whose connections read in a snapshot of the primary."""
+def _read_in(past: Past, engine: Engine) -> None:
+    """Let each statement of an engine, or each transaction where there is one, read in the snapshot of the moment."""
 
-    def __init__(
-        self,
-        config: ReplicaConfig,
-        pool: PoolSettings,
-        options: Mapping[str, Any],
-        classifier: Classifier,
-        past: Past,
-    ) -> None:
-        self._past = past
-        url = config.url
-        assert not isinstance(url, str)
-        super().__init__(config, url, pool, options, classifier)
-
-    def prepare(self, engine: Engine) -> None:
-        """Let each statement, or each transaction where there is one, read in the snapshot of the moment."""
-        super().prepare(engine)
-        event.listen(engine, "begin", self._transaction)
-        event.listen(engine, "before_cursor_execute", self._before)
-        event.listen(engine, "after_cursor_execute", _after)
-        event.listen(engine, "handle_error", _after_error)
-
-    def _transaction(self, connection: Connection) -> None:
+    def begin(connection: Connection) -> None:
         if not _is_without_transactions(connection):
             with closing(connection.connection.cursor()) as cursor:
-                enter_snapshot(cursor, self._past.name)
+                enter_snapshot(cursor, past.name)
 
-    def _before(self, connection: Connection, *_: Any) -> None:
+    def before(connection: Connection, *_: Any) -> None:
         if _is_without_transactions(connection):
             with closing(connection.connection.cursor()) as cursor:
-                begin_in_snapshot(cursor, self._past.name)
+                begin_in_snapshot(cursor, past.name)
+
+    event.listen(engine, "begin", begin)
+    event.listen(engine, "before_cursor_execute", before)
+    event.listen(engine, "after_cursor_execute", _after)
+    event.listen(engine, "handle_error", _after_error)
 
 
 def _after(connection: Connection, *_: Any) -> None:

@@ -80,7 +80,7 @@ def test_a_cluster_discovers_as_the_file_says(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(DnsReplicas, "find", find)
     with cluster_of(settings_of(tmp_path, "prod")) as cluster:
-        assert not cluster.primary_only
+        assert not cluster.router.primary_only
         assert not asked
         cluster.status()
         assert cluster.monitor.search is not None

@@ -32,7 +32,7 @@ def test_a_closed_cluster_reads_from_the_primary_and_watches_nobody(newest_serve
             assert on_replica(session)
             session.rollback()
         assert cluster.status() is UNKNOWN
-        assert cluster.choose(NOTHING_NEEDED, asynchronous=False) is None
+        assert cluster.router.choose(NOTHING_NEEDED, asynchronous=False) is None
         assert cluster.monitor.refresh() is UNKNOWN
         cluster.monitor.read_catalogs()
         with session:

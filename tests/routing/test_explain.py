@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from erm_alembic.routing import FallbackBudget, NoReplicaAvailable, ReplicaReadOptions, WritePrevented, replica_read
-from erm_alembic.routing.deciding.reasons import FIXED
+from erm_alembic.routing.deciding.reasons import Why
 from erm_alembic.testing.lagging import LaggingReplica
 from tests.routing.applications import Base, User
 from tests.support.databases import Database
@@ -72,18 +72,18 @@ class _Counting:
     def __init__(self) -> None:
         self.reasons: list[str] = []
 
-    def fell_back(self, _mode: Any, why: str, **_: Any) -> None:
-        self.reasons.append(why)
+    def fell_back(self, _mode: Any, kind: str, **_: Any) -> None:
+        self.reasons.append(kind)
 
 
 def test_whoever_reads_without_a_session_falls_back_for_the_same_reason(replica: LaggingReplica) -> None:
     """One that is counted as what it is."""
     counting: Any = _Counting()
-    replica.cluster.observer = counting
+    replica.cluster.router.instrumentation = counting
     replica.fail()
     replica.cluster.reader()
     assert counting.reasons == ["no replica is fresh enough"]
-    assert set(counting.reasons) <= FIXED
+    assert set(counting.reasons) <= {why.value for why in Why}
 
 
 def test_an_engine_that_the_application_names_comes_first(replica: LaggingReplica) -> None:

@@ -24,6 +24,7 @@ from erm_alembic.routing import (
     connect_cluster,
     replica_read,
 )
+from erm_alembic.routing.deciding.reasons import Reason, Why
 from erm_alembic.routing.discovery import Found
 from erm_alembic.routing.watching.changes import Change
 from tests.routing.applications import SYNCHRONOUS, User, application, on_replica, route
@@ -87,12 +88,15 @@ def test_a_child_waits_for_no_lock_of_its_parents_threads() -> None:
         cluster.primary.engine()
         keeper = keeper_of(cluster.primary.engine())
 
+        reactions = cluster._reactions
+        assert reactions is not None
+
         def use() -> int:
             # A lock that nobody lets go of would be waited for until this ends the child.
             signal.alarm(20)
-            cluster.count_read()
-            cluster.fall_back(ReplicaReadOptions().mode, "none is there")
-            cluster._reactions.noticed(Change(EAST, "reachable", False, 0.0))
+            cluster.router.count_read()
+            cluster.router.fall_back(ReplicaReadOptions().mode, Reason(Why.NONE_FRESH))
+            reactions.noticed(Change(EAST, "reachable", False, 0.0))
             for each in (cluster.primary, node):
                 each.engine()
                 each.lines.sever()
@@ -103,8 +107,8 @@ def test_a_child_waits_for_no_lock_of_its_parents_threads() -> None:
             cluster.close()
             return 1
 
-        assert cluster._budget is not None
-        locks: list[Any] = [cluster._budget, cluster._reactions, cluster._members, cluster.monitor, keeper]
+        assert cluster.router._budget is not None
+        locks: list[Any] = [cluster.router._budget, cluster._reactions, cluster._members, cluster.monitor, keeper]
         locks += [cluster.monitor._lender, cluster.primary, cluster.primary.lines, node, node.lines]
 
         def work(held: Event, done: Event) -> None:

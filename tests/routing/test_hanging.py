@@ -363,9 +363,9 @@ def test_drivers_are_told_how_long_a_server_may_take_to_accept(monkeypatch: pyte
 
     monkeypatch.setattr("psycopg2.connect", connect)
     with pytest.raises(sa.exc.OperationalError):
-        PrimaryNode("primary", "postgresql://db/shop?connect_timeout=2", PoolSettings(), {}).engine().connect()
+        PrimaryNode("postgresql://db/shop?connect_timeout=2", PoolSettings(), {}).engine().connect()
     assert asked == ["postgresql://db/shop?connect_timeout=2"]
-    psycopg = PrimaryNode("primary", "postgresql+psycopg://db/shop", PoolSettings(), {})
+    psycopg = PrimaryNode("postgresql+psycopg://db/shop", PoolSettings(), {})
     assert psycopg.engine().url.query["connect_timeout"] == "5"
     monkeypatch.setenv("PGCONNECT_TIMEOUT", "7")
     assert (with_connect_timeout(url), connect_timeout(url)) == (url, 7)

@@ -23,6 +23,7 @@ from erm_alembic.routing import (
     replica_read,
 )
 from erm_alembic.routing.scope import CausalScope
+from erm_alembic.routing.sessions.transaction import RoutedTransaction
 from erm_alembic.routing.watching.state import ClusterState, PrimaryState, ReplicaState
 from tests.routing.applications import User
 
@@ -37,7 +38,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     ) as cluster:
         monkeypatch.setattr(cluster.monitor, "start", lambda: None)
         nothing: frozenset[str] = frozenset()
-        cluster.classifier.learn(Volatility(nothing, nothing, nothing, nothing))
+        cluster.router.classifier.learn(Volatility(nothing, nothing, nothing, nothing))
         hear(cluster)
         yield cluster
 
@@ -55,7 +56,7 @@ def hear(cluster: Cluster, **otherwise: Any) -> None:
 def where(session: RoutingSession, statement: Any = READ, **options: Any) -> str:
     """Where a statement goes."""
     engine = session.get_bind(sa.inspect(User), clause=statement, **options)
-    return "primary" if engine is session._cluster.primary.engine() else "east"
+    return "primary" if engine is session._router.primary.engine() else "east"
 
 
 @pytest.fixture
@@ -68,19 +69,19 @@ def session(cluster: Cluster) -> RoutingSession:
 
 def test_nothing_is_decided_again_while_nothing_changes(session: RoutingSession, cluster: Cluster) -> None:
     """Whatever the statement, if only it reads; and each of them counts."""
-    kept, counted = session._kept, cluster._budget._reads  # type: ignore[union-attr] # it has one
+    kept, counted = session._routed.kept, cluster.router._budget._reads  # type: ignore[union-attr] # it has one
     assert kept is not None
     assert where(session, sa.select(User.id).where(User.id == 7)) == "east"
     hear(cluster)
     assert where(session) == "east"
-    assert session._kept is kept
-    assert cluster._budget._reads == counted + 2  # type: ignore[union-attr] # it has one
+    assert session._routed.kept is kept
+    assert cluster.router._budget._reads == counted + 2  # type: ignore[union-attr] # it has one
 
 
 def test_a_write_is_none_of_the_kept_decision(session: RoutingSession) -> None:
     """Nor is a lock, text, or what nobody knows; and the transaction stays where that goes."""
     assert where(session, sa.select(User).with_for_update()) == "primary"
-    assert session._kept is None
+    assert session._routed.kept is None
     assert where(session) == "primary"
 
 
@@ -150,7 +151,7 @@ def test_a_commit_of_the_same_unit_of_work_is_to_be_seen(cluster: Cluster) -> No
     with CausalScope(cluster) as scope, cluster.sessionmaker(read=True)() as session:
         assert (where(session), where(session)) == ("east", "east")
         assert scope._block is not None
-        scope._block.commits[cluster] = time.monotonic()
+        scope._block.commits[cluster.router] = time.monotonic()
         assert where(session) == "primary"
 
 
@@ -158,5 +159,5 @@ def test_the_next_transaction_decides_anew(session: RoutingSession, cluster: Clu
     """Also where the last one was the primary's."""
     with primary():
         assert where(session) == "primary"
-    session._begin_routing()
+    session._routed = RoutedTransaction(session._routed)
     assert where(session) == "east"

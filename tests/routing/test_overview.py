@@ -163,7 +163,7 @@ def test_a_replica_of_another_database_is_never_read_from(newest_servers: Server
     with connect_cluster(servers.primary.url(), replicas) as cluster, Observer(cluster) as observer:
         assert f"east: {said}" in replicas_text(observer.look(), settings.environment)
         assert cluster.explain(select(1), ReplicaReadOptions()).replicas == {EAST: said, WEST: ""}
-        assert {cluster.choose(Need(), asynchronous=False).name for _ in range(20)} == {WEST}  # type: ignore[union-attr]
+        assert {cluster.router.choose(Need(), asynchronous=False).name for _ in range(20)} == {WEST}  # type: ignore[union-attr]
 
 
 def test_slots_tell_what_they_hold_back(newest_servers: Servers, slot: str, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from erm_alembic.config.settings import PoolSettings
 from erm_alembic.routing.connections.nodes import ReplicaNode
 from erm_alembic.routing.deciding.classify import Classifier
-from erm_alembic.routing.deciding.selection import fits_until, why_not
+from erm_alembic.routing.deciding.selection import judged
 from erm_alembic.routing.limits import LagLimit
 from erm_alembic.routing.need import NOTHING_NEEDED, Need
 from erm_alembic.routing.options import ReplicaConfig
@@ -40,7 +40,7 @@ def objection(
     """Why the only replica cannot be taken."""
     described = ReplicaConfig("east", "postgresql://east/shop", **config)  # type: ignore[arg-type]
     node = ReplicaNode(described, described.url, PoolSettings(), {}, Classifier())
-    return why_not(node, ClusterState(NOW, primary, {"east": replica}), need, NOW, HEARD_WITHIN)
+    return judged(node, ClusterState(NOW, primary, {"east": replica}), need, NOW, HEARD_WITHIN).why_not
 
 
 @pytest.mark.parametrize(
@@ -102,9 +102,9 @@ def test_what_fits_now_fits_until_the_moment_that_is_said(need: Need, lag: str |
     described = ReplicaConfig("east", "postgresql://east/shop", max_follower_lag=lag)
     node = ReplicaNode(described, described.url, PoolSettings(), {}, Classifier())
     state = ClusterState(NOW, PRIMARY, {"east": EAST})
-    until = fits_until(node, state, need, NOW, HEARD_WITHIN)
+    until = judged(node, state, need, NOW, HEARD_WITHIN).until
     assert until > NOW
-    assert not why_not(node, state, need, until, HEARD_WITHIN)
-    later = math.nextafter(until, math.inf)
-    assert why_not(node, state, need, later, HEARD_WITHIN)
-    assert fits_until(node, state, need, later, HEARD_WITHIN) == -math.inf
+    assert not judged(node, state, need, until, HEARD_WITHIN).why_not
+    later = judged(node, state, need, math.nextafter(until, math.inf), HEARD_WITHIN)
+    assert later.why_not
+    assert later.until == -math.inf

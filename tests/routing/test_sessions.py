@@ -268,7 +268,7 @@ def test_a_token_lets_another_process_read_what_was_written(app: Application, cl
 
 def test_a_token_of_another_history_asks_for_the_primary(cluster: Cluster) -> None:
     """After a failover nobody knows whether a replica has what the token stands for."""
-    here = cluster.position()
+    here = cluster.router.position()
     foreign = [
         write_token(type(here)(here.system, here.timeline + 1, 1)),
         write_token(type(here)(here.system ^ 1, here.timeline, 1)),

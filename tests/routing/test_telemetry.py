@@ -260,7 +260,7 @@ def test_an_application_without_it_imports_none_of_it() -> None:
         "try:\n"
         "    instrument(cluster)\n"
         "except ConfigurationError as error:\n"
-        "    assert 'erm-alembic[telemetry]' in error.cure and cluster.observer is None\n"
+        "    assert 'erm-alembic[telemetry]' in error.cure and cluster.router.instrumentation is None\n"
         "else:\n"
         "    raise AssertionError\n"
     )

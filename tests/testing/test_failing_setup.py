@@ -50,7 +50,7 @@ def test_a_lagging_replica_that_cannot_be_made_holds_no_snapshot(
     if failing == "functions_and_views":
         monkeypatch.setattr(past, failing, fail)
     else:
-        monkeypatch.setattr("erm_alembic.testing.simulated.SimulatedMonitor.read_catalogs", fail)
+        monkeypatch.setattr("erm_alembic.testing.simulated.Simulation.read_catalogs", fail)
     with pytest.raises((TargetError, psycopg2.OperationalError)):
         LaggingReplica(one_database.url)
     assert opened and all(each.closed for each in opened)

@@ -25,7 +25,7 @@ _log = logging.getLogger("erm_alembic.routing")
 class Membership:
     """Who belongs to a cluster.
 
-    Whoever chooses reads the cluster's replicas before the monitor's state: one that has gone is retired first, then
+    Whoever chooses reads `nodes` before the monitor's state: one that has gone is retired first, then
     forgotten by the monitor, and one that has come is handed out last. So what is known of one server never speaks for
     another one of its name.
 
@@ -33,15 +33,21 @@ class Membership:
         primary: the primary.
         given: the replicas that the cluster was given.
         make: makes the node of a replica.
+        can_grow: whether others may be discovered.
 
     Raises:
         ConfigurationError: two servers share a name.
     """
 
     def __init__(
-        self, primary: PrimaryNode, given: Sequence[ReplicaConfig], make: Callable[[ReplicaConfig], ReplicaNode]
+        self,
+        primary: PrimaryNode,
+        given: Sequence[ReplicaConfig],
+        make: Callable[[ReplicaConfig], ReplicaNode],
+        *,
+        can_grow: bool = False,
     ) -> None:
-        self._primary = primary
+        self.primary, self.can_grow = primary, can_grow
         self._make = make
         names = [primary.name, *(config.name for config in given)]
         twice = next((name for name in names if names.count(name) > 1), None)
@@ -53,27 +59,27 @@ class Membership:
         self._has_located = False
         self.nodes = self._given
 
-    def take(self, found: Found, monitor: Monitor) -> tuple[ReplicaNode, ...]:
-        """Let come what was discovered, and go what was not; all that there are then.
+    def take(self, found: Found, monitor: Monitor) -> None:
+        """Let come what was discovered, and go what was not.
 
         Args:
             found: what was discovered.
             monitor: watches the servers.
         """
         with self._lock:
-            if found.primary is not None and self._primary.move_to(found.primary):
+            if found.primary is not None and self.primary.move_to(found.primary):
                 level = logging.WARNING if self._has_located else logging.INFO
                 _log.log(level, "the primary is at %s now", _place(found.primary.parameters))
                 if (search := monitor.search) is not None:
                     # Who waits for the address may be one whom `renew` waits for.
                     search.searched.set()
-                self._primary.renew(close=True)
+                self.primary.renew(close=True)
                 monitor.primary_moved()
             self._has_located = self._has_located or found.primary is not None
             known = {node.config: node for node in self._discovered}
             wanted = tuple(self._named_apart(found.replicas))
             if set(wanted) == set(known):
-                return self.nodes
+                return
             nodes = tuple(known.get(config) or self._make(config) for config in wanted)
             gone = [node for node in self._discovered if node not in nodes]
             for node in gone:
@@ -85,14 +91,25 @@ class Membership:
             for node in nodes:
                 if node.config not in known:
                     _log.info("replica %r was discovered at %s", node.name, _place(node.url.parameters))
-            return self.nodes
+
+    def close(self) -> None:
+        """Let go of all connections; those of asynchronous sessions want `aclose()`."""
+        for node in (self.primary, *self.nodes):
+            node.renew(close=True)
+
+    async def aclose(self) -> None:
+        """The same within the loop that the connections belong to."""
+        for node in (self.primary, *self.nodes):
+            await node.aclose()
 
     def begin_in_child(self) -> None:
-        """After a fork: the lock may be that of a thread that is not here."""
+        """After a fork: the lock may be that of a thread that is not here, and the connections are the parent's."""
         self._lock = threading.Lock()
+        for node in (self.primary, *self.nodes):
+            node.begin_in_child()
 
     def _named_apart(self, replicas: Sequence[ReplicaConfig]) -> Iterator[ReplicaConfig]:
-        taken = {self._primary.name, *(node.name for node in self._given)}
+        taken = {self.primary.name, *(node.name for node in self._given)}
         for config in replicas:
             name, number = config.name, 1
             while name in taken:

@@ -25,8 +25,9 @@ from erm_alembic.routing.connections.connecting import connect_by_host, connect_
 from erm_alembic.routing.connections.lines import Lines
 from erm_alembic.routing.connections.read_only import is_held, told
 from erm_alembic.routing.deciding.classify import Classifier
+from erm_alembic.routing.deciding.reasons import Reason
 from erm_alembic.routing.failures import READ_ONLY, is_in_recovery, sqlstate_of
-from erm_alembic.routing.options import ReplicaConfig
+from erm_alembic.routing.options import PRIMARY, ReplicaConfig
 
 __all__ = ["Node", "NotARead", "PrimaryNode", "ReplicaNode"]
 
@@ -42,7 +43,15 @@ _BY_HAND = "erm_asked_for_by_hand"
 
 
 class NotARead(Exception):
-    """What the ORM made of a statement is not known to be a pure read; raised before it is sent to a replica."""
+    """What the ORM made of a statement is not known to be a pure read; raised before it is sent to a replica.
+
+    Args:
+        reason: why it is not.
+    """
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
 class Node:
@@ -189,10 +198,18 @@ class PrimaryNode(Node):
     """The primary: that it is none any more is noticed at the first write that is refused.
 
     Its engines are the same wherever it moves: a transaction that is under way must not get a second one.
+
+    Args:
+        url: its address.
+        pool: how many connections each engine holds, and for how long.
+        options: what else `sqlalchemy.create_engine` is told.
     """
 
     # Called before a connection is opened, where somebody searches for the primary.
     locate: Callable[[], object] | None = None
+
+    def __init__(self, url: str | DatabaseUrl, pool: PoolSettings, options: Mapping[str, Any]) -> None:
+        super().__init__(PRIMARY, url, pool, options)
 
     def prepare(self, engine: Engine) -> None:
         """Let a write that a standby refused count as a lost connection, so that the whole pool is replaced."""
@@ -234,6 +251,7 @@ class ReplicaNode(Node):
         pool: how many connections each engine holds.
         options: what else the engine is told.
         classifier: looks at each statement as it is sent.
+        on_engine: told of each engine that was made for it; None tells nobody.
     """
 
     def __init__(
@@ -243,9 +261,11 @@ class ReplicaNode(Node):
         pool: PoolSettings,
         options: Mapping[str, Any],
         classifier: Classifier,
+        on_engine: Callable[[Engine], None] | None = None,
     ) -> None:
         super().__init__(config.name, url, pool, {**options, "isolation_level": "AUTOCOMMIT"})
         self.config, self.limit = config, config.limit
+        self._on_engine = on_engine
         self.failed_at = float("-inf")  # by time.monotonic(); the monitor's next good news makes up for it
         self._classifier = classifier
         self._derived: dict[tuple[bool, str], Engine] = {}
@@ -300,6 +320,8 @@ class ReplicaNode(Node):
         event.listen(engine, "before_cursor_execute", _only_reads(self._classifier))
         if self._retired:
             event.listen(engine, "checkin", _close_at_return)
+        if self._on_engine is not None:
+            self._on_engine(engine)
 
 
 def _close_at_return(connection: Any, record: ConnectionPoolEntry) -> None:
@@ -333,9 +355,9 @@ def _only_reads(classifier: Classifier) -> Callable[..., None]:
     def look(_connection: Any, _cursor: Any, _statement: str, _parameters: Any, context: Any, _many: bool) -> None:
         if context.execution_options.get(_BY_HAND):
             return
-        objection = classifier.why_not_sent(context.compiled)
-        if objection:
-            raise NotARead(objection)
+        reason = classifier.why_not_sent(context.compiled)
+        if reason is not None:
+            raise NotARead(reason)
 
     return look
 

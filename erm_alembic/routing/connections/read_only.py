@@ -8,37 +8,47 @@ transaction is as it was: it may have been begun before the block, and may write
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import ExceptionContext
 
 from erm_alembic.errors import WritePrevented
-from erm_alembic.routing.deciding import reasons
+from erm_alembic.routing.deciding.classify import is_known_write
 from erm_alembic.routing.failures import READ_ONLY, sqlstate_of
+from erm_alembic.routing.options import ReadMode
 
-if TYPE_CHECKING:
-    from erm_alembic.routing.options import ReadMode
-    from erm_alembic.routing.sessions.session import RoutingSession
-
-__all__ = ["commits_by_itself", "is_held", "prevented", "refuse_writes", "told", "watch"]
+__all__ = ["Guard", "commits_by_itself", "is_held", "is_prevented", "prevented", "refuse_writes", "told", "watch"]
 
 _SAVEPOINT = "erm_reads_only"
 # Of what is sent: whether it runs in that savepoint.
 _HELD = "_erm_reads_only"
-# The session that a connection is used by; which its application may hold for longer.
-_users: weakref.WeakKeyDictionary[Connection, weakref.ref[RoutingSession]] = weakref.WeakKeyDictionary()
 
 
-def watch(session: RoutingSession, connection: Connection) -> None:
-    """Look from now on at what a session sends over a connection.
+class Guard(Protocol):
+    """Who says what may be sent for a session."""
+
+    def prevents_writes(self, execution_options: Mapping[str, Any]) -> bool:
+        """Whether something with these execution options may only read."""
+
+    def is_read(self, compiled: Any) -> bool:
+        """Whether what is about to be sent is known to be a pure read."""
+
+
+# Whose session a connection is used by.
+_guards: weakref.WeakKeyDictionary[Connection, Guard] = weakref.WeakKeyDictionary()
+
+
+def watch(connection: Connection, guard: Guard) -> None:
+    """Look from now on at what is sent over a connection.
 
     Args:
-        session: the session, whose blocks say whether it may write.
         connection: one to the primary.
+        guard: of the session that uses it; another one's before does not count any more.
     """
-    known = connection in _users
-    _users[connection] = weakref.ref(session)
+    known = connection in _guards
+    _guards[connection] = guard
     if not known:
         event.listen(connection, "before_cursor_execute", _hold)
         event.listen(connection, "after_cursor_execute", _release)
@@ -58,6 +68,17 @@ def prevented(effect: str = "It was not sent.", cure: str = "") -> WritePrevente
     )
 
 
+def is_prevented(mode: ReadMode, mapper: Any, clause: Any) -> bool:
+    """Whether something would be written where only reads are meant.
+
+    Args:
+        mode: what holds for the statement.
+        mapper: what is mapped, where the ORM knows it.
+        clause: the statement; None where nothing is known of what follows.
+    """
+    return mode.prevent_writes and (is_known_write(clause) or (clause is None and mapper is not None))
+
+
 def refuse_writes(mode: ReadMode, mapper: Any, clause: Any) -> None:
     """Refuse what is known to write where somebody asked for that.
 
@@ -69,7 +90,7 @@ def refuse_writes(mode: ReadMode, mapper: Any, clause: Any) -> None:
     Raises:
         WritePrevented: it writes.
     """
-    if reasons.is_prevented(mode, mapper, clause):
+    if is_prevented(mode, mapper, clause):
         raise prevented()
 
 
@@ -102,12 +123,12 @@ def told(context: ExceptionContext) -> WritePrevented | None:
 
 
 def _hold(connection: Connection, _cursor: Any, statement: str, _parameters: Any, context: Any, _many: bool) -> None:
-    session = _user(connection)
-    if session is None or statement.endswith(_SAVEPOINT) or not session._prevents_writes(context.execution_options):
+    guard = _guards.get(connection)
+    if guard is None or statement.endswith(_SAVEPOINT) or not guard.prevents_writes(context.execution_options):
         return
     if context.isinsert or context.isupdate or context.isdelete or context.isddl:
         raise prevented()
-    if not session._cluster.classifier.why_not_sent(context.compiled):
+    if guard.is_read(context.compiled):
         return
     if commits_by_itself(connection):
         raise prevented(
@@ -125,8 +146,3 @@ def _release(
 ) -> None:
     if is_held(context):
         connection.exec_driver_sql(f"RELEASE SAVEPOINT {_SAVEPOINT}")
-
-
-def _user(connection: Connection) -> RoutingSession | None:
-    session = _users.get(connection)
-    return None if session is None else session()

@@ -23,6 +23,7 @@ from sqlalchemy.sql.selectable import ForUpdateArg, TableClause
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
 from erm_alembic.postgres.volatility import Volatility
+from erm_alembic.routing.deciding.reasons import Reason, Why
 from erm_alembic.routing.sqlalchemy_internals import (
     compiled_alone,
     final_statement,
@@ -33,9 +34,12 @@ from erm_alembic.routing.sqlalchemy_internals import (
     values_within,
 )
 
-__all__ = ["NOT_KNOWN_YET", "Classifier", "is_known_write"]
+__all__ = ["Classifier", "is_known_write"]
 
-NOT_KNOWN_YET = "what the database says of its functions is not known yet"
+_NOT_KNOWN_YET = Reason(Why.NOT_KNOWN_YET)
+_NO_STATEMENT = Reason(Why.NOT_A_READ, "it is not a statement of SQLAlchemy's")
+_NO_SELECT = Reason(Why.NOT_A_READ, "it is not a select() of SQLAlchemy's")
+_TEXT = Reason(Why.NOT_A_READ, "it is text")
 
 # More shapes of statements than this are nobody's: a program that writes literals into them, say.
 _REMEMBERED = 5_000
@@ -90,8 +94,8 @@ class Classifier:
         if volatility != self._known.volatility:
             self._known = _Knowledge(volatility)
 
-    def why_not(self, statement: Any) -> str:
-        """Why a statement is not known to be a pure read; empty where it is.
+    def why_not(self, statement: Any) -> Reason | None:
+        """Why a statement is not known to be a pure read; None where it is.
 
         Args:
             statement: what is about to be executed.
@@ -99,26 +103,30 @@ class Classifier:
         # Twice the same object is a lookup; a new object of the same shape is a key and a lookup.
         known = self._known
         try:
-            verdict = known.by_statement.get(statement)
+            verdict = known.by_statement.get(statement, _UNHEARD_OF)
         except TypeError:
-            return "it is not a statement of SQLAlchemy's"
-        if verdict is None:
+            return _NO_STATEMENT
+        if verdict is _UNHEARD_OF:
             verdict = known.by_statement[statement] = known.of_shape(statement)
         return verdict
 
-    def why_not_sent(self, compiled: Any) -> str:
+    def why_not_sent(self, compiled: Any) -> Reason | None:
         """The same of a statement as it is sent, with all that the mapping and its options have added.
 
         Args:
             compiled: what is about to be sent; None where it is not made of a statement.
         """
         if compiled is None:
-            return "it is text"
+            return _TEXT
         known = self._known
-        verdict = known.by_compiled.get(compiled)
-        if verdict is None:
+        verdict = known.by_compiled.get(compiled, _UNHEARD_OF)
+        if verdict is _UNHEARD_OF:
             verdict = known.by_compiled[compiled] = known.of_tree(final_statement(compiled))
         return verdict
+
+
+# Of what no verdict was remembered yet.
+_UNHEARD_OF = Reason(Why.NOT_A_READ, "nobody has looked at it")
 
 
 class _Knowledge:
@@ -132,32 +140,33 @@ class _Knowledge:
 
     def __init__(self, volatility: Volatility | None) -> None:
         self.volatility = volatility
-        self._by_key: dict[Any, str] = {}
-        self.by_statement: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
-        self.by_compiled: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
+        self._by_key: dict[Any, Reason | None] = {}
+        self.by_statement: weakref.WeakKeyDictionary[Any, Reason | None] = weakref.WeakKeyDictionary()
+        self.by_compiled: weakref.WeakKeyDictionary[Any, Reason | None] = weakref.WeakKeyDictionary()
 
-    def of_shape(self, statement: Any) -> str:
+    def of_shape(self, statement: Any) -> Reason | None:
         """Why a statement is no pure read, told once for all of its shape."""
         if not isinstance(statement, Select | CompoundSelect):
-            return "it is not a select() of SQLAlchemy's"
+            return _NO_SELECT
         shape = shape_of(statement)
         if shape is None:
             return self.of_tree(statement)
-        verdict = self._by_key.get(shape)
-        if verdict is None:
+        verdict = self._by_key.get(shape, _UNHEARD_OF)
+        if verdict is _UNHEARD_OF:
             if len(self._by_key) >= _REMEMBERED:
                 self._by_key = {}
             verdict = self._by_key[shape] = self.of_tree(statement)
         return verdict
 
-    def of_tree(self, statement: ClauseElement) -> str:
-        """Why a statement is no pure read, told from its tree; empty where it is one."""
-        return next(self._objections(statement), "")
+    def of_tree(self, statement: ClauseElement) -> Reason | None:
+        """Why a statement is no pure read, told from its tree; None where it is one."""
+        if self.volatility is None:
+            return _NOT_KNOWN_YET
+        objection = next(self._objections(statement), "")
+        return Reason(Why.NOT_A_READ, objection) if objection else None
 
     def _objections(self, statement: ClauseElement) -> Iterator[str]:
-        if self.volatility is None:
-            yield NOT_KNOWN_YET
-        elif suspicious := self.volatility.operators & _STANDARD_OPERATORS:
+        if self.volatility is not None and (suspicious := self.volatility.operators & _STANDARD_OPERATORS):
             yield f"the database has a volatile function behind the operator {min(suspicious)}"
         for element in visitors.iterate(statement):
             for expression in values_within(element):

@@ -1,4 +1,4 @@
-"""Why a statement goes where it goes: each reason is worded here, for those who decide, explain and count.
+"""Why a statement goes where it goes: values, which are put into words here alone.
 
 The rules stand here too that need nothing but what is known of a statement: a session that sends it, and `explain`,
 which only says what would happen, ask the same functions.
@@ -6,80 +6,79 @@ which only says what would happen, ask the same functions.
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from enum import Enum
 
-from erm_alembic.routing.deciding.classify import is_known_write
 from erm_alembic.routing.options import ReadMode
 
-__all__ = [
-    "BEGUN",
-    "FIXED",
-    "NAMED",
-    "NONE_FRESH",
-    "OTHER_HISTORY",
-    "PINNED",
-    "PREVENTED",
-    "REFUSED_AS_WRITE",
-    "SAVEPOINT",
-    "TWO_PHASES",
-    "UNKNOWN_STATEMENT",
-    "is_prevented",
-    "why_no_fallback",
-    "why_primary",
-    "why_replica",
-]
-
-PURE_READ = "a pure read"
-NONE_FRESH = "no replica is fresh enough"
-OTHER_HISTORY = "the causal token is of another history"
-NOTHING_CHOSE = "nothing chose a replica"
-UNKNOWN_STATEMENT = "nothing is known of what is sent"
-PINNED = "the transaction is on the primary"
-BEGUN = "the transaction was begun explicitly"
-SAVEPOINT = "it is within a savepoint"
-TWO_PHASES = "the session commits in two phases"
-NAMED = "the application named the engine"
-REFUSED_AS_WRITE = "a replica refused it as a write"
-PREVENTED = "something is written within a block that prevents writes"
-
-# Those that name nothing of an application's; any other is made of a policy's, a server's or a function's name.
-FIXED = frozenset(
-    {
-        BEGUN,
-        NAMED,
-        NONE_FRESH,
-        NOTHING_CHOSE,
-        OTHER_HISTORY,
-        PINNED,
-        PURE_READ,
-        REFUSED_AS_WRITE,
-        SAVEPOINT,
-        TWO_PHASES,
-        UNKNOWN_STATEMENT,
-    }
-)
+__all__ = ["Reason", "Why", "why_no_fallback", "why_primary", "why_replica"]
 
 
-def why_primary(mode: ReadMode, why_pinned: str, no_read: str) -> str:
-    """Why a statement is the primary's, however fresh a replica is; empty where one may answer it.
+class Why(Enum):
+    """The kinds of reasons; the value is what a metric is told, which has few values of an attribute."""
+
+    PURE_READ = "a pure read"
+    POLICY = "policy"
+    NOTHING_CHOSE = "nothing chose a replica"
+    NAMED = "the application named the engine"
+    NOT_A_READ = "not known to be a pure read"
+    NOT_KNOWN_YET = "what the database says of its functions is not known yet"
+    UNKNOWN_STATEMENT = "nothing is known of what is sent"
+    PINNED = "the transaction is on the primary"
+    BEGUN = "the transaction was begun explicitly"
+    SAVEPOINT = "it is within a savepoint"
+    TWO_PHASES = "the session commits in two phases"
+    REFUSED_AS_WRITE = "a replica refused it as a write"
+    NONE_FRESH = "no replica is fresh enough"
+    OTHER_HISTORY = "the causal token is of another history"
+    REPLICA_FAILED = "a replica failed within the transaction"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a statement goes where it goes.
+
+    Args:
+        why: of which kind it is.
+        detail: what it names besides: of a policy or a replica the name, of what is no read what keeps it from being
+            one.
+
+    Example:
+        >>> str(Reason(Why.POLICY, "reporting")), str(Reason(Why.BEGUN))
+        ('policy reporting', 'the transaction was begun explicitly')
+    """
+
+    why: Why
+    detail: str = ""
+
+    def __str__(self) -> str:
+        if not self.detail:
+            return self.why.value
+        if self.why is Why.POLICY:
+            return f"policy {self.detail}"
+        if self.why is Why.REPLICA_FAILED:
+            return f"replica {self.detail} failed within the transaction"
+        return self.detail
+
+
+def why_primary(mode: ReadMode, why_pinned: Reason | None, no_read: Reason | None) -> Reason | None:
+    """Why a statement is the primary's, however fresh a replica is; None where one may answer it.
 
     Args:
         mode: what holds for it.
-        why_pinned: why its transaction is the primary's; empty where it is not.
-        no_read: why it is not known to be a pure read; empty where it is.
+        why_pinned: why its transaction is the primary's; None where it is not.
+        no_read: why it is not known to be a pure read; None where it is.
     """
-    if why_pinned or no_read or mode.replicas:
-        return why_pinned or no_read
-    return NOTHING_CHOSE if mode.policy is None else f"policy {mode.policy}"
+    return why_pinned or no_read or (None if mode.replicas else _chosen(mode, Why.NOTHING_CHOSE))
 
 
-def why_replica(mode: ReadMode) -> str:
+def why_replica(mode: ReadMode) -> Reason:
     """Why a replica answers a read.
 
     Args:
         mode: what holds for it.
     """
-    return PURE_READ if mode.policy is None else f"policy {mode.policy}"
+    return _chosen(mode, Why.PURE_READ)
 
 
 def why_no_fallback(mode: ReadMode, *, within_budget: bool) -> str:
@@ -94,12 +93,5 @@ def why_no_fallback(mode: ReadMode, *, within_budget: bool) -> str:
     return "" if within_budget else "the primary has taken over as many reads as its fallback budget allows"
 
 
-def is_prevented(mode: ReadMode, mapper: Any, clause: Any) -> bool:
-    """Whether something would be written where only reads are meant.
-
-    Args:
-        mode: what holds for the statement.
-        mapper: what is mapped, where the ORM knows it.
-        clause: the statement; None where nothing is known of what follows.
-    """
-    return mode.prevent_writes and (is_known_write(clause) or (clause is None and mapper is not None))
+def _chosen(mode: ReadMode, otherwise: Why) -> Reason:
+    return Reason(otherwise) if mode.policy is None else Reason(Why.POLICY, mode.policy)

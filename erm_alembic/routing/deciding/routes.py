@@ -1,12 +1,37 @@
-"""Where a statement went, and why: values for logs, tests and people."""
+"""Where a statement went, and why: values for logs, tests and people, and what they are made of."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import NamedTuple
 
-__all__ = ["Explanation", "Route"]
+from erm_alembic.routing.deciding.reasons import Reason
+
+__all__ = ["ELSEWHERE", "Decision", "Explanation", "Route"]
+
+# The name of a server that is none of the cluster's.
+ELSEWHERE = "elsewhere"
+
+
+class Decision(NamedTuple):
+    """One decision, as those know it who make and count it.
+
+    Args:
+        server: the name of the server.
+        is_replica: whether it is one.
+        reason: why there.
+    """
+
+    server: str
+    is_replica: bool
+    reason: Reason
+
+    @property
+    def route(self) -> Route:
+        """The same in words."""
+        return Route(self.server, self.is_replica, str(self.reason))
 
 
 @dataclass(frozen=True, slots=True)

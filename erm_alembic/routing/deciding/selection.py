@@ -3,23 +3,61 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol, TypeVar
 
+from erm_alembic.routing.limits import LagLimit
 from erm_alembic.routing.need import Need
+from erm_alembic.routing.options import ReplicaConfig
 from erm_alembic.routing.watching.state import ClusterState, ReplicaState
 
-if TYPE_CHECKING:
-    from erm_alembic.routing.connections.nodes import ReplicaNode
+__all__ = ["Candidate", "Judge", "Verdict", "judged", "least_loaded"]
 
-__all__ = ["fits_until", "least_loaded", "why_not"]
 
+class Candidate(Protocol):
+    """What counts of a replica here."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    @property
+    def config(self) -> ReplicaConfig:
+        """What was said of it."""
+
+    @property
+    def limit(self) -> LagLimit:
+        """How far behind it may be read, whatever a read allows."""
+
+    @property
+    def failed_at(self) -> float:
+        """When it last failed a read, by `time.monotonic()`."""
+
+    def in_use(self, asynchronous: bool) -> int:
+        """How many of its connections are in use."""
+
+
+class Verdict(NamedTuple):
+    """Whether a replica can be taken for a read.
+
+    Args:
+        why_not: why it cannot; empty where it can.
+        until: the moment until which it can if there is no other news; long past where it cannot.
+    """
+
+    why_not: str
+    until: float
+
+
+# Judges a replica by what is known at a moment: as `judged` does.
+Judge = Callable[[Candidate, ClusterState, Need, float, float], Verdict]
+Server = TypeVar("Server", bound=Candidate)
 
 _LONG_PAST = float("-inf")
 
 
-def why_not(node: ReplicaNode, state: ClusterState, need: Need, now: float, heard_within: float) -> str:
-    """Why a replica cannot be taken for a read; empty where it can.
+def judged(node: Candidate, state: ClusterState, need: Need, now: float, heard_within: float) -> Verdict:
+    """Whether a replica can be taken for a read: what time ends is said once, with why and until when.
 
     Args:
         node: the replica.
@@ -28,54 +66,40 @@ def why_not(node: ReplicaNode, state: ClusterState, need: Need, now: float, hear
         now: `time.monotonic()`.
         heard_within: how old the monitor's news of it may be, in seconds.
     """
-    return _judged(node, state, need, now, heard_within)[0]
-
-
-def fits_until(node: ReplicaNode, state: ClusterState, need: Need, now: float, heard_within: float) -> float:
-    """The moment until which a replica can be taken for a read if there is no other news; long past where it cannot.
-
-    Args:
-        node: the replica.
-        state: what is known of the servers.
-        need: what the read needs.
-        now: `time.monotonic()`.
-        heard_within: how old the monitor's news of it may be, in seconds.
-    """
-    return _judged(node, state, need, now, heard_within)[1]
-
-
-def _judged(node: ReplicaNode, state: ClusterState, need: Need, now: float, heard_within: float) -> tuple[str, float]:
-    """Why a replica cannot be taken, and until when it can: what time ends is said once, with both."""
     replica = state.replicas.get(node.name)
     if replica is None or replica.seen_at is None or not replica.reachable:
-        return "not reachable" if replica is None or not replica.problem else replica.problem, _LONG_PAST
+        return _no("not reachable" if replica is None or not replica.problem else replica.problem)
     if not replica.in_recovery:
-        return replica.problem or "no standby any more", _LONG_PAST
+        return _no(replica.problem or "no standby any more")
     if not replica.follows:
-        return replica.problem or "not known to follow this primary", _LONG_PAST
+        return _no(replica.problem or "not known to follow this primary")
     until = replica.seen_at + heard_within
     if now > until:
-        return "nothing was heard of it lately", _LONG_PAST
+        return _no("nothing was heard of it lately")
     if node.failed_at >= replica.seen_at:
-        return "it failed a moment ago", _LONG_PAST
+        return _no("it failed a moment ago")
     if need.read_only and not node.config.read_only:
-        return "not declared read_only", _LONG_PAST
+        return _no("not declared read_only")
     for limit in (need.limit, node.limit):
         if limit.seconds is not None:
             ends_at = _LONG_PAST if replica.fresh_as_of is None else replica.fresh_as_of + limit.seconds
             if now > ends_at:
-                return "its lag is above the limit", _LONG_PAST
+                return _no("its lag is above the limit")
             until = min(until, ends_at)
         if limit.bytes is not None:
             if replica.lag_bytes is None or replica.lag_bytes > limit.bytes:
-                return "its lag in bytes is above the limit", _LONG_PAST
+                return _no("its lag in bytes is above the limit")
             # Later than that the primary may have written any number of bytes.
             ends_at = _LONG_PAST if state.primary.seen_at is None else state.primary.seen_at + heard_within
             if now > ends_at:
-                return "nothing was heard of the primary lately", _LONG_PAST
+                return _no("nothing was heard of the primary lately")
             until = min(until, ends_at)
     behind = _why_behind(replica, state, need)
-    return behind, _LONG_PAST if behind else until
+    return _no(behind) if behind else Verdict("", until)
+
+
+def _no(why: str) -> Verdict:
+    return Verdict(why, _LONG_PAST)
 
 
 def _why_behind(replica: ReplicaState, state: ClusterState, need: Need) -> str:
@@ -91,7 +115,7 @@ def _why_behind(replica: ReplicaState, state: ClusterState, need: Need) -> str:
     return ""
 
 
-def least_loaded(nodes: Sequence[ReplicaNode], asynchronous: bool) -> ReplicaNode:
+def least_loaded(nodes: Sequence[Server], asynchronous: bool) -> Server:
     """The less loaded of two that are drawn by weight; of one, that one.
 
     Args:
@@ -105,7 +129,7 @@ def least_loaded(nodes: Sequence[ReplicaNode], asynchronous: bool) -> ReplicaNod
     return min(first, second, key=lambda node: node.in_use(asynchronous) / node.config.weight)
 
 
-def _drawn(nodes: Sequence[ReplicaNode]) -> ReplicaNode:
+def _drawn(nodes: Sequence[Server]) -> Server:
     if len(nodes) == 1:
         return nodes[0]
     left = random.random() * sum(node.config.weight for node in nodes)

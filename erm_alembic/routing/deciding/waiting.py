@@ -13,10 +13,10 @@ from typing import TypeVar
 
 from sqlalchemy.util import await_only
 
-from erm_alembic.routing.observer import Observer
+from erm_alembic.routing.instrumentation import Instrumentation
 from erm_alembic.routing.positions import Position
 from erm_alembic.routing.sqlalchemy_internals import in_greenlet
-from erm_alembic.routing.watching.monitor import Monitor
+from erm_alembic.routing.watching.source import StateSource
 
 __all__ = ["in_thread", "wait_for", "wait_until"]
 
@@ -31,29 +31,29 @@ _askers: ThreadPoolExecutor | None = None
 
 
 def wait_for(
-    monitor: Monitor,
+    source: StateSource,
     find: Callable[[], Found | None],
     timeout: float,
-    observer: Observer | None = None,
+    instrumentation: Instrumentation | None = None,
     position: Position | None = None,
 ) -> Found | None:
-    """What `find` gives once the monitor has news that let it give something; None when the time is over.
+    """What `find` gives once there is news that lets it give something; None when the time is over.
 
     Args:
-        monitor: is waited for, and asks the servers as fast as it can meanwhile.
+        source: has the news, and asks the servers as fast as it can meanwhile.
         find: looks at what is known, and asks nobody.
         timeout: in seconds.
-        observer: told how long it took; None where nobody counts.
+        instrumentation: told how long it took; None where nobody counts.
         position: what replicas have to replay before that; None where it is not known.
     """
     begun = time.monotonic()
     if in_greenlet():
         # Called by an asynchronous session: its task waits, the loop goes on.
-        found = await_only(monitor.wait_in_loop(find, timeout, position))
+        found = await_only(source.wait_in_loop(find, timeout, position))
     else:
-        found = monitor.wait_for(find, timeout, position)
-    if observer is not None:
-        observer.waited(time.monotonic() - begun, found=found is not None)
+        found = source.wait_for(find, timeout, position)
+    if instrumentation is not None:
+        instrumentation.waited(time.monotonic() - begun, found=found is not None)
     return found
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, event
 from sqlalchemy.orm import InstanceState, SessionTransaction
+
+from erm_alembic.routing.sessions.provenance import mark
+from erm_alembic.routing.sessions.transaction import RoutedTransaction
 
 if TYPE_CHECKING:
     from erm_alembic.routing.sessions.session import RoutingSession
@@ -32,42 +34,35 @@ def listen_to(kind: type[RoutingSession]) -> None:
 
 
 def _began(session: RoutingSession, transaction: SessionTransaction, connection: Connection) -> None:
-    if not transaction.nested and connection.engine not in session._replica_engines:
-        session._sent.take(session, connection)
+    if not transaction.nested:
+        session._routed.took(connection)
 
 
 def _committing(session: RoutingSession) -> None:
-    # What fails there would let a commit fail that has succeeded on the primary.
     if not session.in_nested_transaction():
-        session._commits = True
-        if session._holds_replica:
-            session._leave_replica()
+        session._routed.begin_commit(session)
 
 
 def _committed(session: RoutingSession) -> None:
-    session._commits = False
-    if session._sent.wrote:
-        session._committed_at, session._token = time.monotonic(), None
-        session._cluster.has_committed = True
-        block = session._block()
-        for each in block.chain() if block else ():
-            if each.entered.collects:
-                each.commits[session._cluster] = session._committed_at
+    routed = session._routed
+    routed.committing = False
+    if routed.sent.wrote:
+        session._commits.note(session._chooser.block())
 
 
 def _ended(session: RoutingSession, transaction: SessionTransaction) -> None:
     if transaction.parent is None:
         # A commit that failed: where the connection was lost nobody knows whether it is there.
-        if session._commits or session._sent.may_be_kept:
+        if session._routed.committing or session._routed.sent.may_be_kept:
             _committed(session)
-        session._begin_routing()
+        session._routed = RoutedTransaction(session._routed)
 
 
 def _loaded(session: RoutingSession, state: InstanceState[Any]) -> None:
     # A result may be fetched after the transaction that it was read in.
-    if session._from_replica or session._former_from_replica:
-        session._provenance.mark(state)
+    if session._routed.loads_from_replica:
+        mark(state)
 
 
 def _flushing(session: RoutingSession, _context: Any, _instances: Any) -> None:
-    session._provenance.check(session, session._cluster.observer)
+    session._provenance.check(session, session._router.instrumentation)

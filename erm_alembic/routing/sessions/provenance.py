@@ -17,10 +17,10 @@ from sqlalchemy.orm import InstanceState, Mapper, Session
 from sqlalchemy.orm.attributes import instance_state, set_committed_value
 
 from erm_alembic.errors import StaleReplicaWrite
-from erm_alembic.routing.observer import Observer
+from erm_alembic.routing.instrumentation import Instrumentation
 from erm_alembic.routing.sessions.locking import classes_in_order, keys_in_order
 
-__all__ = ["OnStale", "Provenance", "checked"]
+__all__ = ["OnStale", "Provenance", "checked", "mark"]
 
 OnStale = Literal["raise", "refetch", "warn"]
 
@@ -47,8 +47,20 @@ def checked(on_stale: OnStale) -> OnStale:
 _FROM_REPLICA = "erm_from_replica"
 
 
+def mark(state: InstanceState[Any] | None) -> None:
+    """Remember that an object, or some of its attributes, was loaded from a replica.
+
+    The object keeps that wherever it goes: into another session, or through a cache.
+
+    Args:
+        state: the object's; None stands for nothing that was loaded.
+    """
+    if state is not None:
+        state.info[_FROM_REPLICA] = True
+
+
 class Provenance:
-    """Which objects of a session stem from a replica.
+    """What becomes of a session's objects that stem from a replica.
 
     Args:
         on_stale: what happens with one that differs on the primary.
@@ -57,20 +69,12 @@ class Provenance:
     def __init__(self, on_stale: OnStale) -> None:
         self._on_stale = checked(on_stale)
 
-    def mark(self, state: InstanceState[Any] | None) -> None:
-        """Remember that an object, or some of its attributes, was loaded from a replica.
-
-        The object keeps that wherever it goes: into another session, or through a cache.
-        """
-        if state is not None:
-            state.info[_FROM_REPLICA] = True
-
-    def check(self, session: Session, observer: Observer | None = None) -> None:
+    def check(self, session: Session, instrumentation: Instrumentation | None = None) -> None:
         """Hold the objects of a flush that stem from a replica against the primary; one query for each class of them.
 
         Args:
             session: the session that flushes.
-            observer: told what becomes of each object that differs; None where nobody counts.
+            instrumentation: told what becomes of each object that differs; None where nobody counts.
 
         Raises:
             StaleReplicaWrite: one of them differs there.
@@ -83,15 +87,19 @@ class Provenance:
         for mapper in classes_in_order(by_mapper):
             rows = _rows_on_primary(session, mapper, by_mapper[mapper])
             for state in by_mapper[mapper]:
-                self._compare(mapper, state, rows.get(tuple(state.identity or ())), observer)
+                self._compare(mapper, state, rows.get(tuple(state.identity or ())), instrumentation)
         for state in suspects:
             state.info.pop(_FROM_REPLICA, None)
 
     def _compare(
-        self, mapper: Mapper[Any], state: InstanceState[Any], row: dict[str, Any] | None, observer: Observer | None
+        self,
+        mapper: Mapper[Any],
+        state: InstanceState[Any],
+        row: dict[str, Any] | None,
+        instrumentation: Instrumentation | None,
     ) -> None:
         if row is None:
-            self._tell(mapper, state, "it is not there any more", observer)
+            self._tell(mapper, state, "it is not there any more", instrumentation)
             return
         differing = {
             key: row[key] for key, value in _loaded(mapper, state).items() if not _same(mapper, key, value, row)
@@ -102,17 +110,19 @@ class Provenance:
         if self._on_stale == "refetch" and not changed:
             for key, value in differing.items():
                 set_committed_value(state.obj(), key, value)
-            _count("refetch", observer)
+            _count("refetch", instrumentation)
             return
-        self._tell(mapper, state, "it differs in " + ", ".join(sorted(differing)), observer)
+        self._tell(mapper, state, "it differs in " + ", ".join(sorted(differing)), instrumentation)
 
-    def _tell(self, mapper: Mapper[Any], state: InstanceState[Any], how: str, observer: Observer | None) -> None:
+    def _tell(
+        self, mapper: Mapper[Any], state: InstanceState[Any], how: str, instrumentation: Instrumentation | None
+    ) -> None:
         what = f"{mapper.class_.__name__} {state.identity} was loaded from a replica and changed; on the primary {how}."
         if self._on_stale == "warn":
-            _count("warn", observer)
+            _count("warn", instrumentation)
             warnings.warn(what, stacklevel=2)
             return
-        _count("raise", observer)
+        _count("raise", instrumentation)
         raise StaleReplicaWrite(
             what,
             effect="The changes were not written.",
@@ -120,9 +130,9 @@ class Provenance:
         )
 
 
-def _count(outcome: OnStale, observer: Observer | None) -> None:
-    if observer is not None:
-        observer.found_stale(outcome)
+def _count(outcome: OnStale, instrumentation: Instrumentation | None) -> None:
+    if instrumentation is not None:
+        instrumentation.found_stale(outcome)
 
 
 # Of so many rows at once the keys are sent; asyncpg takes no more than 32,767 parameters.

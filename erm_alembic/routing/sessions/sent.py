@@ -7,7 +7,7 @@ connection that was handed out nothing is known.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy.sql import CompoundSelect, Select
@@ -15,16 +15,9 @@ from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.functions import FunctionElement
 
 from erm_alembic.routing.connections.lines import tell_of
-from erm_alembic.routing.connections.read_only import commits_by_itself, watch
+from erm_alembic.routing.connections.read_only import Guard, commits_by_itself, watch
 
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
-    from erm_alembic.routing.cluster import Cluster
-    from erm_alembic.routing.connections.nodes import Node
-    from erm_alembic.routing.sessions.session import RoutingSession
-
-__all__ = ["Sent", "server_of"]
+__all__ = ["Sent"]
 
 # Statements that SQLAlchemy makes, none of which ends a transaction.
 _WITHIN = (Select, CompoundSelect, UpdateBase, FunctionElement)
@@ -33,14 +26,14 @@ _WITHIN = (Select, CompoundSelect, UpdateBase, FunctionElement)
 class Sent:
     """What one transaction of a session has sent to the primary."""
 
-    __slots__ = ("_connections", "_watched", "by_itself", "unbounded", "wrote")
+    __slots__ = ("_connections", "_guard", "by_itself", "unbounded", "wrote")
 
     def __init__(self) -> None:
         self.wrote = False  # something that is not known to be a pure read
         self.unbounded = False  # something that may have ended the transaction
         self.by_itself = False  # over a connection that commits each statement
         self._connections: list[Connection] = []
-        self._watched = False
+        self._guard: Guard | None = None
 
     @property
     def may_be_kept(self) -> bool:
@@ -67,35 +60,24 @@ class Sent:
             for connection in self._connections:
                 tell_of(connection, only_reads=False)
 
-    def take(self, session: RoutingSession, connection: Connection) -> None:
+    def take(self, connection: Connection) -> None:
         """Take note of a connection to the primary.
 
         Args:
-            session: the session that uses it.
             connection: the connection.
         """
         self.by_itself = self.by_itself or commits_by_itself(connection)
         self._connections.append(connection)
         tell_of(connection, only_reads=not self.wrote)
-        if self._watched:
-            watch(session, connection)
+        if self._guard is not None:
+            watch(connection, self._guard)
 
-    def watch(self, session: RoutingSession) -> None:
-        """Look from now on at what a session sends: it may be in a block that prevents writes.
+    def watch(self, guard: Guard) -> None:
+        """Look from now on at what the transaction sends: it may be in a block that prevents writes.
 
         Args:
-            session: the session.
+            guard: says what may be sent.
         """
-        self._watched = True
+        self._guard = guard
         for connection in self._connections:
-            watch(session, connection)
-
-
-def server_of(cluster: Cluster, engine: Engine) -> Node | None:
-    """The server of a cluster that an engine leads to; None where it is none of the cluster's engines.
-
-    Args:
-        cluster: whose servers there are.
-        engine: one of the cluster's, or one with options of its own over the same pool.
-    """
-    return next((node for node in (cluster.primary, *cluster.replicas) if node.owns(engine)), None)
+            watch(connection, guard)

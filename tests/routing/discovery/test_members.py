@@ -198,16 +198,16 @@ def test_what_is_known_of_a_server_does_not_speak_for_another_one_of_its_name(ap
     discovery = Told(members(app, EAST))
     with discovering(app, discovery) as cluster:
         old = cluster.replicas[0]
-        assert cluster.fits(old, NOTHING_NEEDED)
+        assert cluster.router.fits(old, NOTHING_NEEDED)
         told(cluster, discovery, members(app, east=app.url(app.servers.west)))
-        until(lambda: cluster.fits(cluster.replicas[0], NOTHING_NEEDED))
+        until(lambda: cluster.router.fits(cluster.replicas[0], NOTHING_NEEDED))
         assert cluster.replicas[0] is not old
-        assert not cluster.fits(old, NOTHING_NEEDED)
+        assert not cluster.router.fits(old, NOTHING_NEEDED)
         old.failed()
         cluster.monitor.refresh()
-        assert not cluster.fits(old, NOTHING_NEEDED)
+        assert not cluster.router.fits(old, NOTHING_NEEDED)
         told(cluster, discovery, members(app, east=NOWHERE))
-        assert not cluster.fits(cluster.replicas[0], NOTHING_NEEDED)
+        assert not cluster.router.fits(cluster.replicas[0], NOTHING_NEEDED)
         assert where(cluster) == "primary"
 
 
@@ -346,7 +346,7 @@ def test_a_primary_that_moves_is_followed(fresh_servers: Servers, caplog: pytest
             until(lambda cluster=cluster: cluster.status().primary.timeline == 2)
         for cluster in clusters[:2]:
             write(cluster, 2)
-            assert cluster.position().timeline == 2
+            assert cluster.router.position().timeline == 2
         asyncio.run(write_within_a_loop(clusters[2], 2))
         assert engines == [cluster.writer() for cluster in clusters[:2]]
         for app in apps:

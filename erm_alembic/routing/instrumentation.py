@@ -6,18 +6,18 @@ from typing import Protocol
 
 from erm_alembic.routing.options import ReadMode
 
-__all__ = ["Observer"]
+__all__ = ["Instrumentation"]
 
 
-class Observer(Protocol):
-    """What a cluster's `observer` is told, on the thread on which it happens."""
+class Instrumentation(Protocol):
+    """What a router's `instrumentation` is told, on the thread on which it happens."""
 
-    def fell_back(self, mode: ReadMode, why: str, *, refused: bool) -> None:
+    def fell_back(self, mode: ReadMode, kind: str, *, refused: bool) -> None:
         """No replica can answer a read.
 
         Args:
             mode: what holds for the read.
-            why: why none can.
+            kind: why none can, as one of few.
             refused: whether the primary may not answer either.
         """
 

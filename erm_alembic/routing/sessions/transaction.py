@@ -1,0 +1,190 @@
+"""Where one transaction of a session reads, and what it has done there.
+
+It begins nowhere. `read_from` puts it on a replica, for all reads that follow; `lose_replica` takes it off one that has
+failed; `pin` puts it on the primary, for good. Each of these says what was decided last.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.orm import Session
+
+from erm_alembic.routing.connections.nodes import ReplicaNode
+from erm_alembic.routing.deciding.reasons import Reason, Why
+from erm_alembic.routing.deciding.routes import Decision
+from erm_alembic.routing.need import Need
+from erm_alembic.routing.options import PRIMARY, ReadMode
+from erm_alembic.routing.sessions.kept import KeptDecision
+from erm_alembic.routing.sessions.sent import Sent
+from erm_alembic.routing.sqlalchemy_internals import forget_connection
+
+__all__ = ["RoutedTransaction"]
+
+
+class RoutedTransaction:
+    """What is known of one transaction.
+
+    Args:
+        former: the one before it in its session, of which it keeps what was decided last; None for the first.
+    """
+
+    __slots__ = (
+        "_engines",
+        "_holds_replica",
+        "_loads_of_former",
+        "_snapshot_for",
+        "committing",
+        "decision",
+        "failed",
+        "has_read",
+        "kept",
+        "named",
+        "pinned",
+        "reads_replica",
+        "replica",
+        "sent",
+    )
+
+    def __init__(self, former: RoutedTransaction | None = None) -> None:
+        # Where it is: on the primary for good, on a replica, or nowhere yet.
+        self.pinned = False
+        self.replica: ReplicaNode | None = None
+        self.kept: KeptDecision | None = None  # what its next pure read needs not decide again
+        # What was decided last; and where the last statement went to an engine that the application named itself.
+        self.decision: Decision | None = None if former is None else former.decision
+        self.named: Decision | None = None if former is None else former.named
+        # What it has done.
+        self.has_read = False  # whether a replica's answer was handed out
+        self.reads_replica = False  # whether it has chosen a replica ever
+        self._loads_of_former = former is not None and former.reads_replica
+        self._snapshot_for: Need | None = None  # what its one snapshot was taken for
+        self.failed: frozenset[str] = frozenset()  # the replicas that have failed it
+        self.sent = Sent()
+        self.committing = False
+        self._engines: frozenset[Engine] = frozenset()
+        self._holds_replica = False  # by a snapshot, or a cursor on the server's side
+
+    @property
+    def loads_from_replica(self) -> bool:
+        """Whether what is loaded now may be a replica's: also by a result that outlives the transaction before."""
+        return self.reads_replica or self._loads_of_former
+
+    # Where it goes.
+
+    def read_from(self, replica: ReplicaNode, engine: Engine, why: Reason, *, holds: bool) -> None:
+        """Read from a replica, now and for the rest of it.
+
+        Args:
+            replica: the replica.
+            engine: the one of its engines that is used.
+            why: why there.
+            holds: whether something on the server lasts as long as this: a snapshot, or a cursor.
+        """
+        self.replica, self.reads_replica = replica, True
+        self.decision = Decision(replica.name, True, why)
+        self._engines |= {engine}
+        self._holds_replica = self._holds_replica or holds
+
+    def answered(self) -> None:
+        """Note that an answer was handed out: where a replica gave it, the next one must not be older."""
+        if self.replica is not None:
+            self.has_read = True
+
+    def lose_replica(self, name: str) -> None:
+        """Read from another server, since a replica has failed.
+
+        Args:
+            name: the replica's name.
+        """
+        self.failed |= {name}
+        self.replica = self.kept = None
+
+    def pin(self, why: Reason, *, wrote: bool = False) -> None:
+        """Go on on the primary, for the rest of it.
+
+        Args:
+            why: why there.
+            wrote: whether it is to be taken for one that writes.
+        """
+        self.pinned, self.replica, self.kept = True, None, None
+        self.decision = Decision(PRIMARY, False, why)
+        if wrote:
+            self.sent.writes()
+
+    def go_to_named(self, server: str, *, is_replica: bool) -> None:
+        """Go where the application itself says, with one statement.
+
+        Args:
+            server: the server's name.
+            is_replica: whether it is one of the cluster's replicas.
+        """
+        self.named = Decision(server, is_replica, Reason(Why.NAMED))
+
+    # Its snapshot.
+
+    @property
+    def has_snapshot(self) -> bool:
+        """Whether one snapshot was asked for."""
+        return self._snapshot_for is not None
+
+    def take_snapshot(self, need: Need) -> None:
+        """Read in one snapshot; the first one is.
+
+        Args:
+            need: what it was taken for.
+        """
+        self._snapshot_for = self._snapshot_for or need
+
+    def shows(self, need: Need, mode: ReadMode) -> bool:
+        """Whether one snapshot is asked for and was taken: how old it is by now, is what was asked for.
+
+        Args:
+            need: what a read needs.
+            mode: what holds for it.
+        """
+        former = self._snapshot_for
+        return mode.snapshot and former is not None and (need.since, need.after) == (former.since, former.after)
+
+    # Its connections.
+
+    def took(self, connection: Connection) -> None:
+        """Take note of a connection that it has begun to use.
+
+        Args:
+            connection: the connection.
+        """
+        if connection.engine not in self._engines:
+            self.sent.take(connection)
+
+    def begin_commit(self, session: Session) -> None:
+        """Take out of the commit what has nothing to say to it.
+
+        What fails on a replica would let a commit fail that has succeeded on the primary; and where the primary's
+        fails, SQLAlchemy rolls back those that are committed already, and warns of it.
+
+        Args:
+            session: the session, whose outermost transaction this is.
+        """
+        self.committing = True
+        if self._holds_replica or (self.pinned and self._engines):
+            self.leave_replica(session)
+
+    def begin_rollback(self, session: Session) -> None:
+        """Take out of the rollback a replica that may be lost by now.
+
+        Args:
+            session: the session, whose transaction this is.
+        """
+        if self._holds_replica:
+            self.leave_replica(session)
+
+    def leave_replica(self, session: Session, *, lost: bool = False) -> None:
+        """Take the replica's connections out of the transaction, to whose end they have nothing to say.
+
+        Args:
+            session: the session, whose transaction this is.
+            lost: whether they are of no use any more.
+        """
+        for engine in self._engines:
+            forget_connection(session, engine, lost=lost)
+        self._engines, self._holds_replica = frozenset(), False
