@@ -11,9 +11,10 @@ from erm_alembic.render.rehearsal import blocked_words, range_words
 from erm_alembic.render.words import counted
 from erm_alembic.wording import first_few
 
-__all__ = ["Summary", "blocking_estimate", "takes_words", "undo_words"]
+__all__ = ["NOBODY", "Summary", "blocking_estimate", "takes_words", "undo_words"]
 
 MOST = 3
+NOBODY = "nobody"
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def _blocks(steps: Sequence[Step]) -> str | None:
     if not blocking:
         sent = [each for step in steps for each in step.statements if not (each.read or each.done)]
         known = all(each.estimate is not None for each in sent) and all(step.rendered == "full" for step in steps)
-        return "nobody" if sent and known else None
+        return NOBODY if sent and known else None
     worst_first = sorted(blocking, key=lambda pair: _weight(pair[1]), reverse=True)
     named = [f"{blocked_words(found)} for {range_words(found)} ({step.revision})" for step, found in worst_first]
     return first_few(named, MOST, "; ") + (" revisions" if len(named) > MOST else "")

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from dataclasses import replace
 from itertools import groupby
 
-from erm_alembic.config.redaction import redact
 from erm_alembic.findings import Finding, blocking
-from erm_alembic.planning.model import DataLoss, Outcome, Plan, Statement, Step
-from erm_alembic.postgres.text.passwords import without_passwords
+from erm_alembic.planning.model import DataLoss, Outcome, Plan
 from erm_alembic.render.break_glass import DATA_LOSS, DATA_LOSS_FLAG, OVER_AGAIN, objecting, override_section, pass_once
 from erm_alembic.render.findings import finding_lines, finding_report, ignored_lines
 from erm_alembic.render.outcome import done_meanwhile, outcome_lines
 from erm_alembic.render.presentation import Presentation, Typed
-from erm_alembic.render.rehearsal import effect_of, proof_words, rehearsal_lines
-from erm_alembic.render.safe import Paint, block, clip, one_line, plain
+from erm_alembic.render.rehearsal import rehearsal_lines
+from erm_alembic.render.safe import Paint, clip, one_line, plain
+from erm_alembic.render.steps import step_lines
+from erm_alembic.render.summary import NOBODY, Summary, undo_words
 from erm_alembic.render.words import counted, revisions, target_line
 
 __all__ = ["Typed", "next_command", "render_text", "report", "run_command"]
 
 SHORT = 100
 HALF_DONE = "half-done-revision"
+# How many findings of one rule, and how many differences, are read in ten seconds.
+MOST_OF = {"error": 10, "warning": 5, "info": 5}
+MOST_DRIFT = 12
 
 
 NOTHING_TYPED = Typed()
@@ -65,63 +69,21 @@ def _header(plan: Plan, paint: Paint) -> list[str]:
         f"Current  {revisions(plan.current, 'none: no revision is recorded')}",
         f"Heads    {revisions(plan.heads, 'none: the project has no revisions')}",
         *rehearsal_lines(plan),
+        *_summary(plan, paint),
     ]
 
 
-def _statement(statement: Statement, verbose: bool, paint: Paint) -> list[str]:
-    """The statement beside its line number; whole with `verbose`, otherwise the start of it on one line."""
-    place = str(statement.line) if statement.line is not None else "-"
-    marks = [
-        *(["done already"] if statement.done else []),
-        *(["outside a transaction"] if statement.autocommit else []),
-        *([f"{statement.parameter_sets} parameter sets"] if statement.parameter_sets > 1 else []),
-        *(["read"] if statement.read else []),
-        *(["raw cursor"] if statement.raw else []),
-    ]
-    suffix = paint(f"  [{', '.join(marks)}]", "dim") if marks else ""
-    sql = without_passwords(statement.sql)
-    if not verbose:
-        return [f"{paint(f'{place:>9}', 'dim')}  {clip(one_line(' '.join(sql.split())), SHORT)}{suffix}"]
-    lines = block(sql.strip())
-    rest = [f"{'':>9}  {line}".rstrip() for line in lines[1:]]
-    return [f"{paint(f'{place:>9}', 'dim')}  {lines[0]}{suffix}", *rest]
-
-
-def _downgrade(step: Step) -> str:
-    if step.downgrade == "irreversible":
-        return f"irreversible: {one_line(step.irreversible_reason or 'no reason given')}"
-    return proof_words(step) or f"downgrade {step.downgrade}"
-
-
-def _alarm(statement: Statement) -> str:
-    """The colour of what a statement blocks."""
-    return "warn" if statement.estimate is not None and statement.estimate.blocks != "nothing" else "dim"
-
-
-def _file(step: Step) -> str:
-    """The file that the lines of a step count in: the SQL script, where all its statements stand in one."""
-    paths = {statement.path for statement in step.statements}
-    return (paths.pop() or step.path) if len(paths) == 1 else step.path
-
-
-def _step(step: Step, number: int, width: int, statements: bool, verbose: bool, paint: Paint) -> list[str]:
-    transaction = "one transaction" if step.transactional else "not in one transaction"
-    proven = step.proof is None or (step.proof.round_trip == "same" and step.proof.data != "lossy")
-    downgrade = paint(_downgrade(step), "dim" if step.downgrade == "ok" and proven else "warn")
-    facts = f"{downgrade}, {transaction}, {counted(len(step.statements), 'statement')}"
-    lines = [
-        f"{number:>{width}}. {paint(one_line(step.revision), 'strong')}  {one_line(step.message)}".rstrip(),
-        f"{'':>{width}}  {one_line(_file(step))}  ({facts})",
-    ]
-    for statement, same in groupby(step.statements if statements else ()):
-        first, *rest = _statement(statement, verbose, paint)
-        times = len(list(same))  # a loop sends one text again and again
-        lines += [first if times == 1 else f"{first}  ({times:,} times)", *rest]
-        effect = effect_of(statement, verbose=verbose)
-        lines += [] if effect is None else [f"{'':>11}{paint(effect, _alarm(statement))}"]
-    if step.rendered == "partial":
-        reason = one_line(redact(step.reason or "not every statement could be recorded"))
-        lines.append(f"{'':>{width}}  {paint('not complete:', 'warn')} {reason}")
+def _summary(plan: Plan, paint: Paint) -> list[str]:
+    """Whom the plan blocks, for how long, and whether there is a way back: the rest is for who wants to know more."""
+    found = Summary.of(plan)
+    lines = []
+    if found.blocks is not None:
+        lines.append(f"Blocks   {paint(one_line(found.blocks), 'good' if found.blocks == NOBODY else 'warn')}")
+    if found.takes is not None:
+        lines.append(f"Takes    {one_line(found.takes)}")
+    if found.undo is not None:
+        able = all(undo_words(step) is None for step in plan.steps)
+        lines.append(f"Undo     {paint(one_line(found.undo), 'dim' if able else 'warn')}")
     return lines
 
 
@@ -144,25 +106,39 @@ def _pending(plan: Plan, statements: bool, verbose: bool, paint: Paint) -> list[
             "",
             _nothing_pending(plan),
         ]
-    lines = ["", f"{counted(len(plan.steps), 'revision')} to {'roll back' if going_down else 'apply'}:"]
-    width = len(str(len(plan.steps))) + 2
-    for number, step in enumerate(plan.steps, start=1):
-        lines += ["", *_step(step, number, width, statements, verbose, paint)]
-    return lines
+    title = f"{counted(len(plan.steps), 'revision')} to {'roll back' if going_down else 'apply'}:"
+    return ["", title, *step_lines(plan.steps, statements=statements, verbose=verbose, paint=paint)]
 
 
-def _findings(plan: Plan, paint: Paint) -> list[str]:
+def _findings(plan: Plan, verbose: bool, paint: Paint) -> list[str]:
     lines = ["", "Findings:"] if plan.findings else []
-    for _, same in groupby(plan.findings, key=lambda each: (each.rule, each.severity, each.help, each.overridden)):
+    shown, hidden = _worth_reading(plan.findings, verbose)
+    for (rule, *_), same in groupby(shown, key=lambda each: (each.rule, each.severity, each.help, each.overridden)):
         *several, last = same  # what they all say to do stands below the last of them
         lines += [line for each in several for line in finding_lines(replace(each, help=""), paint)]
         lines += finding_lines(last, paint)
+        if hidden[rule] and last is next(each for each in reversed(shown) if each.rule == rule):
+            lines.append(f"    ... and {hidden[rule]:,} more of {one_line(rule)}: -v shows all")
     return [*lines, *(["", *ignored_lines(plan.ignored)] if plan.ignored else [])]
 
 
-def _drift(plan: Plan, paint: Paint) -> list[str]:
+def _worth_reading(findings: tuple[Finding, ...], verbose: bool) -> tuple[list[Finding], Counter[str]]:
+    """The first few findings of each rule, all of them with `verbose`; and how many there are besides, by rule."""
+    seen: Counter[tuple[str, str]] = Counter()
+    hidden: Counter[str] = Counter()
+    shown = []
+    for each in findings:
+        seen[each.rule, each.severity] += 1
+        if verbose or seen[each.rule, each.severity] <= MOST_OF[each.severity]:
+            shown.append(each)
+        else:
+            hidden[each.rule] += 1
+    return shown, hidden
+
+
+def _drift(plan: Plan, verbose: bool, paint: Paint) -> list[str]:
     lines = ["", "Drift:"] if plan.drift else []
-    for item in plan.drift:
+    for item in plan.drift if verbose else plan.drift[:MOST_DRIFT]:
         path = f"  {one_line(item.path)}" if item.path else ""
         path += "  (a pending revision takes it over)" if item.adopted else ""
         lines += [
@@ -170,6 +146,9 @@ def _drift(plan: Plan, paint: Paint) -> list[str]:
             f"    expected: {one_line(item.expected)}",
             f"    found:    {one_line(item.found)}",
         ]
+    if not verbose and len(plan.drift) > MOST_DRIFT:
+        command = shlex.join([one_line(word) for word in ("erm", "drift", "--env", plan.environment)])
+        lines.append(f"  ... and {len(plan.drift) - MOST_DRIFT:,} more: -v, or {command}, shows all")
     if plan.left_out:
         left = counted(sum(each.count for each in plan.left_out), "difference")
         items = ", ".join(f"{one_line(each.item)} ({each.count})" for each in plan.left_out)
@@ -290,7 +269,7 @@ def render_text(
             plan = replace(plan, findings=tuple(each for each in plan.findings if each.rule != HALF_DONE))
         done = [
             *([] if watched else [_target(plan, paint)]),
-            *_findings(plan, paint),
+            *_findings(plan, verbose, paint),
             *override_section(plan, paint),
             "",
             *outcome_lines(plan, outcome, paint, watched=watched),
@@ -299,8 +278,8 @@ def render_text(
     lines = [
         *_header(plan, paint),
         *_pending(plan, outcome is None or verbose, verbose, paint),
-        *_drift(plan, paint),
-        *_findings(plan, paint),
+        *_drift(plan, verbose, paint),
+        *_findings(plan, verbose, paint),
         *override_section(plan, paint),
         *_data_loss(plan),
         *(_verdict(plan, typed, paint) if outcome is None else ["", *outcome_lines(plan, outcome, paint)]),

@@ -8,17 +8,19 @@ from dataclasses import replace
 from erm_alembic.config.redaction import register_secret
 from erm_alembic.findings import Finding
 from erm_alembic.planning.comparison import LeftOut
-from erm_alembic.planning.model import DataLoss, Drift, Outcome, StepOutcome
+from erm_alembic.planning.model import DataLoss, Drift, Outcome, Statement, StepOutcome
+from erm_alembic.planning.rehearsal import Blocks, Estimate, Observed, ObservedLock, Prediction, Proof
 from erm_alembic.render.text import Typed, next_command, render_text
 from tests.render.plans import BLOCKED, DONE, EMPTY, FAILED, HOSTILE, INDEX, ORDERS, PLAN, ROLLBACK
 
 
 def test_a_plan_is_read_in_ten_seconds() -> None:
-    """A plan shows target, revisions, the start of each statement with its line, and what to type next."""
+    """A plan shows target, a summary, revisions, the start of each statement with its line, and what to type next."""
     assert render_text(PLAN) == (
         "Target   prod  postgresql://app:***@db/shop  (PostgreSQL 15.18)\n"
         "Current  000111\n"
         "Heads    d4e5f6\n"
+        "Undo     1 of 2 revisions; not: downgrade empty (d4e5f6)\n"
         "\n"
         "2 revisions to apply:\n"
         "\n"
@@ -36,6 +38,84 @@ def test_a_plan_is_read_in_ten_seconds() -> None:
         "Nothing objects. Nothing was changed.\n"
         "To run it: erm migrate --env prod\n"
     )
+
+
+def _blocking(relation: str, blocks: Blocks, high: float | None) -> Statement:
+    """A statement that was seen to block others for up to so many milliseconds."""
+    seen = Observed((ObservedLock(relation, "AccessExclusiveLock", relation),))
+    return Statement(f"ALTER TABLE {relation} ...", 3, observed=seen, estimate=Estimate(blocks, (relation,), 20, high))
+
+
+def test_the_summary_says_whom_it_blocks_how_long_and_whether_it_can_be_undone() -> None:
+    """The worst first; a range of all revisions together; what the way back loses."""
+    proof = Proof("same", "lossy", ("public.users.mail",))
+    steps = (
+        replace(
+            ORDERS, statements=(_blocking("public.orders", "writes", 900),), predicted=Prediction(20, 950), proof=proof
+        ),
+        replace(
+            INDEX,
+            downgrade="ok",
+            statements=(_blocking("public.users", "reads", 100),),
+            predicted=Prediction(30, 100),
+            proof=Proof("same", "lossless"),
+        ),
+    )
+    assert render_text(replace(PLAN, steps=steps)).splitlines()[3:6] == [
+        "Blocks   reads and writes of public.users for 20 ms to 100 ms (d4e5f6); "
+        "writes of public.orders for 20 ms to 900 ms (a1b2c3)",
+        "Takes    50 ms to 1.1 s",
+        "Undo     yes, proven; loses what is in public.users.mail",
+    ]
+    nobody = Statement("CREATE TABLE a ()", 3, estimate=Estimate("nothing"))
+    plan = replace(PLAN, steps=(replace(ORDERS, statements=(nobody,)), replace(INDEX, predicted=Prediction(5, None))))
+    assert "Blocks" not in render_text(plan)  # of the second revision it is not known
+    assert "Takes    5 ms or any longer, and 1 revision of which it is not known\n" in render_text(plan)
+    assert "Blocks   nobody\n" in render_text(replace(plan, steps=plan.steps[:1]))
+
+
+def test_a_long_plan_has_a_line_for_each_revision_and_the_statements_that_matter() -> None:
+    """Above forty statements, only those that block somebody or take long are shown; -v shows all."""
+    step = replace(ORDERS, statements=tuple(Statement(f"SELECT {each}", each) for each in range(9)))
+    blocking = replace(ORDERS, revision="b10c", statements=(_blocking("public.orders", "writes", 900),))
+    plan = replace(PLAN, steps=(step, step, blocking, step, step, step))
+    shown = render_text(plan).partition("6 revisions to apply:\n")[2]
+    assert shown.startswith(
+        "\n"
+        "  1. a1b2c3  add orders  (downgrade ok, 9 statements)\n"
+        "  2. a1b2c3  add orders  (downgrade ok, 9 statements)\n"
+        "  3. b10c  add orders  (downgrade ok, 1 statement)\n"
+        "        3  ALTER TABLE public.orders ...\n"
+        "           blocks writes of public.orders for 20 ms to 900 ms\n"
+        "  4. a1b2c3"
+    )
+    assert "\n\nTheir statements: -v shows them.\n" in shown and "SELECT" not in shown
+    assert "SELECT 8" in render_text(plan, verbose=True)
+
+
+def test_a_plan_of_600_revisions_shows_those_that_one_has_to_know_of() -> None:
+    """The first five, and those that block somebody or have no way back; the rest is counted."""
+    steps = [replace(ORDERS, revision=f"r{each}") for each in range(1, 601)]
+    steps[299] = replace(steps[299], downgrade="irreversible", irreversible_reason="mails are sent")
+    text = render_text(replace(PLAN, steps=tuple(steps)))
+    assert "\n  300. r300  add orders  (irreversible: mails are sent, 2 statements)\n" in text
+    assert "\n       ... and 594 revisions more\n" in text
+    assert "Undo     599 of 600 revisions; not: irreversible: mails are sent (r300)\n" in text
+    assert len(text.splitlines()) < 25
+    assert "r599" in render_text(replace(PLAN, steps=tuple(steps)), verbose=True)
+
+
+def test_what_is_said_again_and_again_is_counted() -> None:
+    """Of each rule the first few findings, and of drift the first few differences; -v shows all."""
+    lossy = tuple(Finding("downgrade-lossy", "warning", f"Loses t{each}.", "Help.") for each in range(8))
+    errors = tuple(Finding("data-loss", "error", f"Loses e{each}.") for each in range(11))
+    drift = tuple(Drift("index", f"i{each}", "database", "absent", "an index") for each in range(14))
+    plan = replace(PLAN, findings=(*lossy, *errors), drift=drift)
+    text = render_text(plan)
+    assert "    Loses t4.\n    help: Help.\n    ... and 3 more of downgrade-lossy: -v shows all\n" in text
+    assert "    Loses e9.\n    ... and 1 more of data-loss: -v shows all\n" in text
+    assert "  ... and 2 more: -v, or erm drift --env prod, shows all\n" in text
+    assert "Loses t7." in render_text(plan, verbose=True) and "index i13" in render_text(plan, verbose=True)
 
 
 def test_verbose_shows_statements_in_full() -> None:
