@@ -1,4 +1,5 @@
-"""Run it, and print the counts of each round; exit 1 where a read was wrong, a write lost or a session broken.
+"""Run it, and print the counts of each round; exit 1 where a read was wrong, a write lost or a session broken, and
+where a round had too little of anything to show that.
 
 python -m tests.patroni [--rounds N] [--postgresql MAJOR] [--write] [-v]
 """
@@ -26,36 +27,19 @@ from tests.patroni.cluster import (
     PatroniCluster,
     patroni_cluster,
     promotion,
-    until,
 )
 from tests.patroni.load import READERS, TASKS, WRITERS, Base, Counter, Entry, load
 from tests.patroni.program import installed_patroni
-from tests.patroni.truth import Truth, longest_gap
+from tests.patroni.verdict import AFTERMATH, EVENTS, KINDS, Event, Round, longest_gap, shortfalls
 from tests.support.databases import one_per_major
+from tests.support.load.truth import Truth
 
 DOCS = Path(__file__).resolve().parents[2] / "docs/routing.md"
 BEGIN, END = "<!-- patroni:begin -->", "<!-- patroni:end -->"
-# Before the first event, and after each, in seconds.
-STEADY = 5.0
-KINDS = ("any lag", "by token", "bounded")
+# Before the first event, and after each, in seconds: longer than what is felt of an event, so that nothing excuses what
+# fails in the end of it.
+STEADY = AFTERMATH + 2.0
 HEADS = " | ".join(f"no reads {kind} for" if kind == "by token" else f"no reads, {kind}, for" for kind in KINDS)
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that was done to the cluster.
-
-    Args:
-        name: what.
-        began: when, by `time.monotonic()`.
-        promoted: when another server said first that it is a primary.
-        ended: when all was well again for a while.
-    """
-
-    name: str
-    began: float
-    promoted: float
-    ended: float
 
 
 @dataclass(frozen=True)
@@ -65,20 +49,22 @@ class Result:
     Args:
         rows: of the table of its events.
         sums: its row of the table of counts.
-        told: what else was counted, and the first faults.
-        faults: how many there were.
+        told: what was counted, and the first faults.
+        faults: what was wrong, and what there was too little of.
     """
 
     rows: Sequence[str]
     sums: str
     told: str
-    faults: int
+    faults: Sequence[str]
 
 
 def main() -> int:
     """Run the rounds."""
     parser = argparse.ArgumentParser(prog="python -m tests.patroni")
-    parser.add_argument("--rounds", type=int, default=1, help="each has one event of every kind (1)")
+    parser.add_argument(
+        "--rounds", type=int, choices=range(1, 100), metavar="N", default=1, help="each has one event of every kind (1)"
+    )
     parser.add_argument("--postgresql", type=int, help="the major to take (the newest one here)")
     parser.add_argument("--write", action="store_true", help="write the table into docs/routing.md")
     parser.add_argument("-v", "--verbose", action="store_true", help="show what the routing logs")
@@ -96,7 +82,7 @@ def main() -> int:
             print(results[-1].told, flush=True)
     text = _table(results, binaries.major, load_before)
     print(text)
-    faults = sum(result.faults for result in results)
+    faults = [fault for result in results for fault in result.faults]
     if arguments.write and not faults:
         before, _, rest = DOCS.read_text().partition(BEGIN)
         DOCS.write_text(f"{before}{BEGIN}\n{text}{END}{rest.partition(END)[2]}")
@@ -122,46 +108,67 @@ def _table(results: Sequence[Result], major: int, load_before: float) -> str:
 
 
 def _round(number: int, servers: PatroniCluster) -> Result:
-    truth = Truth(range(WRITERS))
+    acts = (servers.switch_over, lambda: _fail_over(servers), lambda: _freeze(servers))
     with _cluster(servers) as cluster:
+        round = Round(Truth(cluster.heard_within))
         _prepare(cluster)
-        with load(cluster, truth):
+        with load(cluster, round):
             time.sleep(STEADY)
-            events = [
-                _event("switchover", servers, servers.switch_over),
-                _event("leader killed", servers, lambda: _fail_over(servers)),
-                _event("leader frozen", servers, lambda: _freeze(servers)),
-            ]
-        lost = truth.acknowledged() - _rows(cluster)
+            events = [_event(name, servers, round, act) for name, act in zip(EVENTS, acts, strict=True)]
+        stored = _rows(cluster)
+    return concluded(number, round, events, stored)
+
+
+def concluded(number: int, round: Round, events: Sequence[Event], stored: set[tuple[int, int]]) -> Result:
+    """What a round showed.
+
+    Args:
+        number: which round it was.
+        round: what was read and written.
+        events: what was done.
+        stored: what is there in the end: writers and their numbers.
+    """
+    truth = round.truth
+    acknowledged = {(writer, value) for writer, values in truth.acknowledged().items() for value in values}
+    lost = sorted(acknowledged - stored)
     rows = []
     for event in events:
-        again = next((moment for moment in sorted(truth.written_at) if moment > event.promoted), event.ended)
-        gaps = [longest_gap(truth.written_at, event.began, event.ended), again - event.promoted]
-        gaps += [longest_gap(truth.read_at.get(kind, []), event.began, event.ended) for kind in KINDS]
+        promoted = event.promoted if event.promoted is not None else event.began
+        again = next((moment for moment in sorted(round.written_at) if moment > promoted), event.ended)
+        gaps = [longest_gap(round.written_at, event.began, event.ended), again - promoted]
+        gaps += [longest_gap(round.read_at.get(kind, []), event.began, event.ended) for kind in KINDS]
         rows.append(f"| {number} | {event.name} | " + " | ".join(f"{gap:.1f} s" for gap in gaps) + " |\n")
-    reads, share = truth.routes.total(), truth.routes["replica"] / max(1, truth.routes.total())
+    by_replicas, by_primary = truth.counts["answers of replicas"], truth.counts["answers of the primary"]
+    reads, share = by_replicas + by_primary, by_replicas / max(1, by_replicas + by_primary)
+    wrong = truth.counts["wrong answers"]
     sums = (
-        f"| {number} | {len(truth.written_at)} | {len(lost)} | {reads} | {share:.0%} | {len(truth.wrong)} | "
-        f"{len(truth.broken)} |\n"
+        f"| {number} | {len(round.written_at)} | {len(lost)} | {reads} | {share:.0%} | {wrong} | "
+        f"{len(truth.violations) - wrong} |\n"
     )
+    faults = [
+        *truth.violations,
+        *(f"the acknowledged write {each} is lost" for each in lost),
+        *shortfalls(round, events),
+    ]
     told = [f"round {number}: " + "; ".join(f"{what}: {count}" for what, count in sorted(truth.counts.items()))]
-    told += [str(fault) for fault in (*truth.wrong[:10], *truth.broken[:10], *sorted(lost)[:10])]
-    return Result(rows, sums, "\n  ".join(told), len(truth.wrong) + len(lost) + len(truth.broken))
+    return Result(rows, sums, "\n  ".join([*told, *faults[:30]]), faults)
 
 
-def _event(name: str, servers: PatroniCluster, act: Callable[[], None]) -> Event:
+def _event(name: str, servers: PatroniCluster, round: Round, act: Callable[[], None]) -> Event:
     began = time.monotonic()
-    with promotion(servers) as promoted:
-        act()
-    servers.wait_until_whole()
+    with round.windows.lasting(name):
+        with promotion(servers) as promoted:
+            act()
+        servers.wait_until_whole()
+    whole = time.monotonic()
     time.sleep(STEADY)
-    return Event(name, began, promoted.at, time.monotonic())
+    return Event(name, began, promoted.at, whole, time.monotonic())
 
 
 def _fail_over(servers: PatroniCluster) -> None:
     leader = servers.leader()
     servers.members[leader].kill()
-    until(lambda: servers.leader() not in ("", leader), servers.state)
+    servers.wait_for(lambda: servers.leader() not in ("", leader))
     servers.start(leader)
 
 
@@ -169,7 +176,8 @@ def _freeze(servers: PatroniCluster) -> None:
     """The leader stands still, and goes on when there is another: for a moment both take writes."""
     leader = servers.leader()
     servers.members[leader].freeze()
-    until(lambda: servers.leader() not in ("", leader), servers.state)
+    assert servers.members[leader].stands_still(), "the leader was to stand still, and runs"
+    servers.wait_for(lambda: servers.leader() not in ("", leader))
     time.sleep(STEADY)
     servers.members[leader].thaw()
 

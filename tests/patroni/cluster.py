@@ -25,6 +25,8 @@ from erm_alembic.postgres.embedded.binaries import PostgresBinaries
 from erm_alembic.postgres.embedded.private_place import reachable_binaries
 from erm_alembic.postgres.embedded.process_user import ServerUser, choose_user
 from tests.patroni.program import Program
+from tests.support.processes import children, lives, stand_still
+from tests.support.waiting import until
 
 SUPERUSER = "postgres"
 PASSWORD = "on loopback, for minutes"
@@ -89,13 +91,13 @@ class Member:
         """End its Patroni and its PostgreSQL as a power cut would."""
         assert self.process is not None
         pid = self.postmaster()
-        children = _children(pid) if pid else []
+        victims = [pid, *children(pid)] if pid else []
         self.process.kill()
         self.process.wait()
-        for victim in (pid, *children):
-            if victim:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(victim, signal.SIGKILL)
+        for victim in victims:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(victim, signal.SIGKILL)
+        until(lambda: not any(lives(victim) for victim in victims), lambda: "what was killed lives", PATIENCE)
 
     def freeze(self) -> None:
         """Stop its Patroni and its PostgreSQL where they are: connections stay open, and nothing answers."""
@@ -109,10 +111,14 @@ class Member:
         assert self.process is not None
         pid = self.postmaster()
         # First those that make others.
-        for each in (self.process.pid, pid, *_children(pid)):
+        for each in (self.process.pid, pid, *children(pid)):
             if each:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(each, number)
+
+    def stands_still(self) -> bool:
+        """Whether none of the processes of both runs."""
+        return self.process is not None and stand_still(self.process.pid) and stand_still(self.postmaster())
 
     def log(self) -> str:
         """The end of what it has logged."""
@@ -189,7 +195,7 @@ class PatroniCluster:
                     member.process.kill()
             if pid := member.postmaster():
                 os.kill(pid, signal.SIGQUIT)
-                until(lambda member=member: not member.postmaster(), lambda: "a PostgreSQL does not end")
+                until(lambda member=member: not member.postmaster(), lambda: "a PostgreSQL does not end", PATIENCE)
 
     def state(self) -> list[dict[str, Any]]:
         """What the first member that answers says of all of them; nothing where none does."""
@@ -217,7 +223,15 @@ class PatroniCluster:
 
     def wait_until_whole(self) -> None:
         """Wait until the cluster is as it should be."""
-        until(self.is_whole, lambda: json.dumps(self.state()) + "".join(each.log() for each in self.members.values()))
+        self.wait_for(self.is_whole)
+
+    def wait_for(self, condition: Callable[[], object]) -> None:
+        """Wait for what a failover brings about; the members are asked ten times a second."""
+
+        def told() -> str:
+            return json.dumps(self.state()) + "".join(each.log() for each in self.members.values())
+
+        until(condition, told, PATIENCE, step=0.1)
 
     def switch_over(self) -> None:
         """Exchange the leader and its synchronous standby, as planned maintenance does."""
@@ -302,9 +316,9 @@ def patroni_cluster(program: Program, binaries: PostgresBinaries) -> Iterator[Pa
 
 @dataclass
 class Promotion:
-    """When a standby said first that it is none any more, by `time.monotonic()`."""
+    """When a standby said first that it is none any more, by `time.monotonic()`; None while none has."""
 
-    at: float = 0.0
+    at: float | None = None
 
 
 @contextmanager
@@ -319,7 +333,7 @@ def promotion(servers: PatroniCluster) -> Iterator[Promotion]:
                 while not over.wait(0.01) and member.in_recovery(connection):
                     pass
                 if not over.is_set():
-                    seen.at = seen.at or time.monotonic()
+                    seen.at = time.monotonic() if seen.at is None else seen.at
                     over.set()
 
     threads = [threading.Thread(target=watch, args=(each,)) for name, each in servers.members.items() if name != leader]
@@ -327,19 +341,11 @@ def promotion(servers: PatroniCluster) -> Iterator[Promotion]:
         thread.start()
     try:
         yield seen
-        over.wait(PATIENCE)
+        assert over.wait(PATIENCE), "nobody was seen to be promoted"
     finally:
         over.set()
         for thread in threads:
             thread.join()
-
-
-def until(condition: Callable[[], object], told: Callable[[], object], patience: float = PATIENCE) -> None:
-    """Wait for a condition; fail, with what is told then, when it does not come true."""
-    deadline = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < deadline, told()
-        time.sleep(0.1)
 
 
 def _opened(request: str | urllib.request.Request, timeout: float = 2.0) -> Any:
@@ -358,10 +364,3 @@ def _free_ports(number: int) -> Sequence[int]:
     finally:
         for each in sockets:
             each.close()
-
-
-def _children(parent: int) -> list[int]:
-    try:
-        return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
-    except OSError:
-        return []

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import threading
+import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import exc
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from erm_alembic.errors import NoReplicaAvailable, TargetError
 from erm_alembic.routing import Cluster, RoutingSession, causal, primary, replica_read
-from tests.patroni.truth import Truth
+from tests.patroni.verdict import BOUNDED, BY_TOKEN, KINDS, OWN, UNBOUNDED, Round
+from tests.support.load.crew import Crew
+from tests.support.load.truth import Answer
+from tests.support.load.windows import is_of_a_lost_server
 
-__all__ = ["Base", "Counter", "Entry", "load"]
+__all__ = ["READERS", "TASKS", "WRITERS", "Base", "Counter", "Entry", "load"]
 
 WRITERS, READERS, TASKS = 3, 2, 2
 # In seconds: how stale a bounded read may be, how long a read by token may wait, and a worker rests.
 MAX_LAG, MAX_WAIT, REST = 3.0, 0.2, 0.01
-# What a read or a write meets while servers are away; anything else says that a session is broken.
-_AWAY = (exc.DBAPIError, exc.TimeoutError, OSError, NoReplicaAvailable, TargetError)
 
 
 class Base(DeclarativeBase):
@@ -45,145 +46,142 @@ class Entry(Base):
     value: Mapped[int] = mapped_column(primary_key=True)
 
 
-def _value_of(writer: int) -> sa.Select[tuple[int]]:
-    return sa.select(Counter.value).where(Counter.writer == writer)
+class _Worker:
+    """One of them, with one session.
 
+    Args:
+        name: its name.
+        round: what all of them know together.
+    """
 
-class _Workers:
-    """The threads and tasks of a round."""
+    def __init__(self, name: str, round: Round) -> None:
+        self.name, self._round, self._truth = name, round, round.truth
 
-    def __init__(self, cluster: Cluster, truth: Truth) -> None:
-        self._cluster, self._truth = cluster, truth
-        self._stopping = threading.Event()
-        kinds: list[tuple[Callable[..., None], object]] = [(self._write, writer) for writer in truth.writers]
-        kinds += [(self._read, kind) for kind in (self._by_token, self._bounded, self._any_lag) for _ in range(READERS)]
-        kinds += [(self._loop, None)]
-        self._threads = [threading.Thread(target=work, args=(what,)) for work, what in kinds]
+    # What a session does, in a thread or handed over by a task.
 
-    def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
+    def write(self, writer: int, session: Session) -> None:
+        """Write the writer's next number, and read it again."""
+        value = self._truth.begin_write(writer)
+        session.add(Entry(writer=writer, value=value))
+        session.execute(sa.update(Counter).where(Counter.writer == writer).values(value=value))
+        session.commit()
+        self._truth.committed(writer, value)
+        self._round.wrote()
+        assert isinstance(session, RoutingSession)
+        if (token := session.causal_token) is None:
+            self._truth.accuse(f"{self.name}: a session that has committed gives no token")
+        else:
+            self._round.tokens.append((writer, value, token))
+        self._saw(OWN, session, [replica_read()], writer, floor=value)
 
-    def stop(self) -> None:
-        self._stopping.set()
-        for thread in self._threads:
-            thread.join()
+    def read(self, kind: str, session: Session) -> None:
+        """Read in one of the ways."""
+        if kind == BY_TOKEN:
+            if not self._round.tokens:
+                return
+            writer, value, token = self._round.tokens[-1]
+            self._saw(kind, session, [causal(token), replica_read(max_wait=MAX_WAIT)], writer, floor=value)
+        elif kind == BOUNDED:
+            writer = random.randrange(WRITERS)
+            self._saw(kind, session, [replica_read(max_lag=MAX_LAG)], writer, max_age=MAX_LAG)
+        else:
+            self._saw(kind, session, [replica_read()], 0)
 
-    def _write(self, writer: int) -> None:
-        with self._cluster.sessionmaker()() as session:
-            while not self._stopping.wait(REST):
-                value = self._truth.attempt(writer)
-                try:
-                    session.add(Entry(writer=writer, value=value))
-                    session.execute(sa.update(Counter).where(Counter.writer == writer).values(value=value))
-                    session.commit()
-                    self._truth.acknowledge(writer, value)
-                    token = session.causal_token
-                    if token is not None:
-                        self._truth.publish(writer, value, token)
-                    with replica_read():
-                        seen = session.scalar(_value_of(writer))
-                        self._saw(session, "own", writer, seen, value)
-                except Exception as error:
-                    self._failed("writer", session, error)
-            self._last_words("writer", session)
+    def last_words(self, session: Session) -> None:
+        """A session that has seen all of it still reads and writes, when all servers are back."""
+        with primary():
+            session.execute(sa.update(Counter).where(Counter.writer < 0).values(value=0))
+            session.commit()
+        self._saw(UNBOUNDED, session, [replica_read()], 0)
 
-    def _read(self, kind: Callable[[RoutingSession], None]) -> None:
-        with self._cluster.sessionmaker()() as session:
-            while not self._stopping.wait(REST):
-                try:
-                    kind(session)
-                except Exception as error:
-                    self._failed(kind.__name__.strip("_"), session, error)
-            self._last_words(kind.__name__.strip("_"), session)
+    def failed(self, what: str, error: Exception, began_at: float) -> None:
+        """Judge an error: excused is one of a server that is lost, while something happens to the cluster."""
+        event = self._round.windows.explain(began_at, time.monotonic()) if is_of_a_lost_server(error) else ""
+        if event:
+            self._truth.count(f"errors, {what}, {event}")
+        else:
+            self._truth.accuse(f"{self.name}, {what}: {type(error).__name__}: {error}"[:500])
 
-    def _by_token(self, session: RoutingSession) -> None:
-        if (known := self._truth.latest()) is None:
-            return
-        writer, value, token = known
-        with causal(token), replica_read(max_wait=MAX_WAIT):
-            self._saw(session, "by token", writer, session.scalar(_value_of(writer)), value)
+    def is_broken(self, what: str, error: Exception) -> None:
+        """Note an error that nothing excuses."""
+        self._truth.accuse(f"{self.name}, {what}: {type(error).__name__}: {error}"[:500])
 
-    def _bounded(self, session: RoutingSession) -> None:
-        writer = time.monotonic_ns() % len(self._truth.writers)
-        least = self._truth.written_before(writer, time.monotonic() - MAX_LAG)
-        with replica_read(max_lag=MAX_LAG):
-            self._saw(session, "bounded", writer, session.scalar(_value_of(writer)), least)
-
-    def _any_lag(self, session: RoutingSession) -> None:
-        with replica_read():
-            self._saw(session, "any lag", 0, session.scalar(_value_of(0)), 0)
-
-    def _saw(self, session: RoutingSession, kind: str, writer: int, seen: int | None, least: int) -> None:
-        self._truth.check(kind, writer, seen, least, session.last_route)
+    def _saw(
+        self,
+        kind: str,
+        session: Session,
+        blocks: list[Any],
+        writer: int,
+        *,
+        floor: int = 0,
+        max_age: float | None = None,
+    ) -> None:
+        began_at = time.monotonic()
+        with ExitStack() as stack:
+            for block in blocks:
+                stack.enter_context(block)
+            value = session.execute(sa.select(Counter.value).where(Counter.writer == writer)).scalar_one()
+        assert isinstance(session, RoutingSession)
         assert session.last_route is not None
-        self._truth.went(session.last_route.is_replica)
+        self._truth.judge(Answer(writer, value, began_at, session.last_route.name, kind, max_age, floor))
+        self._round.read(kind)
         session.rollback()
 
-    def _failed(self, kind: str, session: RoutingSession, error: Exception) -> None:
-        self._truth.failed(kind, error, expected=isinstance(error, _AWAY))
-        try:
-            session.rollback()
-        except Exception as worse:
-            self._truth.failed(f"{kind}, rollback", worse, expected=False)
 
-    def _last_words(self, kind: str, session: RoutingSession) -> None:
-        """A session that has seen all of it still reads and writes, when all servers are back."""
-        try:
-            with primary():
-                session.execute(sa.update(Counter).where(Counter.writer < 0).values(value=0))
-                session.commit()
-            with replica_read():
-                session.scalar(_value_of(0))
-            session.rollback()
-        except Exception as error:
-            self._truth.failed(f"{kind}, at the end", error, expected=False)
-
-    # The same for asyncio.
-
-    def _loop(self, _: None) -> None:
-        async def tasks() -> None:
-            await asyncio.gather(*(self._task() for _ in range(TASKS)))
-            await self._cluster.aclose()
-
-        asyncio.run(tasks())
-
-    async def _task(self) -> None:
-        async with self._cluster.async_sessionmaker()() as session:
-            while not self._stopping.is_set():
-                await asyncio.sleep(REST)
-                if (known := self._truth.latest()) is None:
-                    continue
-                writer, value, token = known
-                try:
-                    with causal(token), replica_read(max_wait=MAX_WAIT):
-                        seen = await session.scalar(_value_of(writer))
-                    self._truth.check("by token, asyncio", writer, seen, value, session.last_route)
-                    self._truth.went(session.last_route.is_replica)
-                    await session.rollback()
-                except Exception as error:
-                    self._truth.failed("asyncio", error, expected=isinstance(error, _AWAY))
-                    try:
-                        await session.rollback()
-                    except Exception as worse:
-                        self._truth.failed("asyncio, rollback", worse, expected=False)
+def _in_thread(worker: _Worker, crew: Crew, cluster: Cluster, what: str, act: Callable[[Session], None]) -> None:
+    with cluster.sessionmaker()() as session:
+        while not crew.stopping.wait(REST):
+            began_at = time.monotonic()
             try:
-                await session.scalar(_value_of(0))
+                act(session)
             except Exception as error:
-                self._truth.failed("asyncio, at the end", error, expected=False)
+                worker.failed(what, error, began_at)
+                try:
+                    session.rollback()
+                except Exception as worse:
+                    worker.is_broken(f"{what}, rollback", worse)
+        try:
+            worker.last_words(session)
+        except Exception as error:
+            worker.is_broken("at the end", error)
+
+
+async def _in_task(worker: _Worker, crew: Crew, cluster: Cluster) -> None:
+    async with cluster.async_sessionmaker()() as session:
+        while not crew.stopping.is_set():
+            await asyncio.sleep(REST)
+            began_at = time.monotonic()
+            try:
+                await session.run_sync(partial(worker.read, BY_TOKEN))
+            except Exception as error:
+                worker.failed("asyncio", error, began_at)
+                try:
+                    await session.rollback()
+                except Exception as worse:
+                    worker.is_broken("asyncio, rollback", worse)
+        try:
+            await session.run_sync(worker.last_words)
+        except Exception as error:
+            worker.is_broken("asyncio, at the end", error)
 
 
 @contextmanager
-def load(cluster: Cluster, truth: Truth) -> Iterator[None]:
+def load(cluster: Cluster, round: Round) -> Iterator[None]:
     """Let all workers run; when it ends, every session has said whether it still works.
 
     Args:
         cluster: what they read from and write to.
-        truth: what they know together.
+        round: what they know together.
     """
-    workers = _Workers(cluster, truth)
-    workers.start()
-    try:
+    crew = Crew(round.truth.accuse)
+    for writer in range(WRITERS):
+        worker = _Worker(f"writer {writer}", round)
+        crew.thread(worker.name, partial(_in_thread, worker, crew, cluster, "writer", partial(worker.write, writer)))
+    for kind in KINDS:
+        for number in range(READERS):
+            worker = _Worker(f"reader {kind} {number}", round)
+            crew.thread(worker.name, partial(_in_thread, worker, crew, cluster, kind, partial(worker.read, kind)))
+    tasks = {name: _Worker(name, round) for name in (f"task {number}" for number in range(TASKS))}
+    crew.tasks({name: partial(_in_task, each, crew, cluster) for name, each in tasks.items()}, cluster.aclose)
+    with crew:
         yield
-    finally:
-        workers.stop()

@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.support.servers import PrivateServer
 from tests.support.waiting import until
 
-__all__ = ["children", "freeze", "frozen", "lives", "postmaster", "stands_still", "thaw"]
+__all__ = ["children", "freeze", "frozen", "lives", "postmaster", "stand_still", "stands_still", "thaw"]
 
 
 @contextmanager
@@ -64,7 +64,11 @@ def _stand_still(pid: int) -> None:
 
 def stands_still(server: PrivateServer) -> bool:
     """Whether a server has processes, none of which runs."""
-    first = postmaster(server)
+    return stand_still(postmaster(server))
+
+
+def stand_still(first: int) -> bool:
+    """Whether a process is there, and neither it nor what it has started runs."""
     return bool(first) and all(_state(pid) in "TZ" for pid in (first, *children(first)))
 
 

@@ -122,6 +122,7 @@ class Truth:
         self.count("answers of the primary" if answer.server == "primary" else "answers of replicas")
         wrong = self.objection(answer)
         if wrong:
+            self.count("wrong answers")
             self.accuse(f"{answer.asked}, answered by {answer.server}: key {answer.key} is {answer.value}, {wrong}")
 
     def objection(self, answer: Answer) -> str:
