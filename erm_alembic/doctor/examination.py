@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from erm_alembic.config.settings import Settings
 from erm_alembic.doctor.evidence import Evidence, gather
-from erm_alembic.doctor.model import Check, Diagnosis, Examination, Examined, NotNeeded, NotTold
+from erm_alembic.doctor.model import Check, Diagnosis, Examination, Examined, Need, NotNeeded, NotTold
 from erm_alembic.doctor.registry import CHECKS
 from erm_alembic.errors import ErmError
 from erm_alembic.routing.configured import cluster_of
@@ -47,11 +47,11 @@ def conclude(evidence: Evidence, checks: Sequence[Check] = CHECKS) -> Examinatio
 
 
 def _made(check: Check, evidence: Evidence) -> Examined:
-    if "replicas" in check.needs and not evidence.overview.replicas:
+    if Need.REPLICAS in check.needs and not evidence.overview.replicas:
         return Examined(check.id, check.title, skipped="there are no replicas")
-    if "project" in check.needs and _has_no_project(evidence):
+    if Need.PROJECT in check.needs and _has_no_project(evidence):
         return Examined(check.id, check.title, skipped="there is no Alembic project")
-    if "primary" in check.needs and evidence.overview.primary.facts is None:
+    if Need.PRIMARY in check.needs and evidence.overview.primary.facts is None:
         return Examined(check.id, check.title, not_told=(NotTold("the primary does not answer"),))
     said = tuple(check.examine(evidence))
     return Examined(
@@ -72,4 +72,4 @@ def _has_no_project(evidence: Evidence) -> bool:
 
 def _uncovered(check: Check, evidence: Evidence) -> str:
     silent = [replica.name for replica in evidence.overview.replicas if replica.facts is None]
-    return f"{', '.join(silent)} left out" if silent and "replicas" in check.needs else ""
+    return f"{', '.join(silent)} left out" if silent and Need.REPLICAS in check.needs else ""

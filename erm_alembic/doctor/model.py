@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from erm_alembic.doctor.evidence import Evidence
 
-__all__ = ["Check", "Diagnosis", "Examination", "Examined", "Level", "Needs", "NotNeeded", "NotTold", "Said", "Verdict"]
+__all__ = ["Check", "Diagnosis", "Examination", "Examined", "Level", "Need", "NotNeeded", "NotTold", "Said", "Verdict"]
 
 Level = Literal["error", "warning", "info"]
 Verdict = Literal["error", "warning", "info", "healthy", "unknown", "not needed"]
-Needs = Literal["nothing", "primary", "replicas", "primary and replicas", "primary and project"]
+
+
+class Need(Enum):
+    """What there must be for a check to say anything."""
+
+    PRIMARY = auto()
+    """A primary that answers."""
+    REPLICAS = auto()
+    """Replicas that are configured, or were discovered."""
+    PROJECT = auto()
+    """An Alembic project."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +87,13 @@ class Check:
         id: its name, which stands in docs/doctor.md.
         title: what is true where it has nothing to say.
         examine: looks at the evidence; asks nobody.
-        needs: what there must be for it: a primary that answers, replicas that are configured, an Alembic project.
+        needs: what there must be for it.
     """
 
     id: str
     title: str
     examine: Callable[[Evidence], Iterator[Said]]
-    needs: Needs = "nothing"
+    needs: frozenset[Need] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from erm_alembic.doctor.evidence import PRIMARY, Evidence
 from erm_alembic.doctor.model import Diagnosis, NotNeeded, NotTold
 from erm_alembic.postgres.server_facts import ServerFacts, is_same_start
 from erm_alembic.routing.reporting.overview import ReplicaView
+from erm_alembic.routing.watching.state import Trouble
 
 __all__ = [
     "clocks",
@@ -109,7 +110,7 @@ def replica_follows(evidence: Evidence) -> Iterator[Diagnosis | NotTold]:
             continue
         if primary.facts is not None and facts.database != primary.facts.database:
             continue  # same-database says so
-        if system is None or state.problem.startswith("whom it follows is not known"):
+        if system is None or state.trouble is Trouble.NOT_TOLD:
             yield NotTold(
                 f"Whom it follows is not known: {state.problem or 'the primary does not tell its cluster'}.",
                 "On the primary: GRANT EXECUTE ON FUNCTION pg_control_system(), pg_control_checkpoint(), "

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from erm_alembic.doctor.evidence import PRIMARY, Evidence
 from erm_alembic.doctor.model import Diagnosis, NotNeeded
 from erm_alembic.postgres.server_facts import quoted
+from erm_alembic.routing.watching.state import Trouble
 
 __all__ = ["catalogs", "heartbeat", "positions", "statistics"]
 
@@ -84,7 +85,7 @@ def heartbeat(evidence: Evidence) -> Iterator[Diagnosis | NotNeeded]:
     schema, role = quoted(table.schema), primary.quoted_role
     for replica in evidence.overview.replicas:
         state = replica.state
-        if state.reachable and "heartbeat" in state.problem:
+        if state.trouble is Trouble.NO_HEARTBEAT:
             yield Diagnosis(
                 "error",
                 f"Replicas cannot be measured by the heartbeat: {state.problem}.",

@@ -28,7 +28,7 @@ from erm_alembic.routing.router import Router
 from erm_alembic.routing.watching.monitor import Monitor
 from erm_alembic.routing.watching.probe import Link
 from erm_alembic.routing.watching.questions import ask_catalogs
-from erm_alembic.routing.watching.state import ClusterState, PrimaryState, ReplicaState
+from erm_alembic.routing.watching.state import ClusterState, PrimaryState, ReplicaState, Trouble
 from erm_alembic.routing.watching.told import Told
 from erm_alembic.testing.past import Past
 
@@ -141,7 +141,9 @@ class Simulation:
         now, past = time.monotonic(), self._past
         position = past.position
         system, timeline = (None, None) if position is None else (position.system, position.timeline)
-        primary = PrimaryState(now, True, True, system, timeline, None if position is None else position.lsn, "")
+        primary = PrimaryState(
+            now, True, True, system, timeline, None if position is None else position.lsn, "", trouble=Trouble.NONE
+        )
         replica = ReplicaState(
             name=self._name,
             seen_at=now,
@@ -154,6 +156,7 @@ class Simulation:
             lag=past.lag,
             lag_bytes=past.lag_bytes,
             problem="" if past.reachable else "it was told to fail",
+            trouble=Trouble.NONE if past.reachable else Trouble.UNREACHABLE,
         )
         return ClusterState(now, primary, MappingProxyType({self._name: replica}))
 

@@ -25,6 +25,7 @@ from erm_alembic.postgres.server_facts import ServerFacts, Slot
 from erm_alembic.render.doctor import doctor_json, doctor_text
 from erm_alembic.revisions.project import find_project
 from erm_alembic.routing.configured import cluster_of
+from erm_alembic.routing.watching.state import Trouble
 from tests.routing.servers import EAST, WEST, Servers, until
 from tests.support.cli import REPOSITORY, run_erm
 from tests.support.poolers import pgbouncer
@@ -361,7 +362,8 @@ def test_a_heartbeat_that_cannot_be_written_is_an_error(evidence: Evidence, tmp_
     overview, routing = evidence.overview, "heartbeat: {schema: our beats}"
     project(tmp_path, overview.primary.url, {EAST: evidence.settings.replicas[0].url.text}, routing=routing)
     problem = "no heartbeat can be written: permission denied for schema our beats"
-    replicas = tuple(replace(each, state=replace(each.state, problem=problem)) for each in overview.replicas)
+    state = {"problem": problem, "trouble": Trouble.NO_HEARTBEAT}
+    replicas = tuple(replace(each, state=replace(each.state, **state)) for each in overview.replicas)
     settings = load_settings("prod", cwd=tmp_path)
     found = conclude(replace(evidence, settings=settings, overview=replace(overview, replicas=replicas)))
     (one,) = told(found, "heartbeat", "error")

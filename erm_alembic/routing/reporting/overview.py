@@ -15,7 +15,7 @@ from erm_alembic.postgres.server_facts import Sender, ServerFacts, read_server_f
 from erm_alembic.routing.connections.membership import search_first
 from erm_alembic.routing.options import ReadMode, ReplicaConfig
 from erm_alembic.routing.reporting.inquiry import Inquiry
-from erm_alembic.routing.watching.state import ClusterState, PrimaryState, ReplicaState
+from erm_alembic.routing.watching.state import ClusterState, PrimaryState, ReplicaState, Trouble
 
 if TYPE_CHECKING:
     from erm_alembic.routing.cluster import Cluster
@@ -189,13 +189,13 @@ class Observer:
     def _is_settled(self) -> bool:
         """Whether more watching would not tell more soon."""
         state = self._cluster.monitor.state
-        if state.primary.seen_at is None and state.primary.problem == PrimaryState().problem:
+        if state.primary.trouble is Trouble.NOT_ASKED:
             return False
         return all(_is_judged(state.replicas.get(node.name)) for node in self._cluster.replicas)
 
 
 def _is_judged(replica: ReplicaState | None) -> bool:
-    if replica is None or (replica.seen_at is None and replica.problem == ReplicaState("").problem):
+    if replica is None or replica.trouble is Trouble.NOT_ASKED:
         return False
     return not replica.reachable or not replica.follows or replica.fresh_as_of is not None
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from erm_alembic.routing.watching.state import ClusterState, PrimaryState, ReplicaState
+from erm_alembic.routing.watching.state import ClusterState, PrimaryState, ReplicaState, Trouble
 
 __all__ = ["Change", "changes_between"]
 
@@ -60,7 +60,6 @@ _PREDICATES: dict[tuple[str, bool], str] = {
     ("follows", True): "follows the primary",
     ("follows", False): "is not known to follow the primary",
 }
-_NOT_ASKED = PrimaryState().problem
 _OF_A_PRIMARY: tuple[What, ...] = ("writable", "system", "timeline")
 _OF_A_REPLICA: tuple[What, ...] = ("in_recovery", "follows", "timeline")
 
@@ -85,7 +84,8 @@ def _of_server(
     attributes: tuple[What, ...],
     at: float,
 ) -> Iterator[Change]:
-    if before.problem == _NOT_ASKED != after.problem or before.reachable != after.reachable:
+    is_first = before.trouble is Trouble.NOT_ASKED is not after.trouble
+    if is_first or before.reachable != after.reachable:
         yield Change(replica, "reachable", after.reachable, at, after.problem)
     if before.seen_at is None:
         return

@@ -9,9 +9,17 @@ from types import MappingProxyType
 from erm_alembic.postgres.replication import ServerSample
 from erm_alembic.routing.positions import PAGE, SEGMENT, normalised
 from erm_alembic.routing.watching.ring import LsnRing
-from erm_alembic.routing.watching.state import ClusterState, PrimaryState, ReplicaState
+from erm_alembic.routing.watching.state import ClusterState, PrimaryState, ReplicaState, Trouble
 
 __all__ = ["Picture"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Objection:
+    """Why a replica cannot be read from."""
+
+    trouble: Trouble
+    words: str
 
 
 @dataclass(slots=True)
@@ -72,6 +80,7 @@ class Picture:
             lsn=lsn,
             problem="it is in recovery: a standby, not a primary" if sample.in_recovery else "",
             database=sample.database,
+            trouble=Trouble.DEMOTED if sample.in_recovery else Trouble.NONE,
         )
         if sample.in_recovery:
             return
@@ -96,7 +105,7 @@ class Picture:
 
     def primary_failed(self, problem: str) -> None:
         """Note that the primary cannot be reached: what is known of replicas grows old, and no truer."""
-        self._primary = replace(self._primary, reachable=False, problem=problem)
+        self._primary = replace(self._primary, reachable=False, problem=problem, trouble=Trouble.UNREACHABLE)
 
     def beat_written(self, beat: int, asked_at: float) -> None:
         """Note a heartbeat that is committed on the primary.
@@ -140,13 +149,18 @@ class Picture:
             replica.timeline = max(sample.timeline, replica.timeline or 0)
         replica.beat, replica.no_beat = beat, no_beat
         replica.state = replace(
-            replica.state, seen_at=asked_at, reachable=True, in_recovery=sample.in_recovery, problem=""
+            replica.state,
+            seen_at=asked_at,
+            reachable=True,
+            in_recovery=sample.in_recovery,
+            problem="",
+            trouble=Trouble.NONE,
         )
 
     def replica_failed(self, name: str, problem: str) -> None:
         """Note that a replica cannot be reached."""
         replica = self._replicas[name]
-        replica.state = replace(replica.state, reachable=False, problem=problem)
+        replica.state = replace(replica.state, reachable=False, problem=problem, trouble=Trouble.UNREACHABLE)
 
     def add(self, name: str) -> None:
         """Let a replica come, of which nothing is known."""
@@ -179,7 +193,7 @@ class Picture:
         objection = self._objection(replica, sample)
         known = replace(
             replica.state,
-            follows=not objection,
+            follows=objection is None,
             replay_lsn=sample.replayed,
             timeline=replica.timeline,
             system=sample.system,
@@ -188,12 +202,13 @@ class Picture:
             at_least=False,
             lag_bytes=None,
         )
-        if not objection:
+        if objection is None:
             known = self._measured(known, replica, now)
             if known.fresh_as_of is None and known.lag is None:
-                objection = self._no_beat or replica.no_beat or "how far it has replayed is not known"
-        if replica.state.reachable:
-            known = replace(known, problem=objection)
+                unknown = _Objection(Trouble.NO_POSITION, "how far it has replayed is not known")
+                objection = self._without_beat(replica) or unknown
+        if objection is not None and replica.state.reachable:
+            known = replace(known, problem=objection.words, trouble=objection.trouble)
         return known
 
     def _measured(self, known: ReplicaState, replica: _Replica, now: float) -> ReplicaState:
@@ -211,27 +226,34 @@ class Picture:
         as_of = max((moment for moment in fresh if moment is not None), default=None)
         return replace(known, fresh_as_of=as_of, lag=seconds, at_least=at_least, lag_bytes=missing)
 
-    def _objection(self, replica: _Replica, sample: ServerSample) -> str:
-        """Why it does not follow the primary, as far as is known; empty when it does."""
+    def _objection(self, replica: _Replica, sample: ServerSample) -> _Objection | None:
+        """Why it does not follow the primary, as far as is known; None when it does."""
         if not sample.in_recovery:
-            return self._why_no_standby(sample)
+            return _Objection(Trouble.NO_STANDBY, self._why_no_standby(sample))
         if self._history is None:
-            return "the primary is not known yet"
+            return _Objection(Trouble.PRIMARY_UNKNOWN, "the primary is not known yet")
         if replica.diverged:
-            return "it has replayed what the primary never wrote: their histories have parted"
+            parted = "it has replayed what the primary never wrote: their histories have parted"
+            return _Objection(Trouble.OTHER_HISTORY, parted)
         system, timeline = self._history
         if None not in (system, sample.system) and sample.system != system:
-            return "it is of another cluster than the primary"
+            return _Objection(Trouble.OTHER_CLUSTER, "it is of another cluster than the primary")
         if None not in (timeline, replica.timeline) and replica.timeline != timeline:
-            return f"it follows timeline {replica.timeline}, and the primary writes timeline {timeline}"
+            timelines = f"it follows timeline {replica.timeline}, and the primary writes timeline {timeline}"
+            return _Objection(Trouble.OTHER_HISTORY, timelines)
         named = self._primary.database
         if None not in (named, sample.database) and sample.database != named:
-            return f"its address leads to the database {sample.database!r}, and the primary's to {named!r}"
+            databases = f"its address leads to the database {sample.database!r}, and the primary's to {named!r}"
+            return _Objection(Trouble.OTHER_DATABASE, databases)
         if self._is_of(replica, self._history) or replica.beat is not None:
-            return ""
-        if said := self._no_beat or replica.no_beat:
-            return said
-        return "whom it follows is not known: its role may not read pg_control_system() and pg_stat_wal_receiver"
+            return None
+        refused = "whom it follows is not known: its role may not read pg_control_system() and pg_stat_wal_receiver"
+        return self._without_beat(replica) or _Objection(Trouble.NOT_TOLD, refused)
+
+    def _without_beat(self, replica: _Replica) -> _Objection | None:
+        """Why the heartbeat says nothing of it; None where it does, or there is none."""
+        said = self._no_beat or replica.no_beat
+        return _Objection(Trouble.NO_HEARTBEAT, said) if said else None
 
     def _why_no_standby(self, sample: ServerSample) -> str:
         # No two servers are started within the same microsecond.

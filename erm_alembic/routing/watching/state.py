@@ -4,9 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from types import MappingProxyType
 
-__all__ = ["UNKNOWN", "ClusterState", "PrimaryState", "ReplicaState"]
+__all__ = ["UNKNOWN", "ClusterState", "PrimaryState", "ReplicaState", "Trouble"]
+
+
+class Trouble(Enum):
+    """Why a server cannot be used, for whoever acts on it; for people the same stands in `problem`."""
+
+    NONE = auto()
+    NOT_ASKED = auto()
+    UNREACHABLE = auto()
+    DEMOTED = auto()
+    """The primary is in recovery."""
+    NO_STANDBY = auto()
+    """The replica is not in recovery: the primary itself, that of another cluster, or one that was promoted."""
+    PRIMARY_UNKNOWN = auto()
+    OTHER_CLUSTER = auto()
+    OTHER_HISTORY = auto()
+    """The replica is on another timeline, or has replayed what the primary never wrote."""
+    OTHER_DATABASE = auto()
+    NOT_TOLD = auto()
+    """The replica's role may not see whom it follows."""
+    NO_HEARTBEAT = auto()
+    """The heartbeat by which the replica would be measured cannot be written or read."""
+    NO_POSITION = auto()
+    """How far the replica has replayed is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +46,7 @@ class PrimaryState:
         lsn: its insert position, normalised; None while unknown.
         problem: why it is not reachable or not writable, in words without secrets; empty when it is both.
         database: the database that its address leads to; None while unknown.
+        trouble: what `problem` puts into words.
     """
 
     seen_at: float | None = None
@@ -32,6 +57,7 @@ class PrimaryState:
     lsn: int | None = None
     problem: str = "not asked yet"
     database: str | None = None
+    trouble: Trouble = Trouble.NOT_ASKED
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +82,7 @@ class ReplicaState:
         lag_bytes: how many bytes of log it is behind the primary's last known position; None while unknown.
         problem: why it cannot be read from, in words without secrets; empty when it can.
         system: the system identifier of its cluster; None while unknown.
+        trouble: what `problem` puts into words.
     """
 
     name: str
@@ -71,6 +98,7 @@ class ReplicaState:
     lag_bytes: int | None = None
     problem: str = "not asked yet"
     system: int | None = None
+    trouble: Trouble = Trouble.NOT_ASKED
 
 
 @dataclass(frozen=True, slots=True)
