@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -56,12 +56,13 @@ class GitHubServer:
         self.comments.append(made)
         return made
 
-    def keep(self, name: str, member: str, content: bytes, sha: str, *, fork: bool = False) -> int:
+    def keep(self, name: str, files: Mapping[str, bytes], sha: str, *, fork: bool = False) -> int:
         """Keep an artifact, as actions/upload-artifact does."""
         number = 500 + len(self.artifacts)
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr(member, content)
+            for member, content in files.items():
+                archive.writestr(member, content)
         self.artifacts[number] = {
             "id": number,
             "name": name,

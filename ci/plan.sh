@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Plans, and leaves in the folder: kept/plan.json to be approved (unless something objects), shown.json for programs,
+# comment.md and plan.html for people; with INPUT_REPORT=true, shown.json and plan.html are kept too. Ends with 0 also where
+# something objects, so that this can be shown; `blocked` says so.
+set -euo pipefail
+. "${BASH_SOURCE[0]%/*}/options.sh"
+
+kept=$out/kept
+mkdir -p "$kept"
+rm -f "$kept"/{plan.json,shown.json,plan.html} "$out"/{shown.json,comment.md,plan.html}
+reports=(--report "$out/shown.json" --report "$out/comment.md" --report "$out/plan.html")
+[ -z "${INPUT_TO:-}" ] || options+=(--to "$INPUT_TO")
+[ -z "${INPUT_SIGN_KEY:-}" ] || options+=(--sign-key '${INPUT_SIGN_KEY}')
+
+status=0
+erm migrate --mode plan --format github "${options[@]}" --out "$kept/plan.json" "${reports[@]}" || status=$?
+if [ ! -f "$out/shown.json" ]; then
+    exit "$status" # nothing could be planned; the error stands above
+fi
+if [ "${INPUT_REPORT:-true}" = true ]; then
+    cp "$out/shown.json" "$out/plan.html" "$kept/"
+fi
+python3 "${BASH_SOURCE[0]%/*}/outputs.py" "$out/shown.json" "$kept" "$artifact" >>"$results"

@@ -1,0 +1,224 @@
+"""From the push to the deployment: the scripts of the action and of the include, run as the runners do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.deploying import tables
+from tests.forge.github_server import GitHubServer
+from tests.forge.gitlab_server import GitLabServer
+from tests.forge.repository import Repository
+from tests.forge.runner import Job, Runner, gitlab_job
+from tests.support.databases import Database
+
+Variables = dict[str, str | None]
+
+
+@pytest.fixture
+def repository(one_database: Database, tmp_path: Path) -> Repository:
+    """A repository whose main branch has a revision that is deployed."""
+    repository = Repository(tmp_path, one_database)
+    repository.project.config("database: {environments: {prod: {url: '${PROD_URL:-}'}}}\n")
+    repository.project.table("a1", "first")
+    repository.push("main", "the first revision")
+    assert repository.project.apply("--env", "prod").returncode == 0
+    return repository
+
+
+class OnGitHub:
+    """Jobs on GitHub for one repository."""
+
+    def __init__(self, repository: Repository, server: GitHubServer, variables: Variables) -> None:
+        self.repository, self.server = repository, server
+        self.variables = {**variables, **repository.project.environ()}
+        self.jobs = 0
+
+    def job(self, commit: str, event: str, document: dict[str, Any], **inputs: str) -> Job:
+        """Run the action on a commit."""
+        self.jobs += 1
+        folder = self.repository.folder / f"job-{self.jobs}"
+        folder.mkdir()
+        (folder / "event.json").write_text(json.dumps(document))
+
+        def upload(name: str, kept: Path) -> None:
+            self.server.keep(name, {path.name: path.read_bytes() for path in kept.iterdir()}, commit)
+
+        variables = {
+            **self.variables,
+            "GITHUB_EVENT_NAME": event,
+            "GITHUB_EVENT_PATH": str(folder / "event.json"),
+            "GITHUB_REF": "refs/heads/main" if event == "push" else "refs/pull/17/merge",
+            "GITHUB_SHA": commit if event == "push" else "e" * 40,
+        }
+        workspace = self.repository.checked_out(f"workspace-{self.jobs}", commit)
+        return Runner(folder, workspace, upload).run(variables, version="installed", env="prod", **inputs)
+
+    def plan(self, commit: str, **inputs: str) -> Job:
+        """The job of a pull request."""
+        document = {"pull_request": {"number": 17, "head": {"sha": commit}}}
+        return self.job(commit, "pull_request", document, mode="plan", **inputs)
+
+    def apply(self, commit: str, head: str, **inputs: str) -> Job:
+        """The job on main, after the pull request was merged."""
+        self.server.merge(commit, head)
+        return self.job(commit, "push", {"after": commit}, mode="apply", **inputs)
+
+
+@pytest.fixture
+def on_main(repository: Repository, github: GitHubServer, on_github: Variables) -> OnGitHub:
+    """Jobs on GitHub."""
+    return OnGitHub(repository, github, on_github)
+
+
+def test_a_pull_request_from_its_first_push_to_the_deployment(
+    repository: Repository, on_main: OnGitHub, github: GitHubServer, one_database: Database
+) -> None:
+    """The plan is commented, brought up to date by the next push, and after the merge it is what is applied."""
+    repository.git("checkout", "--quiet", "-b", "feature")
+    repository.project.table("b2", "second", down="a1")
+    first = on_main.plan(repository.push("feature", "the second revision"), check_run="true")
+    assert first.failed is None, first.log
+    assert {name: first.outputs[name] for name in ("blocked", "pending")} == {"blocked": "false", "pending": "1"}
+    assert "b2" in first.summary
+    ((comment,), (check,)) = github.comments, github.checks
+    assert comment["body"].startswith("<!-- erm-plan: prod -->\n") and "b2" in comment["body"]
+    assert (check["conclusion"], check["name"]) == ("success", "erm (prod)")
+
+    repository.project.table("c3", "third", down="b2")
+    head = repository.push("feature", "the third revision")
+    second = on_main.plan(head)
+    assert second.failed is None, second.log
+    assert second.outputs["pending"] == "2" and second.outputs["digest"] != first.outputs["digest"]
+    assert [each["id"] for each in github.comments] == [comment["id"]]
+    assert "c3" in github.comments[0]["body"]
+    assert tables(one_database) == {"alembic_version", "first"}
+
+    applied = on_main.apply(repository.merge("feature"), head)
+    assert applied.failed is None, applied.log
+    assert tables(one_database) == {"alembic_version", "first", "second", "third"}
+    (run,) = [each for each in repository.project.history() if each["approved"]]
+    assert run["approved"]["digest"] == second.outputs["digest"]
+    assert "c3" in applied.summary
+
+
+def test_a_plan_that_was_changed_after_its_approval_is_refused(
+    repository: Repository, on_main: OnGitHub, one_database: Database
+) -> None:
+    """What is merged is not what was approved: nothing is run, and the log says what differs."""
+    repository.git("checkout", "--quiet", "-b", "feature")
+    repository.project.table("b2", "second", down="a1")
+    head = repository.push("feature", "the second revision")
+    assert on_main.plan(head, comment="false").failed is None
+    repository.project.table("b2", "other", down="a1")
+    repository.push("feature", "changed when nobody looked")
+    applied = on_main.apply(repository.merge("feature"), head)
+    assert applied.failed == "Apply"
+    assert "b2" in applied.log and "approved" in applied.log
+    assert tables(one_database) == {"alembic_version", "first"}
+
+
+def test_what_is_blocked_is_shown_and_fails_the_job(
+    repository: Repository, on_main: OnGitHub, github: GitHubServer
+) -> None:
+    """The comment is there, the check run says failure, and no plan is kept that could be approved."""
+    repository.git("checkout", "--quiet", "-b", "feature")
+    repository.project.revision("b2", "op.execute('CREATE TABLE t ()')", "pass", down="a1")
+    head = repository.push("feature", "without a way down")
+    job = on_main.plan(head, check_run="true")
+    assert job.failed == "Refuse what is blocked"
+    assert (job.outputs["blocked"], job.outputs["plan-file"]) == ("true", "")
+    assert "missing-downgrade" in github.comments[0]["body"]
+    (check,) = github.checks
+    assert check["conclusion"] == "failure"
+    assert [each["path"] for each in check["annotations"]] == ["migrations/versions/b2.py"]
+    assert "::error file=migrations/versions/b2.py" in job.log
+    merged = on_main.apply(repository.merge("feature"), head)
+    assert merged.failed == "Apply"
+    assert "The artifact has no plan.json." in merged.log
+
+
+def test_a_pull_request_from_a_fork_shows_its_plan_in_the_summary(
+    repository: Repository, on_main: OnGitHub, github: GitHubServer, bot_token: str
+) -> None:
+    """A token that only reads fails nothing, and says where the plan is."""
+    github.read_only.add(bot_token)
+    repository.git("checkout", "--quiet", "-b", "feature")
+    repository.project.table("b2", "second", down="a1")
+    job = on_main.plan(repository.push("feature", "from a fork"))
+    assert job.failed is None, job.log
+    assert github.comments == []
+    assert job.summary.count("<!-- erm-plan: prod -->") == 1
+    assert "read-only tokens" in job.log
+
+
+def test_a_merge_without_revisions_needs_no_plan(repository: Repository, on_main: OnGitHub) -> None:
+    """Nothing is fetched where nothing is pending."""
+    (repository.clone / "README").write_text("hello\n")
+    head = repository.push("docs", "words")
+    job = on_main.apply(repository.merge("docs"), head)
+    assert job.failed is None, job.log
+
+
+@pytest.mark.parametrize("value", ['"; touch hacked; "', "$(touch hacked)", "`touch hacked`", "a b*"])
+def test_an_input_is_never_run(repository: Repository, on_main: OnGitHub, value: str) -> None:
+    """What stands in an input is a value, whatever it looks like to a shell."""
+    commit = repository.git("rev-parse", "HEAD")
+    job = on_main.job(commit, "push", {}, mode="plan", artifact=value, to=value)
+    assert job.failed == "Plan"
+    assert list(repository.folder.rglob("hacked")) == []
+
+
+def test_a_merge_request_from_its_first_push_to_the_deployment(
+    repository: Repository, gitlab: GitLabServer, on_gitlab: Variables, one_database: Database
+) -> None:
+    """On GitLab as on GitHub: a note that is brought up to date, and the approved plan after the merge."""
+    variables = {**on_gitlab, **repository.project.environ(), "ERM_CI_ENV": "prod"}
+
+    def job(name: str, workspace: Path, commit: str) -> Any:
+        of_job = {**variables, "CI_COMMIT_SHA": commit, "CI_PROJECT_DIR": str(workspace)}
+        of_job |= {} if name == "erm plan" else {"CI_MERGE_REQUEST_IID": None}
+        return gitlab_job(name, repository.folder, workspace, of_job)
+
+    repository.git("checkout", "--quiet", "-b", "feature")
+    head = ""
+    for revision, table, down in (("b2", "second", "a1"), ("c3", "third", "b2")):
+        repository.project.table(revision, table, down=down)
+        head = repository.push("feature", f"adds {table}")
+        workspace = repository.checked_out(f"plan-{revision}", head)
+        planned = job("erm plan", workspace, head)
+        assert planned.returncode == 0, planned.stderr
+        assert isinstance(json.loads((workspace / "gl-code-quality-report.json").read_text()), list)
+        gitlab.keep("erm plan", "plan.json", (workspace / "plan.json").read_bytes(), head)
+    (note,) = gitlab.notes
+    assert note["body"].startswith("<!-- erm-plan: prod -->\n") and "c3" in note["body"]
+    commit = repository.merge("feature")
+    gitlab.merge(commit, head)
+    applied = job("erm apply", repository.checked_out("apply", commit), commit)
+    assert applied.returncode == 0, applied.stderr
+    assert tables(one_database) == {"alembic_version", "first", "second", "third"}
+
+    repository.project.revision("d4", "op.execute('CREATE TABLE t ()')", "pass", down="c3")
+    repository.git("checkout", "--quiet", "-b", "blocked")
+    head = repository.push("blocked", "without a way down")
+    assert job("erm plan", repository.checked_out("blocked", head), head).returncode == 1
+    commit = repository.merge("blocked")
+    gitlab.merge(commit, head)
+    refused = job("erm apply", repository.checked_out("refused", commit), commit)
+    assert refused.returncode == 1
+    assert "No job erm plan has kept plan.json" in refused.stderr
+
+
+def test_a_job_without_a_token_keeps_its_plan_and_says_so(
+    repository: Repository, on_gitlab: Variables, gitlab: GitLabServer
+) -> None:
+    """Where GitLab gives a pipeline no token, nothing is commented and nothing fails."""
+    workspace = repository.checked_out("workspace", repository.git("rev-parse", "HEAD"))
+    variables = {**on_gitlab, **repository.project.environ(), "GITLAB_TOKEN": None, "ERM_CI_ENV": "prod"}
+    done = gitlab_job("erm plan", repository.folder, workspace, variables)
+    assert done.returncode == 0, done.stderr
+    assert "There is no GITLAB_TOKEN" in done.stdout
+    assert gitlab.platform.asked == []
