@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session, sessionmaker
 
-from erm_alembic.config.redaction import redact
+from erm_alembic.config.redaction import first_line, redact
 from erm_alembic.spelling import nearest
 from erm_alembic.testing.smoke.engines import JoinedEngines
 from erm_alembic.testing.smoke.escapes import Escape
@@ -92,10 +92,10 @@ class SmokePlugin:
             config.hook.pytest_deselected(items=others)
         items[:] = kept
 
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+    def pytest_exception_interact(self, call: pytest.CallInfo[Any], report: object) -> None:
         """Tell what could not be collected."""
-        if report.failed:
-            self._emit({"event": "problem", "what": f"{report.nodeid or 'collecting'}: {_reason(report)}"})
+        if isinstance(report, pytest.CollectReport) and call.excinfo is not None:
+            self._emit({"event": "problem", "what": f"{report.nodeid or 'collecting'}: {_why(call.excinfo.value)}"})
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -134,8 +134,8 @@ class SmokePlugin:
                 finally:
                     item.stash[_traces] = self._transaction.traces
                     self._engines.forget()
-            if self._transaction.is_lost:
-                item.session.shouldfail = "the connection of the smoke tests is lost"
+                    if self._transaction.is_lost:
+                        item.session.shouldfail = "the smoke tests' connection, or the transaction of one, was lost"
         refused = self._transaction.escapes.take()
         if refused and not any(report.failed for report in self._reports.get(item.nodeid, ())):
             raise refused[0]
@@ -183,7 +183,7 @@ def _ending(reports: list[pytest.TestReport]) -> tuple[str, str | None]:
     return "passed", None
 
 
-def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+def _reason(report: pytest.TestReport) -> str:
     """Why, on one line."""
     told: Any = report.longrepr
     if isinstance(told, tuple):  # of a test that was skipped: file, line, reason
@@ -191,8 +191,15 @@ def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
     else:
         crash = getattr(told, "reprcrash", None)
         text = str(getattr(crash, "message", None) or getattr(report, "wasxfail", "") or told or "")
-    lines = [line for line in redact(text).splitlines() if line.strip()]
-    return (lines[-1] if isinstance(report, pytest.CollectReport) else lines[0]) if lines else ""
+    return next((line for line in redact(text).splitlines() if line.strip()), "")
+
+
+def _why(error: BaseException) -> str:
+    """Why a module could not be collected, on one line."""
+    if isinstance(error, pytest.Collector.CollectError):  # of an import: a text, with the traceback
+        lines = [line for line in redact(str(error)).splitlines() if line.strip()]
+        return lines[-1].removeprefix("E").strip() if lines else "it cannot be imported"
+    return f"{type(error).__name__}: {first_line(error)}"
 
 
 class SmokeFixtures:

@@ -1,0 +1,197 @@
+"""`erm smoke` as a user runs it: what passes, what is refused, and that nothing of it stays."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.smoke.projects import BAD, GOOD, make_project, outcomes, run_smoke
+from tests.support.cli import REPOSITORY, erm_environment, run_erm
+from tests.support.databases import Database
+from tests.support.forking import start
+from tests.support.waiting import until
+
+TABLE = "CREATE TABLE t (id serial PRIMARY KEY, n int); INSERT INTO t (n) VALUES (1)"
+SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'erm smoke%'"
+
+
+@pytest.fixture
+def filled(one_database: Database) -> Database:
+    """A database with a table of one row."""
+    one_database.execute(TABLE)
+    return one_database
+
+
+def is_untouched(database: Database) -> bool:
+    """Whether the table has its one row, and nobody of the run is there any more."""
+    tables = database.execute(
+        "SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+    )
+    return (database.execute("SELECT n FROM t"), database.execute(SESSIONS), tables) == ([(1,)], [(0,)], [(1,)])
+
+
+def test_tests_read_and_write_and_leave_nothing(filled: Database, tmp_path: Path) -> None:
+    """The application's own engine takes part, its commits end savepoints where the mark says so."""
+    document = run_smoke(make_project(tmp_path, GOOD), filled)
+    assert set(outcomes(document).values()) == {"passed"}
+    assert len(document["tests"]) == 5
+    assert (document["outcome"], document["problems"], document["escapes"], document["notes"]) == ("passed", [], [], [])
+    assert {name for test in document["tests"] for name in test["sequences"]} == {"public.t_id_seq"}
+    assert is_untouched(filled)
+
+
+def test_what_would_outlive_the_transaction_is_refused(filled: Database, tmp_path: Path, secret: str) -> None:
+    """Each fails with its own reason, also where the test catches it; no password is told, and nothing is left."""
+    project = make_project(tmp_path, BAD)
+    address = re.sub(r"//\w*@", f"//postgres:{secret}@", filled.url)
+    assert secret in address
+    known = {"ERM_DATABASE_URL": address, "PGPASSWORD": secret, "DB_PASSWORD": secret, "SMOKE_URL": address}
+    document = run_smoke(project, filled, "--junit", "out.xml", code=1, **known)
+    reasons = {test["id"].partition("::")[2]: test["reason"] for test in document["tests"]}
+    wanted = dict(re.findall(r"def (test_\w+)\(.*\):  # (.+)", BAD))
+    assert wanted.pop("test_that_comes_after_it") and wanted.pop("test_commits_as_expected")
+    assert {name: words for name, words in wanted.items() if words not in (reasons.get(name) or "")} == {}
+    found = outcomes(document)
+    assert found.pop("test_commits_as_expected") == "xfailed"
+    assert set(found.values()) == {"failed", "error"} and "test_that_comes_after_it" not in found
+    assert document["outcome"] == "failed"
+    assert len(document["escapes"]) >= 8
+    report = project / "out.xml"
+    assert "test_commits_by_text" in report.read_text() and secret not in report.read_text()
+    assert report.stat().st_mode & 0o077 == 0
+    assert is_untouched(filled)
+
+
+def test_a_run_of_nothing_is_no_success(filled: Database, tmp_path: Path) -> None:
+    """Whether nothing is marked, nothing matches or all is skipped."""
+    project = make_project(tmp_path, GOOD + "\n@smoke\n@pytest.mark.skip\ndef test_left_out(): ...\n")
+    assert run_smoke(project, filled, "-k", "that_is_none", code=1)["outcome"] == "nothing-ran"
+    assert run_smoke(project, filled, "-k", "left_out", code=1)["outcome"] == "nothing-ran"
+
+
+def test_what_is_asked_for_wrongly_is_told(filled: Database, tmp_path: Path) -> None:
+    """A path, a replica, a duration and a mark that are not there end with 2, before anything is run."""
+    project = make_project(tmp_path, "import pytest\n@pytest.mark.erm_smoke(write=True)\ndef test_x(): ...\n")
+    env = {"ERM_DATABASE_URL": filled.url}
+    for arguments, words in (
+        (("nowhere.py",), "There is no file or folder"),
+        (("--on", "east"), "There is no replica 'east'"),
+        (("--timeout", "0s"), "--timeout: 0s is no limit"),
+        ((), "did you mean writes?"),
+    ):
+        done = run_erm("smoke", *arguments, cwd=project, env=env)
+        assert done.returncode == 2, done.stderr
+        assert words in done.stdout + done.stderr
+
+
+def test_a_module_that_cannot_be_imported_fails_the_run(filled: Database, tmp_path: Path) -> None:
+    """So does one that asks the database while it is imported."""
+    project = make_project(tmp_path, "import app\napp.count()\n")
+    document = run_smoke(project, filled, code=1)
+    assert document["outcome"] == "failed"
+    assert "while no smoke test runs" in document["problems"][0]
+
+
+WAITING = """
+import pathlib
+import time
+
+import pytest
+from sqlalchemy import text
+
+
+@pytest.mark.erm_smoke(writes=True)
+def test_waits(erm_smoke_session):
+    erm_smoke_session.execute(text("INSERT INTO t (n) VALUES (2)"))
+    pathlib.Path("waiting").touch()
+    {wait}
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "wait"),
+    [
+        (signal.SIGINT, 130, 'erm_smoke_session.execute(text("SELECT pg_sleep(60)"))'),
+        (signal.SIGTERM, 143, "time.sleep(60)"),
+        (signal.SIGKILL, -9, "time.sleep(60)"),
+    ],
+)
+def test_a_run_that_is_ended_leaves_nothing(
+    number: int, code: int, wait: str, filled: Database, tmp_path: Path
+) -> None:
+    """Neither rows nor sessions, whichever signal it is."""
+    project = make_project(tmp_path, WAITING.format(wait=wait), "smoke: {paths: [tests], timeout: 60s}")
+    environ = erm_environment({"ERM_DATABASE_URL": filled.url})
+    process = start("erm_alembic", "smoke", cwd=project, environ=environ, input="")
+    try:
+        until((project / "waiting").exists)
+        os.kill(process.pid, number)
+        out, err = process.communicate(timeout=30)
+        assert process.returncode == code, (out, err)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+    until(lambda: filled.execute(SESSIONS) == [(0,)])
+    assert is_untouched(filled)
+
+
+def test_a_run_that_takes_too_long_is_ended(filled: Database, tmp_path: Path) -> None:
+    """And says which test it was."""
+    project = make_project(tmp_path, WAITING.format(wait="time.sleep(60)"))
+    document = run_smoke(project, filled, "--run-timeout", "4s", code=1)
+    assert document["outcome"] == "timed-out"
+    assert re.fullmatch(r"The run was ended after 4s while .*test_waits ran\.", document["problems"][0])
+    assert is_untouched(filled)
+
+
+def test_the_smoke_tests_of_the_sample_project_are_those_of_the_page(one_database: Database, tmp_path: Path) -> None:
+    """They pass on a database that is deployed, and the ledger has the run."""
+    project = tmp_path / "shop"
+    shutil.copytree(REPOSITORY / "examples" / "shop", project, ignore=shutil.ignore_patterns(".erm", "__pycache__"))
+    env = {"ERM_DATABASE_URL": one_database.url}
+    assert run_erm("migrate", cwd=project, env=env).returncode == 0
+    done = run_erm("smoke", "--env", "dev", cwd=project, env=env)
+    assert done.returncode == 0, done.stdout
+    assert "Passed: 2 passed, in " in done.stdout
+    assert one_database.execute("SELECT environment, outcome, passed, failed FROM erm.smoke") == [
+        ("dev", "passed", 2, 0)
+    ]
+    assert one_database.execute("SELECT count(*) FROM orders") == [(0,)]
+    page = (REPOSITORY / "docs" / "smoke.md").read_text(encoding="utf-8")
+    assert (project / "tests" / "smoke" / "test_orders.py").read_text(encoding="utf-8") in page
+
+
+def test_every_other_run_leaves_smoke_tests_out(tmp_path: Path, pytester_free: Callable[..., str]) -> None:
+    """And says how they are run."""
+    told = pytester_free(tmp_path, "import pytest\n@pytest.mark.erm_smoke\ndef test_x(erm_smoke_session): ...\n")
+    assert "run it with: erm smoke --env NAME" in told
+
+
+@pytest.fixture
+def pytester_free() -> Callable[..., str]:
+    """Runs pytest on one file with the plugin, in a process of its own."""
+    import subprocess
+
+    def run(folder: Path, tests: str) -> str:
+        (folder / "test_x.py").write_text(tests)
+        command = [sys.executable, "-m", "pytest", "-rs", "-p", "erm_alembic.testing", "-p", "no:cacheprovider"]
+        done = subprocess.run(
+            [*command, "--strict-markers", "test_x.py"],
+            cwd=folder,
+            env=erm_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    return run
