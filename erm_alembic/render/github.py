@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from erm_alembic.config.redaction import redact
+from erm_alembic.errors import ErmError
 from erm_alembic.findings import Finding
 from erm_alembic.planning.model import Outcome, Plan
 from erm_alembic.render.located import Located, located
 from erm_alembic.render.presentation import Presentation
-from erm_alembic.render.safe import clip, one_line
+from erm_alembic.render.safe import block, clip, one_line
 from erm_alembic.render.verdict import how_it_stands, what_it_is
 from erm_alembic.render.words import counted
 from erm_alembic.wording import first_few
 
-__all__ = ["ANNOTATIONS", "command", "report"]
+__all__ = ["ANNOTATIONS", "command", "error_annotation", "report"]
 
 # How many annotations of a level GitHub keeps of one step.
 ANNOTATIONS = 10
@@ -49,6 +51,20 @@ def _data(text: str) -> str:
 
 def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def error_annotation(error: ErmError) -> str:
+    """An error as the annotation of a command that has no result.
+
+    Args:
+        error: the error; secrets in its texts are hidden.
+
+    Example:
+        >>> error_annotation(ErmError("The lock is held.", effect="", cure="Wait."))
+        '::error title=erm::The lock is held.%0AWait.\\n'
+    """
+    told = "\n".join(line for text in (error.what, error.effect, error.cure) if text for line in block(redact(text)))
+    return command("error", {"title": "erm"}, clip(told, MESSAGE)) + "\n"
 
 
 def report(plan: Plan | None, findings: tuple[Finding, ...], outcome: Outcome | None, how: Presentation) -> str:
