@@ -20,7 +20,7 @@ __all__ = [
     "prepare_streams",
     "print_defect",
     "print_error",
-    "print_error_document",
+    "print_error_result",
     "print_traceback",
     "stdout_reserved",
     "tell_under_way",
@@ -221,18 +221,23 @@ def print_error(error: ErmError, *, verbose: bool) -> None:
         _labelled("cure:  ", error.cure, "good")
 
 
-def print_error_document(error: ErmError) -> None:
-    """Write an error as the one JSON object of a command that has printed none; stderr has its lines anyway.
+def print_error_result(error: ErmError, format_: str) -> None:
+    """Write an error as the result of a command that has printed none, where the format has a form for it.
+
+    That is one JSON object, or an annotation of a GitHub workflow; stderr has its lines anyway.
 
     Args:
         error: the error.
+        format_: the format.
     """
-    from erm_alembic.render.json import error_document
-
-    if _results.begun:
+    if _results.begun or format_ not in ("json", "github"):
         return
+    if format_ == "json":
+        from erm_alembic.render.json import error_document as told
+    else:
+        from erm_alembic.render.github import error_annotation as told
     with suppress(ErmError, BrokenPipeError):
-        write(error_document(error))
+        write(told(error))
 
 
 def print_defect(error: BaseException, *, verbose: bool) -> ErmError:

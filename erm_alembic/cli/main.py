@@ -185,11 +185,12 @@ def _raise_on_sigterm(kept: Invocation) -> None:
     signal.signal(signal.SIGTERM, terminate)
 
 
-def _wants_json(arguments: Sequence[str] | None) -> bool:
-    """Whether `--format json` was typed: read from the words, for errors that come before the command has them."""
+def _wanted_format(arguments: Sequence[str] | None) -> str:
+    """What was typed after `--format`: read from the words, for errors that come before the command has them."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     words = words[: words.index("--")] if "--" in words else words
-    return "--format=json" in words or ("--format", "json") in itertools.pairwise(words)
+    joined = (word.removeprefix("--format=") for word in words if word.startswith("--format="))
+    return next(joined, next((value for option, value in itertools.pairwise(words) if option == "--format"), ""))
 
 
 def _typed_command(arguments: Sequence[str] | None) -> str:
@@ -200,20 +201,18 @@ def _typed_command(arguments: Sequence[str] | None) -> str:
 
 
 def _told(error: ErmError, arguments: Sequence[str] | None, kept: Invocation) -> int:
-    """Tell an error on stderr, and on stdout too where JSON is awaited there; its exit code."""
+    """Tell an error on stderr, and on stdout too where a program reads it; its exit code."""
     from erm_alembic.cli.typed import completed, typed_around
 
     error.cure = completed(error.cure, typed_around(sys.argv[1:] if arguments is None else arguments))
     console.print_error(error, verbose=kept.verbose)
-    if _wants_json(arguments):
-        console.print_error_document(error)
+    console.print_error_result(error, _wanted_format(arguments))
     return error.exit_code
 
 
 def _defect(error: BaseException, arguments: Sequence[str] | None, kept: Invocation) -> int:
     told = console.print_defect(error, verbose=kept.verbose)
-    if _wants_json(arguments):
-        console.print_error_document(told)
+    console.print_error_result(told, _wanted_format(arguments))
     return 1
 
 
