@@ -36,6 +36,8 @@ __all__ = [
 ]
 
 INTERVAL = 0.2
+# So old may the news of a server be, in seconds.
+HEARD_WITHIN = 4 * INTERVAL + 2.0
 THREADS = TASKS = 8
 _ENDS_WITHIN = 30.0
 # From so many seconds on every kind of fault is to happen.
@@ -62,7 +64,7 @@ def run(servers: Topology, seed: int, seconds: float) -> Truth:
     prepare(servers, (THREADS + TASKS) * KEYS_EACH)
     threads_before, logged_before = set(threading.enumerate()), logged(servers)
     with clusters(servers, "psycopg2" if seed % 2 else "psycopg") as (for_threads, for_tasks):
-        truth = Truth(for_threads.heard_within)
+        truth = Truth(HEARD_WITHIN)
         facts = SharedFacts(truth, Windows(AFTERMATH), (THREADS + TASKS) * KEYS_EACH)
         in_threads = [Worker(f"thread {n}", n, seed, for_threads, facts) for n in range(THREADS)]
         in_tasks = {f"task {n}": Worker(f"task {n}", THREADS + n, seed, for_tasks, facts) for n in range(TASKS)}

@@ -30,7 +30,7 @@ from tests.patroni.cluster import (
 )
 from tests.patroni.load import READERS, TASKS, WRITERS, Base, Counter, Entry, load
 from tests.patroni.program import installed_patroni
-from tests.patroni.verdict import AFTERMATH, EVENTS, KINDS, Event, Round, longest_gap, shortfalls
+from tests.patroni.verdict import AFTERMATH, EVENTS, INTERVAL, KINDS, Event, Round, longest_gap, shortfalls
 from tests.support.databases import one_per_major
 from tests.support.load.truth import Truth
 
@@ -110,7 +110,7 @@ def _table(results: Sequence[Result], major: int, load_before: float) -> str:
 def _round(number: int, servers: PatroniCluster) -> Result:
     acts = (servers.switch_over, lambda: _fail_over(servers), lambda: _freeze(servers))
     with _cluster(servers) as cluster:
-        round = Round(Truth(cluster.heard_within))
+        round = Round(Truth(AFTERMATH))
         _prepare(cluster)
         with load(cluster, round):
             time.sleep(STEADY)
@@ -187,7 +187,7 @@ def _cluster(servers: PatroniCluster) -> Cluster:
     return connect_cluster(
         f"postgresql://{SUPERUSER}:{PASSWORD.replace(' ', '%20')}@127.0.0.1:{first.port}/postgres?connect_timeout=3",
         discovery=PatroniReplicas([member.rest for member in servers.members.values()], interval="2s"),
-        monitor_interval=0.5,
+        monitor_interval=INTERVAL,
         max_conns=20,
     )
 

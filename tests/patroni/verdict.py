@@ -17,6 +17,7 @@ __all__ = [
     "BOUNDED",
     "BY_TOKEN",
     "EVENTS",
+    "INTERVAL",
     "KINDS",
     "OWN",
     "UNBOUNDED",
@@ -29,8 +30,9 @@ __all__ = [
 UNBOUNDED, BY_TOKEN, BOUNDED, OWN = "any lag", "by token", "bounded", "own"
 KINDS = (UNBOUNDED, BY_TOKEN, BOUNDED)
 EVENTS = ("switchover", "leader killed", "leader frozen")
-# How long an event may be felt when the cluster is whole again, in seconds: so old may the monitor's news be.
-AFTERMATH = 4.0
+# How often the monitor asks; and how long an event may be felt when the cluster is whole again: so old may the news be.
+INTERVAL = 0.5
+AFTERMATH = 4 * INTERVAL + 2.0
 # The least in a round, and between the end of one event and that of the next.
 _LEAST, _LEAST_AGAIN = 200, 10
 
