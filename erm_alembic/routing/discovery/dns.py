@@ -5,13 +5,13 @@ from __future__ import annotations
 import ipaddress
 import socket
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Literal
 
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.errors import ConfigurationError
 from erm_alembic.routing.discovery.found import DiscoveryFailed, Found
-from erm_alembic.routing.limits import Duration, Lag, lag_limit, seconds
+from erm_alembic.routing.discovery.repeated import RepeatedSearch
+from erm_alembic.routing.limits import Duration, Lag
 from erm_alembic.routing.options import ReplicaConfig
 
 __all__ = ["DnsReplicas"]
@@ -21,7 +21,7 @@ _PORT = "5432"
 
 
 @dataclass(frozen=True)
-class DnsReplicas:
+class DnsReplicas(RepeatedSearch):
     """The replicas behind a name with several addresses, such as that of a headless service.
 
     The name is resolved again and again; a replica is called by the name given here and its address, `east@10.0.0.7`.
@@ -60,11 +60,9 @@ class DnsReplicas:
     def __post_init__(self) -> None:
         if self.family is not None and self.family not in _FAMILIES:
             raise ValueError(f"the family of addresses is ipv4, ipv6 or None, not {self.family!r}")
-        if not self.search_interval:
-            raise ValueError("the interval is longer than nothing")
-        seconds(self.keep_for)
-        lag_limit(self.max_follower_lag)
-        self._replica("", self._url)  # a wrong name or weight is told where it was written
+        if not self.name:
+            raise ValueError("the replicas need a name")
+        self.verify()
         hosts = self._url.parameters.get("host", "").split(",")
         if "hostaddr" in self._url.parameters or not all(hosts) or any(host[0] in "/@" for host in hosts):
             raise ConfigurationError(
@@ -76,16 +74,6 @@ class DnsReplicas:
     def finds_primary(self) -> bool:
         """False: the addresses are of replicas."""
         return False
-
-    @cached_property
-    def search_interval(self) -> float:
-        """How often the name is resolved, in seconds."""
-        return seconds(self.interval)
-
-    @cached_property
-    def kept_for(self) -> float:
-        """How long the known replicas are kept, in seconds."""
-        return seconds(self.keep_for)
 
     def find(self, primary: DatabaseUrl) -> Found:
         """Resolve the name.
@@ -105,7 +93,7 @@ class DnsReplicas:
                 continue
             for address in addresses:
                 url = self._url.with_parameters(host=host, hostaddr=address, port=port or _PORT)
-                member = self._replica(_shown(address, port), url)
+                member = self.replica(f"{self.name}@{_shown(address, port)}", url)
                 members.setdefault((address, port or _PORT), member)
         if problems:
             # A part of the names would look as if the others' replicas had gone.
@@ -127,12 +115,6 @@ class DnsReplicas:
             raise OSError("it has no address")
         first = found[0][0]
         return [str(sockaddr[0]) for family, _, _, _, sockaddr in found if family == first]
-
-    def _replica(self, suffix: str, url: DatabaseUrl) -> ReplicaConfig:
-        if not self.name:
-            raise ValueError("the replicas need a name")
-        name = f"{self.name}@{suffix}"
-        return ReplicaConfig(name, url, self.read_only, self.max_follower_lag, self.weight)
 
 
 def _shown(address: str, port: str) -> str:

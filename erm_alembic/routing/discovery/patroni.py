@@ -18,8 +18,8 @@ from urllib.parse import SplitResult, urlsplit
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.errors import ConfigurationError
 from erm_alembic.routing.discovery.found import DiscoveryFailed, Found
-from erm_alembic.routing.limits import Duration, Lag, lag_limit, seconds
-from erm_alembic.routing.options import ReplicaConfig
+from erm_alembic.routing.discovery.repeated import RepeatedSearch
+from erm_alembic.routing.limits import Duration, Lag, seconds
 
 __all__ = ["PatroniReplicas"]
 
@@ -32,7 +32,7 @@ _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(
 
 
 @dataclass(frozen=True)
-class PatroniReplicas:
+class PatroniReplicas(RepeatedSearch):
     """The replicas of a Patroni cluster, and its leader.
 
     `GET /cluster` of one member tells of all of them; the first address that answers is asked again the next time.
@@ -83,11 +83,9 @@ class PatroniReplicas:
     def __post_init__(self) -> None:
         if isinstance(self.addresses, str):
             object.__setattr__(self, "addresses", (self.addresses,))
-        if not (self.search_interval and seconds(self.timeout)):
-            raise ValueError("the interval and the timeout are longer than nothing")
-        seconds(self.keep_for)
-        lag_limit(self.max_follower_lag)
-        ReplicaConfig("any", "postgresql://any", weight=self.weight)
+        self.verify()
+        if not seconds(self.timeout):
+            raise ValueError("the timeout is longer than nothing")
         if any(address.scheme == "https" for address in self._endpoints):
             # Now, so that a file that is missing is told of before the first search.
             object.__setattr__(self, "_tls", self._read_certificates())
@@ -102,16 +100,6 @@ class PatroniReplicas:
     def finds_primary(self) -> bool:
         """Whether the leader is taken for the primary."""
         return self.find_primary
-
-    @cached_property
-    def search_interval(self) -> float:
-        """How often a member is asked, in seconds."""
-        return seconds(self.interval)
-
-    @cached_property
-    def kept_for(self) -> float:
-        """How long the known replicas are kept, in seconds."""
-        return seconds(self.keep_for)
 
     def find(self, primary: DatabaseUrl) -> Found:
         """Ask the members, one after the other, until one answers.
@@ -199,7 +187,7 @@ class PatroniReplicas:
             elif role in _REPLICAS and str(member.get("state")) in _READABLE and not _tag(member, "noloadbalance"):
                 # What the primary's address asks of a session is not what a replica gives.
                 url = url.with_parameters(target_session_attrs="")
-                replicas.append(ReplicaConfig(name, url, self.read_only, self.max_follower_lag, self.weight))
+                replicas.append(self.replica(name, url))
         return Found(tuple(replicas), leader if self.find_primary else None)
 
 
