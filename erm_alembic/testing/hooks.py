@@ -12,7 +12,9 @@ from erm_alembic.testing.smoke.marks import MARK
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["pytest_configure", "pytest_generate_tests"]
+    from erm_alembic.testing.options import Chosen
+
+__all__ = ["pytest_configure", "pytest_generate_tests", "revisions_of"]
 
 REVISION = "erm_revision"
 _revisions: pytest.StashKey[Sequence[str]] = pytest.StashKey()
@@ -49,10 +51,24 @@ def _gives_its_own(metafunc: pytest.Metafunc) -> bool:
 
 def _read(config: pytest.Config) -> Sequence[str]:
     from erm_alembic.errors import ErmError
-    from erm_alembic.testing.history.revisions import revision_ids
     from erm_alembic.testing.options import chosen
 
     try:
-        return revision_ids(chosen(config))
+        return revisions_of(chosen(config))
     except ErmError:
-        return [UNREADABLE]
+        return (UNREADABLE,)
+
+
+def revisions_of(chosen: Chosen) -> Sequence[str]:
+    """The revisions of a project, the earliest first; one that cannot be read has one that says so.
+
+    Args:
+        chosen: what was chosen for this run.
+    """
+    from erm_alembic.errors import ErmError
+    from erm_alembic.testing.history.revisions import revision_ids
+
+    try:
+        return revision_ids(chosen)
+    except ErmError:
+        return (UNREADABLE,)

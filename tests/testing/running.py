@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 OUTCOME = re.compile(r"^(PASSED|FAILED|ERROR|SKIPPED) (?:\[\d+\] )?(\S+)(?: - (.*))?$", re.MULTILINE)
+# What the application has no use for; Hypothesis takes a third of a second to load.
+LEFT_OUT = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+# What pytest-xdist puts before it.
+WORKER = re.compile(r"^\[gw\d+\].*\n")
 
 
 @dataclass(frozen=True)
@@ -34,14 +38,14 @@ class Run:
     def told(self, test: str) -> str:
         """What stands beneath a test's headline among errors and failures, up to the next headline."""
         found = re.search(rf"^_+ (?:ERROR at \w+ of )?{re.escape(test)} _+\n(.*?)^[_=]{{3}}", self.out, re.M | re.S)
-        return found[1].strip() if found else ""
+        return WORKER.sub("", found[1].strip()) if found else ""
 
 
 def tried(folder: Path, *arguments: str, **variables: str) -> Run:
     """Run the tests of a folder in a process of their own, however they end."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")} | variables
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "erm_alembic.testing", "-p", "no:cacheprovider", *arguments],
+        [sys.executable, "-m", "pytest", "-q", "-p", "erm_alembic.testing", *LEFT_OUT, *arguments],
         cwd=folder,
         env=environment,
         capture_output=True,

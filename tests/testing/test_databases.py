@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import psycopg2
 import pytest
-from psycopg2 import sql
 
 from erm_alembic.errors import ErmError, TargetError
 from erm_alembic.testing.options import Chosen
@@ -21,6 +19,7 @@ from tests.testing.running import Run, tried
 # A revision that leaves a line in a file each time that it runs.
 NOTING = SECOND + '; open("ran", "a").write("once\\n")'
 BACK = 'op.alter_column("notes", "words", nullable=True)'
+PREPARED = "CREATE ROLE readers; CREATE SCHEMA attic"
 CONFTEST = """
 import pytest
 from sqlalchemy import text
@@ -28,7 +27,7 @@ from sqlalchemy import text
 
 @pytest.fixture(scope="session")
 def erm_prepare():
-    return "CREATE ROLE readers; CREATE SCHEMA attic"
+    return PREPARED_TEXT
 
 
 @pytest.fixture(scope="session")
@@ -178,16 +177,17 @@ def application(tmp_path_factory: pytest.TempPathFactory) -> Application:
     """An application with tests of every fixture."""
     application = Application(tmp_path_factory.mktemp("notes"))
     application.revision("b2", NOTING, BACK, after="a1")
-    application.write("conftest.py", CONFTEST)
+    application.write("conftest.py", CONFTEST.replace("PREPARED_TEXT", repr(PREPARED)))
     application.write("test_notes.py", TESTS)
     return application
 
 
 @pytest.fixture(scope="module")
-def first_run(application: Application) -> Run:
+def first_run(application: Application, named_server: Database) -> Run:
     """How its tests went for the first time."""
     real = REAL.format(password="typed")
-    return tried(application.folder, "-rA", DATABASE_URL=real, ERM_DATABASE_URL=real, ERM_SHADOW_URL=real)
+    variables = {"DATABASE_URL": real, "ERM_DATABASE_URL": real, "ERM_SHADOW_URL": real}
+    return tried(application.folder, "-rA", "--erm-url", "${TESTS_RUN_ON}", TESTS_RUN_ON=named_server.url, **variables)
 
 
 FAILING = {"test_escapes", "test_escapes_from_a_loop", "test_without_a_loop", "test_asks_for_no_revision"}
@@ -225,54 +225,32 @@ def test_what_cannot_be_had_is_told_in_words(first_run: Run) -> None:
     ]
 
 
-def test_revisions_run_again_only_when_something_has_changed(application: Application, first_run: Run) -> None:
-    """A function seeds each run; what the revisions make is kept, unless somebody asks for a fresh one."""
+def test_revisions_run_again_only_when_something_has_changed(
+    application: Application, first_run: Run, named_server: Database
+) -> None:
+    """A function seeds each run, once; what the revisions make is kept, unless somebody asks for a fresh one."""
 
     def lines(name: str) -> int:
         return len((application.folder / name).read_text("utf-8").splitlines())
 
-    def again(*arguments: str) -> tuple[int, int]:
-        done = tried(application.folder, "-k", "finds_only_the_seed", *arguments)
-        assert done.code == 0, done.out + done.err
-        return lines("ran"), lines("seeded")
+    def again(run: str, *, fresh: bool = False) -> int:
+        chosen = Chosen(application.folder, url=named_server.url, fresh=fresh)
+        for _ in ("one process", "another process"):
+            with Sandbox(chosen, PREPARED, lambda engine: seeded.append(run), run) as sandbox:
+                sandbox.make_template()
+        return lines("ran")
 
-    assert (lines("ran"), lines("seeded")) == (1, 1)
-    assert again() == (1, 2)
-    assert again("--erm-fresh") == (2, 3)
-
-
-def test_a_revision_that_fails_is_told_with_its_place(tmp_path: Path) -> None:
-    """To each test that needs a database, in a few lines, and it is tried once; others pass."""
-    application = Application(tmp_path)
-    application.revision("b2", 'open("ran", "a").write("once\\n"); op.execute("SELECT * FROM nowhere")', BACK, "a1")
-    application.write(
-        "test_notes.py", "def test_a(erm_session): pass\ndef test_b(erm_engine): pass\ndef test_c(): pass\n"
-    )
-    done = tried(tmp_path, "-p", "no:asyncio", "-rA")
-    assert [done.outcome(f"test_{name}") for name in "abc"] == ["ERROR", "ERROR", "PASSED"]
-    assert (
-        done.told("test_a").splitlines()
-        == done.told("test_b").splitlines()
-        == [
-            "migrations/versions/b2.py:7: revision b2 fails in the test database: ProgrammingError: "
-            '(psycopg2.errors.UndefinedTable) relation "nowhere" does not exist',
-            "No test database was made.",
-            "Where an administrator makes what is missing, make it in `erm_prepare`; else correct the revision.",
-        ]
-    )
-    assert (tmp_path / "ran").read_text("utf-8") == "once\n"
+    seeded: list[str] = []
+    assert (first_run.outcome("test_finds_only_the_seed"), lines("ran"), lines("seeded")) == ("PASSED", 1, 1)
+    assert (again("second"), seeded) == (1, ["second"])
+    assert (again("third", fresh=True), seeded) == (2, ["second", "third"])
 
 
 @pytest.fixture
-def named(tmp_path: Path, one_database: Database) -> Iterator[Chosen]:
-    """The choice of a server of one's own, whose password is in a variable."""
+def named(tmp_path: Path, one_database: Database, named_server: Database) -> Chosen:
+    """The choice of a server of one's own."""
     Application(tmp_path)
-    yield Chosen(tmp_path, url=one_database.url)
-    with closing(one_database.connect()) as connection, connection.cursor() as cursor:
-        connection.autocommit = True
-        cursor.execute("SELECT datname FROM pg_database WHERE datname LIKE 'erm_shadow_template_%'")
-        for (name,) in cursor.fetchall():
-            cursor.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
+    return Chosen(tmp_path, url=one_database.url)
 
 
 def test_a_server_that_was_named_is_used_and_its_database_left_alone(named: Chosen, one_database: Database) -> None:

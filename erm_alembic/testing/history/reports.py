@@ -104,9 +104,13 @@ class Reports:
             text=True,
             check=False,
         )
-        if not done.stdout.lstrip().startswith("{"):
+        try:
+            error = json.loads(done.stdout).get("error")
+        except ValueError:
             said = redact(done.stderr.strip()) or f"it ended with code {done.returncode} and said nothing"
-            raise ProjectError(f"erm {' '.join(command[:3])} failed:\n{said}")
+            raise ProjectError(f"erm {' '.join(command[:3])} failed:\n{said}") from None
+        if error is not None:
+            raise ProjectError(error["what"], effect=error["effect"], cure=error["cure"])
         return done.stdout
 
     def _environment(self, address: DatabaseUrl) -> dict[str, str]:
