@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from erm_alembic.routing import Cluster, ReplicaConfig, RoutingSession, connect_cluster
 from erm_alembic.routing.need import NOTHING_NEEDED
 from tests.routing.applications import Base, User
-from tests.routing.servers import until
 from tests.support.load.topology import Member, Topology
+from tests.support.waiting import until
 
 __all__ = ["Outage", "measure_recovery"]
 

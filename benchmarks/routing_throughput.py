@@ -5,15 +5,16 @@ from __future__ import annotations
 import cProfile
 import os
 import pstats
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import sqlalchemy as sa
 
 from erm_alembic.routing import Cluster, ReplicaConfig, connect_cluster
 from tests.routing.applications import Base, User
+from tests.support.load.crew import Crew
 from tests.support.load.topology import Topology
 
 __all__ = ["Share", "Throughput", "measure_profile", "measure_throughput"]
@@ -134,25 +135,24 @@ def _read(cluster: Cluster, standbys: int, at_once: int | None, seconds: float) 
     statement = sa.select(sa.func.count()).select_from(series)
     make = cluster.sessionmaker(read=standbys > 0)
     counts = [0] * _READERS
-    stopping = threading.Event()
+    failed: list[str] = []
+    crew = Crew(failed.append)
 
     def read(which: int) -> None:
-        while not stopping.is_set():
+        while not crew.stopping.is_set():
             with make() as session:
                 session.execute(statement).all()
                 assert session.last_route is not None and session.last_route.is_replica == (standbys > 0)
             counts[which] += 1
 
-    threads = [threading.Thread(target=read, args=(which,)) for which in range(_READERS)]
+    for which in range(_READERS):
+        crew.thread(f"reader {which}", partial(read, which))
     before, used, idle = time.monotonic(), time.process_time(), _idle()
-    for thread in threads:
-        thread.start()
-    time.sleep(seconds)
-    done, took = sum(counts), time.monotonic() - before
-    process, busy = (time.process_time() - used) / took, 1 - (_idle() - idle) / took / (os.cpu_count() or 1)
-    stopping.set()
-    for thread in threads:
-        thread.join()
+    with crew:
+        time.sleep(seconds)
+        done, took = sum(counts), time.monotonic() - before
+        process, busy = (time.process_time() - used) / took, 1 - (_idle() - idle) / took / (os.cpu_count() or 1)
+    assert not failed, failed
     return Throughput(standbys, at_once, done / took, process, busy)
 
 
