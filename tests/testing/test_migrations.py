@@ -53,7 +53,7 @@ safety:
 def wrong(tmp_path_factory: pytest.TempPathFactory, named_server: Database) -> Run:
     """A history with a wrong downgrade, models that have changed, a seed that makes a table, rules that are errors."""
     application = Application(tmp_path_factory.mktemp("wrong"))
-    up = 'op.create_index("left_over", "notes", ["words"]); op.execute("SET lock_timeout = 0")'
+    up = 'op.execute("SET lock_timeout = 0"); op.create_index("left_over", "notes", ["words"])'
     application.revision("c3", up, 'op.execute("SELECT 1")', "b2")
     application.write("conftest.py", CONFTEST)
     application.write("erm.yaml", RULES)
