@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 from erm_alembic.errors import ForgeError
 from erm_alembic.forge.http import Uncertain
 from erm_alembic.forge.marker import begins_with, marked
+from erm_alembic.render.markdown.page import size
 
 __all__ = ["Comment", "Forge", "Gone", "Posted", "ReadOnlyToken", "fitting", "put_comment"]
 
@@ -120,7 +121,7 @@ def fitting(text: str, limit: int) -> str:
 
     Args:
         text: the text.
-        limit: the most characters.
+        limit: the most characters, as `size` counts them.
 
     Example:
         >>> fitting("one\\ntwo", 100)
@@ -128,9 +129,9 @@ def fitting(text: str, limit: int) -> str:
         >>> fitting("one\\n" + "two" * 100, 80).splitlines()[0]
         'one'
     """
-    if len(text) <= limit:
+    if size(text) <= limit:
         return text
-    kept = text[: limit - len(CUT)]
+    kept = text.encode("utf-16-le", "surrogatepass")[: 2 * (limit - size(CUT))].decode("utf-16-le", "ignore")
     return kept[: kept.rfind("\n") + 1].rstrip() + CUT
 
 

@@ -136,7 +136,7 @@ def test_a_rule_set_to_warning_does_not_fail(project: Path) -> None:
 
 def test_the_hook_checks_the_files_that_pre_commit_hands_over(project: Path) -> None:
     """The hook's pattern picks the revisions, and its entry objects to the empty one among them."""
-    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+    hook, *_ = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
     assert (hook["id"], hook["language"]) == ("erm-check-downgrades", "python")
     assert all(re.search(hook["files"], f"versions/1_a.{end}") for end in ("py", "sql"))
     changed = ["migrations/env.py", "migrations/versions/b2_x.py", "migrations/versions/c3_x.py", "README.md"]

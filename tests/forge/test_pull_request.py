@@ -163,9 +163,9 @@ def test_a_merge_without_revisions_needs_no_plan(repository: Repository, on_main
     assert job.failed is None, job.log
 
 
-@pytest.mark.parametrize("value", ['"; touch hacked; "', "$(touch hacked)", "`touch hacked`", "a b*"])
-def test_an_input_is_never_run(repository: Repository, on_main: OnGitHub, value: str) -> None:
+def test_an_input_is_never_run(repository: Repository, on_main: OnGitHub) -> None:
     """What stands in an input is a value, whatever it looks like to a shell."""
+    value = "\"; touch hacked; ' $(touch hacked) `touch hacked` * ${IFS}\n"
     commit = repository.git("rev-parse", "HEAD")
     job = on_main.job(commit, "push", {}, mode="plan", artifact=value, to=value)
     assert job.failed == "Plan"
