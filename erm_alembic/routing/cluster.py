@@ -244,7 +244,7 @@ class Cluster:
         return self.router.source.state
 
     def close(self) -> None:
-        """Watch nobody any more, and let go of all connections; those of asynchronous sessions want `aclose()`.
+        """Probe nobody any more, and let go of all connections; those of asynchronous sessions want `aclose()`.
 
         Sessions that outlive it read from the primary.
         """

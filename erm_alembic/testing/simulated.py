@@ -25,11 +25,11 @@ from erm_alembic.routing.need import Need
 from erm_alembic.routing.options import ReplicaConfig
 from erm_alembic.routing.positions import Position
 from erm_alembic.routing.router import Router
+from erm_alembic.routing.watching.loop_event import LoopEvent
 from erm_alembic.routing.watching.monitor import Monitor
 from erm_alembic.routing.watching.probe import Link
 from erm_alembic.routing.watching.questions import ask_catalogs
 from erm_alembic.routing.watching.state import ClusterState, PrimaryState, ReplicaState, Trouble
-from erm_alembic.routing.watching.told import Told
 from erm_alembic.testing.past import Past
 
 __all__ = ["Simulation"]
@@ -121,16 +121,16 @@ class Simulation:
         self, find: Callable[[], Answer | None], timeout: float, position: Position | None = None
     ) -> Answer | None:
         """The same for asyncio."""
-        told = Told(asyncio.get_running_loop(), timeout)
-        self._listeners.add(told.wake)
+        news = LoopEvent(asyncio.get_running_loop(), timeout)
+        self._listeners.add(news.wake)
         try:
-            while not (found := find()) and not told.is_over:
-                await told.wait()
-                told.forget()
+            while not (found := find()) and not news.is_over:
+                await news.wait()
+                news.forget()
             return found
         finally:
-            self._listeners.discard(told.wake)
-            told.end()
+            self._listeners.discard(news.wake)
+            news.end()
 
     def primary_position(self) -> Position:
         """How far the primary has written at this moment."""

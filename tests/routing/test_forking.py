@@ -99,7 +99,7 @@ def test_a_child_waits_for_no_lock_of_its_parents_threads() -> None:
             reactions.noticed(Change(EAST, "reachable", False, 0.0))
             for each in (cluster.primary, node):
                 each.engine()
-                each.lines.sever()
+                each.open_connections.terminate()
                 node.retire()
             cluster.monitor.follow({})
             cluster.monitor.start()
@@ -109,7 +109,8 @@ def test_a_child_waits_for_no_lock_of_its_parents_threads() -> None:
 
         assert cluster.router._budget is not None
         locks: list[Any] = [cluster.router._budget, cluster._reactions, cluster._members, cluster.monitor, keeper]
-        locks += [cluster.monitor._lender, cluster.primary, cluster.primary.lines, node, node.lines]
+        locks += [cluster.monitor._links, cluster.primary, node]
+        locks += [each.open_connections for each in (cluster.primary, node)]
 
         def work(held: Event, done: Event) -> None:
             with ExitStack() as stack:

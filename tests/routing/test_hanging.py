@@ -22,8 +22,8 @@ from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.config.settings import PoolSettings
 from erm_alembic.postgres.engine import keeper_of
 from erm_alembic.routing.connections.connecting import connect_by_host, connect_timeout, with_connect_timeout
-from erm_alembic.routing.connections.lines import Lines
 from erm_alembic.routing.connections.nodes import PrimaryNode, ReplicaNode
+from erm_alembic.routing.connections.open_connections import OpenConnections
 from erm_alembic.routing.connections.reactions import Reactions
 from erm_alembic.routing.deciding.classify import Classifier
 from erm_alembic.routing.failures import worth_another_server
@@ -81,8 +81,8 @@ def test_a_read_of_a_server_that_stands_still_can_be_ended(driver: str, newest_s
             spared.execute(QUICK)
         thread = in_thread(node, found)
         with frozen(newest_servers.east):
-            assert node.lines.sever(opened_before=0.0) == 0
-            assert node.lines.sever() == 1
+            assert node.open_connections.terminate(opened_before=0.0) == 0
+            assert node.open_connections.terminate() == 1
             thread.join(PATIENCE)
         assert len(found) == 1 and worth_another_server(found[0]), found  # type: ignore[arg-type]
         with node.reading_engine(snapshot=False).connect() as connection:
@@ -126,7 +126,7 @@ def test_whoever_tries_a_connection_that_was_idle_can_be_let_go(
             thread = threading.Thread(target=read, daemon=True)
             thread.start()
             assert tried.wait(PATIENCE)
-            assert node.lines.sever() == 1
+            assert node.open_connections.terminate() == 1
             thread.join(PATIENCE)
             assert len(found) == 1 and worth_another_server(found[0]), found  # type: ignore[arg-type]
         monkeypatch.undo()
@@ -150,7 +150,7 @@ def test_a_task_that_reads_from_a_server_that_stands_still_can_be_ended(driver: 
             task = asyncio.ensure_future(connection.execute(SLOW))
             await asyncio.sleep(0)
             with frozen(newest_servers.east):
-                assert await asyncio.to_thread(node.lines.sever) == 1
+                assert await asyncio.to_thread(node.open_connections.terminate) == 1
                 with pytest.raises(sa.exc.DBAPIError) as ended:
                     await asyncio.wait_for(task, PATIENCE)
         assert worth_another_server(ended.value)
@@ -165,10 +165,10 @@ def test_a_task_that_reads_from_a_server_that_stands_still_can_be_ended(driver: 
 def test_whoever_makes_a_connection_ready_can_be_let_go_too(driver: str, newest_servers: Servers) -> None:
     """Before anybody has it, it is asked this and that, by the driver and by SQLAlchemy."""
     url = DatabaseUrl.parse(newest_servers.east.url()).sqlalchemy_url(f"postgresql+{driver}")
-    lines, severed = Lines(), []
+    connections, terminated = OpenConnections(), []
 
-    def sever(_connection: Any, _entry: Any) -> None:
-        severed.append(lines.sever())
+    def terminate(_connection: Any, _entry: Any) -> None:
+        terminated.append(connections.terminate())
 
     async def connect() -> None:
         engine = create_async_engine(url)
@@ -177,8 +177,8 @@ def test_whoever_makes_a_connection_ready_can_be_let_go_too(driver: str, newest_
             pass
 
     def watch(engine: sa.Engine) -> None:
-        event.listen(engine, "connect", sever, insert=True)
-        lines.watch(engine)
+        event.listen(engine, "connect", terminate, insert=True)
+        connections.watch(engine)
 
     with pytest.raises(Exception) as ended:
         if driver == "asyncpg":
@@ -187,7 +187,7 @@ def test_whoever_makes_a_connection_ready_can_be_let_go_too(driver: str, newest_
             engine = sa.create_engine(url)
             watch(engine)
             engine.connect()
-    assert severed == [1] and worth_another_server(ended.value)
+    assert terminated == [1] and worth_another_server(ended.value)
 
 
 def test_a_connection_in_use_is_closed_when_it_comes_back_to_a_pool_that_was_replaced(newest_servers: Servers) -> None:
@@ -219,18 +219,18 @@ class _Told:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.severed: list[float] = []
+        self.terminated: list[float] = []
         self.renewed = 0
         self.calls: list[str] = []
-        self.lines = self
+        self.open_connections = self
 
-    def sever(
+    def terminate(
         self, *, opened_before: float = float("inf"), taken_before: float = float("inf"), only_reads: bool = False
     ) -> int:
         if only_reads:
             return 0
-        self.severed.append(min(opened_before, taken_before))
-        self.calls.append("sever")
+        self.terminated.append(min(opened_before, taken_before))
+        self.calls.append("terminate")
         return 1
 
     def renew(self, *, close: bool) -> None:
@@ -254,15 +254,15 @@ def test_reads_are_let_go_while_a_replica_does_not_answer() -> None:
     primary, replica = _Told("primary"), _Told(EAST)
     with reactions(primary, replica, ReplicaState(EAST)) as made:
         made.noticed(Change(EAST, "reachable", True, 1.0))
-        assert not replica.severed
+        assert not replica.terminated
         made.noticed(Change(EAST, "reachable", False, 1.0))
-        until(lambda: len(replica.severed) > 1)
+        until(lambda: len(replica.terminated) > 1)
         made.noticed(Change(EAST, "reachable", True, 2.0))
     with reactions(primary, replica, ReplicaState(EAST, reachable=True)) as made:
-        before = len(replica.severed)
+        before = len(replica.terminated)
         made.noticed(Change(EAST, "reachable", False, 1.0))
         until(lambda: not any("patience" in thread.name for thread in threading.enumerate()))
-        assert len(replica.severed) == before
+        assert len(replica.terminated) == before
     assert not primary.renewed
 
 
@@ -312,11 +312,11 @@ def test_another_primary_lets_go_of_what_leads_to_the_former_one() -> None:
         made.noticed(Change(None, "writable", True, 12.0, former_seen_at=11.0))
         made.noticed(Change(None, "reachable", False, 13.0))
         made.noticed(Change(EAST, "timeline", 2, 14.0, former_seen_at=13.0))
-        until(lambda: 11.0 in primary.severed)
-    assert (sorted({*primary.severed, 10.0}), primary.renewed) == ([9.0, 10.0, 11.0], 3)
-    assert not replica.severed
+        until(lambda: 11.0 in primary.terminated)
+    assert (sorted({*primary.terminated, 10.0}), primary.renewed) == ([9.0, 10.0, 11.0], 3)
+    assert not replica.terminated
     # Whoever hangs is let go first, and nobody who took another one of the old pool is forgotten.
-    assert primary.calls[:3] == ["sever", "renew", "sever"]
+    assert primary.calls[:3] == ["terminate", "renew", "terminate"]
 
 
 @contextmanager
@@ -385,7 +385,7 @@ def test_a_closed_connection_leaves_no_socket_behind(newest_servers: Servers) ->
     """The second number of the socket goes with the first."""
     node = node_of(newest_servers, "psycopg2")
     with node.engine().connect():
-        assert len(node.lines._all()) == 1
+        assert len(node.open_connections._all()) == 1
     node.renew(close=True)
     gc.collect()
-    assert node.lines._all() == []
+    assert node.open_connections._all() == []

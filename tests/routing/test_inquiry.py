@@ -38,7 +38,7 @@ def test_who_is_not_asked_any_more_is_left(newest_servers: Servers) -> None:
         assert newest_servers.east.execute(OURS) == [(1,)]
         inquiry.ask({"new": newest_servers.west.url})
         until(lambda: newest_servers.east.execute(OURS) == [(0,)])
-        assert set(inquiry._lines) == {"new"}
+        assert set(inquiry._servers) == {"new"}
 
 
 def test_a_connection_grows_old(newest_servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,7 +56,7 @@ def test_a_server_that_hung_is_asked_where_it_is_now(newest_servers: Servers) ->
         inquiry.ask({EAST: newest_servers.east.url})
         with frozen(newest_servers.east):
             assert inquiry.ask({EAST: newest_servers.east.url})[EAST] == "it did not answer within 0.5 s"
-            line = inquiry._lines[EAST]
+            line = inquiry._servers[EAST]
             # As one that is still about to connect: nothing can be cut.
             until(lambda: not line._hangs)
             gate = threading.Event()

@@ -12,11 +12,11 @@ import pytest
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.routing.discovery import Found
 from erm_alembic.routing.discovery.search import Search
+from erm_alembic.routing.watching.link_pool import LinkPool
 from erm_alembic.routing.watching.monitor import Monitor
 from erm_alembic.routing.watching.picture import Picture
-from erm_alembic.routing.watching.probe import Pace, Watch
-from erm_alembic.routing.watching.questions import Lender
-from erm_alembic.routing.watching.rounds import Rounds
+from erm_alembic.routing.watching.polling import Polling
+from erm_alembic.routing.watching.probe import PollControl, Probe
 from tests.routing.servers import EAST, PATIENCE, until
 
 
@@ -56,38 +56,38 @@ def threads(name: str) -> list[threading.Thread]:
 def test_an_answer_may_come_while_somebody_looks_whether_it_is_late() -> None:
     """Whoever waits writes that down without a lock: it is looked at once."""
     late: Any = _Answered()
-    lender = Lender(nowhere, 2.0)
-    lender._lent = {late}
-    assert lender.overdue(0.5) == []
+    links = LinkPool(nowhere, 2.0)
+    links._lent = {late}
+    assert links.overdue(0.5) == []
     late = _Answered()
-    lender._lent = {late}
-    assert lender.overdue(2.0) == [late]
-    rounds = Rounds(
+    links._lent = {late}
+    assert links.overdue(2.0) == [late]
+    polling = Polling(
         nowhere,
         {},
-        Pace(1.0, 2.0),
-        Lender(nowhere, 2.0),
+        PollControl(1.0, 2.0),
+        LinkPool(nowhere, 2.0),
         publish=lambda _: lambda: None,
         learn=None,
         heartbeat=None,
     )
-    rounds._primary = late = _Answered()
-    rounds._cut_overdue(2.0)
+    polling._primary = late = _Answered()
+    polling._cut_overdue(2.0)
     assert late.cuts == 1
 
 
 def test_a_round_that_fails_is_not_the_last_one(monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> None:
     """The log says so, and the next one comes."""
     asked: list[float] = []
-    ask = Watch.ask
+    ask = Probe.ask
 
-    def fails_at_first(watch: Watch[Any], now: float) -> None:
+    def fails_at_first(probe: Probe[Any], now: float) -> None:
         asked.append(now)
         if len(asked) == 1:
             raise TypeError("a fault")
-        ask(watch, now)
+        ask(probe, now)
 
-    monkeypatch.setattr(Watch, "ask", fails_at_first)
+    monkeypatch.setattr(Probe, "ask", fails_at_first)
     monitor.start()
     assert monitor.wait_for(lambda: monitor.state.primary.problem == "no address", PATIENCE)
     assert monitor.running
@@ -162,14 +162,14 @@ def test_a_monitor_that_cannot_start_all_its_threads_starts_none(
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_monitor_whose_pace_has_ended_begins_anew(monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_monitor_whose_pacing_has_ended_begins_anew(monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> None:
     """It does not count as running, whoever reads next starts it, and of the former threads none is left."""
 
     def end(*_: object) -> float:
         raise SystemExit
 
     with monkeypatch.context() as patch:
-        patch.setattr(Rounds, "_begin_what_is_due", end)
+        patch.setattr(Polling, "_begin_what_is_due", end)
         monitor.start()
         until(lambda: not monitor.running)
     moment = time.monotonic()

@@ -22,7 +22,7 @@ from erm_alembic.config.settings import PoolSettings
 from erm_alembic.errors import ConfigurationError
 from erm_alembic.postgres.engine import pooled_engine
 from erm_alembic.routing.connections.connecting import connect_by_host, connect_timeout, with_connect_timeout
-from erm_alembic.routing.connections.lines import Lines
+from erm_alembic.routing.connections.open_connections import OpenConnections
 from erm_alembic.routing.connections.read_only import is_held, told
 from erm_alembic.routing.deciding.classify import Classifier
 from erm_alembic.routing.deciding.reasons import Reason
@@ -71,7 +71,7 @@ class Node:
         self._lock = threading.Lock()
         self._engines: dict[bool, Engine] = {}
         self._loop: asyncio.AbstractEventLoop | None = None  # which the asynchronous connections belong to
-        self.lines = Lines()
+        self.open_connections = OpenConnections()
         self._former_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
 
     def engine(self, asynchronous: bool = False) -> Engine:
@@ -87,7 +87,7 @@ class Node:
                 if engine is None:
                     engine = self._asynchronous() if asynchronous else self._synchronous()
                     self.prepare(engine)
-                    self.lines.watch(engine)
+                    self.open_connections.watch(engine)
                     if asynchronous:
                         event.listen(engine, "connect", self._remember_loop)
                     self._engines[asynchronous] = engine
@@ -121,9 +121,9 @@ class Node:
             else:
                 self._dispose(engine, close=close)
         if close:
-            self.lines.expire()
+            self.open_connections.expire()
         else:
-            self.lines.forget()
+            self.open_connections.forget()
 
     def _dispose(self, engine: Engine, *, close: bool = True) -> None:
         """Replace a synchronous pool; what was being opened in a former one came back there, and is closed now."""
@@ -149,7 +149,7 @@ class Node:
                 await AsyncEngine(engine).dispose()
             else:
                 self._dispose(engine)
-        self.lines.expire()
+        self.open_connections.expire()
 
     def _synchronous(self) -> Engine:
         if self.url.driver == "psycopg":

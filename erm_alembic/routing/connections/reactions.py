@@ -79,20 +79,21 @@ class Reactions:
         still, nobody would ever tell those who wait for it. Of what was opened since nobody knows where it leads: who
         has had it from before the change, and has it still after some time, is taken to wait for the old one too.
         """
-        severs = change.former_seen_at is not None and change.now is not True
-        if severs:
-            self._sever(change)
-            timer = threading.Timer(self._patience, lambda: self._primary.lines.sever(taken_before=change.at))
+        terminates = change.former_seen_at is not None and change.now is not True
+        if terminates:
+            self._terminate(change)
+            connections = self._primary.open_connections
+            timer = threading.Timer(self._patience, lambda: connections.terminate(taken_before=change.at))
             with self._lock:
                 self._stop(_PRIMARY)
                 self._run(_PRIMARY, timer)
         self._primary.renew(close=True)
-        if severs:  # who was let go may have taken another old one
-            self._sever(change)
+        if terminates:  # who was let go may have taken another old one
+            self._terminate(change)
 
-    def _sever(self, change: Change) -> None:
+    def _terminate(self, change: Change) -> None:
         assert change.former_seen_at is not None
-        self._primary.lines.sever(opened_before=change.former_seen_at)
+        self._primary.open_connections.terminate(opened_before=change.former_seen_at)
 
     def _start(self, name: str) -> None:
         timer = threading.Timer(self._patience, lambda: self._let_go(name, timer))
@@ -124,8 +125,8 @@ class Reactions:
                 return
             self._start(name)
         if name == _READS:
-            self._primary.lines.sever(only_reads=True)
+            self._primary.open_connections.terminate(only_reads=True)
             return
         for node in nodes:
             if node.name == name:
-                node.lines.sever()
+                node.open_connections.terminate()

@@ -21,7 +21,7 @@ from erm_alembic.routing.watching.source import StateSource
 __all__ = ["in_thread", "wait_for", "wait_until"]
 
 Answer = TypeVar("Answer")
-Found = TypeVar("Found")
+Sought = TypeVar("Sought")
 
 # Between two looks of a task at an event of threads, in seconds.
 _LOOK = 0.02
@@ -32,11 +32,11 @@ _askers: ThreadPoolExecutor | None = None
 
 def wait_for(
     source: StateSource,
-    find: Callable[[], Found | None],
+    find: Callable[[], Sought | None],
     timeout: float,
     instrumentation: Instrumentation | None = None,
     position: Position | None = None,
-) -> Found | None:
+) -> Sought | None:
     """What `find` gives once there is news that lets it give something; None when the time is over.
 
     Args:

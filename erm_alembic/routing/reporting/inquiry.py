@@ -37,7 +37,7 @@ class Inquiry(Generic[Answer]):
 
     def __init__(self, question: Callable[[Any], Answer], timeout: float = 3.0) -> None:
         self._question, self._timeout = question, timeout
-        self._lines: dict[str, _Line[Answer]] = {}
+        self._servers: dict[str, _Server[Answer]] = {}
 
     def ask(self, servers: Mapping[str, Address]) -> dict[str, Answer | str]:
         """What each of them answers; where one does not, why, in words without secrets.
@@ -46,19 +46,19 @@ class Inquiry(Generic[Answer]):
             servers: by name what gives each one's address.
         """
         ends_at = time.monotonic() + self._timeout
-        for name in [name for name, line in self._lines.items() if line.is_of_no_use_for(servers.get(name))]:
-            self._lines.pop(name).close()
+        for name in [name for name, server in self._servers.items() if server.is_of_no_use_for(servers.get(name))]:
+            self._servers.pop(name).close()
         for name, address in servers.items():
-            line = self._lines.get(name)
-            if line is None:
-                line = self._lines[name] = _Line(self._question, self._timeout)
-            line.ask(address)
-        return {name: self._lines[name].answer(ends_at) for name in servers}
+            server = self._servers.get(name)
+            if server is None:
+                server = self._servers[name] = _Server(self._question, self._timeout)
+            server.ask(address)
+        return {name: self._servers[name].answer(ends_at) for name in servers}
 
     def close(self) -> None:
         """Close the connections."""
-        for line in self._lines.values():
-            line.close()
+        for server in self._servers.values():
+            server.close()
 
     def __enter__(self) -> Inquiry[Answer]:
         return self
@@ -69,7 +69,7 @@ class Inquiry(Generic[Answer]):
         self.close()
 
 
-class _Line(Generic[Answer]):
+class _Server(Generic[Answer]):
     """One server: what hangs there is left to a thread that nobody waits for."""
 
     def __init__(self, question: Callable[[Any], Answer], timeout: float) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.sql import CompoundSelect, Select
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.functions import FunctionElement
 
-from erm_alembic.routing.connections.lines import tell_of
+from erm_alembic.routing.connections.open_connections import tell_of
 from erm_alembic.routing.connections.read_only import Guard, commits_by_itself, watch
 
 __all__ = ["Sent"]

@@ -20,16 +20,17 @@ from erm_alembic.routing.discovery.search import Search
 from erm_alembic.routing.forking import begins_in_child
 from erm_alembic.routing.positions import Position
 from erm_alembic.routing.watching.changes import Change, changes_between
+from erm_alembic.routing.watching.link_pool import LinkPool
+from erm_alembic.routing.watching.loop_event import LoopEvent
 from erm_alembic.routing.watching.picture import position
-from erm_alembic.routing.watching.probe import Address, Pace
-from erm_alembic.routing.watching.questions import HeartbeatTable, Lender, ask_position
-from erm_alembic.routing.watching.rounds import Rounds
+from erm_alembic.routing.watching.polling import Polling
+from erm_alembic.routing.watching.probe import Address, PollControl
+from erm_alembic.routing.watching.questions import HeartbeatTable, ask_position
 from erm_alembic.routing.watching.state import UNKNOWN, ClusterState
-from erm_alembic.routing.watching.told import Told
 
 __all__ = ["Change", "HeartbeatTable", "Monitor"]
 
-Found = TypeVar("Found")
+Answer = TypeVar("Answer")
 News = TypeVar("News")
 
 _log = logging.getLogger("erm_alembic.routing")
@@ -83,8 +84,8 @@ class Monitor:
         self._catalogs = catalogs
         self._search = search
         self._lock = threading.Lock()
-        self._lender = Lender(primary, timeout)
-        self._rounds: Rounds | None = None
+        self._links = LinkPool(primary, timeout)
+        self._polling: Polling | None = None
         self._closed = False
         # Called whenever there is news, by whichever thread has it: they do not block.
         self._listeners: set[Callable[[], None]] = set()
@@ -93,7 +94,7 @@ class Monitor:
     @property
     def running(self) -> bool:
         """Whether its threads run."""
-        return (rounds := self._rounds) is not None and not rounds.over
+        return (polling := self._polling) is not None and not polling.over
 
     def start(self) -> None:
         """Start watching; where that is done already, nothing but one look.
@@ -101,41 +102,41 @@ class Monitor:
         Raises:
             RuntimeError: the system gives no more threads. None is left running, and the next call tries again.
         """
-        if self._closed or ((rounds := self._rounds) is not None and not rounds.over):
+        if self._closed or ((polling := self._polling) is not None and not polling.over):
             return
         with self._lock:
-            if not self._closed and ((former := self._rounds) is None or former.over):
+            if not self._closed and ((former := self._polling) is None or former.over):
                 if former is not None:
                     former.end()
-                rounds = self._rounds = Rounds(
+                polling = self._polling = Polling(
                     self._primary,
                     self._replicas,
-                    Pace(self.interval, self._timeout),
-                    self._lender,
+                    PollControl(self.interval, self._timeout),
+                    self._links,
                     publish=self._publish,
                     learn=self._learn if self._catalogs else None,
                     heartbeat=self.heartbeat,
                     search=None if self._search is None else self._search(),
                 )
                 try:
-                    rounds.start()
+                    polling.start()
                 except BaseException:
-                    self._rounds = None
-                    rounds.end()
+                    self._polling = None
+                    polling.end()
                     self.state = UNKNOWN
                     raise
 
     def stop(self) -> None:
         """Stop watching, and close the connections; nothing is known any more."""
         with self._lock:
-            rounds, self._rounds = self._rounds, None
-            if rounds is not None:
-                rounds.end()
+            polling, self._polling = self._polling, None
+            if polling is not None:
+                polling.end()
             self.state = UNKNOWN
         self._wake()
-        if rounds is not None:
-            rounds.join()
-        self._lender.close()
+        if polling is not None:
+            polling.join()
+        self._links.close()
 
     def close(self) -> None:
         """Stop for good: `start()` does nothing any more, whoever still calls it."""
@@ -145,25 +146,25 @@ class Monitor:
     @property
     def search(self) -> Search | None:
         """What looks for replicas now; None where nobody does."""
-        return None if self._rounds is None else self._rounds.search
+        return None if self._polling is None else self._polling.search
 
     def follow(self, replicas: Mapping[str, Address]) -> None:
-        """Watch these replicas from now on; those that are not among them are forgotten.
+        """Probe these replicas from now on; those that are not among them are forgotten.
 
         Args:
             replicas: gives the address of each, by name; the same function stands for the same server.
         """
         with self._lock:
             self._replicas = dict(replicas)
-            rounds = self._rounds
-        if rounds is not None:
-            rounds.follow(replicas)
+            polling = self._polling
+        if polling is not None:
+            polling.follow(replicas)
 
     def primary_moved(self) -> None:
         """Leave the connections to where the primary was."""
-        self._lender.close()
-        if (rounds := self._rounds) is not None:
-            rounds.primary_moved()
+        self._links.close()
+        if (polling := self._polling) is not None:
+            polling.primary_moved()
 
     def refresh(self, timeout: float = 5.0) -> ClusterState:
         """What is known after every server was asked once more; one that cannot be reached is not waited for.
@@ -172,13 +173,13 @@ class Monitor:
             timeout: how long to wait, in seconds.
         """
         self.start()
-        if (rounds := self._rounds) is not None:
-            rounds.refreshed(time.monotonic() + timeout)
+        if (polling := self._polling) is not None:
+            polling.refreshed(time.monotonic() + timeout)
         return self.state
 
     def wait_for(
-        self, find: Callable[[], Found | None], timeout: float, position: Position | None = None
-    ) -> Found | None:
+        self, find: Callable[[], Answer | None], timeout: float, position: Position | None = None
+    ) -> Answer | None:
         """Wait until something can be found in what is known, asking the servers again and again meanwhile.
 
         Args:
@@ -192,15 +193,17 @@ class Monitor:
         if found := find():
             return found
         self.start()
-        rounds = self._rounds
-        if rounds is None:
+        polling = self._polling
+        if polling is None:
             return None
         ends_at = time.monotonic() + timeout
-        return rounds.wait(find, ends_at) if position is None else rounds.wait_for_position(position.lsn, find, ends_at)
+        if position is None:
+            return polling.wait(find, ends_at)
+        return polling.wait_for_position(position.lsn, find, ends_at)
 
     async def wait_in_loop(
-        self, find: Callable[[], Found | None], timeout: float, position: Position | None = None
-    ) -> Found | None:
+        self, find: Callable[[], Answer | None], timeout: float, position: Position | None = None
+    ) -> Answer | None:
         """The same as `wait_for` for asyncio: no thread waits, and whoever is cancelled leaves nothing behind.
 
         Args:
@@ -210,28 +213,28 @@ class Monitor:
         """
         if found := find():
             return found
-        told = Told(asyncio.get_running_loop(), timeout)
+        news = LoopEvent(asyncio.get_running_loop(), timeout)
         self.start()
-        rounds = self._rounds
-        with contextlib.nullcontext() if position is None or rounds is None else rounds.awaiting(position.lsn):
-            self._listeners.add(told.wake)
+        polling = self._polling
+        with contextlib.nullcontext() if position is None or polling is None else polling.awaiting(position.lsn):
+            self._listeners.add(news.wake)
             try:
                 while True:
-                    told.forget()
+                    news.forget()
                     if found := find():
                         return found
-                    if told.is_over or not self._hurry():
+                    if news.is_over or not self._hurry():
                         return None
-                    await told.wait()
+                    await news.wait()
             finally:
-                self._listeners.discard(told.wake)
-                told.end()
+                self._listeners.discard(news.wake)
+                news.end()
 
     def read_catalogs(self) -> None:
         """Have the primary's functions looked at again soon, as after a migration."""
         self.start()
-        if (rounds := self._rounds) is not None:
-            rounds.read_catalogs()
+        if (polling := self._polling) is not None:
+            polling.read_catalogs()
 
     def primary_position(self) -> Position:
         """How far the primary has written at this moment, after all that was committed before the call.
@@ -242,7 +245,7 @@ class Monitor:
             TargetError: the primary cannot be reached, is none, or does not say.
         """
         asked_at = time.monotonic()
-        sample = self._lender.ask(ask_position)
+        sample = self._links.ask(ask_position)
         lsn = position(sample)
         if sample.system is None or sample.timeline is None or lsn is None:
             raise TargetError(
@@ -252,8 +255,8 @@ class Monitor:
                 effect="No token can be given for what was committed.",
                 cure="Name the primary's address; grant the role EXECUTE on pg_control_system().",
             )
-        if (rounds := self._rounds) is not None:
-            rounds.note_primary(sample, asked_at, time.monotonic())
+        if (polling := self._polling) is not None:
+            polling.note_primary(sample, asked_at, time.monotonic())
         return Position(sample.system, sample.timeline, lsn)
 
     def _publish(self, state: ClusterState) -> Callable[[], None]:
@@ -271,7 +274,7 @@ class Monitor:
 
     def _hurry(self) -> bool:
         """Have the servers asked soon; whether anybody is asked at all."""
-        return (rounds := self._rounds) is not None and rounds.hurry()
+        return (polling := self._polling) is not None and polling.hurry()
 
     def _wake(self) -> None:
         for listener in tuple(self._listeners):
@@ -290,10 +293,10 @@ class Monitor:
 
     def begin_in_child(self) -> None:
         """After a fork: forget what is the parent's: threads that are not here, their locks, and their sockets."""
-        rounds, self._rounds = self._rounds, None
+        polling, self._polling = self._polling, None
         self._lock = threading.Lock()
         self._listeners = set()
         self.state = UNKNOWN
-        self._lender.abandon()
-        if rounds is not None:
-            rounds.abandon()
+        self._links.abandon()
+        if polling is not None:
+            polling.abandon()

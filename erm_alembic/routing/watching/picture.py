@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from erm_alembic.postgres.replication import ServerSample
 from erm_alembic.routing.positions import PAGE, SEGMENT, normalised
-from erm_alembic.routing.watching.ring import LsnRing
+from erm_alembic.routing.watching.lsn_history import LsnHistory
 from erm_alembic.routing.watching.state import ClusterState, PrimaryState, ReplicaState, Trouble
 
 __all__ = ["Picture"]
@@ -50,8 +50,8 @@ class Picture:
         # Whose positions the ring holds: a cluster and a timeline.
         self._history: tuple[int | None, int | None] | None = None
         self._answered_at = 0.0
-        self._lsns = LsnRing()
-        self._beats = LsnRing()
+        self._lsns = LsnHistory()
+        self._beats = LsnHistory()
         self._no_beat = ""
 
     @property

@@ -24,7 +24,7 @@ from psycopg2.extensions import parse_dsn
 
 from erm_alembic.config.redaction import MASK, first_line
 
-__all__ = ["Address", "Link", "Pace", "Watch", "words_of"]
+__all__ = ["Address", "Link", "PollControl", "Probe", "words_of"]
 
 _log = logging.getLogger("erm_alembic.routing")
 
@@ -125,8 +125,8 @@ class Link:
         return self.cut_off or bool(self._connection.closed)
 
 
-class Pace:
-    """What the watches of one monitor share.
+class PollControl:
+    """What the probes of one monitor share.
 
     Args:
         interval: how often a server is asked, in seconds.
@@ -148,25 +148,25 @@ class Pace:
         self.changed.notify_all()
 
 
-class Watch(Generic[Answer]):
+class Probe(Generic[Answer]):
     """Asks one server whenever it is told to, and says what it heard.
 
     Args:
         name: of the thread.
         address: gives the address at each new connection.
-        pace: what it shares with the others.
+        control: what it shares with the others.
         question: asks over the link.
         heard: takes the answer, and the moments (`time.monotonic()`) before it was asked for and after it came.
         failed: takes the reason, in words without secrets.
         keep: whether, after such an answer, the connection is good for the next one.
-        patience: how long the question may take, in seconds, where it is not the pace's timeout.
+        patience: how long the question may take, in seconds, where it is not that of `control`.
     """
 
     def __init__(
         self,
         name: str,
         address: Address,
-        pace: Pace,
+        control: PollControl,
         *,
         question: Callable[[Link], Answer],
         heard: Callable[[Answer, float, float], None],
@@ -175,12 +175,12 @@ class Watch(Generic[Answer]):
         patience: float | None = None,
     ) -> None:
         self._address = address
-        self._pace = pace
+        self._control = control
         self._question = question
         self._heard = heard
         self._failed = failed
         self._keep = keep
-        self._patience = pace.timeout if patience is None else patience
+        self._patience = control.timeout if patience is None else patience
         self._link: Link | None = None
         self._dsn = ""
         self._lifetime = _LIFETIME * random.uniform(0.75, 1.25)
@@ -196,23 +196,23 @@ class Watch(Generic[Answer]):
         self._thread.start()
 
     def join(self, timeout: float) -> None:
-        """Wait for the end of its thread, once the pace says that all is over."""
+        """Wait for the end of its thread, once `control` says that all is over."""
         if self._thread is not threading.current_thread() and self._thread.ident is not None:
             self._thread.join(timeout)
 
-    # What the monitor does, which holds `pace.changed` meanwhile.
+    # What the monitor does, which holds `control.changed` meanwhile.
 
     def ask(self, now: float) -> None:
         """Let it ask, unless it is at it, or rests after a failure."""
         if self._begun_at is None and now >= self._resting_until:
             self._asked = True
-            self._pace.changed.notify_all()
+            self._control.changed.notify_all()
 
     def retire(self) -> None:
         """End its thread, and close its connection: nobody wants to hear of the server any more."""
         self._retired = True
         self.cut()
-        self._pace.changed.notify_all()
+        self._control.changed.notify_all()
 
     @property
     def idle(self) -> bool:
@@ -242,11 +242,11 @@ class Watch(Generic[Answer]):
     # What its own thread does.
 
     def _run(self) -> None:
-        changed = self._pace.changed
+        changed = self._control.changed
         while True:
             with changed:
-                changed.wait_for(lambda: self._asked or self._retired or self._pace.stopping)
-                if self._retired or self._pace.stopping:
+                changed.wait_for(lambda: self._asked or self._retired or self._control.stopping)
+                if self._retired or self._control.stopping:
                     break
                 self._asked = False
                 begun = self._begun_at = time.monotonic()
@@ -256,7 +256,7 @@ class Watch(Generic[Answer]):
                 _log.exception("the news of %s cannot be taken over", self._thread.name)
             with changed:
                 self._begun_at, self.done_since = None, begun
-                self._pace.tell()
+                self._control.tell()
         self._drop()
 
     def _ask_once(self) -> None:
@@ -303,9 +303,9 @@ class Watch(Generic[Answer]):
     def _has_failed(self, error: Exception) -> None:
         cut_off = self._link is not None and self._link.cut_off
         self._drop()
-        if self._pace.stopping:
+        if self._control.stopping:
             return
-        pause = self._pace.interval * min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**self._failures)
+        pause = self._control.interval * min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**self._failures)
         self._failures = min(self._failures + 1, 16)
         self._resting_until = time.monotonic() + pause * random.uniform(0.75, 1.25)
         self._failed(f"it did not answer within {self._patience:g} s" if cut_off else words_of(error, self._dsn))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from collections.abc import Callable, Container
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ from typing import Any
 import psycopg2
 
 from erm_alembic.config.redaction import first_line
-from erm_alembic.errors import TargetError
 from erm_alembic.postgres.replay import wait_for_replay
 from erm_alembic.postgres.replication import (
     POSITION_FACTS,
@@ -26,9 +24,9 @@ from erm_alembic.postgres.replication import (
 )
 from erm_alembic.postgres.volatility import Volatility, read_volatility
 from erm_alembic.routing.positions import format_lsn
-from erm_alembic.routing.watching.probe import Address, Link, words_of
+from erm_alembic.routing.watching.probe import Link
 
-__all__ = ["Answer", "HeartbeatTable", "Lender", "PrimaryQuestion", "ReplicaQuestion", "ask_catalogs", "ask_position"]
+__all__ = ["Answer", "HeartbeatTable", "PrimaryQuestion", "ReplicaQuestion", "ask_catalogs", "ask_position"]
 
 
 # How long the end of a primary's log stays in its memory before it is made to write that out, and how often it is, at
@@ -240,102 +238,3 @@ def ask_catalogs(link: Link, patience: float) -> Volatility:
                 cursor.execute("ROLLBACK")
 
     return link.run(question, patience)
-
-
-class Lender:
-    """Links to the primary for callers who ask on their own threads, several at once.
-
-    Args:
-        address: gives the primary's address at each new connection.
-        timeout: how long it may take to answer, in seconds.
-    """
-
-    _KEPT = 4
-
-    def __init__(self, address: Address, timeout: float) -> None:
-        self._address = address
-        self._timeout = timeout
-        self._lock = threading.Lock()
-        self._spare: list[Link] = []
-        self._lent: set[Link] = set()
-
-    def ask(self, question: Callable[[Link], ServerSample]) -> ServerSample:
-        """Ask the primary; on another connection where one that was idle has gone.
-
-        Raises:
-            TargetError: it cannot be reached, or is none.
-        """
-        while True:
-            dsn = ""
-            link = self._taken()
-            fresh = link is None
-            try:
-                if link is None:
-                    dsn = self._address()
-                    link = Link(dsn, self._timeout)
-                    with self._lock:
-                        self._lent.add(link)
-                sample = question(link)
-            except Exception as error:
-                self._end(link)
-                cut_off = link is not None and link.cut_off
-                if fresh or cut_off or not isinstance(error, psycopg2.Error):
-                    why = f"it did not answer within {self._timeout:g} s" if cut_off else words_of(error, dsn)
-                    raise TargetError(
-                        f"The primary cannot be asked for its position: {why}.",
-                        effect="No token can be given for what was committed.",
-                        cure="Try again when the primary can be reached.",
-                    ) from None
-                continue
-            if sample.in_recovery:
-                self._end(link)
-            else:
-                self._give_back(link)
-            return sample
-
-    def overdue(self, now: float) -> list[Link]:
-        """The links on which an answer is overdue.
-
-        Args:
-            now: this moment, by `time.monotonic()`.
-        """
-        with self._lock:
-            lent = list(self._lent)
-        # Looked at once each: an answer may come meanwhile.
-        return [link for link in lent if (ends_at := link.ends_at) is not None and ends_at < now]
-
-    def close(self) -> None:
-        """Close the links that nobody uses."""
-        with self._lock:
-            spare, self._spare = self._spare, []
-        for link in spare:
-            link.close()
-
-    def abandon(self) -> None:
-        """Forget all links: in a forked child they are the parent's."""
-        self._lock = threading.Lock()
-        for link in (*self._spare, *self._lent):
-            link.abandon()
-        self._spare, self._lent = [], set()
-
-    def _taken(self) -> Link | None:
-        with self._lock:
-            if not self._spare:
-                return None
-            link = self._spare.pop()
-            self._lent.add(link)
-            return link
-
-    def _give_back(self, link: Link) -> None:
-        with self._lock:
-            self._lent.discard(link)
-            if len(self._spare) < self._KEPT and not link.broken:
-                self._spare.append(link)
-                return
-        link.close()
-
-    def _end(self, link: Link | None) -> None:
-        if link is not None:
-            with self._lock:
-                self._lent.discard(link)
-            link.close()

@@ -18,13 +18,13 @@ from typing import Any
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
-__all__ = ["Lines", "tell_of"]
+__all__ = ["OpenConnections", "tell_of"]
 
-# Under which a pool's entry knows the line of its connection; SQLAlchemy forgets it together with the connection.
-_LINE = "erm_line"
+# Under which a pool's entry knows what is known of its connection; SQLAlchemy forgets it together with the connection.
+_KEY = "erm_open_connection"
 
 
-class _Line:
+class _OpenConnection:
     """One connection.
 
     Args:
@@ -53,12 +53,12 @@ class _Line:
         self._is_new, self.only_reads = False, True
 
 
-class Lines:
+class OpenConnections:
     """The open connections of one server's engines."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._open: weakref.WeakSet[_Line] = weakref.WeakSet()
+        self._open: weakref.WeakSet[_OpenConnection] = weakref.WeakSet()
 
     def watch(self, engine: Engine) -> None:
         """Know the connections of an engine from now on.
@@ -72,7 +72,7 @@ class Lines:
         event.listen(engine, "checkout", _handed_out)
         event.listen(engine, "checkin", _given_back)
 
-    def sever(
+    def terminate(
         self, *, opened_before: float = float("inf"), taken_before: float = float("inf"), only_reads: bool = False
     ) -> int:
         """Let whoever waits on a connection that is in use get an error; how many connections those were.
@@ -82,45 +82,45 @@ class Lines:
             taken_before: spares those that somebody took later.
             only_reads: spares those by which something may be written.
         """
-        used = [line for line in self._all() if line.in_use and (line.only_reads or not only_reads)]
-        lines = [line for line in used if line.opened_at < opened_before and line.taken_at < taken_before]
-        for line in lines:
-            line.end()
-        return len(lines)
+        used = [known for known in self._all() if known.in_use and (known.only_reads or not only_reads)]
+        meant = [known for known in used if known.opened_at < opened_before and known.taken_at < taken_before]
+        for known in meant:
+            known.end()
+        return len(meant)
 
     def expire(self) -> None:
         """Have all connections of now closed when they come back, also those that somebody takes meanwhile."""
-        for line in self._all():
-            line.expired = True
+        for known in self._all():
+            known.expired = True
 
     def forget(self) -> None:
         """Know none of them any more: in a forked child they are the parent's."""
         self._lock = threading.Lock()
         self._open = weakref.WeakSet()
 
-    def _all(self) -> list[_Line]:
+    def _all(self) -> list[_OpenConnection]:
         with self._lock:
             return list(self._open)
 
     def _opened(self, connection: Any, entry: ConnectionPoolEntry) -> None:
         driver = getattr(connection, "driver_connection", connection)
         end = _terminator(driver) if hasattr(driver, "terminate") else _Handle(driver.fileno()).shut
-        line = _Line(entry, end)
-        entry.info[_LINE] = line
+        known = _OpenConnection(entry, end)
+        entry.info[_KEY] = known
         with self._lock:
-            self._open.add(line)
+            self._open.add(known)
 
 
 def _taken(_connection: Any, entry: ConnectionPoolEntry, _fairy: Any) -> None:
-    line = entry.info.get(_LINE)
-    if line is not None:
-        line.taken_at = time.monotonic()
+    known = entry.info.get(_KEY)
+    if known is not None:
+        known.taken_at = time.monotonic()
 
 
 def _handed_out(_connection: Any, entry: ConnectionPoolEntry, _fairy: Any) -> None:
-    line = entry.info.get(_LINE)
-    if line is not None:
-        line.only_reads = False
+    known = entry.info.get(_KEY)
+    if known is not None:
+        known.only_reads = False
 
 
 def tell_of(connection: Connection, *, only_reads: bool) -> None:
@@ -130,17 +130,17 @@ def tell_of(connection: Connection, *, only_reads: bool) -> None:
         connection: a session's.
         only_reads: whether it is.
     """
-    line = None if connection.closed or connection.invalidated else connection.info.get(_LINE)
-    if line is not None:
-        line.only_reads = only_reads
+    known = None if connection.closed or connection.invalidated else connection.info.get(_KEY)
+    if known is not None:
+        known.only_reads = only_reads
 
 
 def _given_back(connection: Any, entry: ConnectionPoolEntry) -> None:
-    line = entry.info.get(_LINE)
-    if line is None:
+    known = entry.info.get(_KEY)
+    if known is None:
         return
-    line.was_given_back()
-    if line.expired and connection is not None:
+    known.was_given_back()
+    if known.expired and connection is not None:
         entry.invalidate()
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-__all__ = ["Told"]
+__all__ = ["LoopEvent"]
 
 
-class Told:
+class LoopEvent:
     """Something that a task waits for again and again, until its time is over.
 
     Args:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
-__all__ = ["LsnRing"]
+__all__ = ["LsnHistory"]
 
 # How far apart two positions of a full memory may be, as a share of their age.
 _COARSENESS = 1 / 128
 
 
-class LsnRing:
+class LsnHistory:
     """The positions that a primary was seen at, each with the moments of this process's own clock.
 
     A moment is taken before the primary is asked. All that was committed before it is then within the position, and a
@@ -24,10 +24,10 @@ class LsnRing:
         capacity: how many positions it holds, at least four.
 
     Example:
-        >>> ring = LsnRing()
+        >>> history = LsnHistory()
         >>> for moment, lsn in ((10.0, 100), (11.0, 100), (12.0, 200)):
-        ...     ring.add(moment, lsn)
-        >>> ring.fresh_as_of(150), ring.lag(150, now=15.0), ring.lag(200, now=15.0)
+        ...     history.add(moment, lsn)
+        >>> history.fresh_as_of(150), history.lag(150, now=15.0), history.lag(200, now=15.0)
         (11.0, (3.0, False), (0.0, False))
     """
 

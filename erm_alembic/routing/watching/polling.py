@@ -14,21 +14,22 @@ from typing import TypeVar
 from erm_alembic.postgres.replication import ServerSample
 from erm_alembic.postgres.volatility import Volatility
 from erm_alembic.routing.discovery.search import Search
+from erm_alembic.routing.options import PRIMARY
+from erm_alembic.routing.watching.link_pool import LinkPool
 from erm_alembic.routing.watching.picture import Picture
-from erm_alembic.routing.watching.probe import Address, Pace, Watch
+from erm_alembic.routing.watching.probe import Address, PollControl, Probe
 from erm_alembic.routing.watching.questions import (
     Answer,
     HeartbeatTable,
-    Lender,
     PrimaryQuestion,
     ReplicaQuestion,
     ask_catalogs,
 )
 from erm_alembic.routing.watching.state import ClusterState
 
-__all__ = ["Rounds"]
+__all__ = ["Polling"]
 
-Found = TypeVar("Found")
+Sought = TypeVar("Sought")
 
 _log = logging.getLogger("erm_alembic.routing")
 
@@ -46,14 +47,14 @@ _SERVER_WAITS = 0.2
 _CATALOG_PERIOD, _CATALOG_RETRY, _CATALOG_PATIENCE = 600.0, 10.0, 30.0
 
 
-class Rounds:
+class Polling:
     """The threads of a monitor between its start and its end: one that sets the pace, and one a server.
 
     Args:
         primary: gives the primary's address.
         replicas: the same for each replica, by name.
-        pace: what they share.
-        lender: whose overdue links are cut off as well.
+        control: what they share.
+        links: whose overdue links are cut off as well.
         publish: takes each new state, under a lock; what it returns is called without one.
         learn: takes what the primary's catalogs say; None leaves them alone.
         heartbeat: the table that heartbeats are written to; None writes none.
@@ -64,8 +65,8 @@ class Rounds:
         self,
         primary: Address,
         replicas: Mapping[str, Address],
-        pace: Pace,
-        lender: Lender,
+        control: PollControl,
+        links: LinkPool,
         *,
         publish: Callable[[ClusterState], Callable[[], None]],
         learn: Callable[[Volatility], None] | None,
@@ -73,8 +74,8 @@ class Rounds:
         search: Search | None = None,
     ) -> None:
         self.search = search
-        self._pace = pace
-        self._lender = lender
+        self._control = control
+        self._links = links
         self._publish = publish
         self._picture = Picture(replicas)
         # Whether the pacing thread has come to its end.
@@ -88,18 +89,18 @@ class Rounds:
         self._catalogs_due = 0.0 if self._reads_catalogs else float("inf")
         writer = uuid.uuid4().hex
         self._primary_address, self._primary_question = primary, PrimaryQuestion(heartbeat, writer)
-        self._primary = self._watch_primary()
+        self._primary = self._probe_of_primary()
         # The positions that somebody waits for.
         self._awaited: tuple[int, ...] = ()
-        patience = min(_SERVER_WAITS, pace.timeout / 4)
+        patience = min(_SERVER_WAITS, control.timeout / 4)
         self._question = ReplicaQuestion(heartbeat, writer, lambda: min(self._awaited, default=None), patience)
         self._addresses = dict(replicas)
         # Replaced as a whole: others look at it while it changes.
         self._replicas = {name: self._replica(name, address) for name, address in replicas.items()}
-        self._catalogs = Watch(
+        self._catalogs = Probe(
             "erm-routing catalogs",
             primary,
-            self._pace,
+            self._control,
             question=lambda link: ask_catalogs(link, _CATALOG_PATIENCE),
             heard=lambda volatility, _, __: learn(volatility) if learn is not None else None,
             failed=self._catalogs_failed,
@@ -113,47 +114,47 @@ class Rounds:
         Raises:
             RuntimeError: the system gives no more threads; `end` ends those that have begun.
         """
-        for watch in self._watches():
-            watch.start()
+        for probe in self._probes():
+            probe.start()
         self._thread.start()
         if self.search is not None:
             self.search.start()
 
     def end(self) -> None:
         """Tell the threads to end; nothing is published any more."""
-        with self._pace.changed:
-            self._pace.stopping = True
-            self._pace.changed.notify_all()
-        for watch in self._watches():
-            watch.cut()
+        with self._control.changed:
+            self._control.stopping = True
+            self._control.changed.notify_all()
+        for probe in self._probes():
+            probe.cut()
         if self.search is not None:
             self.search.end()
 
     def follow(self, replicas: Mapping[str, Address]) -> None:
-        """Watch these replicas from now on; of one that came, or is elsewhere now, nothing is known yet.
+        """Probe these replicas from now on; of one that came, or is elsewhere now, nothing is known yet.
 
         Args:
             replicas: gives the address of each, by name; the same function stands for the same server.
         """
-        with self._pace.changed:
-            if self._pace.stopping:
+        with self._control.changed:
+            if self._control.stopping:
                 return
-            watches = {name: watch for name, watch in self._replicas.items() if self._is_where(name, replicas)}
-            gone = [(name, watch) for name, watch in self._replicas.items() if name not in watches]
+            probes = {name: probe for name, probe in self._replicas.items() if self._is_where(name, replicas)}
+            gone = [(name, probe) for name, probe in self._replicas.items() if name not in probes]
             for name, _ in gone:
                 self._picture.forget(name)
-            new = [name for name in replicas if name not in watches]
+            new = [name for name in replicas if name not in probes]
             for name in new:
                 self._picture.add(name)
-                watches[name] = self._replica(name, replicas[name])
-            self._addresses, self._replicas = dict(replicas), watches
+                probes[name] = self._replica(name, replicas[name])
+            self._addresses, self._replicas = dict(replicas), probes
             tell = self._publish(self._picture.state(time.monotonic()))
-            for _, watch in gone:
-                watch.retire()
+            for _, probe in gone:
+                probe.retire()
             for name in new:
-                watches[name].start()
+                probes[name].start()
             self._wanted = True
-            self._pace.tell()
+            self._control.tell()
         tell()
 
     def _is_where(self, name: str, replicas: Mapping[str, Address]) -> bool:
@@ -161,20 +162,20 @@ class Rounds:
 
     def primary_moved(self) -> None:
         """Ask the primary where it is now; whoever still waits for an answer from where it was is not listened to."""
-        with self._pace.changed:
-            if self._pace.stopping:
+        with self._control.changed:
+            if self._control.stopping:
                 return
-            former, self._primary = self._primary, self._watch_primary()
+            former, self._primary = self._primary, self._probe_of_primary()
             former.retire()
             self._primary.start()
             self._wanted = True
-            self._pace.changed.notify_all()
+            self._control.changed.notify_all()
 
     def join(self) -> None:
         """Wait for the threads, but not for one that hangs before it has a connection."""
-        ends_at = time.monotonic() + self._pace.timeout
-        for watch in self._watches():
-            watch.join(max(0.0, ends_at - time.monotonic()))
+        ends_at = time.monotonic() + self._control.timeout
+        for probe in self._probes():
+            probe.join(max(0.0, ends_at - time.monotonic()))
         if self._thread is not threading.current_thread() and self._thread.ident is not None:
             self._thread.join(max(0.0, ends_at - time.monotonic()))
         if self.search is not None:
@@ -182,8 +183,8 @@ class Rounds:
 
     def abandon(self) -> None:
         """Let go of the connections in a forked child, in which they are the parent's."""
-        for watch in self._watches():
-            watch.abandon()
+        for probe in self._probes():
+            probe.abandon()
 
     def refreshed(self, ends_at: float) -> bool:
         """Wait until every server was asked once more; whether that was in time."""
@@ -191,76 +192,76 @@ class Rounds:
 
         def asked() -> bool:
             now = time.monotonic()
-            return all(watch.has_asked_since(moment, now) for watch in (self._primary, *self._replicas.values()))
+            return all(probe.has_asked_since(moment, now) for probe in (self._primary, *self._replicas.values()))
 
         return bool(self.wait(asked, ends_at))
 
     @contextlib.contextmanager
     def awaiting(self, lsn: int) -> Iterator[None]:
         """While somebody waits for a position, replicas that can wait for one do so."""
-        with self._pace.changed:
+        with self._control.changed:
             self._awaited = (*self._awaited, lsn)
         try:
             yield
         finally:
-            with self._pace.changed:
+            with self._control.changed:
                 others = list(self._awaited)
                 others.remove(lsn)
                 self._awaited = tuple(others)
 
-    def wait_for_position(self, lsn: int, find: Callable[[], Found | None], ends_at: float) -> Found | None:
+    def wait_for_position(self, lsn: int, find: Callable[[], Sought | None], ends_at: float) -> Sought | None:
         """The same as `wait`, while replicas that can wait for a position do so."""
         with self.awaiting(lsn):
             return self.wait(find, ends_at)
 
     def hurry(self) -> bool:
         """Have the servers asked soon, for somebody who waits for news; whether anybody will be asked at all."""
-        with self._pace.changed:
+        with self._control.changed:
             if not self._wanted:
                 self._wanted = True
-                self._pace.changed.notify_all()
-            return not self._pace.stopping
+                self._control.changed.notify_all()
+            return not self._control.stopping
 
-    def wait(self, find: Callable[[], Found | None], ends_at: float) -> Found | None:
+    def wait(self, find: Callable[[], Sought | None], ends_at: float) -> Sought | None:
         """Look after each piece of news, with one round after the other, until something is found."""
-        pace = self._pace
+        control = self._control
         while True:
-            news = pace.news
+            news = control.news
             if found := find():
                 return found
-            with pace.changed:
+            with control.changed:
                 if not self._wanted:
                     self._wanted = True
-                    pace.changed.notify_all()
-                while pace.news == news:
+                    control.changed.notify_all()
+                while control.news == news:
                     remaining = ends_at - time.monotonic()
-                    if remaining <= 0 or pace.stopping:
+                    if remaining <= 0 or control.stopping:
                         return None
-                    pace.changed.wait(remaining)
+                    control.changed.wait(remaining)
 
     def read_catalogs(self) -> None:
         """Have the catalogs read again soon."""
-        with self._pace.changed:
+        with self._control.changed:
             self._catalogs_due = 0.0 if self._reads_catalogs else float("inf")
-            self._pace.changed.notify_all()
+            self._control.changed.notify_all()
 
     def note_primary(self, sample: ServerSample, asked_at: float, answered_at: float) -> None:
         """Keep what somebody else heard of the primary for the next round, which publishes it."""
-        with self._pace.changed:
+        with self._control.changed:
             self._picture.primary_answered(sample, asked_at, answered_at)
 
     # The pacing thread.
 
     def _run(self) -> None:
-        changed = self._pace.changed
+        changed = self._control.changed
         try:
             with changed:
-                while not self._pace.stopping:
+                while not self._control.stopping:
                     try:
                         wake = self._begin_what_is_due(time.monotonic())
                     except Exception:  # one fault is not the end of all rounds
                         _log.exception("a round failed")
-                        wake = time.monotonic() + self._pace.interval
+                        wake = time.monotonic() + self._control.interval
                     changed.wait(max(0.0, wake - time.monotonic()))
         finally:
             self.over = True
@@ -270,13 +271,13 @@ class Rounds:
         if now >= self._round_due or (self._wanted and now >= self._begun_at + _EAGER):
             self._wanted = False
             self._primary.ask(now)
-            self._begun_at, self._replicas_due = now, now + min(_HEAD_START, self._pace.timeout / 4)
-            self._round_due = now + self._pace.interval * random.uniform(0.8, 1.2)
+            self._begun_at, self._replicas_due = now, now + min(_HEAD_START, self._control.timeout / 4)
+            self._round_due = now + self._control.interval * random.uniform(0.8, 1.2)
         if now >= self._replicas_due or (self._replicas_due < float("inf") and self._primary.idle):
             self._replicas_due = float("inf")
             self._looks = [now + look for look in _LOOKS]
-            for watch in self._replicas.values():
-                watch.ask(now)
+            for probe in self._replicas.values():
+                probe.ask(now)
         if self._looks and now >= self._looks[0]:
             del self._looks[0]
             for name in self._picture.behind():
@@ -288,29 +289,29 @@ class Rounds:
         self._cut_overdue(now)
         eager = self._begun_at + _EAGER if self._wanted else float("inf")
         wake = min(self._round_due, self._replicas_due, *self._looks[:1], eager)
-        if not all(watch.idle for watch in self._watches()):
-            wake = min(wake, now + self._pace.timeout / 4)
+        if not all(probe.idle for probe in self._probes()):
+            wake = min(wake, now + self._control.timeout / 4)
         return wake
 
     def _cut_overdue(self, now: float) -> None:
-        for watch in self._watches():
-            ends_at = watch.ends_at  # looked at once: the answer may come meanwhile
+        for probe in self._probes():
+            ends_at = probe.ends_at  # looked at once: the answer may come meanwhile
             if ends_at is not None and ends_at < now:
-                watch.cut()
-        for link in self._lender.overdue(now):
+                probe.cut()
+        for link in self._links.overdue(now):
             link.cut()
 
-    # What the watches' threads do.
+    # What the probes' threads do.
 
     def _take(self, update: Callable[[], None]) -> None:
         """Put what was heard into the picture, and publish it whole."""
-        with self._pace.changed:
-            if self._pace.stopping:
+        with self._control.changed:
+            if self._control.stopping:
                 return
             update()
             state = self._picture.state(time.monotonic())
             tell = self._publish(state)
-            self._pace.tell()
+            self._control.tell()
         tell()
         if self.search is not None and not (state.primary.reachable and state.primary.writable):
             self.search.hurry()
@@ -324,33 +325,33 @@ class Rounds:
 
     def _catalogs_failed(self, problem: str) -> None:
         _log.warning("the functions of the primary cannot be read: %s", problem)
-        with self._pace.changed:
+        with self._control.changed:
             self._catalogs_due = time.monotonic() + _CATALOG_RETRY
 
-    def _watch_primary(self) -> Watch[Answer]:
+    def _probe_of_primary(self) -> Probe[Answer]:
         def take(update: Callable[[], None]) -> None:
-            self._take(lambda: update() if self._primary is watch else None)
+            self._take(lambda: update() if self._primary is probe else None)
 
-        watch = self._watch(
-            "primary",
+        probe = self._probe(
+            PRIMARY,
             self._primary_address,
             self._primary_question,
             lambda answer, asked_at, answered_at: take(lambda: self._note(answer, asked_at, answered_at)),
             lambda problem: take(lambda: self._picture.primary_failed(problem)),
             keep=lambda answer: not answer.sample.in_recovery,
         )
-        return watch
+        return probe
 
-    def _replica(self, name: str, address: Address) -> Watch[Answer]:
+    def _replica(self, name: str, address: Address) -> Probe[Answer]:
         def take(update: Callable[[], None]) -> None:
             # Another server may go by the name by now.
-            self._take(lambda: update() if self._replicas.get(name) is watch else None)
+            self._take(lambda: update() if self._replicas.get(name) is probe else None)
 
         def heard(answer: Answer, asked_at: float, answered_at: float) -> None:
             beat, no_beat = answer.beat, answer.no_beat
             take(lambda: self._picture.replica_answered(name, answer.sample, asked_at, answered_at, beat, no_beat))
 
-        watch = self._watch(
+        probe = self._probe(
             name,
             address,
             self._question,
@@ -358,9 +359,9 @@ class Rounds:
             lambda problem: take(lambda: self._picture.replica_failed(name, problem)),
             keep=lambda answer: answer.sample.in_recovery,
         )
-        return watch
+        return probe
 
-    def _watch(
+    def _probe(
         self,
         name: str,
         address: Address,
@@ -369,18 +370,18 @@ class Rounds:
         failed: Callable[[str], None],
         *,
         keep: Callable[[Answer], bool],
-    ) -> Watch[Answer]:
-        return Watch(
+    ) -> Probe[Answer]:
+        return Probe(
             f"erm-routing {name}",
             address,
-            self._pace,
+            self._control,
             question=question,
             heard=heard,
             failed=failed,
             keep=keep,
         )
 
-    def _watches(self) -> Iterator[Watch[Answer] | Watch[Volatility]]:
+    def _probes(self) -> Iterator[Probe[Answer] | Probe[Volatility]]:
         yield self._primary
         yield from self._replicas.values()
         yield self._catalogs
