@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from erm_alembic.config.redaction import redact
 from erm_alembic.findings import Finding, Severity
-from erm_alembic.planning.model import Outcome, Plan
+from erm_alembic.planning.model import Outcome, Plan, StepOutcome
 from erm_alembic.render.presentation import Presentation
 from erm_alembic.render.safe import block
 
@@ -21,6 +21,9 @@ RANKS: tuple[Severity, ...] = ("error", "warning", "info")
 
 # What differs from run to run although the finding is the same: counts, sizes and times.
 _NUMBERS = re.compile(r"(?<![\w.\"])\d[\d.,]*(?:\s?(?:ms|s|min|h|kB|MB|GB|TB|bytes|rows?|values?)\b)?")
+
+# The place that the error of a revision begins with.
+_PLACE = re.compile(r"(\S[^\n:]*\.(?:py|sql)):(\d+): ")
 
 
 @dataclass(frozen=True)
@@ -81,17 +84,24 @@ def _failures(plan: Plan | None, outcome: Outcome | None) -> list[Finding]:
     if plan is None or outcome is None or outcome.result in ("done", "nothing-to-do"):
         return []
     cure = "\n".join(text for text in (outcome.effect, outcome.cure) if text)
-    failed = [each for each in outcome.steps if each.outcome == "failed"]
+    failed = [_failed(each, cure) for each in outcome.steps if each.outcome == "failed"]
     if failed:
-        return [
-            Finding(RUN_FAILED, "error", f"Revision {each.revision} failed: {each.error}", cure, revision=each.revision)
-            for each in failed
-        ]
+        return failed
     if outcome.result == "refused" and any(each.severity == "error" for each in plan.findings):
         return []  # which say why
     what = {"refused": "was refused", "interrupted": "was interrupted"}.get(outcome.result, "failed")
     reason = f": {outcome.error}" if outcome.error else "."
     return [Finding(RUN_FAILED, "error", f"The {plan.mode} of {plan.environment} {what}{reason}", cure)]
+
+
+def _failed(step: StepOutcome, cure: str) -> Finding:
+    """A revision that failed, on the line that its error begins with, where it does."""
+    told = step.error or ""
+    found = _PLACE.match(told)
+    path, line = (found[1], int(found[2])) if found is not None else (None, None)
+    error = told[found.end() :] if found is not None else told
+    message = f"Revision {step.revision} failed: {error}"
+    return Finding(RUN_FAILED, "error", message, cure, revision=step.revision, path=path, line=line)
 
 
 def _shown(text: str) -> str:

@@ -76,6 +76,10 @@ def test_what_failed_is_an_annotation() -> None:
         'Revision a1b2c3 failed: relation "orders" already exists\nat line 12\nhelp: Nothing stays.\nDrop it.'
     )
     assert understood(report(PLAN, (), DONE, HOW)) == []
+    step = replace(FAILED.steps[0], error="migrations/versions/a1_x.py:14: it is there already")
+    (at_line, *_) = understood(report(PLAN, (), replace(FAILED, steps=(step,)), HOW))
+    assert (at_line.properties["file"], at_line.properties["line"]) == ("migrations/versions/a1_x.py", "14")
+    assert at_line.message == "Revision a1b2c3 failed: it is there already"
 
 
 def test_a_refusal_without_an_error_says_why() -> None:

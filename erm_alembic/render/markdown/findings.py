@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from erm_alembic.config.redaction import redact
 from erm_alembic.findings import Finding
 from erm_alembic.planning.model import DataLoss, Drift, Plan
+from erm_alembic.render.break_glass import DATA_LOSS
 from erm_alembic.render.markdown.detail import Detail, chosen
 from erm_alembic.render.markdown.inert import code, prose
 from erm_alembic.render.presentation import Presentation
@@ -83,14 +84,14 @@ def _value(text: str, detail: Detail) -> str:
 
 
 def loss_section(plan: Plan, detail: Detail) -> list[str]:
-    """What a rollback would lose.
+    """What a rollback would lose, where the findings do not say it already.
 
     Args:
         plan: the plan.
         detail: how much to show.
     """
     losses = [loss for loss in plan.data_loss if loss.rows != 0]
-    if not losses:
+    if not losses or any(finding.rule == DATA_LOSS for finding in plan.findings):
         return []
     shown = chosen(losses, detail.rows, [True] * len(losses))
     lines = ["", "#### Data that would be lost", ""]
