@@ -2,7 +2,7 @@
 # python3 (3.11 or newer) and make are all that must be there. PYTHON=/path/to/python chooses another Python.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz survival chaos patroni lint format types contracts build bench check clean venv venv-demo
+.PHONY: help demo test fuzz snapshots survival chaos patroni lint format types contracts build bench check clean venv venv-demo
 
 SHELL := /bin/sh
 BIN := .venv/bin
@@ -23,7 +23,10 @@ test: venv ## run the tests (JOBS=2 processes; ARGS='...' go to pytest)
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadscope $(ARGS)
 
 fuzz: venv ## run the tests that make up their own input, with 1,000 new examples each
-	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -q tests/config/test_dsn.py tests/config/test_redaction.py tests/postgres/test_lexer.py tests/routing/test_positions.py tests/routing/test_ring.py
+	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -q tests/config/test_dsn.py tests/config/test_redaction.py tests/postgres/test_lexer.py tests/routing/test_positions.py tests/routing/test_ring.py tests/render
+
+snapshots: venv ## write the snapshots of the formats anew (tests/render/snapshots): read the difference before you commit it
+	@RENEW_SNAPSHOTS=1 $(BIN)/python -m pytest -q tests/render/test_snapshots.py
 
 survival: venv ## kill 200 deployers, cut 60 short, start three at once 40 times (ERM_SURVIVAL_ROUNDS=200 ERM_SURVIVAL_SEED=1)
 	@ERM_SURVIVAL_ROUNDS=$${ERM_SURVIVAL_ROUNDS:-200} $(BIN)/python -m pytest -q -n $(JOBS) --dist load tests/survival
