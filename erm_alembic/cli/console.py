@@ -29,6 +29,7 @@ __all__ = [
     "wants_colour",
     "write",
     "write_file",
+    "write_prose",
 ]
 
 _CODES = {"good": "32", "bad": "31;1", "warn": "33", "dim": "2", "strong": "1"}
@@ -100,6 +101,27 @@ def write(text: str) -> None:
             effect="The command itself was carried out.",
             cure="`erm status` and `erm history` show what was done.",
         ) from error
+
+
+def write_prose(text: str, *, whole: bool = False) -> None:
+    """Write a result that is read: no line is wider than the terminal; a file or a pipe gets the lines as they are.
+
+    Args:
+        text: the result; it ends with a newline.
+        whole: leave its lines whole on a terminal too, where texts are to be copied.
+    """
+    write(text if whole or not sys.stdout.isatty() else _fitting(text, sys.stdout))
+
+
+def _fitting(text: str, stream: TextIO) -> str:
+    """The text no wider than the terminal that it goes to."""
+    from erm_alembic.render.fold import fold
+
+    try:
+        columns = int(os.environ.get("COLUMNS") or os.get_terminal_size(stream.fileno()).columns)
+    except (OSError, ValueError):
+        return text
+    return fold(text, columns) if columns > 0 else text
 
 
 def write_file(text: str) -> None:
@@ -187,9 +209,10 @@ def tell_under_way() -> AbstractContextManager[None]:
 
 def _labelled(label: str, text: str, role: str) -> None:
     first, *rest = block(text)
-    _tell(f"{painter(sys.stderr)(label, role)} {first}")
-    for line in rest:
-        _tell(f"{'':{len(label)}} {line}".rstrip())
+    lines = [f"{painter(sys.stderr)(label, role)} {first}", *(f"{'':{len(label)}} {line}".rstrip() for line in rest)]
+    for line in lines:
+        for part in (_fitting(line, sys.stderr) if sys.stderr.isatty() else line).split("\n"):
+            _tell(part)
 
 
 def print_traceback(error: BaseException, *, quoting: bool = True) -> None:

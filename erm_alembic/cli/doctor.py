@@ -40,7 +40,7 @@ def doctor(
     if format_ is Format.json:
         console.write(doctor_json(found))
     else:
-        console.write(doctor_text(found, paint=console.painter(sys.stdout)))
+        console.write_prose(doctor_text(found, paint=console.painter(sys.stdout)))
     if not found.healthy:
         raise typer.Exit(1)
 

@@ -138,7 +138,7 @@ def drift(
         findings_report(format_, "drift", drift_findings(report, settings.drift), settings)
     else:
         again = typed_again(config, x, name, tag)
-        console.write(drift_text(report, arguments=again, paint=console.painter(sys.stdout)))
+        console.write_prose(drift_text(report, arguments=again, paint=console.painter(sys.stdout)))
     raise typer.Exit(0 if report.agrees else 1)
 
 

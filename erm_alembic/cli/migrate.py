@@ -147,7 +147,11 @@ def _show(request: Request, plan: Plan, outcome: Outcome | None) -> None:
 
     settings = None if request.format in ("text", "json") else request.settings()
     how = presentation("migrate", settings, verbose=request.verbose, typed=_typed(request, plan))
-    console.write(render(request.format, plan, plan.findings, outcome, how))
+    told = render(request.format, plan, plan.findings, outcome, how)
+    if request.format == "text":
+        console.write_prose(told, whole=request.verbose)
+    else:
+        console.write(told)
 
 
 def _typed(request: Request, plan: Plan) -> Typed:

@@ -35,6 +35,27 @@ ROWS = f"""
          SELECT i, 1 + i % {ORDERS}, 1 + i / {ORDERS}, 1, 1990 FROM generate_series(1, {ORDERS * 4}) i;
     ANALYZE;
 """
+# The models as the pending revisions leave the database.
+MODELS = """
+
+from sqlalchemy import BigInteger, SmallInteger
+
+
+class Review(Base):
+    __tablename__ = "reviews"
+    __table_args__ = (CheckConstraint("stars BETWEEN 1 AND 5", name="stars"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    product_id: Mapped[int] = mapped_column(ForeignKey("products.id"), index=True)
+    customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id"))
+    stars: Mapped[int] = mapped_column(SmallInteger)
+    words: Mapped[str | None] = mapped_column(Text)
+
+
+Customer.points = mapped_column(Integer, server_default=text("0"), index=True, nullable=False)
+OrderLine.__table__.c.id.type = BigInteger()
+Index("ix_orders_placed_at", Order.placed_at)
+"""
 
 
 @dataclass(frozen=True)
@@ -65,6 +86,8 @@ class Shop:
         versions = self.root / "migrations" / "versions"
         for file in (*(SAMPLE / "next").glob("*.py"), *(HERE / "revisions").glob("*.py")):
             shutil.copy(file, versions)
+        with (self.root / "shop" / "models.py").open("a", encoding="utf-8") as models:
+            models.write(MODELS)
 
 
 @contextlib.contextmanager

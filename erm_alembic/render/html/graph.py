@@ -156,9 +156,7 @@ def _row(row: Row, facts: _Facts, plan: Plan) -> Element:
     message = first.message or next((s.message for s in plan.steps if s.revision == first.revision), "")
     parents = f"builds on {', '.join(first.parents)}" if first.parents else "builds on nothing"
     heard = element("span", f" {WORDS[row.state]}, {parents}", class_="heard")
-    return element(
-        "li", element("div", name, marks, heard), element("div", message or WORDS[row.state], class_="said")
-    )
+    return element("li", element("div", name, marks, heard), element("div", message or WORDS[row.state], class_="said"))
 
 
 def _svg(layout: Layout, lane: float, width: int) -> Element:
