@@ -46,6 +46,9 @@ from erm_alembic.testing.sessions import (
     erm_shared_database,
 )
 from erm_alembic.testing.smoke.marks import (
+    erm_smoke_async_engine,
+    erm_smoke_async_session,
+    erm_smoke_async_sessionmaker,
     erm_smoke_connection,
     erm_smoke_engine,
     erm_smoke_session,
@@ -78,6 +81,9 @@ __all__ = [
     "erm_session_options",
     "erm_sessionmaker",
     "erm_shared_database",
+    "erm_smoke_async_engine",
+    "erm_smoke_async_session",
+    "erm_smoke_async_sessionmaker",
     "erm_smoke_connection",
     "erm_smoke_engine",
     "erm_smoke_session",

@@ -37,12 +37,26 @@ def count():
         return session.scalar(text("SELECT count(*) FROM t"))
 """
 GOOD = """
+import asyncio
 import os
 
 import pytest
-from sqlalchemy import create_engine, event, text
+from sqlalchemy import create_engine, event, select, text
+from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 import app
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Row(Base):
+    __tablename__ = "t"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    n: Mapped[int]
+
 
 smoke = pytest.mark.erm_smoke
 many = text("SELECT generate_series(1, 3000)").execution_options(yield_per=100)
@@ -99,6 +113,40 @@ def test_engines_that_set_their_connections_up(erm_smoke_session):
 
     with engine.connect() as connection:
         assert connection.scalar(text("SHOW search_path")) == "pg_catalog"
+
+
+@smoke(writes=True, nested_commits=True)
+def test_engines_of_each_kind(erm_smoke_session):
+    for address in ("postgresql", "postgresql+psycopg", "postgresql+psycopg2"):
+        url = os.environ["DATABASE_URL"].replace("postgresql", address, 1)
+        engine = create_engine(url, pool_pre_ping=True, isolation_level="SERIALIZABLE")
+        for n in (2, 3):
+            with engine.begin() as connection:
+                connection.execute(text("INSERT INTO t (n) VALUES (:n)"), {"n": n})
+    assert app.count() == 7
+
+
+@smoke(writes=True, nested_commits=True)
+@pytest.mark.parametrize("address", ["postgresql+asyncpg", "postgresql+psycopg"])
+def test_asynchronous_engines(address, erm_smoke_session, erm_smoke_async_session):
+    engine = create_async_engine(os.environ["DATABASE_URL"].replace("postgresql", address, 1), pool_pre_ping=True)
+
+    async def work():
+        make = async_sessionmaker(engine)
+        for n in (2, 3):
+            async with make() as session:
+                session.add(Row(n=n))
+                await session.commit()
+        async with make() as session:
+            session.add(Row(n=4))
+            await session.flush()
+            assert len((await erm_smoke_async_session.scalars(select(Row))).all()) == 4
+        async with engine.connect() as connection:
+            assert len([row async for row in await connection.stream(many)]) == 3000
+        await engine.dispose()
+
+    asyncio.run(work())
+    assert app.count() == 3
 
 
 @smoke
@@ -183,10 +231,9 @@ def test_connects_by_an_engine():  # another address than the target's
 
 
 @smoke
-def test_connects_by_an_asynchronous_engine():  # An engine on asyncpg for the target
+def test_connects_by_an_asynchronous_engine():  # another address than the target's
     async def connect():
-        address = os.environ["DATABASE_URL"].replace("postgresql:", "postgresql+asyncpg:")
-        async with create_async_engine(address).connect():
+        async with create_async_engine("postgresql+asyncpg://127.0.0.1/t").connect():
             pass
 
     asyncio.run(connect())

@@ -41,7 +41,7 @@ def test_tests_read_and_write_and_leave_nothing(filled: Database, tmp_path: Path
     """The application's own engine takes part, its commits end savepoints where the mark says so."""
     document = run_smoke(make_project(tmp_path, GOOD), filled)
     assert set(outcomes(document).values()) == {"passed"}
-    assert len(document["tests"]) == 5
+    assert len(document["tests"]) == 8
     assert (document["outcome"], document["problems"], document["escapes"], document["notes"]) == ("passed", [], [], [])
     assert {name for test in document["tests"] for name in test["sequences"]} == {"public.t_id_seq"}
     assert is_untouched(filled)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator
 from dataclasses import fields
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine
-from sqlalchemy.orm import Session, sessionmaker
 
 from erm_alembic.config.redaction import first_line, redact
 from erm_alembic.spelling import nearest
 from erm_alembic.testing.smoke.engines import JoinedEngines
-from erm_alembic.testing.smoke.escapes import Escape
+from erm_alembic.testing.smoke.fixtures import SmokeFixtures
 from erm_alembic.testing.smoke.marks import MARKER, RUNNING
 from erm_alembic.testing.smoke.transaction import SmokeTransaction, Terms, Traces
 
-__all__ = ["SmokeFixtures", "SmokePlugin", "terms_of"]
+__all__ = ["SmokePlugin", "terms_of"]
 
 Emit = Callable[[dict[str, Any]], None]
 _traces = pytest.StashKey[Traces]()
@@ -75,7 +73,7 @@ class SmokePlugin:
 
     def pytest_configure(self, config: pytest.Config) -> None:
         """Have the fixtures win over those of the same name for other runs."""
-        config.pluginmanager.register(SmokeFixtures(self._transaction, self._engines), RUNNING)
+        config.pluginmanager.register(SmokeFixtures(self._engines), RUNNING)
 
     def pytest_report_header(self) -> str:
         """Say where the tests run."""
@@ -104,11 +102,7 @@ class SmokePlugin:
         self._emit({"event": "start", "id": item.nodeid})
         self._transaction.escapes.take()
         if terms.writes and self._is_standby:
-            raise Escape(
-                "The test writes, and this server is a standby.",
-                effect="The test was not run.",
-                cure="Run it on the primary, without --on.",
-            )
+            pytest.skip("it writes, and this server is a standby")
         self._transaction.begin(terms)
 
     @pytest.hookimpl(wrapper=True)
@@ -200,63 +194,3 @@ def _why(error: BaseException) -> str:
         lines = [line for line in redact(str(error)).splitlines() if line.strip()]
         return lines[-1].removeprefix("E").strip() if lines else "it cannot be imported"
     return f"{type(error).__name__}: {first_line(error)}"
-
-
-class SmokeFixtures:
-    """The fixtures of smoke tests.
-
-    Args:
-        transaction: what holds the connection.
-        engines: those of the process.
-    """
-
-    def __init__(self, transaction: SmokeTransaction, engines: JoinedEngines) -> None:
-        self._transaction, self._engines = transaction, engines
-
-    @pytest.fixture
-    def erm_smoke_engine(self) -> Iterator[Engine]:
-        """An engine whose connections all are in the test's transaction, each within a savepoint."""
-        engine = self._engines.engine()
-        yield engine
-        engine.dispose()
-
-    @pytest.fixture
-    def erm_smoke_connection(self, erm_smoke_engine: Engine) -> Iterator[Connection]:
-        """A connection in the test's transaction."""
-        with erm_smoke_engine.connect() as connection:
-            yield connection
-
-    @pytest.fixture
-    def erm_smoke_sessionmaker(
-        self, erm_smoke_engine: Engine, erm_session_options: Mapping[str, Any]
-    ) -> sessionmaker[Session]:
-        """Makes sessions in the test's transaction, each within a savepoint."""
-        return sessionmaker(erm_smoke_engine, **erm_session_options)
-
-    @pytest.fixture
-    def erm_smoke_session(self, erm_smoke_sessionmaker: sessionmaker[Session]) -> Iterator[Session]:
-        """A session in the test's transaction."""
-        with erm_smoke_sessionmaker() as session:
-            yield session
-
-    # The same under the names that they have in other runs, for tests of both.
-
-    @pytest.fixture
-    def erm_engine(self, erm_smoke_engine: Engine) -> Engine:
-        """An engine for the target."""
-        return erm_smoke_engine
-
-    @pytest.fixture
-    def erm_connection(self, erm_smoke_connection: Connection) -> Connection:
-        """A connection to the target."""
-        return erm_smoke_connection
-
-    @pytest.fixture
-    def erm_sessionmaker(self, erm_smoke_sessionmaker: sessionmaker[Session]) -> sessionmaker[Session]:
-        """Makes sessions on the target."""
-        return erm_smoke_sessionmaker
-
-    @pytest.fixture
-    def erm_session(self, erm_smoke_session: Session) -> Session:
-        """A session on the target."""
-        return erm_smoke_session

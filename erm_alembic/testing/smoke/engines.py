@@ -1,41 +1,88 @@
 """SQLAlchemy's engines within a run of smoke tests: those for the target share its one transaction, others are refused.
 
-Whoever begins a transaction on a connection of SQLAlchemy's gets a savepoint; its rollback goes back there.
+Whoever begins a transaction on a connection of SQLAlchemy's gets a savepoint; its rollback goes back there. An
+asynchronous engine shares it too: its connection is the same one, which keeps the event loop waiting.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 from sqlalchemy.engine import URL, Dialect
-from sqlalchemy.pool import ConnectionPoolEntry, NullPool, Pool
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, NullPool, Pool
+from sqlalchemy.util import await_only
 
 from erm_alembic.shadow.child.clean_environment import NOWHERE
 from erm_alembic.testing.smoke.connection import SmokeConnection
 from erm_alembic.testing.smoke.transaction import SmokeTransaction
 
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
 __all__ = ["JoinedEngines"]
 
 
-# The names of dialects for which a project may mean psycopg; those of the transaction's connection are psycopg2's.
-OF_PSYCOPG = ("postgresql", "postgresql.psycopg")
-
-
 class JoinedDialect(PGDialect_psycopg2):
-    """The dialect of psycopg2, where a project's address names psycopg or no driver."""
+    """The dialect of psycopg2, also where a project's address names psycopg or no driver."""
 
     supports_statement_cache = True
 
     @classmethod
     def get_async_dialect_cls(cls, url: URL) -> type[Dialect]:
-        """That of psycopg: an asynchronous engine cannot take part, and says so when it connects."""
-        from sqlalchemy.dialects.postgresql.psycopg import PGDialectAsync_psycopg
+        """That of an asynchronous engine."""
+        return JoinedAsyncDialect
 
-        return PGDialectAsync_psycopg
+    def do_ping(self, dbapi_connection: Any) -> bool:
+        """Whether a connection that a pool has kept is of use, without a statement in the test's transaction."""
+        return not dbapi_connection.closed
+
+
+class JoinedAsyncDialect(JoinedDialect):
+    """The same for asynchronous engines; SQLAlchemy insists that something is awaited where a statement is sent."""
+
+    supports_statement_cache = True
+    is_async = True
+
+    @classmethod
+    def get_pool_class(cls, url: URL) -> type[Pool]:
+        """One that asynchronous engines may have."""
+        return AsyncAdaptedQueuePool
+
+    def do_execute(self, *args: Any, **kwargs: Any) -> None:
+        """Send a statement."""
+        await_only(_nothing())
+        inherited: Any = super()
+        inherited.do_execute(*args, **kwargs)
+
+    def do_executemany(self, *args: Any, **kwargs: Any) -> None:
+        """Send a statement for several sets of parameters."""
+        await_only(_nothing())
+        inherited: Any = super()
+        inherited.do_executemany(*args, **kwargs)
+
+    def do_execute_no_params(self, *args: Any, **kwargs: Any) -> None:
+        """Send a statement without parameters."""
+        await_only(_nothing())
+        inherited: Any = super()
+        inherited.do_execute_no_params(*args, **kwargs)
+
+
+async def _nothing() -> None:
+    pass
+
+
+# The names of the dialects that stand for the one connection, which is psycopg2's, whatever driver they name.
+JOINED = {
+    "postgresql": JoinedDialect,
+    "postgresql.psycopg2": JoinedDialect,
+    "postgresql.psycopg": JoinedDialect,
+    "postgresql.psycopg_async": JoinedAsyncDialect,
+    "postgresql.asyncpg": JoinedAsyncDialect,
+}
 
 
 class JoinedEngines:
@@ -61,13 +108,20 @@ class JoinedEngines:
         ]
         for target, name, listener in listeners:
             event.listen(target, name, listener)
-        for name in OF_PSYCOPG:
-            registry.register(name, __name__, JoinedDialect.__name__)
+        for name, dialect in JOINED.items():
+            registry.register(name, __name__, dialect.__name__)
 
     def engine(self) -> Engine:
         """An engine for the target."""
         address = URL.create("postgresql+psycopg2", host=NOWHERE, database=self._database)
         return create_engine(address, poolclass=NullPool, hide_parameters=True)
+
+    def async_engine(self) -> AsyncEngine:
+        """An asynchronous engine for the target."""
+        from sqlalchemy.ext.asyncio import create_async_engine
+
+        address = URL.create("postgresql+asyncpg", host=NOWHERE, database=self._database)
+        return create_async_engine(address, poolclass=NullPool, hide_parameters=True)
 
     def forget(self) -> None:
         """Have every pool open its connections anew: what was set in the session is gone with the transaction."""
@@ -86,8 +140,8 @@ class JoinedEngines:
             self._transaction.escapes.refuse(
                 f"An engine on {dialect.driver} for {where} opens a connection of its own in a smoke test.",
                 effect="It was not opened.",
-                cure="Take sessions from erm_smoke_session or erm_smoke_engine. A synchronous engine whose address "
-                "comes from a variable, such as DATABASE_URL, takes part in the test's transaction by itself.",
+                cure="Take sessions from erm_smoke_session or erm_smoke_engine. An engine whose address comes from a "
+                "variable, such as DATABASE_URL, takes part in the test's transaction by itself.",
             )
         if entry is not None:
             self._entries.append(entry)

@@ -10,6 +10,9 @@ __all__ = [
     "MARK",
     "MARKER",
     "RUNNING",
+    "erm_smoke_async_engine",
+    "erm_smoke_async_session",
+    "erm_smoke_async_sessionmaker",
     "erm_smoke_connection",
     "erm_smoke_engine",
     "erm_smoke_session",
@@ -57,6 +60,24 @@ def erm_smoke_sessionmaker() -> NoReturn:
 def erm_smoke_session() -> NoReturn:
     """A session in the transaction of a smoke test."""
     _refuse("erm_smoke_session")
+
+
+@pytest.fixture
+def erm_smoke_async_engine() -> NoReturn:
+    """An asynchronous engine whose connections all are in the transaction of a smoke test."""
+    _refuse("erm_smoke_async_engine")
+
+
+@pytest.fixture
+def erm_smoke_async_sessionmaker() -> NoReturn:
+    """Makes asynchronous sessions in the transaction of a smoke test."""
+    _refuse("erm_smoke_async_sessionmaker")
+
+
+@pytest.fixture
+def erm_smoke_async_session() -> NoReturn:
+    """An asynchronous session in the transaction of a smoke test."""
+    _refuse("erm_smoke_async_session")
 
 
 def _refuse(name: str) -> NoReturn:

@@ -122,7 +122,7 @@ class SmokeTransaction:
                 cursor.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(self.role)))
             self._identity = identity(cursor)
             self.traces = Traces(given_transaction_id(cursor))
-        self._savepoints, self._ending, self.terms = [], None, terms
+        self._savepoints, self._ending, self.terms, self.is_handed_over = [], None, terms, False
         self.connection.holder = self
         self.push(self)
 
