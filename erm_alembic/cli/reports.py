@@ -69,6 +69,7 @@ def presentation(
     """
     return Presentation(
         command,
+        environment="" if settings is None or command != "drift" else settings.environment,
         verbose=verbose,
         typed=typed or Typed(),
         watched=sys.stdout.isatty() and sys.stderr.isatty(),

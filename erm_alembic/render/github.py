@@ -125,4 +125,5 @@ def _summary(plan: Plan | None, places: Sequence[Located], outcome: Outcome | No
         return f"{what_it_is(plan, outcome)} {one_line(plan.environment)}: {how_it_stands(plan, outcome)}"
     counts = ((each, sum(place.finding.severity == each for place in places)) for each in LEVELS)
     told = [counted(number, severity) for severity, number in counts if number]
-    return f"erm {how.command}: {', '.join(told) or 'nothing objects'}"
+    of = f" of {one_line(how.environment)}" if how.environment else ""
+    return f"erm {how.command}{of}: {', '.join(told) or 'nothing objects'}"

@@ -71,7 +71,7 @@ def located(
         message = _shown(finding.message)
         told = how.places.told(path or how.places.anchor)
         line = finding.line if path and finding.line is not None and finding.line > 0 else 1
-        environment = "" if plan is None else plan.environment
+        environment = how.environment if plan is None else plan.environment
         identity = (finding.rule, environment, told, finding.revision or "", _NUMBERS.sub("0", message))
         seen[identity] += 1
         fingerprint = _digest((*identity, str(seen[identity])))

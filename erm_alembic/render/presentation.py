@@ -29,6 +29,7 @@ class Presentation:
 
     Args:
         command: what it is a report of: `migrate`, `check` or `drift`.
+        environment: of drift, the profile whose database it is; empty for files, and where a plan says it.
         verbose: show all that there is, such as whole statements.
         typed: what was typed and belongs into the next command too.
         watched: whether the target and the steps that are done were told above already, while they ran.
@@ -38,6 +39,7 @@ class Presentation:
     """
 
     command: str = "migrate"
+    environment: str = ""
     verbose: bool = False
     typed: Typed = field(default_factory=Typed)
     watched: bool = False

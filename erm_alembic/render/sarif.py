@@ -61,7 +61,7 @@ def report(plan: Plan | None, findings: tuple[Finding, ...], outcome: Outcome | 
 
 def _category(plan: Plan | None, how: Presentation) -> str:
     """What the run is about, with a slash at its end: GitHub tells runs apart by what stands before that."""
-    words = ["erm", how.command]
+    words = ["erm", how.command, *([how.environment] if how.environment else [])]
     if plan is not None:
         words = ["erm", "rollback" if plan.direction == "downgrade" else "plan", plan.environment]
     return "".join(f"{quote(word, safe='', errors='backslashreplace')}/" for word in words)

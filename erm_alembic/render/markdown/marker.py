@@ -27,13 +27,16 @@ def comment_marker(plan: Plan | None, how: Presentation) -> str:
         '<!-- erm-plan: prod -->'
         >>> comment_marker(Plan("a --> b", "", "15.18", "downgrade", (), (), ()), Presentation())
         '<!-- erm-rollback: a%20%2D%2D%3E%20b -->'
+        >>> comment_marker(None, Presentation("drift", "prod"))
+        '<!-- erm-drift: prod -->'
         >>> comment_marker(None, Presentation("check"))
         '<!-- erm-check -->'
     """
-    if plan is None:
-        words = [f"erm-{how.command}"]
-    else:
-        words = [f"erm-{'rollback' if plan.direction == 'downgrade' else 'plan'}: {_word(plan.environment)}"]
+    environment = how.environment if plan is None else plan.environment
+    kind = how.command
+    if plan is not None:
+        kind = "rollback" if plan.direction == "downgrade" else "plan"
+    words = [f"erm-{kind}: {_word(environment)}" if environment else f"erm-{kind}"]
     project, root = how.places.project, how.places.root
     if project is not None and root is not None and project != root:
         words.append(f"project={_word(PurePath(os.path.relpath(project, root)).as_posix())}")

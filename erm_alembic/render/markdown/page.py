@@ -115,7 +115,8 @@ def _title(findings: tuple[Finding, ...], how: Presentation) -> str:
         for level in ("error", "warning", "info")
         if (number := sum(each.severity == level for each in findings))
     ]
-    return f"### erm {how.command}: {', '.join(told) or 'nothing objects'}"
+    of = f" of {code(how.environment, DETAILS[-1].width)}" if how.environment else ""
+    return f"### erm {how.command}{of}: {', '.join(told) or 'nothing objects'}"
 
 
 def _findings(findings: tuple[Finding, ...], how: Presentation, detail: Detail) -> list[str]:
