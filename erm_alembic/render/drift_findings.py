@@ -46,7 +46,7 @@ def drift_findings(report: DriftReport, settings: DriftSettings | None = None) -
 
 def _difference(drift: Drift, options: str, settings: DriftSettings | None) -> Finding:
     adopted = " A pending revision takes it over." if drift.adopted else ""
-    message = f"{drift.kind} {drift.object}: expected {drift.expected}; found {drift.found}.{adopted}"
+    message = f"{drift.kind} {drift.object}: expected {_quoted(drift.expected)}; found {_quoted(drift.found)}.{adopted}"
     return Finding(
         RULES[drift.source] or drift.kind,
         _severity(drift, settings),
@@ -55,6 +55,12 @@ def _difference(drift: Drift, options: str, settings: DriftSettings | None) -> F
         revision=drift.object if drift.source == "history" and drift.path is not None else None,
         path=drift.path,
     )
+
+
+def _quoted(text: str) -> str:
+    """What was found, in backticks where it is more than words, such as a statement."""
+    shown = " ".join(text.split())
+    return f"`{shown}`" if "`" not in shown and not shown.replace(" ", "").isalpha() else shown
 
 
 def _severity(drift: Drift, settings: DriftSettings | None) -> Severity:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from erm_alembic.config.redaction import redact
 from erm_alembic.findings import Finding, Ignored
-from erm_alembic.render.safe import Paint, block, one_line, plain
+from erm_alembic.render.safe import Paint, block, no_command, one_line, plain
 
 __all__ = ["finding_lines", "finding_report", "ignored_lines"]
 
@@ -51,7 +51,7 @@ def finding_report(finding: Finding, paint: Paint = plain) -> list[str]:
     first, *rest = block(redact(finding.message))
     mark = paint(f"{finding.severity}[{one_line(finding.rule)}]", SEVERITY_ROLES[finding.severity])
     place = f"{_file(finding)}: " if finding.path else ""
-    return [f"{place}{mark} {first}", *(f"  {line}" for line in rest), *_help(finding, indent=2)]
+    return [no_command(f"{place}{mark} {first}"), *(f"  {line}" for line in rest), *_help(finding, indent=2)]
 
 
 def ignored_lines(ignored: Sequence[Ignored]) -> list[str]:

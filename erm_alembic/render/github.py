@@ -98,8 +98,10 @@ def report(plan: Plan | None, findings: tuple[Finding, ...], outcome: Outcome | 
 
 def _annotation(level: str, found: Located) -> str:
     place = {"file": one_line(found.path), "line": str(found.line), "title": _title(found)}
+    reason = found.finding.overridden
+    passed = "" if reason is None else f"\nlet pass: {one_line(redact(reason))}"
     help_ = f"\nhelp: {found.help}" if found.help else ""
-    return command(level, place, clip(f"{found.message}{help_}", MESSAGE))
+    return command(level, place, clip(f"{found.message}{passed}{help_}", MESSAGE))
 
 
 def _title(found: Located) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Protocol
 
-__all__ = ["Paint", "block", "clip", "one_line", "plain"]
+__all__ = ["Paint", "block", "clip", "no_command", "one_line", "plain"]
 
 # Cc: control characters, Cf: invisible format characters (bidirectional overrides among them), Cs: lone
 # surrogates, Zl and Zp: separators that some terminals treat as a new line.
@@ -70,11 +70,15 @@ def block(text: str) -> list[str]:
         ['\\x3a:error::made up']
     """
     lines = text.replace("\r\n", "\n").split("\n")
-    return [_no_command(one_line(line.expandtabs(8)).rstrip()) for line in lines]
+    return [no_command(one_line(line.expandtabs(8)).rstrip()) for line in lines]
 
 
-def _no_command(line: str) -> str:
-    """The line, with its first colon by its code where a runner would take it for a command."""
+def no_command(line: str) -> str:
+    """The line, with its first colon by its code where a runner of workflows would take it for a command.
+
+    Args:
+        line: one line, which may have colour.
+    """
     return line.replace(":", "\\x3a", 1) if line.lstrip().startswith(_COMMAND) else line
 
 

@@ -135,7 +135,8 @@ def _report(**changed: Any) -> DriftReport:
         Drift("index", "public.taken", "database", "absent", "an index", adopted=True),
     )
     unknown = Comparison("models", "unknown", "env.py has no target_metadata")
-    return DriftReport("prod", "postgresql://db/shop", "15.18", ("a1",), drift, (unknown,), **changed)
+    given = {"drift": drift, "comparisons": (unknown,), **changed}
+    return DriftReport("prod", "postgresql://db/shop", "15.18", ("a1",), **given)
 
 
 def test_drift_is_told_by_the_rules_of_a_plan() -> None:
@@ -151,6 +152,9 @@ def test_drift_is_told_by_the_rules_of_a_plan() -> None:
     ]
     assert findings[0].message == "index public.hot: expected absent; found an index."
     assert findings[0].help.startswith("`erm drift --fix revert --env prod` writes SQL that takes it back.")
+    assert drift_findings(_report(drift=()))[0].rule == "models-drift"
+    sql = Drift("index", "public.i", "database", "absent", "CREATE INDEX i\n  ON t (x)")
+    assert drift_findings(_report(drift=(sql,)))[0].message.endswith("; found `CREATE INDEX i ON t (x)`.")
     assert findings[5].message == "Whether there is drift of the models is not known: env.py has no target_metadata"
     assert "--against 'my dev'" in drift_findings(_report(against="my dev"))[0].help
 

@@ -10,6 +10,7 @@ from erm_alembic.findings import Finding
 from erm_alembic.planning.comparison import LeftOut
 from erm_alembic.planning.model import DataLoss, Drift, Outcome, Statement, StepOutcome
 from erm_alembic.planning.rehearsal import Blocks, Estimate, Observed, ObservedLock, Prediction, Proof
+from erm_alembic.render.findings import finding_report
 from erm_alembic.render.text import Typed, next_command, render_text
 from tests.render.plans import BLOCKED, DONE, EMPTY, FAILED, HOSTILE, INDEX, ORDERS, PLAN, ROLLBACK
 
@@ -376,3 +377,14 @@ def test_what_drift_ignore_leaves_out_is_counted_and_what_is_taken_over_is_marke
     text = render_text(replace(PLAN, drift=(drift,), left_out=(LeftOut("grant", 2), LeftOut("public.tmp_*", 1))))
     assert "  index public.hot_idx  (seen in database)  (a pending revision takes it over)\n" in text
     assert "\nOf drift, 3 differences are left out: grant (2), public.tmp_* (1).\n" in text
+
+
+def test_a_line_of_a_statement_is_no_command_of_a_workflow() -> None:
+    """In the log of a GitHub workflow, no line begins with `::`, and no old command stands anywhere."""
+    sql = "SELECT 1\n  ::text,\n::error::made up, '##[error]x'"
+    step = replace(ORDERS, statements=(replace(ORDERS.statements[0], sql=sql),))
+    text = render_text(replace(PLAN, steps=(step,)), verbose=True)
+    assert [line for line in text.splitlines() if line.lstrip().startswith("::") or "##[" in line] == []
+    assert "\\x3a:error::made up, '##\\x5berror]x'" in text
+    finding = Finding("r", "error", "m", path="::error::x.py")
+    assert finding_report(finding)[0] == "\\x3a:error::x.py: error[r] m"
