@@ -41,6 +41,13 @@ def test_the_types_and_the_schema_of_erm_yaml_are_inside(wheel: zipfile.ZipFile)
     assert [name for name in names if name.endswith("erm.schema.json")]
 
 
+def test_what_reports_carry_along_is_inside(wheel: zipfile.ZipFile) -> None:
+    """The schema of a plan, and the pages of the checks, which are the help of SARIF's rules."""
+    assert wheel.read("erm_alembic/render/plan.schema.json") == (REPOSITORY / "docs" / "plan.schema.json").read_bytes()
+    for page in (REPOSITORY / "docs" / "checks").glob("*.md"):
+        assert wheel.read(f"erm_alembic/docs/checks/{page.name}") == page.read_bytes()
+
+
 def test_the_licence_and_the_command_are_declared(wheel: zipfile.ZipFile) -> None:
     """The console script `erm` and the licence text belong to the distribution."""
     (entry_points,) = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
