@@ -9,8 +9,10 @@ from typing import Any
 from tests.support.cli import run_erm
 from tests.support.databases import Database
 
-__all__ = ["BAD", "GOOD", "make_project", "outcomes", "run_smoke"]
+__all__ = ["ALONE", "BAD", "GOOD", "make_project", "outcomes", "run_smoke"]
 
+# The plugins of this environment take longer than the tests.
+ALONE: dict[str, str | None] = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 CONFIGURATION = """
 smoke: {paths: [tests], timeout: 700ms}
 """
@@ -285,14 +287,14 @@ def make_project(folder: Path, tests: str, configuration: str = CONFIGURATION) -
     (folder / "tests").mkdir()
     (folder / "erm.yaml").write_text(configuration)
     (folder / "app.py").write_text(APPLICATION)
-    (folder / "pytest.ini").write_text("[pytest]\naddopts = -n 2 --strict-markers\n")
+    (folder / "pytest.ini").write_text("[pytest]\naddopts = --strict-markers\n")
     (folder / "tests" / "test_smoke.py").write_text(tests)
     return folder
 
 
 def run_smoke(folder: Path, database: Database, *arguments: str, code: int = 0, **env: str | None) -> Any:
     """Run the smoke tests; the object that the command prints."""
-    told = {"ERM_DATABASE_URL": database.url, "DATABASE_URL": "postgresql://elsewhere.example/other", **env}
+    told = {"ERM_DATABASE_URL": database.url, "DATABASE_URL": "postgresql://elsewhere.example/other", **ALONE, **env}
     done = run_erm("smoke", "--format", "json", *arguments, cwd=folder, env=told)
     assert done.returncode == code, (done.stdout[-3000:], done.stderr[-3000:])
     return json.loads(done.stdout)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 from erm_alembic.config.redaction import redact
 from erm_alembic.render.json import plain_value, result_document
@@ -24,7 +25,7 @@ COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
 
 
 def pytest_line(line: str, *, colour: bool) -> str:
-    """A line of pytest's, in which nothing but colour acts on a terminal: tests show what a database holds.
+    r"""A line of pytest's, in which nothing but colour acts on a terminal: tests show what a database holds.
 
     Args:
         line: the line.
@@ -47,7 +48,7 @@ def smoke_text(report: SmokeReport, *, paint: Paint = plain) -> str:
 
     Example:
         >>> report = SmokeReport("prod", "postgresql://db/shop", "18.0", None, "nothing-ran")
-        >>> print(smoke_text(report).splitlines()[-1])
+        >>> print(smoke_text(report).splitlines()[-2])
         No smoke test ran: 0 passed, in 0 ms. Whatever tests did was rolled back.
     """
     lines = ["", target_line(report.environment, report.database_url, report.server_version, paint)]
@@ -56,10 +57,11 @@ def smoke_text(report: SmokeReport, *, paint: Paint = plain) -> str:
     lines += [f"{paint('problem', 'bad')}  {one_line(redact(each))}" for each in report.problems]
     lines += [f"{paint('refused', 'bad')}  {one_line(redact(each))}" for each in report.escapes]
     lines += [f"{paint('note', 'warn')}     {one_line(redact(each))}" for each in report.notes]
-    for test in report.tests:
-        if test.sequences:
-            names = ", ".join(map(one_line, test.sequences))
-            lines.append(f"{paint('note', 'warn')}     {one_line(test.id)} took numbers that stay taken: {names}")
+    taken = Counter(name for test in report.tests for name in test.sequences)
+    lines += [
+        f"{paint('note', 'warn')}     numbers that {counted(tests, 'test')} took from {one_line(name)} stay taken"
+        for name, tests in sorted(taken.items())
+    ]
     word, role = ENDINGS[report.outcome]
     counts = [f"{report.count('passed', 'xfailed')} passed"]
     counts += [f"{number} failed"] if (number := report.count(*FAILED)) else []
