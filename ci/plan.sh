@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Plans, and leaves in the folder: kept/plan.json to be approved (unless something objects), shown.json for programs,
 # comment.md and plan.html for people; with INPUT_REPORT=true, shown.json and plan.html are kept too. Ends with 0 also where
-# something objects, so that this can be shown; `blocked` says so.
+# something objects, or where the plan cannot be kept, so that this can be shown; `refused` says so.
 set -euo pipefail
 . "${BASH_SOURCE[0]%/*}/options.sh"
 
@@ -10,10 +10,15 @@ mkdir -p "$kept"
 rm -f "$kept"/{plan.json,shown.json,plan.html} "$out"/{shown.json,comment.md,plan.html}
 reports=(--report "$out/shown.json" --report "$out/comment.md" --report "$out/plan.html")
 [ -z "${INPUT_TO:-}" ] || options+=(--to "$INPUT_TO")
-[ -z "${INPUT_SIGN_KEY:-}" ] || options+=(--sign-key '${INPUT_SIGN_KEY}')
+if [ "${INPUT_KEEP:-true}" = true ]; then
+    options+=(--out "$kept/plan.json")
+    [ -z "${INPUT_SIGN_KEY:-}" ] || options+=(--sign-key '${INPUT_SIGN_KEY}')
+    read -r -a partial <<<"${INPUT_APPROVE_PARTIAL:-}"
+    for revision in ${partial[@]+"${partial[@]}"}; do options+=(--approve-partial "$revision"); done
+fi
 
 status=0
-erm migrate --mode plan --format github "${options[@]}" --out "$kept/plan.json" "${reports[@]}" || status=$?
+erm migrate --mode plan --format github "${options[@]}" "${reports[@]}" || status=$?
 if [ ! -f "$out/shown.json" ]; then
     exit "$status" # nothing could be planned; the error stands above
 fi
@@ -21,3 +26,4 @@ if [ "${INPUT_REPORT:-true}" = true ]; then
     cp "$out/shown.json" "$out/plan.html" "$kept/"
 fi
 python3 "${BASH_SOURCE[0]%/*}/outputs.py" "$out/shown.json" "$kept" "$artifact" >>"$results"
+printf 'refused=%s\n' "$([ "$status" -eq 0 ] && echo false || echo true)" >>"$results"

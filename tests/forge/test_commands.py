@@ -1,4 +1,4 @@
-"""`erm comment`, `erm check-run`, `erm fetch-plan` as a pipeline runs them: variables, files, exit codes, no secrets."""
+"""`erm comment`, `erm check-run`, `erm fetch-plan` as a pipeline runs them: variables, files, exit codes, secrets."""
 
 from __future__ import annotations
 

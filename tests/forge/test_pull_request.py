@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from tests.faults.deploying import tables
 from tests.forge.github_server import GitHubServer
@@ -153,6 +155,33 @@ def test_a_pull_request_from_a_fork_shows_its_plan_in_the_summary(
     assert github.comments == []
     assert job.summary.count("<!-- erm-plan: prod -->") == 1
     assert "read-only tokens" in job.log
+
+
+def test_a_plan_that_cannot_be_kept_is_shown_and_fails_the_job(
+    repository: Repository, on_main: OnGitHub, github: GitHubServer
+) -> None:
+    """What depends on data is approved by name, and signed where there is a key; who wants no approval keeps none."""
+    reads = "rows = op.get_bind().execute(sa.text('SELECT id FROM second')).all()"
+    repository.project.table("b2", "second", down="a1")
+    repository.project.revision("c3", f"{reads}\nop.execute('ANALYZE second')", down="b2")
+    commit = repository.push("feature", "depends on data")
+    job = on_main.plan(commit)
+    assert job.failed == "Refuse what is blocked"
+    assert (job.outputs["blocked"], job.outputs["plan-file"]) == ("false", "")
+    assert "--approve-partial c3" in job.log and len(github.comments) == 1
+    assert on_main.plan(commit, keep="false", comment="false").failed is None
+    key = private_key()
+    job = on_main.plan(commit, approve_partial="c3", sign_key=key, comment="false")
+    assert job.failed is None, job.log
+    assert job.outputs["plan-file"] == ".erm/ci/kept/plan.json"
+    assert ", signed: digest" in job.log and key.splitlines()[1] not in job.log
+
+
+def private_key() -> str:
+    """A new key that signs plans, as PEM."""
+    key = ed25519.Ed25519PrivateKey.generate()
+    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    return key.private_bytes(encoding, form, serialization.NoEncryption()).decode()
 
 
 def test_a_merge_without_revisions_needs_no_plan(repository: Repository, on_main: OnGitHub) -> None:
