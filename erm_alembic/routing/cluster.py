@@ -21,12 +21,15 @@ from erm_alembic.routing.deciding.classify import Classifier
 from erm_alembic.routing.deciding.policies import Policies
 from erm_alembic.routing.deciding.reasons import Reason, Why
 from erm_alembic.routing.deciding.routes import Explanation
+from erm_alembic.routing.deciding.waiting import wait_for
 from erm_alembic.routing.discovery import Discovery
 from erm_alembic.routing.discovery.search import Search
 from erm_alembic.routing.forking import begins_in_child
+from erm_alembic.routing.limits import Duration, seconds
 from erm_alembic.routing.misuse import verify_discovery, verify_replicas
 from erm_alembic.routing.need import Need
 from erm_alembic.routing.options import ReadMode, ReplicaConfig, ReplicaReadOptions
+from erm_alembic.routing.readiness import is_ready
 from erm_alembic.routing.router import Router
 from erm_alembic.routing.sessions.explain import explain
 from erm_alembic.routing.sessions.provenance import OnStale, checked
@@ -237,6 +240,48 @@ class Cluster:
         """
         return self.router.objections(need)
 
+    def wait_until_ready(self, timeout: Duration = "10s") -> ClusterState:
+        """Wait, as at an application's start, until its first reads can go to replicas; begins to watch the servers.
+
+        That is: until each replica has answered once, or could not be reached, and the primary has said what its
+        functions do. Where the time is over before, the application can begin all the same: reads go to the primary.
+
+        Args:
+            timeout: how long to wait at most: seconds, a timedelta, or a text such as "10s".
+
+        Returns:
+            What is known of the servers then.
+
+        Raises:
+            ValueError: the timeout is negative, or is no duration.
+
+        Example:
+            >>> with Cluster("postgresql://app@db/shop") as cluster:
+            ...     dict(cluster.wait_until_ready("2s").replicas)
+            {}
+        """
+        patience = seconds(timeout)
+        if not self.router.primary_only:
+            wait_for(self.router.source, self._is_ready, patience)
+        return self.status()
+
+    async def async_wait_until_ready(self, timeout: Duration = "10s") -> ClusterState:
+        """The same for asyncio: no thread waits.
+
+        Args:
+            timeout: how long to wait at most: seconds, a timedelta, or a text such as "10s".
+
+        Returns:
+            What is known of the servers then.
+
+        Raises:
+            ValueError: the timeout is negative, or is no duration.
+        """
+        patience = seconds(timeout)
+        if not self.router.primary_only:
+            await self.router.source.wait_in_loop(self._is_ready, patience)
+        return self.status()
+
     def status(self) -> ClusterState:
         """What is known of the servers, at most as old as the monitor's interval."""
         if not self.router.primary_only:
@@ -284,6 +329,9 @@ class Cluster:
             self._reactions.begin_in_child()
         self.router.begin_in_child()
         self._members.begin_in_child()
+
+    def _is_ready(self) -> bool:
+        return is_ready(self.router, self.monitor.search)
 
     def _mode(self, choice: ReplicaReadOptions | str) -> ReadMode:
         return self.router.policies.mode_of(choice if isinstance(choice, str) else choice.mode)

@@ -89,6 +89,11 @@ class Classifier:
     def __init__(self) -> None:
         self._known = _Knowledge(None)
 
+    @property
+    def knows_functions(self) -> bool:
+        """Whether it was told what the database says of its functions."""
+        return self._known.volatility is not None
+
     def learn(self, volatility: Volatility) -> None:
         """Take over what the database says of its functions, and forget the verdicts of before."""
         if volatility != self._known.volatility:

@@ -46,6 +46,8 @@ class Search:
         self._cut = 0
         # Set once the first search is over, whatever came of it.
         self.searched = threading.Event()
+        # The same, but that what was found is taken over too: who waits for the primary's address waits no longer.
+        self.has_searched = False
         self._thread = threading.Thread(target=self._run, name="erm-routing discovery", daemon=True)
 
     def start(self) -> None:
@@ -79,6 +81,7 @@ class Search:
             except Exception as error:  # what a discovery says of itself is another's code too
                 _log.warning("a search for replicas failed: %s", type(error).__name__)
                 pause = _AFTER_A_FAULT
+            self.has_searched = True
             self.searched.set()
             with self._changed:
                 self._changed.wait_for(lambda: self._stopping, max(0.0, begun_at + _EAGER - time.monotonic()))
