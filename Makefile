@@ -2,7 +2,7 @@
 # python3 (3.11 or newer) and make are all that must be there. PYTHON=/path/to/python chooses another Python.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz snapshots survival chaos patroni lint format types contracts build bench check clean venv venv-demo
+.PHONY: help demo test fuzz snapshots survival chaos patroni pictures lint format types contracts build bench check clean venv venv-demo
 
 SHELL := /bin/sh
 BIN := .venv/bin
@@ -36,6 +36,9 @@ patroni: venv ## switch a real Patroni cluster of three over, kill and freeze it
 
 chaos: venv ## load a cluster for 60 s while its servers are killed, frozen, promoted, cut off (ERM_CHAOS_SECONDS=60 ERM_CHAOS_SEED=1)
 	@ERM_CHAOS_SECONDS=$${ERM_CHAOS_SECONDS:-60} $(BIN)/python -m pytest -q -s tests/chaos/test_chaos.py
+
+pictures: venv ## take the pictures of docs/pictures anew, of real runs (needs Chromium; a minute)
+	@$(BIN)/python -m tests.pictures
 
 lint: venv ## ruff: rules and format
 	@$(BIN)/python -m ruff check .

@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
+from erm_alembic.render.formats import render
 from erm_alembic.render.html.page import render_html
+from erm_alembic.render.presentation import Presentation
+from tests.pictures.comment import comment
 from tests.report import plans
 from tests.report.browser import chromium, opened, why_not
 
@@ -145,6 +148,20 @@ def test_a_link_to_a_statement_leads_to_it(browser: Any, folder: Path) -> None:
         assert page.handle.url.endswith("#r2-1")
         top = page.handle.locator("#r2-1").evaluate("each => each.getBoundingClientRect().top")
         assert 0 <= top < page.handle.viewport_size["height"]
+
+
+def test_markdown_is_shown_as_it_is_meant(browser: Any, tmp_path: Path) -> None:
+    """By GitHub's own renderer: a heading, a table, folded statements, and hostile names that are words."""
+    for name, plan in (("rehearsed", plans.BLOCKED), ("hostile", plans.hostile())):
+        markdown = render("markdown", plan, plan.findings, None, Presentation())
+        (tmp_path / f"{name}.html").write_text(comment(markdown), encoding="utf-8")
+        with opened(browser, tmp_path / f"{name}.html", width=PHONE) as page:
+            assert (page.requests, page.console) == ([], [])
+            assert page.handle.title() == "A comment"
+            assert page.handle.locator("script, img, .body style, [onerror]").count() == 0
+            assert page.handle.locator(".body table").count() >= 1
+            assert page.handle.locator(".body details").count() >= 1
+            assert page.handle.locator(".body").evaluate("each => each.scrollWidth <= each.clientWidth")
 
 
 def test_a_printed_page_hides_nothing(browser: Any, folder: Path) -> None:

@@ -250,6 +250,14 @@ def test_after_a_run_the_picture_shows_where_the_database_is_now() -> None:
     assert "What to do Run it again: erm migrate --env prod" in words
 
 
+def test_a_revision_that_took_longer_than_planned_is_marked() -> None:
+    """Of a run, a reader sees which of the numbers did not hold."""
+    late = Outcome("done", 9, (StepOutcome("b1", "done", 5000, 2), StepOutcome("b2", "done", 900, 1)), ("b2",), 5900)
+    assert read(REHEARSED, late).count("longer than planned") == 1
+    assert "longer than planned 5.0 s, 2 statements; planned: 21 ms to 4.0 s" in read(REHEARSED, late)
+    assert "longer than planned" not in read(REHEARSED, DONE)
+
+
 def test_a_revision_without_a_file_is_in_the_picture() -> None:
     """What the database records and no file declares is shown as that."""
     words = read(replace(plans.UP_TO_DATE, current=("gone",)))

@@ -64,6 +64,8 @@ def _row(ended: StepOutcome, step: Step | None, number: int | None, begun: float
         " ",
         element("span", word, class_=f"mark {kind}"),
     ]
+    if _was_late(ended, step):
+        head += [" ", element("span", "longer than planned", class_="mark warn")]
     told = []
     if ended.outcome != "not-run":
         told.append(f"{duration(ended.duration_ms)}, {counted(ended.statements, 'statement')}")
@@ -76,6 +78,12 @@ def _row(ended: StepOutcome, step: Step | None, number: int | None, begun: float
         element("pre", ended.error, class_="error") if ended.error else None,
         class_="bar",
     )
+
+
+def _was_late(ended: StepOutcome, step: Step | None) -> bool:
+    if step is None or step.predicted is None or step.predicted.high_ms is None:
+        return False
+    return ended.outcome == "done" and ended.duration_ms > step.predicted.high_ms
 
 
 def _drawn(ended: StepOutcome, begun: float, whole: float) -> Element:
