@@ -71,6 +71,60 @@ def test_what_would_outlive_the_transaction_is_refused(filled: Database, tmp_pat
     assert is_untouched(filled)
 
 
+CONFIGURED = """
+import socket
+
+import psycopg2
+import pytest
+from sqlalchemy import text
+
+pytestmark = pytest.mark.erm_smoke
+
+
+def test_acts_as_the_role(erm_smoke_session):
+    assert erm_smoke_session.scalar(text("SELECT current_user")) == "pg_read_all_stats"
+    assert erm_smoke_session.scalar(text("SHOW statement_timeout")) == "3s"
+
+
+def test_reaches_what_is_named_and_no_database_there():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        socket.create_connection(server.getsockname()).close()
+    with pytest.raises(Exception, match="connection of its own"):
+        psycopg2.connect(host="127.0.0.1")
+"""
+
+
+def test_what_erm_yaml_says_holds(filled: Database, tmp_path: Path) -> None:
+    """The role, the hosts of other services; what is typed wins."""
+    configuration = "smoke: {paths: [tests], role: pg_read_all_stats, hosts: [127.0.0.1], timeout: 2s}"
+    project = make_project(tmp_path, CONFIGURED, configuration)
+    document = run_smoke(project, filled, "--timeout", "3s", code=1)
+    assert outcomes(document) == {
+        "test_acts_as_the_role": "passed",
+        "test_reaches_what_is_named_and_no_database_there": "failed",
+    }
+    assert document["notes"] == []
+    assert document["tests"][1]["reason"].startswith("A smoke test opens a connection of its own: 127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        ("{timout: 3s}", "smoke.timout: unknown key; did you mean timeout?"),
+        ("{timeout: 0s}", "smoke.timeout: a smoke test always has a limit"),
+        ("{run_timeout: 5}", "smoke.run_timeout: '5' is not a duration"),
+        ("{paths: tests}", "smoke.paths: a list is expected here"),
+        ("{paths: [nowhere]}", "smoke.paths[0]: there is no file or folder"),
+    ],
+)
+def test_what_erm_yaml_says_wrongly_is_told(section: str, words: str, tmp_path: Path) -> None:
+    """With its key, and the nearest known one."""
+    (tmp_path / "erm.yaml").write_text(f"database: {{url: postgresql:///x}}\nsmoke: {section}\n")
+    done = run_erm("config", "check", cwd=tmp_path)
+    assert done.returncode == 2
+    assert words in done.stderr, done.stderr
+
+
 def test_a_run_of_nothing_is_no_success(filled: Database, tmp_path: Path) -> None:
     """Where nothing that matches is marked, but for what is skipped."""
     project = make_project(tmp_path, GOOD + "\n@smoke\n@pytest.mark.skip\ndef test_left_out(): ...\n")

@@ -95,6 +95,29 @@ def test_the_server_refuses_a_commit_as_another_role_too(database: Database, hel
     database.execute("DROP OWNED BY smoker")
 
 
+def test_what_keeps_a_test_from_beginning_is_told(database: Database, held: SmokeTransaction) -> None:
+    """A right that is missing, a role that is not there."""
+    held.role = "nobody_of_that_name"
+    with pytest.raises(Escape, match=r"act as 'nobody_of_that_name': role .* does not exist") as refused:
+        held.begin(Terms())
+    assert "smoke.role" in refused.value.cure
+    held.role = None
+    held.begin(Terms())
+    held.end()
+
+
+def test_a_procedure_cannot_commit(database: Database, held: SmokeTransaction) -> None:
+    """The server refuses transaction control within a transaction."""
+    database.execute(
+        "CREATE PROCEDURE keep() LANGUAGE plpgsql AS $$ BEGIN INSERT INTO t (a) VALUES (1); COMMIT; END $$"
+    )
+    held.begin(Terms(writes=True))
+    with pytest.raises(psycopg2.errors.InvalidTransactionTermination):
+        send(held, "CALL keep()")
+    held.end()
+    assert rows(database) == 0
+
+
 def test_deferred_constraints_can_be_checked(held: SmokeTransaction) -> None:
     """A transaction that never commits would never check them by itself."""
     held.begin(Terms(writes=True))

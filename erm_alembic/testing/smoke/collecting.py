@@ -11,6 +11,7 @@ import pytest
 from erm_alembic.config.redaction import first_line, redact
 from erm_alembic.spelling import nearest
 from erm_alembic.testing.smoke.engines import JoinedEngines
+from erm_alembic.testing.smoke.escapes import Escape
 from erm_alembic.testing.smoke.fixtures import SmokeFixtures
 from erm_alembic.testing.smoke.marks import MARKER, RUNNING
 from erm_alembic.testing.smoke.transaction import SmokeTransaction, Terms, Traces
@@ -185,7 +186,8 @@ def _reason(report: pytest.TestReport) -> str:
     else:
         crash = getattr(told, "reprcrash", None)
         text = str(getattr(crash, "message", None) or getattr(report, "wasxfail", "") or told or "")
-    return next((line for line in redact(text).splitlines() if line.strip()), "")
+    line = next((line for line in redact(text).splitlines() if line.strip()), "")
+    return line.removeprefix(f"{Escape.__module__}.{Escape.__name__}: ")
 
 
 def _why(error: BaseException) -> str:

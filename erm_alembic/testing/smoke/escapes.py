@@ -14,6 +14,8 @@ __all__ = ["Escape", "Escapes"]
 class Escape(Refused):
     """A smoke test wants out of its transaction, or is out of it."""
 
+    __module__ = "erm"  # which pytest shows before its words
+
     def __str__(self) -> str:
         return "\n".join(filter(None, (self.what, self.effect, self.cure)))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -34,6 +34,8 @@ from erm_alembic.testing.smoke.escapes import Escape, Escapes
 
 __all__ = ["SmokeTransaction", "Terms", "Traces"]
 
+MAY_NOT = "GRANT TEMPORARY ON DATABASE to the login role: tests that write need it, those that only read do not."
+NO_ROLE = "Correct smoke.role in erm.yaml, or GRANT that role to the login role."
 NESTED = "@pytest.mark.erm_smoke(nested_commits=True) lets what the test calls end a savepoint there instead."
 ABORTED = "aborted"
 
@@ -117,14 +119,25 @@ class SmokeTransaction:
         Psycopg2Connection.set_session(self.connection, isolation_level=level, readonly=not terms.writes)
         with plain_cursor(self.connection) as cursor:
             if terms.writes:
-                forbid_commits(cursor)
+                with self._or_in_words("have the server refuse to commit", MAY_NOT):
+                    forbid_commits(cursor)
             if self.role is not None:
-                cursor.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(self.role)))
+                with self._or_in_words(f"act as {self.role!r}", NO_ROLE):
+                    cursor.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(self.role)))
             self._identity = identity(cursor)
             self.traces = Traces(given_transaction_id(cursor))
         self._savepoints, self._ending, self.terms, self.is_handed_over = [], None, terms, False
         self.connection.holder = self
         self.push(self)
+
+    @contextlib.contextmanager
+    def _or_in_words(self, what: str, cure: str) -> Iterator[None]:
+        try:
+            yield
+        except psycopg2.Error as error:
+            self._let_go()
+            said = f"The test could not {what}: {first_line(error)}"
+            raise Escape(said, effect="The test was not run.", cure=cure) from None
 
     def end(self) -> None:
         """Roll the transaction back, and make sure that it was the one that was begun; `traces` are what is left of it.
