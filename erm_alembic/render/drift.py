@@ -11,7 +11,7 @@ from erm_alembic.config.redaction import redact
 from erm_alembic.planning.comparison import Comparison
 from erm_alembic.planning.model import Drift
 from erm_alembic.render.json import plain_value, result_document
-from erm_alembic.render.safe import Paint, block, one_line, plain
+from erm_alembic.render.safe import Paint, block, no_command, one_line, plain
 from erm_alembic.render.words import counted, revisions, target_line
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def drift_text(facts: DriftReport, *, arguments: tuple[str, ...] = (), paint: Pa
     if facts.unused:
         lines += ["", "Items of drift.ignore that left out nothing:"]
         lines += [f"  {one_line(item)}" for item in facts.unused]
-    return "\n".join([*lines, "", *_verdict(facts, arguments, paint)]) + "\n"
+    return "\n".join(map(no_command, [*lines, "", *_verdict(facts, arguments, paint)])) + "\n"
 
 
 def _comparison(comparison: Comparison, facts: DriftReport, paint: Paint) -> list[str]:

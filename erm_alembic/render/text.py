@@ -14,7 +14,7 @@ from erm_alembic.render.findings import finding_lines, finding_report, ignored_l
 from erm_alembic.render.outcome import done_meanwhile, outcome_lines
 from erm_alembic.render.presentation import Presentation, Typed
 from erm_alembic.render.rehearsal import rehearsal_lines
-from erm_alembic.render.safe import Paint, clip, one_line, plain
+from erm_alembic.render.safe import Paint, clip, no_command, one_line, plain
 from erm_alembic.render.steps import step_lines
 from erm_alembic.render.summary import NOBODY, Summary, undo_words
 from erm_alembic.render.words import counted, revisions, target_line
@@ -274,7 +274,7 @@ def render_text(
             "",
             *outcome_lines(plan, outcome, paint, watched=watched),
         ]
-        return "\n".join(done) + "\n"
+        return "\n".join(map(no_command, done)) + "\n"
     lines = [
         *_header(plan, paint),
         *_pending(plan, outcome is None or verbose, verbose, paint),
@@ -285,7 +285,7 @@ def render_text(
         *(_verdict(plan, typed, paint) if outcome is None else ["", *outcome_lines(plan, outcome, paint)]),
         *(_refused(plan, typed) if outcome is not None and outcome.result == "refused" else ()),
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(map(no_command, lines)) + "\n"
 
 
 def report(plan: Plan | None, findings: tuple[Finding, ...], outcome: Outcome | None, how: Presentation) -> str:

@@ -6,10 +6,12 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
 
 from erm_alembic.render.formats import FORMATS, formats_of, render
 from erm_alembic.render.presentation import Presentation
 from tests.cli.pipeline import erm
+from tests.render.hostile import hostile, outcome_of, plan_of
 from tests.render.plans import PLAN
 
 PAGE = Path(__file__).parents[2] / "docs" / "formats.md"
@@ -21,6 +23,27 @@ def test_every_format_shows_a_plan() -> None:
     shown = {each.name: render(each.name, PLAN, PLAN.findings, None, Presentation()) for each in FORMATS}
     assert [name for name, text in shown.items() if not text.endswith("\n")] == []
     assert len(set(shown.values())) == len(FORMATS)
+
+
+PRINTED = tuple(each.name for each in FORMATS if each.name != "html")  # which is for a browser, and tried in one
+INVISIBLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+
+
+@settings(max_examples=settings().max_examples // 5)
+@given(hostile())
+def test_no_format_has_what_acts_on_a_terminal_or_a_log(text: str) -> None:
+    """Whatever a plan holds: nothing invisible, no command of a workflow but annotations, no broken character."""
+    plan = plan_of(text)
+    for name in PRINTED:
+        for outcome in (None, outcome_of(text)):
+            how = Presentation(verbose=True)
+            shown = render(name, plan, plan.findings, outcome, how)
+            assert not INVISIBLE.search(shown), name
+            commands = [line for line in shown.split("\n") if line.lstrip().startswith("::")]
+            assert name == "github" or commands == []
+            assert [line for line in commands if not re.match("::(error|warning|notice) (file|title)=", line)] == []
+            assert "##[" not in shown
+            shown.encode("utf-8")
 
 
 def test_every_format_of_check_and_drift_shows_findings_alone() -> None:
