@@ -6,10 +6,10 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import NullPool
@@ -17,6 +17,9 @@ from sqlalchemy.pool import NullPool
 from erm_alembic.postgres.outer_transaction import COMMITTED, end_of, transaction_number
 from erm_alembic.testing.failing import told_as_failure
 from erm_alembic.testing.sandbox.sandbox import TestDatabase
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 __all__ = ["Outer", "SharedDatabase", "outer_transaction"]
 
@@ -38,6 +41,7 @@ class SharedDatabase:
         self._make = make
         self._stack = ExitStack()
         self._database: TestDatabase | None = None
+        self._engines: dict[str, Any] = {}
 
     @property
     def database(self) -> TestDatabase:
@@ -47,6 +51,25 @@ class SharedDatabase:
                 self._database = self._stack.enter_context(self._make())
         return self._database
 
+    def engine(self, driver: str) -> Engine:
+        """An engine of it that keeps no connections: what a session leaves in one is nobody else's."""
+        engine: Engine = self._kept(f"postgresql+{driver}", create_engine)
+        return engine
+
+    def async_engine(self, driver: str) -> AsyncEngine:
+        """An asynchronous one, for any event loop."""
+        from sqlalchemy.ext.asyncio import create_async_engine
+
+        engine: AsyncEngine = self._kept(f"postgresql+{driver} of a loop", create_async_engine)
+        return engine
+
+    def _kept(self, name: str, create: Callable[..., Any]) -> Any:
+        """One engine of each kind, since the first connection of an engine asks for more than the others."""
+        if name not in self._engines:
+            url = self.database.address.sqlalchemy_url(name.partition(" ")[0])
+            self._engines[name] = create(url, poolclass=NullPool)
+        return self._engines[name]
+
     def refuse(self) -> None:
         """Drop it, and fail the test that has committed something to it."""
         self.close()
@@ -55,6 +78,7 @@ class SharedDatabase:
     def close(self) -> None:
         """Drop it; the next one who needs it makes it anew."""
         self._database = None
+        self._engines.clear()
         self._stack.close()
 
 
@@ -80,8 +104,8 @@ def outer_transaction(shared: SharedDatabase, driver: str, options: Mapping[str,
         driver: the driver of the connection.
         options: what else its sessions are told.
     """
-    engine = create_engine(_address(shared, driver), poolclass=NullPool)
     sessions: list[Session] = []
+    engine = shared.engine(driver)
     with engine.connect() as connection:
         transaction = connection.begin()
         number = connection.scalar(transaction_number())
@@ -95,9 +119,11 @@ def outer_transaction(shared: SharedDatabase, driver: str, options: Mapping[str,
             with contextlib.suppress(SQLAlchemyError):  # the test has lost it
                 if transaction.is_active:
                     transaction.rollback()
-    with engine.connect() as connection:
-        escaped = connection.scalar(end_of(number)) == COMMITTED
-    if escaped:
+        end = None if connection.closed else connection.scalar(end_of(number))
+    if end is None:
+        with engine.connect() as connection:
+            end = connection.scalar(end_of(number))
+    if end == COMMITTED:
         shared.refuse()
 
 
@@ -106,10 +132,10 @@ async def async_outer_transaction(
     shared: SharedDatabase, driver: str, options: Mapping[str, Any]
 ) -> AsyncIterator[Outer]:
     """The same for asynchronous sessions; the arguments are those of `outer_transaction`."""
-    from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+    from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-    engine = create_async_engine(_address(shared, driver), poolclass=NullPool)
     sessions: list[AsyncSession] = []
+    engine = shared.async_engine(driver)
     async with engine.connect() as connection:
         transaction = await connection.begin()
         number = await connection.scalar(transaction_number())
@@ -124,14 +150,12 @@ async def async_outer_transaction(
             with contextlib.suppress(SQLAlchemyError):
                 if transaction.is_active:
                     await transaction.rollback()
-    async with engine.connect() as connection:
-        escaped = await connection.scalar(end_of(number)) == COMMITTED
-    if escaped:
+        end = None if connection.closed else await connection.scalar(end_of(number))
+    if end is None:
+        async with engine.connect() as connection:
+            end = await connection.scalar(end_of(number))
+    if end == COMMITTED:
         shared.refuse()
-
-
-def _address(shared: SharedDatabase, driver: str) -> Any:
-    return shared.database.address.sqlalchemy_url(f"postgresql+{driver}")
 
 
 def _joined(connection: Connection | Any, options: Mapping[str, Any]) -> dict[str, Any]:
