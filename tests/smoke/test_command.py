@@ -125,6 +125,30 @@ def test_what_erm_yaml_says_wrongly_is_told(section: str, words: str, tmp_path: 
     assert words in done.stderr, done.stderr
 
 
+UNHELD = """
+import psycopg2
+import pytest
+from psycopg2.extensions import connection as Connection, cursor as Cursor
+
+
+@pytest.mark.erm_smoke(writes=True)
+def test_wants_out(erm_smoke_connection):
+    held = erm_smoke_connection.connection.dbapi_connection
+    with Connection.cursor(held, cursor_factory=Cursor) as cursor:
+        cursor.execute("DELETE FROM erm_smoke_guard; INSERT INTO t (n) VALUES (2); COMMIT")
+"""
+
+
+def test_what_gets_out_all_the_same_is_told(filled: Database, tmp_path: Path) -> None:
+    """Python holds nobody who wants out; the server says so afterwards, and the run does not claim otherwise."""
+    project = make_project(tmp_path, UNHELD)
+    done = run_erm("smoke", cwd=project, env={"ERM_DATABASE_URL": filled.url, **ALONE})
+    assert done.returncode == 1
+    assert re.search(r"kept     The transaction \d+ of .*test_wants_out is not rolled back: committed", done.stdout)
+    assert "Not all is rolled back." in done.stdout
+    assert filled.execute("SELECT count(*) FROM t") == [(2,)]
+
+
 def test_a_run_of_nothing_is_no_success(filled: Database, tmp_path: Path) -> None:
     """Where nothing that matches is marked, but for what is skipped."""
     project = make_project(tmp_path, GOOD + "\n@smoke\n@pytest.mark.skip\ndef test_left_out(): ...\n")

@@ -79,6 +79,8 @@ LIFTS = (
     "SET statement_timeout = 0; SELECT pg_sleep(60)",
     "RELEASE SAVEPOINT erm_smoke_0",
     "ROLLBACK TO erm_smoke_0",
+    "DELETE FROM pg_temp.erm_smoke_guard",
+    "SET CONSTRAINTS a_smoke_test_never_commits DEFERRED",
 )
 REACHES_OUT = (
     "SELECT dblink_exec('dbname=x', 'DELETE FROM t')",

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from erm_alembic.testing.smoke.connection import SmokeConnection
+from erm_alembic.testing.smoke.connection import SmokeConnection, plain_cursor
 from erm_alembic.testing.smoke.escapes import Escape, Escapes
 from erm_alembic.testing.smoke.gate import SmokeGate
 from erm_alembic.testing.smoke.transaction import SmokeTransaction, Terms
@@ -84,8 +84,8 @@ def test_the_server_refuses_a_commit_as_another_role_too(database: Database, hel
     send(held, "INSERT INTO t (a) VALUES (1)")
     send(held, "SET CONSTRAINTS ALL IMMEDIATE")
     assert send(held, "SELECT current_user") == [("smoker",)]
-    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-        send(held, "DELETE FROM pg_temp.erm_smoke_guard")
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege), plain_cursor(held.connection) as cursor:
+        cursor.execute("DELETE FROM pg_temp.erm_smoke_guard")
     held.rollback()
     with pytest.raises(psycopg2.errors.UniqueViolation):
         PlainConnection.commit(held.connection)
@@ -188,7 +188,7 @@ def test_commits_of_the_driver_are_refused_and_rollbacks_go_back_to_a_savepoint(
         with pytest.raises(Escape):
             leave()
     connection.close()
-    assert connection.info.password is None
+    assert (connection.info.password, connection.info.host, connection.dsn) == (None, None, "host=erm-shadow.invalid")
     with connection.cursor(cursor_factory=psycopg2.extensions.cursor) as cursor, pytest.raises(Escape):
         cursor.execute("COMMIT")
     assert send(held, "SELECT count(*) FROM t") == [(1,)]

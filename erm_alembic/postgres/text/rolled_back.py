@@ -14,8 +14,9 @@ from erm_alembic.postgres.text.side_effects import OUTSIDE as ACTS_OUTSIDE
 
 __all__ = ["CLAMPED", "OUTSIDE", "OWN_SAVEPOINT", "clamps", "makes_constraints_immediate", "objection"]
 
-# The savepoints that hold a test begin so; no statement of a test names one.
-OWN_SAVEPOINT = "erm_smoke_"
+# What holds a test is called so; no statement of a test names any of it.
+OWN = ("erm_smoke_", "a_smoke_test_never_commits")
+OWN_SAVEPOINT = OWN[0]
 
 READS = frozenset(
     [
@@ -89,6 +90,8 @@ def objection(sql: str, *, writes: bool, outside: frozenset[str] = frozenset()) 
     all_tokens = list(tokens(sql))
     if _cannot_be_read(sql, all_tokens):
         return "it has characters of which not even its strings can be told apart from its words"
+    if any(token.name.startswith(OWN) for token in all_tokens if token.kind in ("word", "quoted")):
+        return "it names what holds the test"
     if found := _outside(all_tokens, OUTSIDE | outside):
         return f"of {found}, whose effect no rollback takes back"
     statements = list(_split(all_tokens))
@@ -173,8 +176,6 @@ def _of_statement(statement: list[Token], writes: bool) -> str | None:
         return f"{kind} changes rows"
     if kind not in (WRITES if writes else READS):
         return f"{kind or 'its first word'} is nothing that a test may send to a database in use"
-    if kind in ("SAVEPOINT", "RELEASE", "ROLLBACK TO") and statement[-1].name.startswith(OWN_SAVEPOINT):
-        return "it names a savepoint that holds the test"
     if kind == "CREATE" and not _is_temporary(statement):
         return "it changes the schema"
     if kind == "EXPLAIN" and any(token.says("CREATE", "REFRESH") for token in statement):

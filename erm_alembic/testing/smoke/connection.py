@@ -13,6 +13,7 @@ from psycopg2.extensions import connection as Psycopg2Connection
 from psycopg2.extensions import cursor as PlainCursor
 
 from erm_alembic.postgres.intercept import GatedConnection, GatedCursor
+from erm_alembic.shadow.child.clean_environment import NOWHERE
 
 __all__ = ["Holder", "SmokeConnection", "plain_cursor"]
 
@@ -30,14 +31,18 @@ class Holder(Protocol):
         """Somebody calls what would end the transaction; nothing where it does no harm."""
 
 
+# What leads to the server: of a server on this machine, it may be all that it takes to connect to it once more.
+UNTOLD = ("password", "dsn_parameters", "host", "port", "socket")
+
+
 class _Info:
-    """What psycopg2 tells of a connection, without its password."""
+    """What psycopg2 tells of a connection, but not where it leads."""
 
     def __init__(self, info: Any) -> None:
         self._info = info
 
     def __getattr__(self, name: str) -> Any:
-        return None if name in ("password", "dsn_parameters") else getattr(self._info, name)
+        return None if name in UNTOLD else getattr(self._info, name)
 
 
 class SmokeConnection(GatedConnection):
@@ -47,8 +52,17 @@ class SmokeConnection(GatedConnection):
 
     @property
     def info(self) -> Any:
-        """What is known of the connection, but for its password."""
+        """What is known of the connection, but for where it leads."""
         return _Info(super().info)
+
+    @property
+    def dsn(self) -> str:
+        """An address that leads nowhere."""
+        return f"host={NOWHERE}"
+
+    def get_dsn_parameters(self) -> dict[str, str]:
+        """An address that leads nowhere."""
+        return {"host": NOWHERE}
 
     @property
     def autocommit(self) -> bool:

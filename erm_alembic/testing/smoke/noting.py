@@ -40,7 +40,7 @@ def note_in_ledger(settings: Settings, target: Target, report: SmokeReport) -> s
         passed=report.count("passed", "xfailed"),
         failed=report.count(*FAILED),
         skipped=report.count("skipped"),
-        escapes=len(report.escapes),
+        escapes=len(report.escapes) + len(report.kept),
     )
     try:
         primary = open_target(settings) if report.replica is not None else target

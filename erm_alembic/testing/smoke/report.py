@@ -46,6 +46,7 @@ class SmokeReport:
         tests: each test, in order.
         problems: what failed besides tests: modules that could not be collected, options that pytest does not know.
         escapes: what was refused because it would have outlived its transaction.
+        kept: what is left all the same, as far as the server says.
         notes: what else is to be known.
         seconds: how long all of it took.
     """
@@ -58,6 +59,7 @@ class SmokeReport:
     tests: tuple[SmokeTest, ...] = ()
     problems: tuple[str, ...] = ()
     escapes: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
 

@@ -76,6 +76,7 @@ class _Heard:
     tests: list[SmokeTest] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     escapes: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
     notes: dict[str, None] = field(default_factory=dict)
 
     def hear(self, event: dict[str, Any]) -> None:
@@ -145,7 +146,7 @@ def run_smoke_tests(settings: Settings, request: SmokeRequest, show: Callable[[s
             effect=NOTHING_RUN,
             cure="What pytest says above tells which option, path or mark it is.",
         )
-    heard.escapes += [*left, *fates]
+    heard.kept += [*left, *fates]
     if not in_time:
         within = f" while {heard.started} ran" if heard.started else ""
         heard.problems.append(f"The run was ended after {format_duration(limit)}{within}.")
@@ -158,7 +159,7 @@ def run_smoke_tests(settings: Settings, request: SmokeRequest, show: Callable[[s
 
 
 def _outcome(heard: _Heard) -> str:
-    if heard.problems or heard.escapes or any(test.outcome in FAILED for test in heard.tests):
+    if heard.problems or heard.escapes or heard.kept or any(test.outcome in FAILED for test in heard.tests):
         return "failed"
     if not any(test.outcome in RAN for test in heard.tests):
         return "nothing-ran"
@@ -175,6 +176,7 @@ def _report(settings: Settings, request: SmokeRequest, target: Target, heard: _H
         tests=tuple(heard.tests),
         problems=tuple(heard.problems),
         escapes=tuple(dict.fromkeys(heard.escapes)),
+        kept=tuple(heard.kept),
         notes=tuple(heard.notes),
     )
 

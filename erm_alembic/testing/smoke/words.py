@@ -56,6 +56,7 @@ def smoke_text(report: SmokeReport, *, paint: Paint = plain) -> str:
         lines.append(f"Replica  {one_line(report.replica)}")
     lines += [f"{paint('problem', 'bad')}  {one_line(redact(each))}" for each in report.problems]
     lines += [f"{paint('refused', 'bad')}  {one_line(redact(each))}" for each in report.escapes]
+    lines += [f"{paint('kept', 'bad')}     {one_line(redact(each))}" for each in report.kept]
     lines += [f"{paint('note', 'warn')}     {one_line(redact(each))}" for each in report.notes]
     taken = Counter(name for test in report.tests for name in test.sequences)
     lines += [
@@ -68,7 +69,8 @@ def smoke_text(report: SmokeReport, *, paint: Paint = plain) -> str:
     counts += [f"{number} skipped"] if (number := report.count("skipped")) else []
     counts += [counted(len(report.escapes), "escape") + " refused"] if report.escapes else []
     took = duration(round(report.seconds * 1000))
-    lines.append(f"{paint(word, role)}: {', '.join(counts)}, in {took}. Whatever tests did was rolled back.")
+    end = paint("Not all is rolled back.", "bad") if report.kept else "Whatever tests did was rolled back."
+    lines.append(f"{paint(word, role)}: {', '.join(counts)}, in {took}. {end}")
     if report.outcome == "nothing-ran":
         lines.append("A smoke test is marked @pytest.mark.erm_smoke; smoke.paths in erm.yaml says where they are.")
     return "\n".join(lines) + "\n"
@@ -94,6 +96,7 @@ def smoke_json(report: SmokeReport) -> str:
             "tests": [plain_value(test) for test in report.tests],
             "problems": [redact(each) for each in report.problems],
             "escapes": [redact(each) for each in report.escapes],
+            "kept": [redact(each) for each in report.kept],
             "notes": [redact(each) for each in report.notes],
         }
     )
