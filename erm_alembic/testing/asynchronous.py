@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from erm_alembic.testing.sandbox.outer import Outer, SharedDatabase
 
 __all__ = [
+    "IN_LOOPS",
     "LOOPS",
     "erm_async_connection",
     "erm_async_session",
@@ -28,6 +29,11 @@ __all__ = [
 
 # The scopes of pytest-asyncio's loops.
 LOOPS = ("function", "class", "module", "package", "session")
+IN_LOOPS = "erm_alembic.testing.in_loops"
+TOO_OLD = (
+    "erm_async_session needs pytest-asyncio 1.0 or newer, whose fixtures say in which loop they run.\n"
+    "Type: pip install --upgrade pytest-asyncio"
+)
 NO_LOOP = (
     "erm_async_session is for tests that run in an event loop, and this one does not.\n"
     "Mark it with pytest.mark.asyncio (pytest-asyncio) or pytest.mark.anyio (anyio)."
@@ -93,6 +99,8 @@ def with_asyncio(config: pytest.Config) -> bool:
 def _fixture_for(request: pytest.FixtureRequest) -> str:
     marker = request.node.get_closest_marker("asyncio")
     if marker is not None and with_asyncio(request.config):
+        if not request.config.pluginmanager.has_plugin(IN_LOOPS):
+            pytest.fail(TOO_OLD, pytrace=False)
         named = marker.kwargs.get("loop_scope") or marker.kwargs.get("scope")
         return in_asyncio_loop(str(named or request.config.getini("asyncio_default_test_loop_scope")))
     if "anyio_backend" in request.fixturenames:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
-from erm_alembic.testing.asynchronous import with_asyncio
+from erm_alembic.testing.asynchronous import IN_LOOPS, with_asyncio
 from erm_alembic.testing.smoke.marks import MARK
 
 if TYPE_CHECKING:
@@ -26,11 +27,12 @@ UNREADABLE = "unreadable"
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the mark of smoke tests; have the fixtures of pytest-asyncio's event loops where that is there."""
     config.addinivalue_line("markers", MARK)
-    if with_asyncio(config):
-        from erm_alembic.testing import in_loops
+    if with_asyncio(config) and not config.pluginmanager.has_plugin(IN_LOOPS):
+        # Fixtures of an old one know no loop_scope: whoever asks for a session is told.
+        with suppress(TypeError):
+            from erm_alembic.testing import in_loops
 
-        if not config.pluginmanager.is_registered(in_loops):
-            config.pluginmanager.register(in_loops)
+            config.pluginmanager.register(in_loops, IN_LOOPS)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
