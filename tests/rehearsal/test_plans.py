@@ -92,6 +92,12 @@ def test_a_rehearsed_plan_says_what_each_statement_does(deployed: Project) -> No
     assert pairs(column) == [("public.users", "AccessExclusiveLock")]
     assert column["rewrites"] == []
     assert step["proof"]["round_trip"] == "same"
+    orders, users = document["tables"]
+    assert (orders["table"], users["table"], users["rows"]) == ("public.orders", "public.users", 1000)
+    assert min(users["table_bytes"], users["index_bytes"]) > 16_000
+    assert 0 < rewrite["estimate"]["takes"]["low_ms"] <= rewrite["estimate"]["low_ms"]
+    assert column["estimate"]["takes"] == {"low_ms": 1, "high_ms": 50}
+    assert [(each.revision, each.parents) for each in plan.graph] == [("b2", ("a1",)), ("a1", ())]
     assert deployed.database.execute("SELECT count(*), max(xmin::text) FROM pg_class") == before
     assert shadows(deployed) == []
     text = render_text(plan)

@@ -226,9 +226,8 @@ def test_a_finding_leads_to_its_statement() -> None:
 def test_the_tables_say_size_and_who_is_kept_from_them() -> None:
     """What is blocked stands above what is not, and what is not known is not a zero."""
     words = read(REHEARSED)
-    assert (
-        "public.orders Rows 1,200,000 12 writes/s Size 62.0 MB + 75.0 MB of indexes Blocked reads and writes" in words
-    )
+    assert "public.orders Rows 1,200,000 12 writes/s Size 62.0 MB + 75.0 MB indexes" in words
+    assert "Blocked reads and writes For how long 21 ms to 4.0 s line 12" in words
     assert "public.users Rows not known Size not known Blocked nobody" in words
 
 

@@ -16,7 +16,7 @@ __all__ = ["tables_section"]
 
 # The axis of the ranges, in milliseconds: each mark is as far from the next as the ratio of the two.
 FIRST_MS, LAST_MS = 1.0, 3_600_000.0
-WIDTH, HEIGHT = 240, 10
+WIDTH, HEIGHT, SHARE = 240, 10, 120
 MOST = 60
 
 
@@ -47,7 +47,8 @@ def tables_section(plan: Plan) -> Element | None:
     rehearsed = any(statement.estimate for step in plan.steps for statement in step.statements)
     ordered = sorted(found.values(), key=_loudness, reverse=True)
     heads = ("Table", "Rows", "Size", "Blocked", "For how long")[: 5 if rehearsed else 3]
-    more = len(ordered) - MOST
+    largest = max((_bytes(each.size) for each in ordered), default=0)
+    more, blocked = len(ordered) - MOST, any(each.worst for each in ordered)
     return element(
         "div",
         element(
@@ -57,11 +58,12 @@ def tables_section(plan: Plan) -> Element | None:
                 element("tr", [element("th", head, scope="col", role="columnheader") for head in heads], role="row"),
                 role="rowgroup",
             ),
-            element("tbody", [_row(each, heads) for each in ordered[:MOST]], role="rowgroup"),
+            element("tbody", [_row(each, heads, largest) for each in ordered[:MOST]], role="rowgroup"),
             class_="cards",
             role="table",
         ),
         element("p", f"{more} more tables are not shown.", class_="note") if more > 0 else None,
+        element("p", "The marks on the scale are 1 s and 1 min; it ends at 1 h.", class_="note") if blocked else None,
     )
 
 
@@ -97,7 +99,7 @@ def _loudness(table: _Table) -> tuple[int, float, int]:
     return blocks, high, table.size.table_bytes or 0
 
 
-def _row(table: _Table, heads: tuple[str, ...]) -> Element:
+def _row(table: _Table, heads: tuple[str, ...], largest: int) -> Element:
     facts = table.size
     name: list[Child] = [element("code", facts.table)]
     for each in table.does:
@@ -108,12 +110,35 @@ def _row(table: _Table, heads: tuple[str, ...]) -> Element:
         rows.append(element("div", f"{busy:,.0f} writes/s", class_="said"))
     sizes: list[Child] = [size(facts.table_bytes)]
     if facts.index_bytes is not None:
-        sizes.append(element("div", f"+ {size(facts.index_bytes)} of indexes", class_="said"))
+        sizes.append(element("div", f"+ {size(facts.index_bytes)} indexes", class_="said"))
+    if facts.table_bytes is not None and largest:
+        sizes.append(_share(facts, largest))
     cells: list[Child] = [name, rows, sizes]
     if len(heads) > 3:
         cells += [_blocked(table), _how_long(table)]
     shown = [_cell(head, cell) for head, cell in zip(heads, cells, strict=True)]
     return element("tr", shown, role="row")
+
+
+def _bytes(size: TableSize) -> int:
+    return (size.table_bytes or 0) + (size.index_bytes or 0)
+
+
+def _share(size: TableSize, largest: int) -> Element:
+    """The table and its indexes beside the largest of the tables."""
+    table = max((size.table_bytes or 0) / largest * SHARE, 2.0)
+    indexes = (size.index_bytes or 0) / largest * SHARE
+    return element(
+        "svg",
+        element("title", "The table, and paler its indexes, beside the largest of these tables"),
+        element("rect", x=0, y=2, width=table, height=6, rx=1, class_="bytes"),
+        element("rect", x=table, y=2, width=indexes, height=6, rx=1, class_="bytes held") if indexes else None,
+        role="img",
+        class_="range",
+        width=SHARE + 2,
+        height=HEIGHT,
+        viewBox=f"0 0 {SHARE + 2} {HEIGHT}",
+    )
 
 
 def _cell(head: str, content: Child) -> Element:
