@@ -59,6 +59,7 @@ class Cluster:
         fallback_budget: how many reads the primary takes over where replicas are missing; None sets no bound.
         heartbeat: a table to measure replicas by that do not state their position; None writes nothing anywhere.
         on_stale: what its sessions do with an object that was read stale and changed, unless they say it themselves.
+        discovery: finds replicas while the application runs; None finds none.
 
     Raises:
         ConfigurationError: an address is none, or two replicas share a name.

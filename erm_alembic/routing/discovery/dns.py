@@ -78,6 +78,9 @@ class DnsReplicas(RepeatedSearch):
     def find(self, primary: DatabaseUrl) -> Found:
         """Resolve the name.
 
+        Args:
+            primary: the address that the cluster was given: its user, database and parameters.
+
         Raises:
             DiscoveryFailed: none of its hosts can be resolved.
         """

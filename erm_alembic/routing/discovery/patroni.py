@@ -104,6 +104,9 @@ class PatroniReplicas(RepeatedSearch):
     def find(self, primary: DatabaseUrl) -> Found:
         """Ask the members, one after the other, until one answers.
 
+        Args:
+            primary: the address that the cluster was given: its user, database and parameters.
+
         Raises:
             DiscoveryFailed: none does.
         """

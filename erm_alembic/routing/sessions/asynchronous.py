@@ -18,6 +18,7 @@ class AsyncRoutingSession(AsyncSession):
 
     Args:
         cluster: the cluster that it reads from.
+        bind: as `AsyncSession` takes it: where everything goes, to no replica.
         options: what `AsyncSession` and `RoutingSession` take.
     """
 

@@ -11,26 +11,35 @@ __all__ = ["UNKNOWN", "ClusterState", "PrimaryState", "ReplicaState", "Trouble"]
 
 
 class Trouble(Enum):
-    """Why a server cannot be used, for whoever acts on it; for people the same stands in `problem`."""
+    """Why a server cannot be used, for whoever acts on it; for people the same stands in `problem`.
+
+    Attributes:
+        NONE: it can.
+        NOT_ASKED: nobody has asked it yet.
+        UNREACHABLE: it did not answer the last time.
+        DEMOTED: the primary is in recovery.
+        NO_STANDBY: the replica is not: it is the primary itself, that of another cluster, or was promoted.
+        PRIMARY_UNKNOWN: the primary has not said yet which history is its own.
+        OTHER_CLUSTER: the replica is of another cluster.
+        OTHER_HISTORY: it is on another timeline, or has replayed what the primary never wrote.
+        OTHER_DATABASE: its address leads to another database.
+        NOT_TOLD: its role may not see whom it follows.
+        NO_HEARTBEAT: the heartbeat that it would be measured by cannot be written or read.
+        NO_POSITION: how far it has replayed is not known.
+    """
 
     NONE = auto()
     NOT_ASKED = auto()
     UNREACHABLE = auto()
     DEMOTED = auto()
-    """The primary is in recovery."""
     NO_STANDBY = auto()
-    """The replica is not in recovery: the primary itself, that of another cluster, or one that was promoted."""
     PRIMARY_UNKNOWN = auto()
     OTHER_CLUSTER = auto()
     OTHER_HISTORY = auto()
-    """The replica is on another timeline, or has replayed what the primary never wrote."""
     OTHER_DATABASE = auto()
     NOT_TOLD = auto()
-    """The replica's role may not see whom it follows."""
     NO_HEARTBEAT = auto()
-    """The heartbeat by which the replica would be measured cannot be written or read."""
     NO_POSITION = auto()
-    """How far the replica has replayed is not known."""
 
 
 @dataclass(frozen=True, slots=True)
