@@ -13,7 +13,9 @@ from tests.testing.running import run_pytest
 
 PACKAGE = Path(testing.__file__).parent
 DOCS = REPOSITORY / "docs"
-MAIN, MIGRATIONS, REPLICAS = (DOCS / f"testing{name}.md" for name in ("", "-migrations", "-replicas"))
+MAIN, MIGRATIONS, REPLICAS, SMOKE = (
+    DOCS / f"{name}.md" for name in ("testing", "testing-migrations", "testing-replicas", "smoke")
+)
 # What fixtures are made of, and hooks.
 INSIDE = {"erm_private_servers", "erm_sandbox", "erm_template", "erm_shared_database"}
 EXAMPLE = re.compile(r"```python\n# (tests/\w+\.py)\n(.*?)```", re.DOTALL)
@@ -49,6 +51,7 @@ def test_every_fixture_stands_on_a_page() -> None:
         for row in re.findall(r"^\| (`erm_\w+`(?:, `erm_\w+`)*) \|", page.read_text("utf-8"), re.MULTILINE)
         for name in re.findall(r"erm_\w+", row)
     }
+    named |= set(re.findall(r"`(erm_smoke_\w+)`", SMOKE.read_text("utf-8")))
     offered = {name for name in testing.__all__ if name.startswith("erm_") and not name.endswith("outer_transaction")}
     assert named == offered - INSIDE
     assert all(isinstance(getattr(testing, name), type(testing.erm_driver)) for name in offered)

@@ -14,7 +14,11 @@ from tests.testing.running import run_pytest
 
 # What declares fixtures, hooks and options.
 OWN = {"", ".version", ".testing"} | {
-    f".testing.{name}" for name in ("asynchronous", "databases", "failing", "hooks", "options", "plugin", "sessions")
+    f".testing.{name}"
+    for name in (
+        *("asynchronous", "databases", "failing", "hooks", "options", "plugin", "sessions"),
+        *("smoke", "smoke.marks"),
+    )
 }
 PAGE = REPOSITORY / "docs" / "testing-replicas.md"
 
