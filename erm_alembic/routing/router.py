@@ -59,7 +59,7 @@ class Router:
         self.instrumentation: Instrumentation | None = None  # who counts what happens, where somebody does
         self.has_committed = False  # whether a session of this process ever wrote anything
         self._members = members
-        self._budget = None if fallback_budget is None else Budget(fallback_budget)
+        self.budget = None if fallback_budget is None else Budget(fallback_budget)
         self._heard_within, self._judge = heard_within, judge
 
     @property
@@ -174,7 +174,7 @@ class Router:
         """
         if self.primary_only:
             return
-        budget = None if mode.disable_fallback else self._budget
+        budget = None if mode.disable_fallback else self.budget
         refused = why_no_fallback(mode, within_budget=budget is None or budget.take())
         if self.instrumentation is not None:
             self.instrumentation.fell_back(mode, why.why.value, refused=refused != "")
@@ -194,12 +194,12 @@ class Router:
         """
         if self.primary_only:
             return ""
-        return why_no_fallback(mode, within_budget=self._budget is None or self._budget.allows())
+        return why_no_fallback(mode, within_budget=self.budget is None or self.budget.allows())
 
     def count_read(self) -> None:
         """Note that a replica answers a read, of which a share may fall back."""
-        if self._budget is not None:
-            self._budget.read()
+        if self.budget is not None:
+            self.budget.read()
 
     def position(self) -> Position:
         """How far the primary has written at this moment, asked over a connection of the monitor's.
@@ -211,5 +211,5 @@ class Router:
 
     def begin_in_child(self) -> None:
         """After a fork: the lock of the budget may be that of a thread that is not here."""
-        if self._budget is not None:
-            self._budget.begin_in_child()
+        if self.budget is not None:
+            self.budget.begin_in_child()

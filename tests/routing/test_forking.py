@@ -107,8 +107,8 @@ def test_a_child_waits_for_no_lock_of_its_parents_threads() -> None:
             cluster.close()
             return 1
 
-        assert cluster.router._budget is not None
-        locks: list[Any] = [cluster.router._budget, cluster._reactions, cluster._members, cluster.monitor, keeper]
+        assert cluster.router.budget is not None
+        locks: list[Any] = [cluster.router.budget, cluster._reactions, cluster._members, cluster.monitor, keeper]
         locks += [cluster.monitor._links, cluster.primary, node]
         locks += [each.open_connections for each in (cluster.primary, node)]
 

@@ -69,13 +69,13 @@ def session(cluster: Cluster) -> RoutingSession:
 
 def test_nothing_is_decided_again_while_nothing_changes(session: RoutingSession, cluster: Cluster) -> None:
     """Whatever the statement, if only it reads; and each of them counts."""
-    kept, counted = session._routed.kept, cluster.router._budget._reads  # type: ignore[union-attr] # it has one
+    kept, counted = session._routed.kept, cluster.router.budget._reads  # type: ignore[union-attr] # it has one
     assert kept is not None
     assert where(session, sa.select(User.id).where(User.id == 7)) == "east"
     hear(cluster)
     assert where(session) == "east"
     assert session._routed.kept is kept
-    assert cluster.router._budget._reads == counted + 2  # type: ignore[union-attr] # it has one
+    assert cluster.router.budget._reads == counted + 2  # type: ignore[union-attr] # it has one
 
 
 def test_a_write_is_none_of_the_kept_decision(session: RoutingSession) -> None:

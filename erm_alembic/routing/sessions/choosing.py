@@ -31,16 +31,16 @@ class Chooser:
         ConfigurationError: the cluster has no policy of that name.
     """
 
-    __slots__ = ("_created_in", "_read", "_router")
+    __slots__ = ("_read", "_router", "created_in")
 
     def __init__(self, router: Router, read: ReplicaReadOptions | str | bool | None) -> None:
         self._router = router
         self._read = None if read is None else router.policies.mode_of(chosen_mode(read))
-        self._created_in = innermost_block()
+        self.created_in = innermost_block()
 
     def block(self) -> Block | None:
         """The innermost block; in a context that knows none, the one that the session was made in."""
-        return innermost_block() or self._created_in
+        return innermost_block() or self.created_in
 
     def mode(self, info: Mapping[Any, Any], clause: Any, chosen: Any) -> ReadMode:
         """What holds for a statement: its own option, the innermost block, the session, the cluster.

@@ -28,13 +28,25 @@ class KeptDecision:
         info: what the session's `info` chose.
     """
 
-    __slots__ = ("_block", "_blocks", "_failed_at", "_info", "_need", "_node", "_router", "_state", "_until", "engine")
+    __slots__ = (
+        "_block",
+        "_blocks",
+        "_failed_at",
+        "_info",
+        "_need",
+        "_node",
+        "_router",
+        "_source",
+        "_state",
+        "_until",
+        "engine",
+    )
 
     def __init__(
         self, router: Router, node: ReplicaNode, engine: Engine, need: Need, block: Block | None, info: Any
     ) -> None:
         self.engine = engine
-        self._router, self._node, self._need = router, node, need
+        self._router, self._source, self._node, self._need = router, router.source, node, need
         self._block, self._info = block, info
         self._blocks = () if block is None else tuple(block.chain())
         self._state: ClusterState = UNKNOWN
@@ -52,7 +64,7 @@ class KeptDecision:
         for each in self._blocks:
             if not each.is_open or (each.commits and each.commits.get(self._router, 0.0) > self._need.since):
                 return False
-        state, now = self._router.source.state, time.monotonic()
+        state, now = self._source.state, time.monotonic()
         if state is not self._state or self._node.failed_at != self._failed_at:
             # There is news: what follows from it holds until a certain moment.
             self._failed_at = self._node.failed_at

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import UnboundExecutionError
 from sqlalchemy.orm import Session, SessionTransactionOrigin
 
+from erm_alembic.routing.blocks import innermost_block
 from erm_alembic.routing.connections.nodes import ReplicaNode
 from erm_alembic.routing.connections.read_only import refuse_writes
 from erm_alembic.routing.deciding.reasons import Reason, Why, why_primary, why_replica
@@ -130,9 +131,10 @@ class RoutingSession(Session):
                 and not others
                 and not clause.get_execution_options()
                 and not self.in_nested_transaction()
-                and kept.holds(self._chooser.block(), self.info.get(OPTION))
+                and kept.holds(innermost_block() or self._chooser.created_in, self.info.get(OPTION))
             ):
-                router.count_read()
+                if router.budget is not None:
+                    router.budget.read()
                 return kept.engine
         mode = self._mode(clause, others.get(OPTION))
         refuse_writes(mode, mapper, clause)
@@ -152,7 +154,8 @@ class RoutingSession(Session):
                 if not goes_elsewhere(self, error):
                     raise
             else:
-                self._routed.answered()
+                if (routed := self._routed).replica is not None:
+                    routed.has_read = True
                 return answer
         return self._retried(super().execute, statement, params, options)
 
@@ -300,9 +303,10 @@ class RoutingSession(Session):
                 if not goes_elsewhere(self, error):
                     raise
             else:
-                self._routed.answered()
-                if execution and self._routed.replica is not None:
-                    mark(refreshed_state(execution))
+                if (routed := self._routed).replica is not None:
+                    routed.has_read = True
+                    if execution:
+                        mark(refreshed_state(execution))
                 return answer
 
 

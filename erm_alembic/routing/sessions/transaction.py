@@ -31,13 +31,13 @@ class RoutedTransaction:
     __slots__ = (
         "_engines",
         "_holds_replica",
-        "_loads_of_former",
         "_snapshot_for",
         "committing",
         "decision",
         "failed",
         "has_read",
         "kept",
+        "loads_from_replica",
         "named",
         "pinned",
         "reads_replica",
@@ -54,20 +54,16 @@ class RoutedTransaction:
         self.decision: Decision | None = None if former is None else former.decision
         self.named: Decision | None = None if former is None else former.named
         # What it has done.
-        self.has_read = False  # whether a replica's answer was handed out
+        self.has_read = False  # whether a replica's answer was handed out: the next one must not be older
         self.reads_replica = False  # whether it has chosen a replica ever
-        self._loads_of_former = former is not None and former.reads_replica
+        # Whether what is loaded now may be a replica's: also by a result that outlives the transaction before.
+        self.loads_from_replica = former is not None and former.reads_replica
         self._snapshot_for: Need | None = None  # what its one snapshot was taken for
         self.failed: frozenset[str] = frozenset()  # the replicas that have failed it
         self.sent = Sent()
         self.committing = False
         self._engines: frozenset[Engine] = frozenset()
         self._holds_replica = False  # by a snapshot, or a cursor on the server's side
-
-    @property
-    def loads_from_replica(self) -> bool:
-        """Whether what is loaded now may be a replica's: also by a result that outlives the transaction before."""
-        return self.reads_replica or self._loads_of_former
 
     # Where it goes.
 
@@ -80,15 +76,10 @@ class RoutedTransaction:
             why: why there.
             holds: whether something on the server lasts as long as this: a snapshot, or a cursor.
         """
-        self.replica, self.reads_replica = replica, True
+        self.replica, self.reads_replica, self.loads_from_replica = replica, True, True
         self.decision = Decision(replica.name, True, why)
         self._engines |= {engine}
         self._holds_replica = self._holds_replica or holds
-
-    def answered(self) -> None:
-        """Note that an answer was handed out: where a replica gave it, the next one must not be older."""
-        if self.replica is not None:
-            self.has_read = True
 
     def lose_replica(self, name: str) -> None:
         """Read from another server, since a replica has failed.

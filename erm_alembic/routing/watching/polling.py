@@ -139,7 +139,9 @@ class Polling:
         with self._control.changed:
             if self._control.stopping:
                 return
-            probes = {name: probe for name, probe in self._replicas.items() if self._is_where(name, replicas)}
+            # An address that is given as the same function leads to the same server.
+            stay = {name for name, address in self._addresses.items() if replicas.get(name) == address}
+            probes = {name: probe for name, probe in self._replicas.items() if name in stay}
             gone = [(name, probe) for name, probe in self._replicas.items() if name not in probes]
             for name, _ in gone:
                 self._picture.forget(name)
@@ -156,9 +158,6 @@ class Polling:
             self._wanted = True
             self._control.tell()
         tell()
-
-    def _is_where(self, name: str, replicas: Mapping[str, Address]) -> bool:
-        return replicas.get(name) == self._addresses[name]
 
     def primary_moved(self) -> None:
         """Ask the primary where it is now; whoever still waits for an answer from where it was is not listened to."""
