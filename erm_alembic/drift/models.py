@@ -88,7 +88,7 @@ def _compared(shadow: Shadow, database: ShadowDatabase, memory: Memory) -> tuple
         return (), Comparison("models", "unknown", NO_MODELS)
     # Autogenerate takes some of them out of sets: the same models are to be told alike in each run.
     found = (_drift(event) for event in events if event["event"] == "differs")
-    drift = tuple(sorted(found, key=lambda each: (each.kind, each.object)))
+    drift = tuple(sorted(found, key=lambda each: (each.found != ABSENT, each.kind, each.object)))
     memory.keep(drift)
     return drift, _comparison(drift, database.notes)
 
