@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import inspect
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +17,9 @@ from typing import Any, NamedTuple
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
-__all__ = ["PARTS", "Docstring", "Part", "entries", "page", "read", "undocumented"]
+from tests.docs.docstrings import Docstring, read, runnable
+
+__all__ = ["PARTS", "Part", "entries", "page", "undocumented"]
 
 _ROUTING = "erm_alembic.routing"
 
@@ -92,8 +93,6 @@ _FOR_THE_HOUSE = frozenset(
 _GIVEN = frozenset({"Route", "Explanation", "ClusterState", "PrimaryState", "ReplicaState", "Trouble", "Telemetry"})
 # Arguments that only catch what was meant otherwise, to say so.
 _CATCHES = frozenset({"given", "misnamed"})
-_SECTION = re.compile(r"^(Args|Attributes|Returns|Raises|Example):$")
-_ENTRY = re.compile(r"^(\*{0,2}\w+): (.*)$")
 _HEAD = """# The Python API of routing
 
 Every public name of `erm_alembic.routing`; what they are for stands in [routing.md](routing.md). This page is made of
@@ -103,25 +102,6 @@ A `Duration` is seconds, a `timedelta`, or a text such as `"500ms"`, `"5s"`, `"4
 log such as `"16MB"`. Errors are classes of `erm_alembic.errors` unless they are Python's own; such a one says what is
 wrong, what follows, and what to do.
 """
-
-
-@dataclass(frozen=True)
-class Docstring:
-    """A docstring in its parts.
-
-    Args:
-        text: its paragraphs.
-        arguments: by name what each is.
-        returns: what comes back; empty where nothing is said of it.
-        raises: by class when it is raised.
-        example: the lines of its example.
-    """
-
-    text: str
-    arguments: dict[str, str]
-    returns: str
-    raises: dict[str, str]
-    example: str
 
 
 @dataclass(frozen=True)
@@ -148,29 +128,6 @@ class Entry:
         return self.title.rpartition(".")[2] in _GIVEN
 
 
-def read(docstring: str) -> Docstring:
-    """A docstring in its parts.
-
-    Args:
-        docstring: as it stands in the code.
-    """
-    sections: dict[str, list[str]] = {"": []}
-    current = ""
-    for line in inspect.cleandoc(docstring).splitlines():
-        if found := _SECTION.match(line):
-            current = found[1]
-            sections[current] = []
-        else:
-            sections[current].append(line)
-    return Docstring(
-        text="\n".join(sections[""]).strip(),
-        arguments=_entries(sections.get("Args", sections.get("Attributes", []))),
-        returns=" ".join(line.strip() for line in sections.get("Returns", [])).strip(),
-        raises=_entries(sections.get("Raises", [])),
-        example=inspect.cleandoc("\n".join(sections.get("Example", []))),
-    )
-
-
 def entries(part: Part) -> Iterator[Entry]:
     """What stands in a part of the page.
 
@@ -181,7 +138,7 @@ def entries(part: Part) -> Iterator[Entry]:
         module, _, attribute = name.rpartition(":")
         thing = getattr(importlib.import_module(f"{_ROUTING}.{module}".rstrip(".")), attribute)
         where = f"{_ROUTING}.{module}".rstrip(".")
-        docstring = read(thing.__doc__)
+        docstring = runnable(read(thing.__doc__), where)
         yield Entry(f"{where}.{attribute}", docstring, _signature(thing), _types(thing), tuple(_members(thing)))
 
 
@@ -248,7 +205,8 @@ def _members(thing: Any) -> Iterator[Entry]:
         read_by = getattr(member, "fget", None) or getattr(member, "func", None)
         if inspect.isfunction(called):
             prefix = "async " if inspect.iscoroutinefunction(called) else ""
-            yield Entry(f"{prefix}{thing.__name__}.{name}()", read(called.__doc__ or ""), inspect.signature(called))
+            docstring = runnable(read(called.__doc__ or ""), thing.__module__)
+            yield Entry(f"{prefix}{thing.__name__}.{name}()", docstring, inspect.signature(called))
         elif read_by is not None:
             yield Entry(f"{thing.__name__}.{name}", read(read_by.__doc__ or ""), None)
 
@@ -327,18 +285,6 @@ def _plain(default: Any) -> Any:
     if shown.startswith("<") and default is not inspect.Parameter.empty:
         return _Bare("...")
     return default
-
-
-def _entries(lines: list[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    name = ""
-    for line in inspect.cleandoc("\n".join(lines)).splitlines():
-        if (entry := _ENTRY.match(line)) is not None:
-            name = entry[1]
-            found[name] = entry[2]
-        elif line.strip():
-            found[name] = f"{found[name]} {line.strip()}"
-    return found
 
 
 def _cell(text: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from erm_alembic import routing
-from tests.docs.reference import PARTS, Part, entries, page, read, undocumented
+from tests.docs.docstrings import Docstring, read, runnable
+from tests.docs.reference import PARTS, Part, entries, page, undocumented
 from tests.support.cli import REPOSITORY
 
 
@@ -55,3 +56,11 @@ def test_a_docstring_is_read_in_its_parts() -> None:
     assert found.returns == "What comes of it."
     assert found.raises == {"ValueError": "it is wrong."}
     assert found.example == ">>> 1 + 1\n2"
+
+
+def test_an_example_imports_what_it_finds_in_its_module() -> None:
+    """From where an application has it; what it brings itself it keeps."""
+    docstring = Docstring("", {}, "", {}, ">>> options = ReplicaReadOptions(max_lag=5)\n>>> len(options.mode)")
+    made = runnable(docstring, "erm_alembic.routing.options")
+    assert made.example.splitlines()[0] == ">>> from erm_alembic.routing import ReplicaReadOptions"
+    assert made.example.endswith(docstring.example)
