@@ -188,7 +188,7 @@ def test_commits_of_the_driver_are_refused_and_rollbacks_go_back_to_a_savepoint(
         with pytest.raises(Escape):
             leave()
     connection.close()
-    assert (connection.info.password, connection.info.host, connection.dsn) == (None, None, "host=erm-shadow.invalid")
+    assert (connection.info.password, connection.info.host, connection.dsn) == (None, None, "host=erm-smoke.invalid")
     with connection.cursor(cursor_factory=psycopg2.extensions.cursor) as cursor, pytest.raises(Escape):
         cursor.execute("COMMIT")
     assert send(held, "SELECT count(*) FROM t") == [(1,)]

@@ -13,7 +13,7 @@ from psycopg2.extensions import connection as Psycopg2Connection
 from psycopg2.extensions import cursor as PlainCursor
 
 from erm_alembic.postgres.intercept import GatedConnection, GatedCursor
-from erm_alembic.shadow.child.clean_environment import NOWHERE
+from erm_alembic.testing.smoke.job import HERE
 
 __all__ = ["Holder", "SmokeConnection", "plain_cursor"]
 
@@ -58,11 +58,11 @@ class SmokeConnection(GatedConnection):
     @property
     def dsn(self) -> str:
         """An address that leads nowhere."""
-        return f"host={NOWHERE}"
+        return f"host={HERE}"
 
     def get_dsn_parameters(self) -> dict[str, str]:
         """An address that leads nowhere."""
-        return {"host": NOWHERE}
+        return {"host": HERE}
 
     @property
     def autocommit(self) -> bool:

@@ -16,8 +16,8 @@ from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, NullPool, Pool
 from sqlalchemy.util import await_only
 
-from erm_alembic.shadow.child.clean_environment import NOWHERE
 from erm_alembic.testing.smoke.connection import SmokeConnection
+from erm_alembic.testing.smoke.job import HERE
 from erm_alembic.testing.smoke.transaction import SmokeTransaction
 
 if TYPE_CHECKING:
@@ -113,14 +113,14 @@ class JoinedEngines:
 
     def engine(self) -> Engine:
         """An engine for the target."""
-        address = URL.create("postgresql+psycopg2", host=NOWHERE, database=self._database)
+        address = URL.create("postgresql+psycopg2", host=HERE, database=self._database)
         return create_engine(address, poolclass=NullPool, hide_parameters=True)
 
     def async_engine(self) -> AsyncEngine:
         """An asynchronous engine for the target."""
         from sqlalchemy.ext.asyncio import create_async_engine
 
-        address = URL.create("postgresql+asyncpg", host=NOWHERE, database=self._database)
+        address = URL.create("postgresql+asyncpg", host=HERE, database=self._database)
         return create_async_engine(address, poolclass=NullPool, hide_parameters=True)
 
     def forget(self) -> None:
@@ -135,8 +135,8 @@ class JoinedEngines:
         if dialect.name != "postgresql":
             return None
         host = cparams.get("host")
-        if dialect.driver != "psycopg2" or host != NOWHERE:
-            where = "the target" if host == NOWHERE else "another address than the target's"
+        if dialect.driver != "psycopg2" or host != HERE:
+            where = "the target" if host == HERE else "another address than the target's"
             self._transaction.escapes.refuse(
                 f"An engine on {dialect.driver} for {where} opens a connection of its own in a smoke test.",
                 effect="It was not opened.",

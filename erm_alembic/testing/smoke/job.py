@@ -6,10 +6,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
-__all__ = ["APPLICATION", "SmokeJob"]
+__all__ = ["APPLICATION", "HERE", "SmokeJob"]
 
 # How its session is seen in pg_stat_activity.
 APPLICATION = "erm smoke"
+# The host that stands for the target in what the tests know: a name that never resolves (RFC 2606).
+HERE = "erm-smoke.invalid"
 
 
 @dataclass(frozen=True)

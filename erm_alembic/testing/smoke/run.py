@@ -22,7 +22,7 @@ from erm_alembic.postgres.rolled_back import end_backend, fate_of, has_backend
 from erm_alembic.shadow.child.clean_environment import NOWHERE, clean_environment
 from erm_alembic.spelling import nearest
 from erm_alembic.target import Target, open_target
-from erm_alembic.testing.smoke.job import APPLICATION, SmokeJob
+from erm_alembic.testing.smoke.job import APPLICATION, HERE, SmokeJob
 from erm_alembic.testing.smoke.noting import note_in_ledger
 from erm_alembic.testing.smoke.process import SmokeProcess
 from erm_alembic.testing.smoke.report import FAILED, RAN, SmokeReport, SmokeTest
@@ -226,9 +226,10 @@ def _job(
     arguments += ["-v"] if request.verbose else ["--tb=short"]
     arguments += ["-k", request.keyword] if request.keyword is not None else []
     arguments += [f"--junitxml={junit}"] if junit is not None else []
-    nowhere = DatabaseUrl(parameters={"host": NOWHERE, "dbname": target.database})
-    environ = clean_environment(os.environ, target.url, nowhere)
-    environ.setdefault("DATABASE_URL", nowhere.dsn())
+    here = DatabaseUrl(parameters={"host": HERE, "dbname": target.database})
+    cleaned = clean_environment(os.environ, target.url, here)
+    environ = {name: value.replace(NOWHERE, HERE) for name, value in cleaned.items()}
+    environ.setdefault("DATABASE_URL", here.dsn())
     environ |= {"COLUMNS": str(request.width), "ERM_ENV": settings.environment, "ERM_SMOKE": "1"}
     return SmokeJob(
         dsn=target.url.dsn(),
