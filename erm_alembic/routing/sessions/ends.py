@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, event
 from sqlalchemy.orm import InstanceState, SessionTransaction
 
+from erm_alembic.routing.deciding.reasons import Reason, Why
 from erm_alembic.routing.sessions.provenance import mark
 from erm_alembic.routing.sessions.transaction import RoutedTransaction
 
@@ -65,4 +66,7 @@ def _loaded(session: RoutingSession, state: InstanceState[Any]) -> None:
 
 
 def _flushing(session: RoutingSession, _context: Any, _instances: Any) -> None:
+    if not session._routed.pinned:
+        # What it loads by itself, of collections say, decides what it writes.
+        session._routed.pin(Reason(Why.PINNED))
     session._provenance.check(session, session._router.instrumentation)

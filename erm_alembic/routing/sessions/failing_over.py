@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["goes_elsewhere"]
 
 
-def goes_elsewhere(session: RoutingSession, error: Exception) -> bool:
+def goes_elsewhere(session: RoutingSession, error: BaseException) -> bool:
     """Whether a statement that failed is worth another server; makes the transaction ready for it.
 
     Args:
@@ -30,6 +30,11 @@ def goes_elsewhere(session: RoutingSession, error: Exception) -> bool:
     if isinstance(error, NotARead):
         routed.pin(error.reason, wrote=True)
         return True
+    if not isinstance(error, Exception):
+        # Somebody stopped it (a task that was cancelled, a signal), and SQLAlchemy has given up the connection.
+        if not routed.has_snapshot:
+            routed.leave_replica(session, lost=True)
+        return False
     if not worth_another_server(error):
         return False
     state = sqlstate_of(error)

@@ -150,7 +150,7 @@ class RoutingSession(Session):
         if not options:
             try:
                 answer = super().execute(statement, params)
-            except Exception as error:
+            except BaseException as error:
                 if not goes_elsewhere(self, error):
                     raise
             else:
@@ -299,7 +299,7 @@ class RoutingSession(Session):
         while True:
             try:
                 answer = send(statement, params, **options)
-            except Exception as error:
+            except BaseException as error:
                 if not goes_elsewhere(self, error):
                     raise
             else:

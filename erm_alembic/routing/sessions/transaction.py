@@ -148,7 +148,7 @@ class RoutedTransaction:
             self.sent.take(connection)
 
     def begin_commit(self, session: Session) -> None:
-        """Take out of the commit what has nothing to say to it.
+        """Take the replica out of the commit, to which it has nothing to say.
 
         What fails on a replica would let a commit fail that has succeeded on the primary; and where the primary's
         fails, SQLAlchemy rolls back those that are committed already, and warns of it.
@@ -157,8 +157,7 @@ class RoutedTransaction:
             session: the session, whose outermost transaction this is.
         """
         self.committing = True
-        if self._holds_replica or (self.pinned and self._engines):
-            self.leave_replica(session)
+        self.leave_replica(session)
 
     def begin_rollback(self, session: Session) -> None:
         """Take out of the rollback a replica that may be lost by now.
