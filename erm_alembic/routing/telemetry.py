@@ -28,6 +28,7 @@ from erm_alembic.routing.deciding.routes import Decision
 from erm_alembic.routing.options import PRIMARY, ReadMode
 from erm_alembic.routing.sessions.decided import decided, is_routed_by
 from erm_alembic.routing.sessions.session import RoutingSession
+from erm_alembic.routing.watching.state import ReplicaState, Trouble
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider, Observation
@@ -175,7 +176,7 @@ class Telemetry:
                 _set(self._current_span(), told | sending.lag())
         return answer
 
-    def _observing(self, observe: Callable[[Any], float | None]) -> Callable[[Any], Iterator[Observation]]:
+    def _observing(self, observe: Callable[[ReplicaState], float | None]) -> Callable[[Any], Iterator[Observation]]:
         # A gauge cannot be taken back: it may outlive the cluster.
         from opentelemetry.metrics import Observation
 
@@ -263,15 +264,13 @@ def _set(span: Span, attributes: Mapping[str, Any]) -> None:
         span.set_attributes(attributes)
 
 
-def _lag(replica: Any) -> float | None:
-    lag: float | None = replica.lag
-    return lag
+def _lag(replica: ReplicaState) -> float | None:
+    return replica.lag
 
 
-def _lag_size(replica: Any) -> float | None:
-    size: int | None = replica.lag_bytes
-    return size
+def _lag_size(replica: ReplicaState) -> float | None:
+    return replica.lag_bytes
 
 
-def _usable(replica: Any) -> float:
-    return 0 if replica.problem else 1
+def _usable(replica: ReplicaState) -> float:
+    return 1 if replica.trouble is Trouble.NONE else 0
