@@ -95,7 +95,4 @@ def _emitter(descriptor: int) -> Callable[[dict[str, Any]], None]:
 
 
 if __name__ == "__main__":
-    code = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)  # threads that tests have left behind do not hold the run up
+    os._exit(main())  # threads that tests have left behind do not hold the run up

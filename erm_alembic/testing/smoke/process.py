@@ -58,7 +58,7 @@ class SmokeProcess:
             closing.enter_context(closed_to_others())
             # A session of its own: Ctrl-C is the parent's, which ends it.
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "erm_alembic.testing.smoke.child"],
+                [sys.executable, "-P", "-u", "-m", "erm_alembic.testing.smoke.child"],
                 cwd=cwd,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
