@@ -18,7 +18,7 @@ from tests.report.browser import chromium, opened, why_not
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=f"no browser: {why_not()}")
 
-PHONE, DESK = 360, 1280
+PHONE, TABLET, DESK = 360, 737, 1280
 # The contrast of text that is read, by the Web Content Accessibility Guidelines, level AA.
 READABLE = 4.5
 CONTRAST = """
@@ -94,6 +94,9 @@ def test_pages_work_offline_and_fit_a_phone(browser: Any, folder: Path) -> None:
             assert (name, page.requests, page.console) == (name, [], [])
             assert (name, page.handle.evaluate("document.documentElement.scrollWidth")) == (name, PHONE)
             assert (name, page.handle.evaluate(OUTSIDE)) == (name, [])
+    with opened(browser, folder / "rehearsed.html", width=TABLET) as page:  # the least at which a table is one
+        assert page.handle.evaluate("document.documentElement.scrollWidth") == TABLET
+        assert page.handle.evaluate(OUTSIDE) == []
 
 
 def test_hostile_names_are_text_to_a_browser_too(browser: Any, folder: Path) -> None:
