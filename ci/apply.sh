@@ -17,7 +17,7 @@ case "${INPUT_PLAN:-}" in
     approved)
         # A merge that brings no revision has no plan to be fetched, and needs none.
         pending=0
-        ERM_NO_SHADOW=1 erm migrate --mode plan --check "${options[@]}" >"$out/pending.txt" || pending=$?
+        ERM_NO_SHADOW=1 env -u GITHUB_TOKEN erm migrate --mode plan --check ${options[@]+"${options[@]}"} >"$out/pending.txt" || pending=$?
         if [ "$pending" -eq 0 ]; then
             cat "$out/pending.txt"
             exit 0
@@ -29,7 +29,7 @@ case "${INPUT_PLAN:-}" in
         ;;
     *) options+=(--plan "$INPUT_PLAN") ;;
 esac
-erm migrate --mode apply --format github "${options[@]}" "${wait[@]}" "${reports[@]}" || status=$?
+erm migrate --mode apply --format github ${options[@]+"${options[@]}"} ${wait[@]+"${wait[@]}"} "${reports[@]}" || status=$?
 if [ -f "$out/outcome.md" ]; then
     cat "$out/outcome.md" >>"$summary"
 fi

@@ -3,6 +3,7 @@
 #   INPUT_ENV, INPUT_CONFIG, INPUT_TO    as --env, --config and --to; empty ones are left out
 #   INPUT_ARTIFACT                       the name of the kept plan; empty: erm-plan-ENV
 #   ERM_CI_OUT                           the folder that the files are left in; default: .erm/ci
+# (An empty array is written ${x[@]+"${x[@]}"} for the bash of macOS, which takes it for one that is not set.)
 options=()
 [ -z "${INPUT_ENV:-}" ] || options+=(--env "$INPUT_ENV")
 [ -z "${INPUT_CONFIG:-}" ] || options+=(--config "$INPUT_CONFIG")

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Plans, and leaves in the folder: kept/plan.json to be approved (unless something objects), shown.json for programs,
 # comment.md and plan.html for people; with INPUT_REPORT=true, shown.json and plan.html are kept too. Ends with 0 also where
-# something objects, or where the plan cannot be kept, so that this can be shown; `refused` says so.
+# something objects, or where there is no plan at all, so that this can be shown; `refused` says so.
 set -euo pipefail
 . "${BASH_SOURCE[0]%/*}/options.sh"
 
@@ -18,9 +18,10 @@ if [ "${INPUT_KEEP:-true}" = true ]; then
 fi
 
 status=0
-erm migrate --mode plan --format github "${options[@]}" "${reports[@]}" || status=$?
+erm migrate --mode plan --format github ${options[@]+"${options[@]}"} "${reports[@]}" || status=$?
 if [ ! -f "$out/shown.json" ]; then
-    exit "$status" # nothing could be planned; the error stands above
+    printf 'refused=true\n' >>"$results"
+    exit 0 # nothing could be planned; the error stands above
 fi
 if [ "${INPUT_REPORT:-true}" = true ]; then
     cp "$out/shown.json" "$out/plan.html" "$kept/"

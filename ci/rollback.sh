@@ -8,7 +8,7 @@ rm -f "$out"/{outcome.json,outcome.md}
 [ -z "${INPUT_WAIT:-}" ] || options+=(--wait "$INPUT_WAIT")
 
 status=0
-erm migrate --mode rollback --format github "${options[@]}" --report "$out/outcome.json" --report "$out/outcome.md" || status=$?
+erm migrate --mode rollback --format github ${options[@]+"${options[@]}"} --report "$out/outcome.json" --report "$out/outcome.md" || status=$?
 if [ -f "$out/outcome.md" ]; then
     cat "$out/outcome.md" >>"$summary"
 fi

@@ -17,11 +17,12 @@ from erm_alembic.cli.forge_options import (
     ProviderOption,
     RepositoryOption,
     ShownPlanOption,
+    failed_plan,
     rendered,
     run,
     shown_plan,
 )
-from erm_alembic.cli.options import ConfigOption, Format, FormatOption, VerboseOption, refused
+from erm_alembic.cli.options import ConfigOption, EnvironmentOption, Format, FormatOption, VerboseOption, refused
 from erm_alembic.errors import ErmError, UsageError
 from erm_alembic.render.safe import one_line
 
@@ -44,8 +45,8 @@ WORDS = {
     "unchanged": "up to date already",
     "summarised": "in the summary of the job",
 }
-# Room for the line that a comment is known by.
-MARKER_ROOM = 200
+# Characters for the line that a comment is known by.
+ROOM = 200
 
 
 def comment(
@@ -54,6 +55,9 @@ def comment(
     body: Annotated[
         str | None, typer.Option("--body", metavar="FILE", help="Markdown to post instead of a plan; - reads stdin.")
     ] = None,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Say that the plan for --env could not be made, in place of an older one.")
+    ] = False,
     key: Annotated[
         str | None,
         typer.Option("--key", metavar="NAME", help="Which of several comments. Default: one for each environment."),
@@ -65,6 +69,7 @@ def comment(
     number: NumberOption = None,
     api_url: ApiUrlOption = None,
     author: AuthorOption = None,
+    env: EnvironmentOption = None,
     format_: FormatOption = Format.text,
     config: ConfigOption = None,
     verbose: VerboseOption = False,
@@ -74,17 +79,28 @@ def comment(
     Repository, pull request and address come from the pipeline, the token from GITHUB_TOKEN or GITLAB_TOKEN.
     Where a token may only read, the plan goes to the summary of the GitHub job.
     """
+    from erm_alembic.forge.bodies import of_commit
     from erm_alembic.forge.comments import Posted, ReadOnlyToken, put_comment
     from erm_alembic.forge.platforms import forge_of
     from erm_alembic.render.json import result_document
 
-    if (plan is None) is (body is None):
+    if [plan is not None, body is not None, failed].count(True) != 1:
         raise refused(
-            "A comment shows a plan, or the text of a file.", "Give one of --plan FILE and --body FILE.", NOTHING_SENT
+            "A comment shows a plan, the text of a file, or that there is no plan.",
+            "Give one of --plan FILE, --body FILE and --failed.",
+            NOTHING_SENT,
         )
+    if env is not None and not failed:
+        raise refused("--env is for --failed: a plan says its own.", "Leave out --env.", NOTHING_SENT)
     shown = None if plan is None else shown_plan(plan)
-    forge = forge_of(run(provider, repository, api_url, number=number, author=author))
-    text = _read(body or "-") if shown is None else rendered(shown, config, forge.limit - MARKER_ROOM)
+    text = None if body is None else _read(body)
+    told = run(provider, repository, api_url, number=number, author=author)
+    forge = forge_of(told)
+    if shown is not None:
+        text = rendered(shown, config, forge.limit - ROOM)
+    if text is None:
+        text = failed_plan(env, config, told.job_url)
+    text = text if key else of_commit(text, told.sha, forge.limit - ROOM)
     summarised = summary and _summarise(text)
     if summary and not summarised:
         console.note("There is no summary to write to: GITHUB_STEP_SUMMARY is not set.")

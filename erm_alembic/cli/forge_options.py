@@ -24,6 +24,7 @@ __all__ = [
     "RepositoryOption",
     "ShaOption",
     "ShownPlanOption",
+    "failed_plan",
     "places",
     "rendered",
     "run",
@@ -119,6 +120,22 @@ def places(env: str, config: Path | None) -> Places:
     from erm_alembic.config.loader import load_settings
 
     return places_of(load_settings(env, config, require_url=False))
+
+
+def failed_plan(env: str | None, config: Path | None, job_url: str | None) -> str:
+    """The Markdown in place of a plan that could not be made.
+
+    Args:
+        env: `--env`.
+        config: `--config`.
+        job_url: where the log of the job is.
+    """
+    from erm_alembic.config.loader import load_settings
+    from erm_alembic.forge.bodies import could_not_be_made
+    from erm_alembic.render.presentation import Presentation
+
+    settings = load_settings(env, config, require_url=False)
+    return could_not_be_made(settings.environment, Presentation("migrate", places=places_of(settings)), job_url)
 
 
 def rendered(plan: ReadPlan, config: Path | None, limit: int) -> str:

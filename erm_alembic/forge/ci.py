@@ -74,6 +74,7 @@ class Run:
         token_name: the variable that it comes from.
         author: who writes the bot's comments; None asks the platform.
         ca_file: a certificate authority of a platform of one's own.
+        job_url: where the log of this job is; None outside of a pipeline.
     """
 
     provider: Provider
@@ -85,6 +86,7 @@ class Run:
     token_name: str
     author: str | None = None
     ca_file: str | None = None
+    job_url: str | None = None
 
     def pull_request(self) -> int:
         """The number of the pull request.
@@ -128,6 +130,7 @@ def run_of(said: Said, environ: Mapping[str, str]) -> Run:
         token_name=token_name,
         author=said.author,
         ca_file=environ.get("CI_SERVER_TLS_CA_FILE") if provider == "gitlab" else None,
+        job_url=environ.get("CI_JOB_URL") if provider == "gitlab" else _run_url(environ),
     )
     host = urlsplit(run.api_url).hostname or ""
     if run.api_url.startswith("http://") and host not in ("127.0.0.1", "::1", "localhost"):
@@ -189,6 +192,11 @@ def _head(provider: Provider, event: Mapping[str, Any], environ: Mapping[str, st
     head = _pull_request(event).get("head")
     sha = head.get("sha") if isinstance(head, dict) else None
     return sha if isinstance(sha, str) else environ.get("GITHUB_SHA", "")
+
+
+def _run_url(environ: Mapping[str, str]) -> str | None:
+    parts = [environ.get(name, "") for name in ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")]
+    return "{}/{}/actions/runs/{}".format(*parts) if all(parts) else None
 
 
 def _sha(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,13 @@ from tests.support.secrecy import issue_secret
 
 # What a pipeline around the tests says of itself must not reach them.
 OF_PIPELINES = ("GITHUB_", "GITLAB_", "CI_", "GH_", "RUNNER_")
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy of this machine leads to no server of a test."""
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setenv("no_proxy", "*")
 
 
 @pytest.fixture
@@ -39,8 +47,6 @@ def gitlab(bot_token: str) -> Iterator[GitLabServer]:
 @pytest.fixture
 def outside() -> dict[str, str | None]:
     """The variables of no pipeline."""
-    import os
-
     return {name: None for name in os.environ if name.startswith(OF_PIPELINES) or name == "CI"}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -114,9 +115,9 @@ class GitLabServer:
 
 
 @contextmanager
-def gitlab_server(**members: Any) -> Iterator[GitLabServer]:
+def gitlab_server(tls: ssl.SSLContext | None = None, **members: Any) -> Iterator[GitLabServer]:
     """A project on GitLab, served for as long as the block lasts."""
     server = GitLabServer(**members)
     server.platform.answer = server.answer
-    with serving(server.platform):
+    with serving(server.platform, tls):
         yield server

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -91,8 +92,8 @@ def page_of(items: list[Any], request: Request) -> tuple[list[Any], int, int]:
 
 
 @contextmanager
-def serving(platform: Platform) -> Iterator[Platform]:
-    """Serve a platform on a port of this machine, for as long as the block lasts."""
+def serving(platform: Platform, tls: ssl.SSLContext | None = None) -> Iterator[Platform]:
+    """Serve a platform on a port of this machine, for as long as the block lasts; encrypted where there is a key."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -127,7 +128,9 @@ def serving(platform: Platform) -> Iterator[Platform]:
             """Nothing is logged."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    platform.url = f"http://127.0.0.1:{server.server_address[1]}"
+    platform.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}"
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import ssl
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from erm_alembic.errors import ForgeError, UsageError
 from erm_alembic.forge.ci import Run
@@ -16,7 +24,7 @@ from erm_alembic.forge.gitlab import GitLab
 from erm_alembic.forge.gitlab import api_of as gitlab_api
 from erm_alembic.forge.marker import marker
 from tests.forge.github_server import REPOSITORY, GitHubServer
-from tests.forge.gitlab_server import PROJECT, GitLabServer
+from tests.forge.gitlab_server import PROJECT, GitLabServer, gitlab_server
 from tests.forge.serving import Platform, Reply
 from tests.support.secrecy import issue_secret
 
@@ -289,3 +297,40 @@ def test_posted_says_where(github: GitHubServer, bot_token: str) -> None:
     """The answer has the address that people open."""
     posted = put_comment(on_github(github, bot_token), "one", "prod")
     assert posted == Posted("created", f"https://github.example/{REPOSITORY}/pull/17#issuecomment-0")
+
+
+def test_a_server_with_an_authority_of_its_own(bot_token: str, tmp_path: Path) -> None:
+    """An encrypted connection is made to whom the named authority vouches for, and to nobody else."""
+    authority, key = self_signed(tmp_path)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(authority, key)
+    with gitlab_server(tls, users={bot_token: "bot"}) as server:
+        run = Run("gitlab", server.api_url, PROJECT, 5, "", bot_token, "GITLAB_TOKEN")
+        with pytest.raises(ForgeError, match="is not to be trusted") as told:
+            put_comment(GitLab(run, gitlab_api(run)), "one", "prod")
+        assert "SSL_CERT_FILE" in told.value.cure
+        assert server.platform.asked == []
+        trusting = replace(run, ca_file=str(authority))
+        assert put_comment(GitLab(trusting, gitlab_api(trusting)), "one", "prod").action == "created"
+    with pytest.raises(ForgeError, match="cannot be read"):
+        gitlab_api(replace(run, ca_file=str(tmp_path / "none.pem")))
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that vouches for itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    files = folder / "ca.pem", folder / "key.pem"
+    files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    form, encryption = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    files[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, form, encryption))
+    return files

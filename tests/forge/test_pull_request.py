@@ -173,6 +173,20 @@ def test_a_plan_that_cannot_be_kept_is_shown_and_fails_the_job(
     assert ", signed: digest" in job.log and key.splitlines()[1] not in job.log
 
 
+def test_a_plan_that_cannot_be_made_takes_the_old_one_off_the_pull_request(
+    repository: Repository, on_main: OnGitHub, github: GitHubServer
+) -> None:
+    """A push with a broken revision says so in the comment, and fails the job."""
+    repository.git("checkout", "--quiet", "-b", "feature")
+    path = repository.project.table("b2", "second", down="a1")
+    assert on_main.plan(repository.push("feature", "good")).failed is None
+    path.write_text("def (:")
+    job = on_main.plan(repository.push("feature", "broken"))
+    assert (job.failed, job.outputs["plan-file"]) == ("Refuse what is blocked", "")
+    (comment,) = github.comments
+    assert "### Plan for `prod`: could not be made" in comment["body"]
+
+
 def private_key() -> str:
     """A new key that signs plans, as PEM."""
     key = ed25519.Ed25519PrivateKey.generate()
@@ -193,7 +207,7 @@ def test_an_input_is_never_run(repository: Repository, on_main: OnGitHub) -> Non
     value = "\"; touch hacked; ' $(touch hacked) `touch hacked` * ${IFS}\n"
     commit = repository.git("rev-parse", "HEAD")
     job = on_main.job(commit, "push", {}, mode="plan", artifact=value, to=value)
-    assert job.failed == "Plan"
+    assert job.failed == "Refuse what is blocked"
     assert list(repository.folder.rglob("hacked")) == []
 
 
