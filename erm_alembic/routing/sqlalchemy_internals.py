@@ -21,7 +21,6 @@ __all__ = [
     "in_greenlet",
     "is_flushing",
     "is_of_the_orm",
-    "refreshed_state",
     "renders_types",
     "shape_of",
     "values_within",
@@ -94,11 +93,6 @@ def renders_types(element: Any) -> bool:
 def is_flushing(session: Session) -> bool:
     """Whether a session sends what it has collected, or objects in bulk: nothing but its own INSERT, UPDATE, DELETE."""
     return session._flushing
-
-
-def refreshed_state(execution_options: Any) -> Any:
-    """The state of the object whose attributes the ORM loads by a statement; None where it loads no such."""
-    return getattr(execution_options.get("_sa_orm_load_options"), "_refresh_state", None)
 
 
 def forget_connection(session: Session, engine: Engine, *, lost: bool = True) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, event
-from sqlalchemy.orm import InstanceState, SessionTransaction
+from sqlalchemy.orm import InstanceState, Mapper, QueryContext, SessionTransaction
 
 from erm_alembic.routing.deciding.reasons import Reason, Why
-from erm_alembic.routing.sessions.provenance import mark
+from erm_alembic.routing.sessions.marks import mark, refresh
 from erm_alembic.routing.sessions.transaction import RoutedTransaction
 
 if TYPE_CHECKING:
@@ -32,6 +33,13 @@ def listen_to(kind: type[RoutingSession]) -> None:
     ):
         event.listen(kind, name, listener)
     event.listen(kind, "loaded_as_persistent", _loaded, raw=True)
+
+    def refreshed(state: InstanceState[Any], context: QueryContext, attributes: Collection[str] | None) -> None:
+        if isinstance(context.session, kind):
+            refresh(state, attributes, from_replica=context.session._routed.loads_from_replica)
+
+    # Of all classes: what a statement finds in a session already, it may refresh.
+    event.listen(Mapper, "refresh", refreshed, raw=True)
 
 
 def _began(session: RoutingSession, transaction: SessionTransaction, connection: Connection) -> None:

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import warnings
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from sqlalchemy import Column, Table, select, tuple_
+from sqlalchemy import Table, select, tuple_
 from sqlalchemy.orm import InstanceState, Mapper, Session
 from sqlalchemy.orm.attributes import instance_state, set_committed_value
 
 from erm_alembic.errors import StaleReplicaWrite
 from erm_alembic.routing.instrumentation import Instrumentation
 from erm_alembic.routing.sessions.locking import classes_in_order, keys_in_order
+from erm_alembic.routing.sessions.marks import columns_of, is_marked, unmark, values_read
 
-__all__ = ["OnStale", "Provenance", "checked", "mark"]
+__all__ = ["OnStale", "Provenance", "checked"]
 
 OnStale = Literal["raise", "refetch", "warn"]
 
@@ -41,22 +42,6 @@ def checked(on_stale: OnStale) -> OnStale:
     if on_stale not in ("raise", "refetch", "warn"):
         raise ValueError(f"on_stale is 'raise', 'refetch' or 'warn', not {on_stale!r}")
     return on_stale
-
-
-# The key of an object's `info`, as `sqlalchemy.inspect(object).info` shows it.
-_FROM_REPLICA = "erm_from_replica"
-
-
-def mark(state: InstanceState[Any] | None) -> None:
-    """Remember that an object, or some of its attributes, was loaded from a replica.
-
-    The object keeps that wherever it goes: into another session, or through a cache.
-
-    Args:
-        state: the object's; None stands for nothing that was loaded.
-    """
-    if state is not None:
-        state.info[_FROM_REPLICA] = True
 
 
 class Provenance:
@@ -80,7 +65,30 @@ class Provenance:
             StaleReplicaWrite: one of them differs there.
         """
         touched = map(instance_state, [*session.dirty, *session.deleted])
-        suspects = [state for state in touched if _FROM_REPLICA in state.info and _is_written(session, state)]
+        self._hold(session, [state for state in touched if _is_written(session, state)], instrumentation)
+
+    def check_objects(
+        self, session: Session, objects: Iterable[object], counts: Instrumentation | None = None, *, whole: bool
+    ) -> None:
+        """The same of objects that a session is about to write without a flush.
+
+        Args:
+            session: the session.
+            objects: the objects.
+            counts: told what becomes of each object that differs; None where nobody counts.
+            whole: whether all columns of each are written, or those that were changed.
+
+        Raises:
+            StaleReplicaWrite: one of them differs there.
+        """
+        states = [state for state in map(instance_state, objects) if state.key is not None]
+        written = [state for state in states if whole or _is_written(session, state)]
+        self._hold(session, written, counts)
+
+    def _hold(
+        self, session: Session, states: Iterable[InstanceState[Any]], instrumentation: Instrumentation | None
+    ) -> None:
+        suspects = [state for state in states if is_marked(state)]
         by_mapper: dict[Mapper[Any], list[InstanceState[Any]]] = defaultdict(list)
         for state in suspects:
             by_mapper[state.mapper].append(state)
@@ -89,7 +97,7 @@ class Provenance:
             for state in by_mapper[mapper]:
                 self._compare(mapper, state, rows.get(tuple(state.identity or ())), instrumentation)
         for state in suspects:
-            state.info.pop(_FROM_REPLICA, None)
+            unmark(state)
 
     def _compare(
         self,
@@ -101,9 +109,7 @@ class Provenance:
         if row is None:
             self._tell(mapper, state, "it is not there any more", instrumentation)
             return
-        differing = {
-            key: row[key] for key, value in _loaded(mapper, state).items() if not _same(mapper, key, value, row)
-        }
+        differing = {key: row[key] for key, value in values_read(state).items() if not _same(mapper, key, value, row)}
         if not differing:
             return
         changed = [key for key in differing if state.attrs[key].history.has_changes()]
@@ -144,7 +150,7 @@ def _rows_on_primary(
 ) -> dict[tuple[Any, ...], dict[str, Any]]:
     """The rows of objects as they are on the primary, by primary key; locked until the flush has written them."""
     keys = [mapper.get_property_by_column(column).key for column in mapper.primary_key]
-    names = list(dict.fromkeys([*keys, *_columns(mapper)]))
+    names = list(dict.fromkeys([*keys, *columns_of(mapper)]))
     attributes: dict[str, Any] = {name: mapper.all_orm_descriptors[name] for name in names}
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
     # A thousand after the other, in the order in which the flush will write them.
@@ -160,22 +166,6 @@ def _rows_on_primary(
             row = dict(zip(names, values, strict=True))
             rows[tuple(row[key] for key in keys)] = row
     return rows
-
-
-def _columns(mapper: Mapper[Any]) -> list[str]:
-    """The attributes that are plain columns of a table."""
-    return [each.key for each in mapper.column_attrs if isinstance(each.columns[0], Column)]
-
-
-def _loaded(mapper: Mapper[Any], state: InstanceState[Any]) -> dict[str, Any]:
-    """The values that were loaded, as they were before anybody changed them."""
-    loaded = {}
-    for key in _columns(mapper):
-        history = state.attrs[key].history
-        before = history.deleted if history.has_changes() else history.unchanged
-        if before:
-            loaded[key] = before[0]
-    return loaded
 
 
 def _same(mapper: Mapper[Any], key: str, value: Any, row: Mapping[str, Any]) -> bool:

@@ -7,12 +7,13 @@ a pure read pins it to the primary, and the first read that may go to a replica 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import UnboundExecutionError
-from sqlalchemy.orm import Session, SessionTransactionOrigin
+from sqlalchemy.orm import InstanceState, Session, SessionTransactionOrigin
+from sqlalchemy.orm.attributes import instance_state
 
 from erm_alembic.routing.blocks import innermost_block
 from erm_alembic.routing.connections.nodes import ReplicaNode
@@ -29,10 +30,11 @@ from erm_alembic.routing.sessions.ends import listen_to
 from erm_alembic.routing.sessions.explain import explain, explain_named
 from erm_alembic.routing.sessions.failing_over import goes_elsewhere
 from erm_alembic.routing.sessions.kept import KeptDecision
+from erm_alembic.routing.sessions.marks import carry
 from erm_alembic.routing.sessions.prevention import Prevention
-from erm_alembic.routing.sessions.provenance import OnStale, Provenance, mark
+from erm_alembic.routing.sessions.provenance import OnStale, Provenance
 from erm_alembic.routing.sessions.transaction import RoutedTransaction
-from erm_alembic.routing.sqlalchemy_internals import is_flushing, refreshed_state
+from erm_alembic.routing.sqlalchemy_internals import is_flushing
 
 __all__ = ["RoutingSession"]
 
@@ -167,10 +169,23 @@ class RoutingSession(Session):
         """As `Session.scalar`, with reads as in `execute`."""
         return self._retried(super().scalar, statement, params, options)
 
+    def bulk_save_objects(self, objects: Iterable[object], *arguments: Any, **options: Any) -> None:
+        """As `Session.bulk_save_objects`; objects that were loaded from a replica are held against their rows."""
+        objects = list(objects)
+        whole = not (arguments[1] if len(arguments) > 1 else options.get("update_changed_only", True))
+        self._provenance.check_objects(self, objects, self._router.instrumentation, whole=whole)
+        super().bulk_save_objects(objects, *arguments, **options)
+
     def rollback(self) -> None:
         """As `Session.rollback`; a replica that was read from and is lost by now does not let it fail."""
         self._routed.begin_rollback(self)
         super().rollback()
+
+    def _merge(self, state: InstanceState[Any], *arguments: Any, **options: Any) -> Any:
+        # What `merge` and its cascades do with each object.
+        merged = super()._merge(state, *arguments, **options)
+        carry(state, instance_state(merged))
+        return merged
 
     # What an application asks.
 
@@ -305,8 +320,6 @@ class RoutingSession(Session):
             else:
                 if (routed := self._routed).replica is not None:
                     routed.has_read = True
-                    if execution:
-                        mark(refreshed_state(execution))
                 return answer
 
 
