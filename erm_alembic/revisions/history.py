@@ -65,6 +65,26 @@ class History:
             todo.extend(self.parents[revision])
         return found
 
+    def recorded(self, revisions: Collection[str]) -> tuple[str, ...]:
+        """Those of some revisions that a database records: a head on which another one depends is not among them.
+
+        Args:
+            revisions: the revisions that it has had, or the tips of them.
+
+        Example:
+            >>> history = History(("b", "c"), {}, {"a": (), "b": ("a",), "c": ("b",)}, Path("env.py"))
+            >>> history.recorded(history.heads)
+            ('c',)
+        """
+        below: set[str] = set()
+        todo = [parent for revision in revisions for parent in self.parents.get(revision, ())]
+        while todo:
+            revision = todo.pop()
+            if revision not in below:
+                below.add(revision)
+                todo.extend(self.parents.get(revision, ()))
+        return tuple(sorted(set(revisions) - below))
+
 
 def read_history(project: AlembicProject, scripts: ScriptDirectory | None = None) -> History:
     """Read the history, from what an earlier plan remembered where every file is still the same.

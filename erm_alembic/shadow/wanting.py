@@ -89,6 +89,7 @@ class Wants:
             ProjectError: no file declares one of the revisions.
             ShadowUnavailable: there is none at these revisions.
         """
+        revisions = self._history.recorded(revisions)
         found = recipe(self._history, revisions, self._basis)
         if self.settings.shadow.source != "live":
             return Wanted(found, revisions)

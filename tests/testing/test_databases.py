@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from contextlib import closing
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from erm_alembic.errors import ErmError, TargetError
 from erm_alembic.testing.options import Chosen
 from erm_alembic.testing.sandbox.sandbox import Sandbox
+from tests.support.cli import REPOSITORY
 from tests.support.databases import Database
 from tests.testing.applications import SECOND, Application
 from tests.testing.running import Run, tried
@@ -283,6 +285,17 @@ def test_a_template_that_is_gone_is_made_again(named: Chosen, one_database: Data
             cursor = connection.cursor()
             cursor.execute("SELECT words FROM notes")
             assert cursor.fetchall() == [("a",)]
+
+
+def test_a_branch_that_depends_on_another_one_is_applied(tmp_path: Path, named_server: Database) -> None:
+    """A database records one of two heads then, and has both."""
+    shutil.copytree(REPOSITORY / "tests" / "projects" / "branches", tmp_path / "branches")
+    chosen = Chosen(tmp_path / "branches", url=named_server.url)
+    with Sandbox(chosen, None, None, "run") as sandbox, sandbox.database() as database:
+        assert set(sandbox.heads) == {"b2", "c4"}
+        with closing(psycopg2.connect(database.dsn)) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT version_num FROM alembic_version")
+            assert cursor.fetchall() == [("b2",)]
 
 
 @pytest.mark.parametrize(

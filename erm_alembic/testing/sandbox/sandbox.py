@@ -239,7 +239,7 @@ class Sandbox:
         Maker(self._server, fill, _give_nothing, is_current, owner, self.project.root).look(wanted, _look_away)
 
     def _wanted(self, revision: str | None) -> Wanted:
-        revisions = self._history.heads if revision is None else self._revision(revision)
+        revisions = self._history.recorded(self._history.heads) if revision is None else self._revision(revision)
         found = recipe(self._history, revisions, self._basis)
         if revision is None and self._seed is not None:
             # Of another history too: rows that a later revision has not seen are others.
