@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from erm_alembic.routing.blocks import Block, chosen_mode, innermost_block
@@ -42,6 +42,17 @@ class Chooser:
         """The innermost block; in a context that knows none, the one that the session was made in."""
         return innermost_block() or self.created_in
 
+    def blocks(self) -> Iterator[Block]:
+        """All blocks that the session is in: from inside out those around it now, then those that it was made in.
+
+        What these have to see holds in a context that has blocks of its own too. Some may come twice.
+        """
+        block = self.block()
+        if block is not None:
+            yield from block.chain()
+        if self.created_in is not None and self.created_in is not block:
+            yield from self.created_in.chain()
+
     def mode(self, info: Mapping[Any, Any], clause: Any, chosen: Any) -> ReadMode:
         """What holds for a statement: its own option, the innermost block, the session, the cluster.
 
@@ -56,10 +67,12 @@ class Chooser:
         if chosen is None and clause is not None:
             chosen = chosen_in(clause.get_execution_options())
         if chosen is None:
-            block = self.block()
+            block = innermost = self.block()
             while block is not None and chosen is None:
                 chosen = block.entered.choice if block.is_open else None
                 block = block.outer
+            if chosen is None and self.created_in is not None and self.created_in is not innermost:
+                chosen = next((each.entered.choice for each in self.blocks() if each.entered.choice is not None), None)
         chosen = info.get(OPTION) if chosen is None else chosen
         if chosen is None:
             return self._read or self._router.policies.default
@@ -75,7 +88,10 @@ class Chooser:
         block = self.block()
         if block is None and not committed_at:
             return mode.need
-        return need_within(block, mode.need, self._router, committed_at)
+        need = need_within(block, mode.need, self._router, committed_at)
+        if self.created_in is None or self.created_in is block or need is None:
+            return need
+        return need_within(self.created_in, need, self._router, need.since)
 
 
 def streams(execution_options: Mapping[str, Any]) -> bool:

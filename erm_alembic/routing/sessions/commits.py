@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 from erm_alembic.routing.blocks import Block
 from erm_alembic.routing.router import Router
@@ -25,15 +26,15 @@ class Commits:
         self._token: str | None = None
         self.last_at = 0.0  # by time.monotonic(); zero while it has written nothing
 
-    def note(self, block: Block | None) -> None:
+    def note(self, blocks: Iterable[Block]) -> None:
         """Something was committed just now.
 
         Args:
-            block: the innermost block around it; those that collect commits know of it too.
+            blocks: those that the session is in; the ones that collect commits know of it too.
         """
         self.last_at, self._token = time.monotonic(), None
         self._router.has_committed = True
-        for each in block.chain() if block else ():
+        for each in blocks:
             if each.entered.collects:
                 each.commits[self._router] = self.last_at
 

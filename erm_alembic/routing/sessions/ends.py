@@ -56,7 +56,7 @@ def _committed(session: RoutingSession) -> None:
     routed = session._routed
     routed.committing = False
     if routed.sent.wrote:
-        session._commits.note(session._chooser.block())
+        session._commits.note(session._chooser.blocks())
 
 
 def _ended(session: RoutingSession, transaction: SessionTransaction) -> None:

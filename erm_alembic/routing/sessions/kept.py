@@ -11,6 +11,7 @@ from erm_alembic.routing.blocks import Block
 from erm_alembic.routing.connections.nodes import ReplicaNode
 from erm_alembic.routing.need import Need
 from erm_alembic.routing.router import Router
+from erm_alembic.routing.sessions.choosing import Chooser
 from erm_alembic.routing.watching.state import UNKNOWN, ClusterState
 
 __all__ = ["KeptDecision"]
@@ -24,7 +25,7 @@ class KeptDecision:
         node: the replica.
         engine: its engine that serves the transaction.
         need: what the read needed.
-        block: the innermost block around it.
+        chooser: knows the blocks that the session is in.
         info: what the session's `info` chose.
     """
 
@@ -43,12 +44,12 @@ class KeptDecision:
     )
 
     def __init__(
-        self, router: Router, node: ReplicaNode, engine: Engine, need: Need, block: Block | None, info: Any
+        self, router: Router, node: ReplicaNode, engine: Engine, need: Need, chooser: Chooser, info: Any
     ) -> None:
         self.engine = engine
         self._router, self._source, self._node, self._need = router, router.source, node, need
-        self._block, self._info = block, info
-        self._blocks = () if block is None else tuple(block.chain())
+        self._block, self._info = chooser.block(), info
+        self._blocks = tuple(chooser.blocks())
         self._state: ClusterState = UNKNOWN
         self._failed_at = self._until = float("-inf")
 

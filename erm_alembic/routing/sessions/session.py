@@ -255,7 +255,7 @@ class RoutingSession(Session):
         if mode.snapshot:
             routed.take_snapshot(need)
         if not (in_transaction or others or options):
-            routed.kept = KeptDecision(router, node, engine, need, self._chooser.block(), self.info.get(OPTION))
+            routed.kept = KeptDecision(router, node, engine, need, self._chooser, self.info.get(OPTION))
         return engine
 
     def _why_pinned(self) -> Reason | None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pickle
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import psycopg2
 import pytest
@@ -13,9 +16,11 @@ from erm_alembic.routing import (
     Cluster,
     ReplicaConfig,
     ReplicaReadOptions,
+    RoutingSession,
     StaleReplicaWrite,
     causal,
     connect_cluster,
+    primary,
     replica_read,
 )
 from erm_alembic.routing.scope import CausalScope
@@ -104,6 +109,42 @@ def test_an_object_is_known_to_be_stale_wherever_it_goes(way: str, app: Applicat
         ada.score += 1
         with pytest.raises(StaleReplicaWrite):
             other.commit()
+
+
+def _in_a_pools_thread(function: Callable[[], Any]) -> Any:
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function).result()
+
+
+def test_a_block_of_the_thread_does_not_hide_those_of_the_session(app: Application, cluster: Cluster) -> None:
+    """A session of a request, handed to a thread, sees what the request has to see, and its commit is the request's."""
+    app.servers.pause(EAST)
+    app.servers.pause(WEST)
+    with cluster.sessionmaker()() as writer:
+        writer.add(User(id=2, name="Grace"))
+        writer.commit()
+        token = writer.causal_token
+
+    @replica_read(max_lag=3600)
+    def count(session: RoutingSession) -> tuple[Any, str]:
+        return session.scalar(sa.select(sa.func.count()).select_from(User)), route(session)
+
+    @replica_read(max_lag=3600)
+    def add(session: RoutingSession) -> None:
+        session.add(User(id=3, name="Alan"))
+        session.commit()
+
+    with causal(token), cluster.sessionmaker()() as session:
+        assert _in_a_pools_thread(lambda: count(session)) == (2, "primary")
+    with CausalScope(cluster) as scope, cluster.sessionmaker()() as session, cluster.sessionmaker()() as other:
+        where = _in_a_pools_thread(lambda: (count(session), count(session)))[1][1]
+        assert where in (EAST, WEST)
+        _in_a_pools_thread(lambda: add(other))
+        assert scope.token() is not None
+        assert _in_a_pools_thread(lambda: count(session)) == (3, "primary")
+    with primary(), cluster.sessionmaker(read=True)() as session:
+        held = causal(None)(lambda: (session.scalars(USERS).all(), route(session))[1])
+        assert _in_a_pools_thread(held) == "primary"
 
 
 def test_a_commit_that_nobody_knows_of_counts_as_one(app: Application, cluster: Cluster) -> None:
