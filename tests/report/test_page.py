@@ -269,6 +269,12 @@ def test_a_rollback_says_what_would_be_lost() -> None:
     assert "Rollback plan for prod" in words
     assert "120 rows of table public.orders , line 20 of b2" in words
     assert "public.users.name" not in words
+    assert "Loses 120 rows or values of public.orders" in words
+    unknown = replace(plans.ROLLBACK.data_loss[0], rows=None, object="DO $$")
+    told = read(replace(plans.ROLLBACK, data_loss=(*plans.ROLLBACK.data_loss, unknown)))
+    assert "Loses at least 120 rows or values of public.orders and 1 more" in told
+    assert "an unknown number of rows of table DO $$" in told
+    assert "Loses nothing no rows, no values" in read(replace(plans.ROLLBACK, data_loss=()))
     assert "b2 current head to be rolled back" in words
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from erm_alembic.findings import blocking
-from erm_alembic.planning.model import Outcome, Plan
+from erm_alembic.planning.model import DataLoss, Outcome, Plan
 from erm_alembic.render.html.markup import Child, Element, element
 from erm_alembic.render.html.steps import is_undoable
 from erm_alembic.render.html.words import BLOCKS, between, reach
@@ -177,10 +177,7 @@ def _took(outcome: Outcome | None) -> Element:
 
 def _back(plan: Plan) -> Element:
     if plan.direction == "downgrade":
-        lost = [loss for loss in plan.data_loss if loss.rows != 0]
-        return _fact(
-            "Loses", counted(len(lost), "thing") if lost else "nothing", "rows and values", "warn" if lost else "good"
-        )
+        return _losses([loss for loss in plan.data_loss if loss.rows != 0])
     stuck = [step for step in plan.steps if undo_words(step) is not None]
     lossy = [step for step in plan.steps if step not in stuck and not is_undoable(step)]
     if stuck:
@@ -192,3 +189,12 @@ def _back(plan: Plan) -> Element:
     return _fact(
         "Way back", "yes", "proven by running it" if proven else "not all of it tried", "good" if proven else ""
     )
+
+
+def _losses(lost: list[DataLoss]) -> Element:
+    if not lost:
+        return _fact("Loses", "nothing", "no rows, no values", "good")
+    known = [loss.rows for loss in lost if loss.rows is not None]
+    unsure = "" if len(known) == len(lost) else "at least "
+    amount = f"{unsure}{sum(known):,}" if known else "an unknown number of"
+    return _fact("Loses", f"{amount} rows or values", f"of {first_few([loss.object for loss in lost], 1)}", "warn")
