@@ -43,7 +43,8 @@ def usage_error(error: Exception, command: str = "erm") -> UsageError | None:
     elif kind == "BadOptionUsage" and "requires an argument" in what:
         what, cure = f"{getattr(error, 'option_name', '')} needs a value.", f"Type one after it; see {help_}"
     elif kind == "MissingParameter" and getattr(param, "metavar", None):
-        what, cure = f"{command}: {param.metavar} is missing.", f"{command} {param.metavar}; see {help_}"
+        named = f"{param.opts[-1]} {param.metavar}" if param.param_type_name == "option" else param.metavar
+        what, cure = f"{command}: {named} is missing.", f"{command} {named}; see {help_}"
     elif EXTRA in what and context is not None:
         what, cure = _extra(what, context, help_)
     # The words of click, and of the validation library that newer versions of typer ask.
