@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, suppress
 
 import psycopg2
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
 from erm_alembic.postgres.text.rolled_back import objection
@@ -108,6 +110,9 @@ UNREADABLE = (
     "SELECT $\u00a0$ ' $\u00a0$; COMMIT; --'",
     "SELECT 1abc$x$ ; COMMIT; --$x$",
     'SELECT U&"\\0070g_reload_conf"()',
+    "SELECT 1 \u00a0$$; COMMIT",
+    "SELECT \u2028E'\\'; COMMIT; --'",
+    "SELECT E'a' -- which goes on\n'\\''; COMMIT --'",
     "SELECT (1; COMMIT; SELECT 2)",
     "CREATE TEMP TABLE x AS SELECT a.begin atomic FROM t a; COMMIT",
 )
@@ -155,3 +160,70 @@ def test_nothing_that_is_let_pass_ends_a_transaction(database: Database) -> None
                     assert "MERGE" in sql and database.server.binaries.major < 15, (sql, error)
             assert connection.info.transaction_status != TRANSACTION_STATUS_IDLE, sql
             connection.rollback()
+
+
+# What begins, ends, escapes or hides in SQL; put together at random, with a COMMIT at the end that may be hidden.
+FRAGMENTS = (
+    *(
+        "SELECT 1",
+        ";",
+        "'",
+        "''",
+        "E'",
+        "\\'",
+        "\\",
+        "$$",
+        "$a$",
+        "$\u00e9$",
+        "$1",
+        "$",
+        "a$b$",
+        "/*",
+        "*/",
+        "--",
+        "\n",
+        "\r",
+    ),
+    *(
+        "\u00a0",
+        "\u2028",
+        "\x85",
+        "\x1c",
+        "\U0001f600",
+        "\u00e9",
+        "\u0663",
+        "1",
+        "1e",
+        "U&'",
+        'U&"',
+        '"',
+        "(",
+        ")",
+        " ",
+    ),
+    *(
+        "PREPARE p AS",
+        "ROLLBACK TO",
+        "CREATE TEMP TABLE z AS SELECT 1",
+        "begin",
+        "atomic",
+        "E'a' --",
+        "--c\n'",
+        "'\\''",
+    ),
+)
+ENDINGS = ("; COMMIT", "; COMMIT --'", "; COMMIT; --$a$", '; COMMIT --"', "; COMMIT /*")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+@given(parts=st.lists(st.sampled_from(FRAGMENTS), max_size=7), ending=st.sampled_from(ENDINGS))
+def test_no_commit_hides_from_the_reader(one_database: Database, parts: list[str], ending: str) -> None:
+    """Whichever way a text is put together: where the server commits, something speaks against it."""
+    sql = "SELECT 1 " + "".join(parts) + ending
+    if objection(sql, writes=True) is not None:
+        return
+    with closing(psycopg2.connect(one_database.url)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        with suppress(psycopg2.Error):
+            cursor.execute(sql)
+        assert connection.info.transaction_status != TRANSACTION_STATUS_IDLE

@@ -1,6 +1,7 @@
 """The words of a SQL text: enough to know what kind of statement it is, and to say "unknown" about everything else.
 
-This is no parser. It skips comments, keeps strings and dollar quotes whole, and splits at semicolons.
+This is no parser. It skips comments, keeps strings and dollar quotes whole, and splits at semicolons. White space is
+what the server takes for it: a no-break space is a part of a name there.
 """
 
 from __future__ import annotations
@@ -30,10 +31,14 @@ SAVEPOINTS = frozenset({"SAVEPOINT", "RELEASE", "ROLLBACK TO"})
 
 TOKEN = re.compile(
     r"""
-      (?P<space>\s+|--[^\r\n]*)
+      (?P<space>[ \t\n\r\f\v]+|--[^\r\n]*)
     | (?P<comment>/\*)
     | (?P<dollar>\$(?:[^\W\d]\w*)?\$)
-    | (?P<string>[eE]'(?:[^'\\]|\\.|'')*'(?:\s*\n\s*'(?:[^'\\]|\\.|'')*')*|(?:[bBxXnN]|[uU]&)?'(?:[^']|'')*')
+    | (?P<string>
+          [eE]'(?:[^'\\]|\\.|'')*'
+              (?:[ \t\f\v]*(?:--[^\r\n]*)?[\r\n](?:[ \t\n\r\f\v]|--[^\r\n]*[\r\n])*'(?:[^'\\]|\\.|'')*')*  # it goes on
+        | (?:[bBxXnN]|[uU]&)?'(?:[^']|'')*'
+      )
     | (?P<quoted>(?:[uU]&)?"(?:[^"]|"")*")
     | (?P<word>[^\W\d][\w$]*)
     | (?P<other>\d[\w.]*|.)

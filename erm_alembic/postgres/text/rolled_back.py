@@ -154,8 +154,8 @@ def _cannot_be_read(sql: str, all_tokens: Sequence[Token]) -> bool:
             if not (following.isascii() and following.isdigit()):
                 return True
         glued = before.kind == "other" and before.text[:1].isdigit() and token.start == end
-        if glued and token.kind == "string" and token.text.startswith("$"):
-            return True
+        if glued and token.kind == "string":
+            return True  # older servers end a number where its letters begin
     return False
 
 
