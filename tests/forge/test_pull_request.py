@@ -241,6 +241,17 @@ def test_a_merge_request_from_its_first_push_to_the_deployment(
     assert tables(one_database) == {"alembic_version", "first", "second", "third"}
 
 
+def test_the_nightly_job_reaches_no_other_database_than_its_own(
+    repository: Repository, on_gitlab: Variables, one_database: Database
+) -> None:
+    """Variables of the project win over those of a job: the address that is deployed to is not what is taken back."""
+    workspace = repository.checked_out("workspace", repository.git("rev-parse", "HEAD"))
+    variables = {**on_gitlab, **repository.project.environ(), "ERM_CI_ENV": "prod"}
+    done = gitlab_job("erm rollbacks", repository.folder, workspace, variables)
+    assert (done.returncode, "@postgres:5432/nightly cannot be reached" in done.stderr) == (1, True), done.stderr
+    assert tables(one_database) == {"alembic_version", "first"}
+
+
 def test_a_job_without_a_token_keeps_its_plan_and_says_so(
     repository: Repository, on_gitlab: Variables, gitlab: GitLabServer
 ) -> None:

@@ -51,6 +51,33 @@ def test_each_file_fits_its_public_schema(schema: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_what_the_page_has_to_copy_fits_its_schema_too(tmp_path: Path) -> None:
+    """The examples of docs/ci.md are whole files that work, or begin one."""
+    page = (REPOSITORY / "docs" / "ci.md").read_text(encoding="utf-8")
+    by_schema: dict[str, list[str]] = {}
+    for number, block in enumerate(re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)):
+        document = yaml.safe_load(block)
+        schema = "vendor.github-workflows" if "jobs" in document else "vendor.gitlab-ci"
+        if "repos" in document:
+            schema = ""  # pre-commit's own is below
+        elif "jobs" in document and True not in document:  # `on`, as YAML reads it
+            block = f"on: pull_request\n{block}"
+        path = tmp_path / f"{number}.yml"
+        path.write_text(block)
+        by_schema.setdefault(schema, []).append(str(path))
+    assert {schema: len(paths) for schema, paths in by_schema.items()} == {
+        "vendor.github-workflows": 3,
+        "vendor.gitlab-ci": 1,
+        "": 1,
+    }
+    commands = [
+        ["check_jsonschema", "--builtin-schema", schema, *paths] for schema, paths in by_schema.items() if schema
+    ]
+    for command in [*commands, ["pre_commit", "validate-config", *by_schema[""]]]:
+        done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_the_hooks_fit_what_pre_commit_wants() -> None:
     """pre-commit itself reads the manifest."""
     command = [sys.executable, "-m", "pre_commit", "validate-manifest", str(HOOKS)]
