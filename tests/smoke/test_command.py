@@ -173,8 +173,9 @@ def test_what_is_asked_for_wrongly_is_told(filled: Database, tmp_path: Path) -> 
 def test_a_module_that_cannot_be_imported_fails_the_run(filled: Database, tmp_path: Path) -> None:
     """So does one that asks the database while it is imported."""
     project = make_project(tmp_path, "import app\napp.count()\n")
-    document = run_smoke(project, filled, code=1)
+    document = run_smoke(project, filled, code=1, VAULT_TOKEN="s.1")
     assert document["outcome"] == "failed"
+    assert any("VAULT_TOKEN" in note for note in document["notes"])
     assert "while no smoke test runs" in document["problems"][0]
 
 

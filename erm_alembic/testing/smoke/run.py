@@ -147,6 +147,8 @@ def run_smoke_tests(settings: Settings, request: SmokeRequest, show: Callable[[s
             cure="What pytest says above tells which option, path or mark it is.",
         )
     heard.kept += [*left, *fates]
+    if heard.problems and (unseen := sorted(set(os.environ) - set(job.environ))):
+        heard.notes[f"Variables that tests do not see: {', '.join(unseen)}"] = None
     if not in_time:
         within = f" while {heard.started} ran" if heard.started else ""
         heard.problems.append(f"The run was ended after {format_duration(limit)}{within}.")
