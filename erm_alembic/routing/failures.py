@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from sqlalchemy import exc
 
-__all__ = ["READ_ONLY", "blames_the_server", "is_in_recovery", "sqlstate_of", "worth_another_server"]
+__all__ = [
+    "READ_ONLY",
+    "blames_the_server",
+    "is_in_recovery",
+    "is_of_an_ended_transaction",
+    "sqlstate_of",
+    "worth_another_server",
+]
 
 READ_ONLY = "25006"
+_FAILED_TRANSACTION = "25P02"
 # A query that stood in the way of the replay; as a deadlock over buffers it is 40P01.
 _CONFLICTS = frozenset({"40001", "40P01"})
 
@@ -54,6 +62,16 @@ def blames_the_server(error: BaseException) -> bool:
     """
     state = sqlstate_of(error)
     return not isinstance(error, exc.TimeoutError) and state != READ_ONLY and state not in _CONFLICTS
+
+
+def is_of_an_ended_transaction(error: BaseException) -> bool:
+    """Whether a statement was not carried out because an earlier one had ended its transaction, or its connection.
+
+    Example:
+        >>> is_of_an_ended_transaction(exc.PendingRollbackError("Can't reconnect"))
+        True
+    """
+    return isinstance(error, exc.PendingRollbackError) or sqlstate_of(error) == _FAILED_TRANSACTION
 
 
 def _is_a_drivers(error: BaseException) -> bool:

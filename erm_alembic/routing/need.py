@@ -26,5 +26,23 @@ class Need:
     after: Position | None = None
     read_only: bool = False
 
+    def covers(self, other: Need) -> bool:
+        """Whether what has all that is needed here has all that another read needs.
+
+        Args:
+            other: what that one needs.
+
+        Example:
+            >>> Need(since=2.0).covers(Need(since=1.0)), Need().covers(Need(LagLimit(seconds=5)))
+            (True, False)
+        """
+        if other.since > self.since or (other.read_only and not self.read_only):
+            return False
+        if other.after is not None and (
+            self.after is None or not self.after.same_history(other.after) or self.after.lsn < other.after.lsn
+        ):
+            return False
+        return self.limit.tightened(other.limit) == self.limit
+
 
 NOTHING_NEEDED = Need()

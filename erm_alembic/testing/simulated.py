@@ -17,9 +17,10 @@ from erm_alembic.config.settings import PoolSettings
 from erm_alembic.postgres.exported_snapshot import begin_in_snapshot, enter_snapshot
 from erm_alembic.routing.cluster import Cluster
 from erm_alembic.routing.connections.membership import Membership
-from erm_alembic.routing.connections.nodes import PrimaryNode, ReplicaNode
+from erm_alembic.routing.connections.nodes import NotARead, PrimaryNode, ReplicaNode
 from erm_alembic.routing.deciding.budget import FallbackBudget
 from erm_alembic.routing.deciding.classify import Classifier
+from erm_alembic.routing.deciding.reasons import Reason, Why
 from erm_alembic.routing.deciding.selection import Candidate, Verdict, judged
 from erm_alembic.routing.need import Need
 from erm_alembic.routing.options import ReplicaConfig
@@ -35,6 +36,9 @@ from erm_alembic.testing.past import Past
 __all__ = ["Simulation"]
 
 Answer = TypeVar("Answer")
+
+# Under which a connection knows the snapshot that its transaction reads in.
+_SNAPSHOT = "erm_snapshot"
 
 
 class Simulation:
@@ -175,13 +179,18 @@ def _read_in(past: Past, engine: Engine) -> None:
 
     def begin(connection: Connection) -> None:
         if not _is_without_transactions(connection):
+            connection.info[_SNAPSHOT] = past.name
             with closing(connection.connection.cursor()) as cursor:
+                # Also where a result is streamed, which has a transaction for its cursor alone.
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
                 enter_snapshot(cursor, past.name)
 
     def before(connection: Connection, *_: Any) -> None:
         if _is_without_transactions(connection):
             with closing(connection.connection.cursor()) as cursor:
                 begin_in_snapshot(cursor, past.name)
+        elif _has_a_snapshot_each(connection) and connection.info.get(_SNAPSHOT) != past.name:
+            raise NotARead(Reason(Why.NONE_FRESH))  # a standby would answer with what it has replayed since
 
     event.listen(engine, "begin", begin)
     event.listen(engine, "before_cursor_execute", before)
@@ -203,6 +212,11 @@ def _end(connection: Connection, how: str) -> None:
     if _is_without_transactions(connection):
         with closing(connection.connection.cursor()) as cursor:
             cursor.execute(how)
+
+
+def _has_a_snapshot_each(connection: Connection) -> bool:
+    """Whether its transaction is to see what is new from one statement to the next."""
+    return bool(connection.get_execution_options().get("isolation_level") == "READ COMMITTED")
 
 
 def _is_without_transactions(connection: Connection) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from erm_alembic.config.settings import PoolSettings
 from erm_alembic.routing.connections.nodes import ReplicaNode
@@ -25,7 +26,7 @@ SNAPSHOT, PLAIN = ReadMode(snapshot=True), ReadMode()
 def reading() -> RoutedTransaction:
     """One that reads from a replica."""
     routed = RoutedTransaction()
-    routed.read_from(EAST, sa.create_engine("sqlite://"), READ, holds=False)
+    routed.read_from(Session(), EAST, sa.create_engine("sqlite://"), READ)
     return routed
 
 

@@ -76,6 +76,17 @@ def test_one_snapshot_holds_for_a_transaction_that_asks_for_it(replica: LaggingR
         assert (list(posts), _where(session)) == ([1, 2], "replica")
 
 
+def test_what_is_streamed_is_as_fresh_as_its_replica(replica: LaggingReplica) -> None:
+    """What an advance adds while the transaction of a cursor lasts, the primary answers: a standby would have it."""
+    with replica.cluster.sessionmaker(read=True)() as session:
+        scores = sa.select(User.score).execution_options(yield_per=1)
+        assert (list(session.scalars(scores)), _where(session)) == ([0], "replica")
+        _write(replica)
+        assert (list(session.scalars(scores)), _where(session)) == ([0], "replica")
+        replica.advance()
+        assert list(session.scalars(scores)) == [100]
+
+
 def test_nobody_reads_less_than_they_wrote(replica: LaggingReplica) -> None:
     """Not in the session that wrote, nor where its token was taken to, until the replica has it."""
     make = replica.cluster.sessionmaker(read=True)

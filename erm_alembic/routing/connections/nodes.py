@@ -297,6 +297,10 @@ class ReplicaNode(Node):
         """The same connections, with one snapshot for each transaction."""
         return self._with("snapshot", asynchronous, isolation_level="REPEATABLE READ")
 
+    def streaming_engine(self, asynchronous: bool) -> Engine:
+        """The same connections with a transaction for the cursor on the server, and a snapshot for each statement."""
+        return self._with("streaming", asynchronous, isolation_level="READ COMMITTED")
+
     def reading_engine(self, *, snapshot: bool) -> Engine:
         """The same for code that has asked for a replica by itself, and knows what it sends: text is let through.
 

@@ -27,7 +27,7 @@ def explain(
     why_pinned: Reason | None = None,
     chosen: ReplicaNode | None = None,
     *,
-    keeps: bool = False,
+    shows: bool | None = None,
 ) -> Explanation:
     """Where a statement would go now, by the same rules that send it.
 
@@ -38,7 +38,7 @@ def explain(
         need: what it needs of a replica; None where none can have that.
         why_pinned: why its transaction is the primary's whatever it asks; None where it is not.
         chosen: the replica that its transaction reads from already; None where it has none.
-        keeps: whether that is kept however old it is, for its snapshot.
+        shows: whether the snapshot that it was asked for shows what is needed; None where none is.
     """
     no_read = router.classifier.why_not(statement)
     read = "" if no_read is None else str(no_read)
@@ -52,7 +52,7 @@ def explain(
         return Explanation(Route(router.primary.name, False, str(why)), read, "", objections)
     fit = [name for name, objection in objections.items() if not objection]
     if chosen is not None:
-        fit = [chosen.name] if chosen.name in fit or keeps else []
+        fit = [chosen.name] if (chosen.name in fit if shows is None else shows) else []
     if fit:
         return Explanation(Route(" or ".join(fit), True, str(why_replica(mode))), read, "", objections)
     why_none = (Why.OTHER_HISTORY if need is None else Why.NONE_FRESH).value

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import exc
 
 from erm_alembic.routing.connections.nodes import NotARead
 from erm_alembic.routing.deciding.reasons import Reason, Why
-from erm_alembic.routing.failures import READ_ONLY, blames_the_server, sqlstate_of, worth_another_server
+from erm_alembic.routing.failures import (
+    READ_ONLY,
+    blames_the_server,
+    is_of_an_ended_transaction,
+    sqlstate_of,
+    worth_another_server,
+)
 
 if TYPE_CHECKING:
     from erm_alembic.routing.sessions.session import RoutingSession
@@ -14,12 +22,14 @@ if TYPE_CHECKING:
 __all__ = ["goes_elsewhere"]
 
 
-def goes_elsewhere(session: RoutingSession, error: BaseException) -> bool:
+def goes_elsewhere(session: RoutingSession, error: BaseException, statement: Any, chosen: Any) -> bool:
     """Whether a statement that failed is worth another server; makes the transaction ready for it.
 
     Args:
         session: the session that has sent it.
         error: what came of that.
+        statement: the statement.
+        chosen: what the options of its execution choose; None where nothing.
 
     Raises:
         NoReplicaAvailable: the primary alone could go on with the transaction, and may not.
@@ -35,15 +45,17 @@ def goes_elsewhere(session: RoutingSession, error: BaseException) -> bool:
         if not routed.has_snapshot:
             routed.leave_replica(session, lost=True)
         return False
-    if not worth_another_server(error):
+    # A connection may be of no use any more because of what was sent by it before, beside a result that is streamed.
+    state, was_ended = sqlstate_of(error), routed.streams and is_of_an_ended_transaction(error)
+    if not was_ended and not worth_another_server(error):
         return False
-    state = sqlstate_of(error)
-    if blames_the_server(error):
+    if not was_ended and blames_the_server(error):
         node.failed()
     if routed.has_read and routed.has_snapshot:
         # Another server has another snapshot: what was read so far would not fit to what comes.
         return False
-    routed.leave_replica(session, lost=True)
+    if not isinstance(error, exc.TimeoutError):  # where no connection became free, none was lost
+        routed.lose_connection(session)
     if router.instrumentation is not None:
         router.instrumentation.retried(node.name, state)
     if state == READ_ONLY:
@@ -53,6 +65,6 @@ def goes_elsewhere(session: RoutingSession, error: BaseException) -> bool:
     if routed.has_read:
         # What was seen stays true on the primary alone: it is never behind a replica.
         why = Reason(Why.REPLICA_FAILED, node.name)
-        router.fall_back(session._mode(None, None), why)
+        router.fall_back(session._mode(statement, chosen), why)
         routed.pin(why)
     return True

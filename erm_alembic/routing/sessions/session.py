@@ -153,7 +153,7 @@ class RoutingSession(Session):
             try:
                 answer = super().execute(statement, params)
             except BaseException as error:
-                if not goes_elsewhere(self, error):
+                if not goes_elsewhere(self, error, statement, None):
                     raise
             else:
                 if (routed := self._routed).replica is not None:
@@ -220,8 +220,10 @@ class RoutingSession(Session):
             with contextlib.suppress(UnboundExecutionError):
                 return explain_named(self._router, statement, mode, super().get_bind(clause=statement).engine)
         need = self._need(mode)
-        keeps = need is not None and self._routed.shows(need, mode)
-        return explain(self._router, statement, mode, need, self._why_pinned(), self._routed.replica, keeps=keeps)
+        routed, shows = self._routed, None
+        if mode.snapshot and routed.has_snapshot:
+            shows = need is not None and routed.shows(need, mode)
+        return explain(self._router, statement, mode, need, self._why_pinned(), routed.replica, shows=shows)
 
     # How it decides.
 
@@ -249,12 +251,12 @@ class RoutingSession(Session):
             return None
         router.count_read()
         options = clause.get_execution_options()
-        in_transaction = mode.snapshot or others.get(STREAMS) or streams(options)
-        engine = (node.snapshot_engine if in_transaction else node.engine)(self._asynchronous)
-        routed.read_from(node, engine, why_replica(mode), holds=bool(in_transaction))
-        if mode.snapshot:
+        snapshot, streamed = mode.snapshot, bool(others.get(STREAMS) or streams(options))
+        engine = routed.engine_of(node, asynchronous=self._asynchronous, snapshot=snapshot, streamed=streamed)
+        routed.read_from(self, node, engine, why_replica(mode), snapshot=snapshot, streamed=streamed)
+        if snapshot:
             routed.take_snapshot(need)
-        if not (in_transaction or others or options):
+        if not (snapshot or streamed or others or options):
             routed.kept = KeptDecision(router, node, engine, need, self._chooser, self.info.get(OPTION))
         return engine
 
@@ -275,7 +277,9 @@ class RoutingSession(Session):
         """The replica of this transaction while it is fresh enough, else one that is; none after one that is not."""
         router, routed = self._router, self._routed
         if (node := routed.replica) is not None:
-            return node if routed.shows(need, mode) or router.fits(node, need) else None
+            if mode.snapshot and routed.has_snapshot:
+                return node if routed.shows(need, mode) else None
+            return node if router.fits(node, need) else None
         return router.choose_in_time(mode, need, asynchronous=self._asynchronous, avoid=routed.failed)
 
     def _note(self, clause: Any, *, prevents: bool) -> None:
@@ -306,7 +310,7 @@ class RoutingSession(Session):
     # What happens when a replica fails.
 
     def _retried(self, send: Callable[..., Answer], statement: Any, params: Any, options: dict[str, Any]) -> Answer:
-        execution = options.get("execution_options")
+        execution, told = options.get("execution_options"), {}
         if execution:
             told = {OPTION: chosen_in(execution), STREAMS: streams(execution)}
             if any(told.values()) or OPTION in execution:
@@ -315,7 +319,7 @@ class RoutingSession(Session):
             try:
                 answer = send(statement, params, **options)
             except BaseException as error:
-                if not goes_elsewhere(self, error):
+                if not goes_elsewhere(self, error, statement, told.get(OPTION)):
                     raise
             else:
                 if (routed := self._routed).replica is not None:

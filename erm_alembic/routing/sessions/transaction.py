@@ -29,6 +29,7 @@ class RoutedTransaction:
     """
 
     __slots__ = (
+        "_engine",
         "_engines",
         "_holds_replica",
         "_snapshot_for",
@@ -43,6 +44,7 @@ class RoutedTransaction:
         "reads_replica",
         "replica",
         "sent",
+        "streams",
     )
 
     def __init__(self, former: RoutedTransaction | None = None) -> None:
@@ -63,21 +65,61 @@ class RoutedTransaction:
         self.sent = Sent()
         self.committing = False
         self._engines: frozenset[Engine] = frozenset()
+        self._engine: Engine | None = None  # the one of these that was used last
+        self.streams = False  # whether one has a transaction there, which a cursor on the server's side needs
         self._holds_replica = False  # by a snapshot, or a cursor on the server's side
 
     # Where it goes.
 
-    def read_from(self, replica: ReplicaNode, engine: Engine, why: Reason, *, holds: bool) -> None:
-        """Read from a replica, now and for the rest of it.
+    def engine_of(self, replica: ReplicaNode, *, asynchronous: bool, snapshot: bool, streamed: bool) -> Engine:
+        """The engine of a replica that serves a read.
+
+        While a result is streamed, what is read beside it goes over the same connection: readers that wait for a second
+        one while they hold their first would wait for each other.
 
         Args:
             replica: the replica.
+            asynchronous: whether for an `AsyncSession`.
+            snapshot: whether the transaction has one snapshot.
+            streamed: whether the result is fetched by and by.
+        """
+        if snapshot:
+            return replica.snapshot_engine(asynchronous)
+        if streamed or self.streams:
+            return replica.streaming_engine(asynchronous)
+        return replica.engine(asynchronous)
+
+    def read_from(
+        self,
+        session: Session,
+        replica: ReplicaNode,
+        engine: Engine,
+        why: Reason,
+        *,
+        snapshot: bool = False,
+        streamed: bool = False,
+    ) -> None:
+        """Read from a replica, now and for the rest of it.
+
+        Args:
+            session: the session, whose transaction this is.
+            replica: the replica.
             engine: the one of its engines that is used.
             why: why there.
-            holds: whether something on the server lasts as long as this: a snapshot, or a cursor.
+            snapshot: whether that has one snapshot for the transaction.
+            streamed: whether the result is fetched by and by.
         """
+        if engine is not self._engine:
+            self._change(session, engine, holds=snapshot or streamed)
+        self.streams = self.streams or (streamed and not snapshot)
         self.replica, self.reads_replica, self.loads_from_replica = replica, True, True
         self.decision = Decision(replica.name, True, why)
+
+    def _change(self, session: Session, engine: Engine, *, holds: bool) -> None:
+        """Use another engine from now on; the last one's connection is given back where nothing needs it any more."""
+        if self._engine is not None and holds and not self._holds_replica:
+            self.leave_replica(session)
+        self.kept, self._engine = None, engine
         self._engines |= {engine}
         self._holds_replica = self._holds_replica or holds
 
@@ -127,14 +169,14 @@ class RoutedTransaction:
         self._snapshot_for = self._snapshot_for or need
 
     def shows(self, need: Need, mode: ReadMode) -> bool:
-        """Whether one snapshot is asked for and was taken: how old it is by now, is what was asked for.
+        """Whether one snapshot is asked for and was taken for what covers a read: how old it is by now, was asked for.
 
         Args:
             need: what a read needs.
             mode: what holds for it.
         """
         former = self._snapshot_for
-        return mode.snapshot and former is not None and (need.since, need.after) == (former.since, former.after)
+        return mode.snapshot and former is not None and former.covers(need)
 
     # Its connections.
 
@@ -177,4 +219,15 @@ class RoutedTransaction:
         """
         for engine in self._engines:
             forget_connection(session, engine, lost=lost)
-        self._engines, self._holds_replica = frozenset(), False
+        self._engines, self._engine, self._holds_replica, self.streams = frozenset(), None, False, False
+
+    def lose_connection(self, session: Session) -> None:
+        """Take out of the transaction the connection by which the last statement was sent to a replica.
+
+        Args:
+            session: the session, whose transaction this is.
+        """
+        if self._engine is not None:
+            forget_connection(session, self._engine)
+            self._engines -= {self._engine}
+            self._engine, self.streams, self.kept = None, False, None
