@@ -11,7 +11,8 @@ import pytest
 from erm_alembic.testing.smoke.connection import SmokeConnection, plain_cursor
 from erm_alembic.testing.smoke.escapes import Escape, Escapes
 from erm_alembic.testing.smoke.gate import SmokeGate
-from erm_alembic.testing.smoke.transaction import SmokeTransaction, Terms
+from erm_alembic.testing.smoke.terms import Terms
+from erm_alembic.testing.smoke.transaction import SmokeTransaction
 from tests.support.databases import Database
 
 LIMITS = {"statement_timeout": 2000, "lock_timeout": 500, "idle_in_transaction_session_timeout": 15_000}

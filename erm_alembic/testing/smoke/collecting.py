@@ -14,7 +14,8 @@ from erm_alembic.testing.smoke.engines import JoinedEngines
 from erm_alembic.testing.smoke.escapes import Escape
 from erm_alembic.testing.smoke.fixtures import SmokeFixtures
 from erm_alembic.testing.smoke.marks import MARKER, RUNNING
-from erm_alembic.testing.smoke.transaction import SmokeTransaction, Terms, Traces
+from erm_alembic.testing.smoke.terms import Terms, Traces
+from erm_alembic.testing.smoke.transaction import SmokeTransaction
 
 __all__ = ["SmokePlugin", "terms_of"]
 

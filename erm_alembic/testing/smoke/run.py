@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,14 +14,13 @@ from typing import Any
 
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.config.durations import format_duration, in_milliseconds
-from erm_alembic.config.redaction import redact
 from erm_alembic.config.settings import Settings
-from erm_alembic.errors import ErmError, ProjectError, TargetError, UsageError
-from erm_alembic.postgres.rolled_back import end_backend, fate_of, has_backend
+from erm_alembic.errors import ProjectError, TargetError, UsageError
 from erm_alembic.shadow.child.clean_environment import NOWHERE, clean_environment
 from erm_alembic.spelling import nearest
 from erm_alembic.target import Target, open_target
-from erm_alembic.testing.smoke.job import APPLICATION, HERE, SmokeJob
+from erm_alembic.testing.smoke.afterwards import control_session, end_session, keep_junit, not_rolled_back
+from erm_alembic.testing.smoke.job import HERE, SmokeJob
 from erm_alembic.testing.smoke.noting import note_in_ledger
 from erm_alembic.testing.smoke.process import SmokeProcess
 from erm_alembic.testing.smoke.report import FAILED, RAN, SmokeReport, SmokeTest
@@ -34,8 +32,6 @@ USAGE_ERROR = 4
 # However short the time for a statement is: Python may be busy for a while between two of them.
 LEAST_IDLE = timedelta(seconds=15)
 MOST_FOR_A_LOCK = timedelta(seconds=3)
-# How long a session may take to end once its client is gone.
-ENDING_SECONDS, LOOK_AGAIN_SECONDS = 5.0, 0.02
 
 
 @dataclass(frozen=True)
@@ -120,7 +116,7 @@ def run_smoke_tests(settings: Settings, request: SmokeRequest, show: Callable[[s
     target = open_target(_server(settings, request.replica))
     heard = _Heard()
     limit = request.run_timeout or settings.smoke.run_timeout
-    with tempfile.TemporaryDirectory(prefix="erm-smoke-") as folder, _control(target) as control:
+    with tempfile.TemporaryDirectory(prefix="erm-smoke-") as folder, control_session(target) as control:
         written = Path(folder) / "junit.xml"
         job = _job(settings, request, target, paths, written if request.junit else None)
         try:
@@ -128,16 +124,16 @@ def run_smoke_tests(settings: Settings, request: SmokeRequest, show: Callable[[s
                 in_time = process.run(job, limit.total_seconds())
                 code = process.end()
         except KeyboardInterrupt:
-            _ended(control, heard.pid)
+            end_session(control, heard.pid)
             seconds = round(time.monotonic() - begun, 3)
             stopped = _report(settings, request, target, heard, "interrupted")
             note_in_ledger(settings, target, replace(stopped, seconds=seconds))
             raise
         finally:
-            left = _ended(control, heard.pid)
-        fates = _fates(control, heard.tests)
+            left = end_session(control, heard.pid)
+        fates = not_rolled_back(control, heard.tests)
         if request.junit is not None:
-            _keep_junit(written, request.junit)
+            keep_junit(written, request.junit)
     if heard.fatal is not None:
         raise TargetError(f"{target.redacted}: {heard.fatal}", effect=NOTHING_RUN, cure="Try again.")
     if heard.code == USAGE_ERROR:
@@ -246,58 +242,3 @@ def _job(
         environ=environ,
         events=-1,
     )
-
-
-@contextlib.contextmanager
-def _control(target: Target) -> Iterator[Any]:
-    """A session of erm's own, which looks after the one of the tests."""
-    connection = target.connect("erm smoke control")
-    try:
-        with target.reported():
-            connection.autocommit = True
-            target.lift_session_limits(connection)
-            yield connection
-    finally:
-        connection.close()
-
-
-def _ended(control: Any, pid: int | None) -> list[str]:
-    """Make sure that the session of the tests is gone, and its transaction with it."""
-    if pid is None:
-        return []
-    with control.cursor() as cursor:
-        deadline, was_told = time.monotonic() + ENDING_SECONDS, False
-        while has_backend(cursor, pid, APPLICATION):
-            if time.monotonic() > deadline:
-                return [f"The session {pid} of the tests is still there: SELECT pg_terminate_backend({pid})"]
-            if not was_told:
-                end_backend(cursor, pid)
-                was_told = True
-            time.sleep(LOOK_AGAIN_SECONDS)
-    return []
-
-
-def _fates(control: Any, tests: list[SmokeTest]) -> list[str]:
-    """What the server says of the tests' transactions, asked from outside."""
-    found = []
-    with control.cursor() as cursor:
-        for test in tests:
-            if test.transaction_id is not None and (fate := fate_of(cursor, test.transaction_id)) != "aborted":
-                found.append(f"The transaction {test.transaction_id} of {test.id} is not rolled back: {fate}.")
-    return found
-
-
-def _keep_junit(written: Path, wanted: Path) -> None:
-    """Keep pytest's report where it is wanted, readable to its owner only, without secrets."""
-    if not written.exists():
-        return
-    text = redact(written.read_text(encoding="utf-8"))
-    try:
-        with os.fdopen(os.open(wanted, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise ErmError(
-            f"--junit {wanted} cannot be written: {error.strerror}.",
-            effect="The tests were run, and rolled back.",
-            cure="Name a file in a folder that can be written.",
-        ) from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import psycopg2
@@ -31,39 +30,14 @@ from erm_alembic.postgres.rolled_back import (
 from erm_alembic.postgres.text.rolled_back import OUTSIDE, OWN_SAVEPOINT
 from erm_alembic.testing.smoke.connection import SmokeConnection, plain_cursor
 from erm_alembic.testing.smoke.escapes import Escape, Escapes
+from erm_alembic.testing.smoke.terms import Terms, Traces
 
-__all__ = ["SmokeTransaction", "Terms", "Traces"]
+__all__ = ["SmokeTransaction"]
 
 MAY_NOT = "GRANT TEMPORARY ON DATABASE to the login role: tests that write need it, those that only read do not."
 NO_ROLE = "Correct smoke.role in erm.yaml, or GRANT that role to the login role."
 NESTED = "@pytest.mark.erm_smoke(nested_commits=True) lets what the test calls end a savepoint there instead."
 ABORTED = "aborted"
-
-
-@dataclass(frozen=True)
-class Terms:
-    """What a test may do.
-
-    Args:
-        writes: whether it may change rows.
-        nested_commits: whether a commit ends a savepoint instead of being refused.
-    """
-
-    writes: bool = False
-    nested_commits: bool = False
-
-
-@dataclass(frozen=True)
-class Traces:
-    """What is left of a test's transaction.
-
-    Args:
-        transaction_id: its id, where it could write.
-        sequences: what it took numbers from, which are not given back.
-    """
-
-    transaction_id: str | None = None
-    sequences: tuple[str, ...] = ()
 
 
 class SmokeTransaction:
