@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # Read by the other scripts: what was asked for, as options of erm. No input is ever a part of a command's text.
 #
 #   INPUT_ENV, INPUT_CONFIG, INPUT_TO    as --env, --config and --to; empty ones are left out

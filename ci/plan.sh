@@ -12,6 +12,7 @@ reports=(--report "$out/shown.json" --report "$out/comment.md" --report "$out/pl
 [ -z "${INPUT_TO:-}" ] || options+=(--to "$INPUT_TO")
 if [ "${INPUT_KEEP:-true}" = true ]; then
     options+=(--out "$kept/plan.json")
+    # shellcheck disable=SC2016 # erm opens it, so that the key stands in no list of processes
     [ -z "${INPUT_SIGN_KEY:-}" ] || options+=(--sign-key '${INPUT_SIGN_KEY}')
     read -r -a partial <<<"${INPUT_APPROVE_PARTIAL:-}"
     for revision in ${partial[@]+"${partial[@]}"}; do options+=(--approve-partial "$revision"); done

@@ -93,6 +93,15 @@ def test_actionlint_finds_nothing() -> None:
     assert done.returncode == 0, done.stdout
 
 
+def test_shellcheck_finds_nothing() -> None:
+    """The scripts quote what they are given."""
+    if shutil.which("shellcheck") is None:
+        pytest.skip("shellcheck is not installed")
+    command = ["shellcheck", "--external-sources", "--source-path=SCRIPTDIR", *map(str, SCRIPTS)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
 def test_no_expression_stands_in_a_script() -> None:
     """What GitHub puts into the text of a script is run: inputs come as variables."""
     found = [(path.name, step["run"]) for path, document in documents() for step in steps(document) if "run" in step]
