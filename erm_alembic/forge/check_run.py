@@ -143,4 +143,4 @@ def put_check_run(run: Run, api: Api, name: str, verdict: Verdict) -> str:
         made = api.send("POST", f"/repos/{run.repository}/check-runs", body).json()
         for some in further:
             api.send("PATCH", f"/repos/{run.repository}/check-runs/{int(made['id'])}", {"output": verdict.output(some)})
-    return str(made.get("html_url") or "")
+        return str(made.get("html_url") or "")

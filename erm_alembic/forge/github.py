@@ -11,7 +11,7 @@ from typing import Any
 from erm_alembic.errors import ForgeError
 from erm_alembic.forge.ci import Run
 from erm_alembic.forge.comments import Comment, Gone, ReadOnlyToken
-from erm_alembic.forge.http import Api, Rejected
+from erm_alembic.forge.http import SHAPE, Api, Rejected, other_shape
 
 __all__ = ["GitHub", "api_of", "pages", "refusals"]
 
@@ -80,6 +80,8 @@ def refusals(run: Run, permission: str) -> Iterator[None]:
         yield
     except Rejected as rejected:
         raise _told(run, rejected, permission) from None
+    except SHAPE as error:
+        raise other_shape("GitHub", error) from error
 
 
 def _told(run: Run, rejected: Rejected, permission: str) -> ForgeError:
@@ -156,12 +158,11 @@ class GitHub:
     def _who(self) -> str | None:
         with refusals(self.run, WRITES):
             try:
-                found = self.api.send("GET", "/user").json()
+                return str(self.api.send("GET", "/user").json()["login"])
             except Rejected as rejected:
-                if rejected.status in (403, 404):
-                    return None
-                raise
-        return str(found["login"])
+                if rejected.status not in (403, 404):
+                    raise
+        return None
 
     def create(self, body: str) -> Comment:
         """Write a comment.

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from erm_alembic.errors import ForgeError
 from erm_alembic.forge.ci import Run
 from erm_alembic.forge.comments import Comment, Gone, ReadOnlyToken
-from erm_alembic.forge.http import Api, Rejected
+from erm_alembic.forge.http import SHAPE, Api, Rejected, other_shape
 
 __all__ = ["GitLab", "api_of", "pages", "project_of", "refusals"]
 
@@ -82,6 +82,8 @@ def refusals(run: Run) -> Iterator[None]:
         yield
     except Rejected as rejected:
         raise _told(run, rejected) from None
+    except SHAPE as error:
+        raise other_shape("GitLab", error) from error
 
 
 def _told(run: Run, rejected: Rejected) -> ForgeError:

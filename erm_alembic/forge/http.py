@@ -24,7 +24,7 @@ from erm_alembic.forge.waiting import UNSAID, asked_to_wait, backoff, is_rate_li
 from erm_alembic.render.safe import clip, one_line
 from erm_alembic.version import __version__
 
-__all__ = ["Answer", "Api", "Rejected", "Uncertain"]
+__all__ = ["SHAPE", "Answer", "Api", "Rejected", "Uncertain", "other_shape"]
 
 TRIES = 4
 REDIRECTS = 5
@@ -34,6 +34,8 @@ PATIENCE = 120.0
 # In bytes: a page of comments, or a plan that was kept.
 LARGEST = 96 * 1024 * 1024
 NOTHING_SENT = "Nothing was sent."
+# What reading an answer raises that has another shape.
+SHAPE = (KeyError, TypeError, AttributeError, ValueError)
 
 
 class Rejected(Exception):
@@ -48,6 +50,20 @@ class Rejected(Exception):
         super().__init__(f"{status} {said}")
         self.status = status
         self.said = said
+
+
+def other_shape(platform: str, error: Exception) -> ForgeError:
+    """The error of an answer that is JSON, and not what the documentation says.
+
+    Args:
+        platform: `GitHub` or `GitLab`.
+        error: what reading it raised.
+    """
+    return ForgeError(
+        f"{platform} answered in another shape than its documentation has ({type(error).__name__}).",
+        effect="What was asked for is not known to be done.",
+        cure="Check --api-url: something else may answer there.",
+    )
 
 
 class Uncertain(Exception):

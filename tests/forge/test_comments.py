@@ -233,6 +233,17 @@ def test_what_is_no_api_is_told_as_such(github: GitHubServer, bot_token: str) ->
     assert "--api-url" in told.value.cure
 
 
+@pytest.mark.parametrize("answered", [{"a": 1}, [7], [{"id": None, "body": "x"}], None])
+def test_an_answer_of_another_shape_is_told_as_such(
+    place: tuple[Forge, list[dict[str, Any]], Platform], answered: object
+) -> None:
+    """JSON that is no list of comments is no defect of erm."""
+    forge, _, platform = place
+    platform.fail("GET", Reply(200, answered))
+    with pytest.raises(ForgeError, match="in another shape than its documentation has"):
+        put_comment(forge, "one", "prod")
+
+
 def test_a_token_that_only_reads_is_told_as_that_of_a_fork(github: GitHubServer, bot_token: str) -> None:
     """The error says what GitHub gives out for forks, and the two ways to see the plan all the same."""
     github.read_only.add(bot_token)
