@@ -16,8 +16,13 @@ if TYPE_CHECKING:
     from erm_alembic.config.settings import Settings
     from erm_alembic.findings import Finding
 
-__all__ = ["findings_report", "places_of", "presentation", "repository_root"]
+__all__ = ["findings_report", "places_of", "presentation", "repository_root", "shown_at"]
 
+# Where a pipeline's forge shows files, from what it says of itself.
+FORGES = (
+    "{GITHUB_SERVER_URL}/{GITHUB_REPOSITORY}/blob/{GITHUB_SHA}",
+    "{CI_PROJECT_URL}/-/blob/{CI_COMMIT_SHA}",
+)
 # Where a pipeline has checked the repository out, for a checkout without its .git.
 WORKSPACES = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR")
 
@@ -40,6 +45,23 @@ def repository_root(folder: Path, environ: Mapping[str, str] | None = None) -> P
     return None
 
 
+def shown_at(environ: Mapping[str, str] | None = None) -> str | None:
+    """The address below which the forge of this pipeline shows the repository's files; None outside a pipeline.
+
+    Args:
+        environ: the variables; the process's own by default.
+    """
+    told = {name: value for name, value in (os.environ if environ is None else environ).items() if value}
+    for pattern in FORGES:
+        try:
+            address = pattern.format_map(told)
+        except KeyError:
+            continue
+        if address.startswith(("https://", "http://")):
+            return address
+    return None
+
+
 def places_of(settings: Settings) -> Places:
     """Where the files of a project stand in its repository, and the one for what is about no file.
 
@@ -53,7 +75,8 @@ def places_of(settings: Settings) -> Places:
     ini = settings.migrations.alembic_ini
     anchors = (settings.config_path, None if ini is None else Path(ini), project / "alembic.ini")
     there = [each for each in anchors if each is not None and each.is_file()]
-    return Places(project, root, *([os.path.relpath(there[0], settings.project_dir)] if there else ()))
+    anchor = os.path.relpath(there[0], settings.project_dir) if there else Places.anchor
+    return Places(project, root, anchor, shown_at())
 
 
 def presentation(

@@ -8,15 +8,18 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
+from erm_alembic.cli.reports import shown_at
 from erm_alembic.config.redaction import register_secret
 from erm_alembic.planning.model import Outcome, Plan, StepOutcome
 from erm_alembic.render.formats import render
 from erm_alembic.render.html.markup import element, prose
 from erm_alembic.render.html.page import render_html
 from erm_alembic.render.html.verdict import verdict_of
+from erm_alembic.render.places import Places
 from erm_alembic.render.presentation import Presentation
 from tests.report import plans
 from tests.report.plans import DONE, FAILED, HOSTILE, REHEARSED
@@ -221,6 +224,38 @@ def test_a_finding_leads_to_its_statement() -> None:
     page = render_html(plans.BLOCKED)
     assert '<a href="#r1-2">migrations/versions/b1_notes.py:13</a>' in page
     assert '<a href="#r2"><code>b2</code></a>' in page
+
+
+def test_a_line_leads_to_the_forge_where_that_is_known() -> None:
+    """In a pipeline, a statement's line and a revision's file lead to the file as the forge shows it."""
+    places = Places(Path("/srv/mono/shop"), Path("/srv/mono"), shown_at="https://git.example/o/r/blob/1f3a")
+    page = render_html(plans.BLOCKED, places=places)
+    shown = "https://git.example/o/r/blob/1f3a/shop/migrations/versions/b1_notes.py"
+    assert f'<a href="{shown}#L12" title="shop/migrations/versions/b1_notes.py:12">line 12</a>' in page
+    assert f'<a href="{shown}"><code>shop/migrations/versions/b1_notes.py</code></a>' in page
+    outside = replace(REHEARSED, findings=(), steps=(replace(REHEARSED.steps[0], path="../../elsewhere/b1.py"),))
+    assert "git.example" not in render_html(outside, places=places)
+
+
+@pytest.mark.parametrize(
+    ("environ", "address"),
+    [
+        (
+            {"GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "o/r", "GITHUB_SHA": "1f3a"},
+            "https://github.com/o/r/blob/1f3a",
+        ),
+        (
+            {"CI_PROJECT_URL": "https://gitlab.com/o/r", "CI_COMMIT_SHA": "1f3a"},
+            "https://gitlab.com/o/r/-/blob/1f3a",
+        ),
+        ({"GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "o/r", "GITHUB_SHA": ""}, None),
+        ({"CI_PROJECT_URL": "javascript:alert(1)//", "CI_COMMIT_SHA": "1f3a"}, None),
+        ({}, None),
+    ],
+)
+def test_a_pipeline_says_where_its_forge_shows_files(environ: dict[str, str], address: str | None) -> None:
+    """GitHub and GitLab do, and what is no address of the web is none."""
+    assert shown_at(environ) == address
 
 
 def test_the_tables_say_size_and_who_is_kept_from_them() -> None:

@@ -67,7 +67,8 @@ def _objection(
     if finding.path:
         told = _place(finding.path, finding.line, places)
         link = links.get((finding.path, finding.line)) if finding.line is not None else None
-        where.append(element("a", told, href=f"#{link}") if link else told)
+        target = f"#{link}" if link else places.address(finding.path, finding.line)
+        where.append(element("a", told, href=target) if target else told)
     if finding.revision:
         number = steps.get(finding.revision)
         name = element("code", finding.revision)

@@ -77,7 +77,7 @@ def _step(step: Step, number: int, of: int, ended: StepOutcome | None, places: P
         element("span", step.message),
     )
     facts = [
-        element("p", element("code", file_of(step, None, places)), class_="said"),
+        element("p", _file(step, places), class_="said"),
         element("p", chips, class_="chips"),
     ]
     if ended is not None and ended.error:
@@ -87,6 +87,11 @@ def _step(step: Step, number: int, of: int, ended: StepOutcome | None, places: P
         facts.append(element("p", element("strong", "Not complete: "), reason, class_="warned"))
     facts += _proof(step)
     return element("article", head, facts, _statements(step, number, of, places), id=f"r{number}", class_="step")
+
+
+def _file(step: Step, places: Places) -> Element:
+    name, shown = element("code", file_of(step, None, places)), places.address(step.path) if step.path else None
+    return name if shown is None else element("a", name, href=shown)
 
 
 def _ending(ended: StepOutcome) -> Element:
@@ -135,7 +140,9 @@ def _statement(statement: Statement, name: str, times: int, step: Step, places: 
     ]
     file = file_of(step, statement, places)
     where = f"line {statement.line}" if statement.line is not None else "no line"
-    place = element("a", where, href=f"#{name}", title=file if statement.line is None else f"{file}:{statement.line}")
+    shown = places.address(statement.path or step.path, statement.line)
+    title = file if statement.line is None else f"{file}:{statement.line}"
+    place = element("a", where, href=shown or f"#{name}", title=title)
     effect = effect_of(statement)
     blocks = "nothing" if statement.estimate is None else statement.estimate.blocks
     return element(
