@@ -49,6 +49,7 @@ import psycopg2
 import pytest
 from notes import Note
 from sqlalchemy import create_engine, func, select, text
+from sqlalchemy.orm import Session
 
 MADE = []
 COUNT = select(func.count()).select_from(Note)
@@ -87,12 +88,21 @@ def test_uses_the_session_no_more(erm_session):
     erm_session.connection().close()
 
 
+class Counting(Session):
+    pass
+
+
 class TestOfPsycopg:
     @pytest.fixture
     def erm_driver(self):
         return "psycopg"
 
+    @pytest.fixture
+    def erm_session_options(self):
+        return {"class_": Counting, "info": {"whose": "ours"}}
+
     def test_has_that_driver(self, erm_session, erm_engine):
+        assert isinstance(erm_session, Counting) and erm_session.info == {"whose": "ours"}
         assert erm_session.connection().dialect.driver == erm_engine.dialect.driver == "psycopg"
         assert erm_session.scalar(COUNT) == 1
 

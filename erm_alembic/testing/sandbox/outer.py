@@ -19,7 +19,7 @@ from erm_alembic.testing.failing import told_as_failure
 from erm_alembic.testing.sandbox.sandbox import TestDatabase
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 __all__ = ["Outer", "SharedDatabase", "outer_transaction"]
 
@@ -109,7 +109,7 @@ def outer_transaction(shared: SharedDatabase, driver: str, options: Mapping[str,
     with engine.connect() as connection:
         transaction = connection.begin()
         number = connection.scalar(transaction_number())
-        make = sessionmaker(class_=_noted(Session, sessions), **_joined(connection, options))
+        make = sessionmaker(**_joined(connection, {"class_": Session, **options}, sessions))
         try:
             yield Outer(connection, make)
         finally:
@@ -139,8 +139,8 @@ async def async_outer_transaction(
     async with engine.connect() as connection:
         transaction = await connection.begin()
         number = await connection.scalar(transaction_number())
-        options = {"expire_on_commit": False, **options}
-        make = async_sessionmaker(class_=_noted(AsyncSession, sessions), **_joined(connection, options))
+        options = {"class_": AsyncSession, "expire_on_commit": False, **options}
+        make = async_sessionmaker(**_joined(connection, options, sessions))
         try:
             yield Outer(connection, make)
         finally:
@@ -158,8 +158,12 @@ async def async_outer_transaction(
         shared.refuse()
 
 
-def _joined(connection: Connection | Any, options: Mapping[str, Any]) -> dict[str, Any]:
-    return {**options, "bind": connection, "join_transaction_mode": "create_savepoint"}
+def _joined(
+    connection: Connection | AsyncConnection, options: Mapping[str, Any], sessions: list[Any]
+) -> dict[str, Any]:
+    """The options of sessions that take part in the transaction of a connection, and are known."""
+    class_ = _noted(options["class_"], sessions)
+    return {**options, "class_": class_, "bind": connection, "join_transaction_mode": "create_savepoint"}
 
 
 def _noted(kind: Any, sessions: list[Any]) -> Any:
