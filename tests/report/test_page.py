@@ -14,7 +14,8 @@ import pytest
 
 from erm_alembic.cli.reports import shown_at
 from erm_alembic.config.redaction import register_secret
-from erm_alembic.planning.model import Outcome, Plan, StepOutcome
+from erm_alembic.planning.model import HalfDoneRevision, Outcome, Plan, StepOutcome
+from erm_alembic.planning.request import Request
 from erm_alembic.render.formats import render
 from erm_alembic.render.html.markup import element, prose
 from erm_alembic.render.html.page import render_html
@@ -296,6 +297,24 @@ def test_a_revision_without_a_file_is_in_the_picture() -> None:
     """What the database records and no file declares is shown as that."""
     words = read(replace(plans.UP_TO_DATE, current=("gone",)))
     assert "gone current recorded, but no file declares it" in words
+
+
+def test_what_it_rests_on_stands_at_the_end() -> None:
+    """How far it was to go, what was exempted, whether and on what it was rehearsed."""
+    plan = replace(REHEARSED, request=Request("upgrade", "b2"), exempted=2)
+    words = read(plan)
+    assert "What this rests on Planned to end at b2." in words
+    assert "Of the down scripts, safety.downgrades_since exempts 2 revisions." in words
+    assert "Rehearsed on PostgreSQL 18.1. The shadow has no extension postgis." in words
+    assert "The rehearsal ran each revision" not in read(plans.NOT_REHEARSED)
+
+
+def test_a_half_done_revision_is_marked() -> None:
+    """In the picture, until a run has gone on with it."""
+    half = HalfDoneRevision("b1", "upgrade", "b1.py", 7, datetime(2026, 3, 1, tzinfo=UTC), 1)
+    plan = replace(REHEARSED, half_done=(half,))
+    assert "b1 half done to be applied" in read(plan)
+    assert "half done" not in read(plan, DONE)
 
 
 def test_a_rollback_says_what_would_be_lost() -> None:

@@ -35,6 +35,7 @@ class _Facts:
         current: what the database records now.
         heads: the heads of the files.
         failed: what failed, in the rehearsal or in the run.
+        half_done: of which only a part is committed.
         steps: by revision: its number in the plan, from 1.
     """
 
@@ -42,6 +43,7 @@ class _Facts:
     current: frozenset[str]
     heads: frozenset[str]
     failed: frozenset[str]
+    half_done: frozenset[str]
     steps: Mapping[str, int]
 
     def state(self, revision: str) -> State:
@@ -52,6 +54,8 @@ class _Facts:
         """The words beside a revision, each with its class."""
         if revision in self.failed:
             yield "fails", "bad"
+        if revision in self.half_done:
+            yield "half done", "warn"
         if revision in self.current:
             yield "current", "strong"
         if revision in self.heads:
@@ -106,7 +110,9 @@ def _facts(plan: Plan, outcome: Outcome | None, graph: list[GraphRevision]) -> _
     if plan.rehearsal is not None and plan.rehearsal.failed is not None and outcome is None:
         failed.add(plan.rehearsal.failed.revision)
     numbers = {step.revision: place for place, step in enumerate(plan.steps, start=1)}
-    return _Facts(states, frozenset(current), frozenset(plan.heads), frozenset(failed), numbers)
+    # A run has gone on with it, or told what it left behind.
+    half_done = frozenset(each.revision for each in plan.half_done if outcome is None or outcome.result == "refused")
+    return _Facts(states, frozenset(current), frozenset(plan.heads), frozenset(failed), half_done, numbers)
 
 
 def _with_ancestors(revisions: tuple[str, ...], parents: Mapping[str, tuple[str, ...]]) -> set[str]:
@@ -127,7 +133,7 @@ def _important(plan: Plan, graph: list[GraphRevision], facts: _Facts) -> list[st
     objected = {finding.revision for finding in blocking(plan.findings) if finding.revision}
     few = objected if len(objected) <= MOST_PENDING_ALONE else set()
     there = {each.revision for each in graph}
-    ordered = (*facts.failed, *sorted(facts.current), *alone, *sorted(few), *sorted(facts.heads))
+    ordered = (*facts.failed, *facts.half_done, *sorted(facts.current), *alone, *sorted(few), *sorted(facts.heads))
     return [name for name in dict.fromkeys(ordered) if name in there]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
@@ -23,6 +24,7 @@ from erm_alembic.render.places import Places
 from erm_alembic.render.rehearsal import rehearsal_lines
 from erm_alembic.render.safe import one_line
 from erm_alembic.render.verdict import what_it_is
+from erm_alembic.render.words import counted
 from erm_alembic.version import __version__
 
 __all__ = ["render_html"]
@@ -130,20 +132,25 @@ def _section(name: str, _short: str, title: str, content: Element) -> Element:
 
 
 def _basis(plan: Plan) -> Element | None:
+    """What was asked for, whether it was rehearsed, and on what."""
+    told = [element("p", f"{line[:1].upper()}{line[1:]}.") for line in _asked(plan)]
     lines = [line.removeprefix("Shadow").strip() for line in rehearsal_lines(plan)]
-    if not lines:
-        return None
-    first, *notes = lines
-    return element(
-        "div",
-        element("p", f"{first[:1].upper()}{first[1:]}."),
-        element("ul", [element("li", note) for note in notes], class_="notes") if notes else None,
-        element(
-            "p",
-            "The rehearsal ran each revision in a scratch database; times are reckoned with the sizes on the target.",
-            class_="said",
-        ),
-    )
+    if lines:
+        first, *notes = lines
+        told.append(element("p", f"{first[:1].upper()}{first[1:]}."))
+        told += [element("ul", [element("li", note) for note in notes], class_="notes")] if notes else []
+    if plan.rehearsal is not None and plan.rehearsal.status == "done":
+        how = "The rehearsal ran each revision in a scratch database; times are reckoned with the sizes on the target."
+        told.append(element("p", how, class_="said"))
+    return element("div", told) if told else None
+
+
+def _asked(plan: Plan) -> Iterator[str]:
+    to = plan.request.to if plan.request is not None else None
+    if to is not None and to != "heads":
+        yield f"planned to end at {to}"
+    if plan.exempted:
+        yield f"of the down scripts, safety.downgrades_since exempts {counted(plan.exempted, 'revision')}"
 
 
 def _footer(plan: Plan, made_at: datetime) -> Element:
