@@ -6,11 +6,14 @@ session, into a pickle, through a cache.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Column
 from sqlalchemy.orm import InstanceState, Mapper
+
+from erm_alembic.routing.sessions.column_values import NO_COPY, UNKNOWN, can_change, copied
 
 __all__ = ["carry", "columns_of", "is_marked", "mark", "refresh", "unmark", "values_read"]
 
@@ -23,7 +26,7 @@ def mark(state: InstanceState[Any]) -> None:
     Args:
         state: the object's.
     """
-    state.info[_FROM_REPLICA] = {}
+    state.info[_FROM_REPLICA] = _copies(state, None)
 
 
 def is_marked(state: InstanceState[Any]) -> bool:
@@ -58,11 +61,10 @@ def refresh(state: InstanceState[Any], attributes: Collection[str] | None, *, fr
         if not attributes:
             return
     kept = state.info.get(_FROM_REPLICA)
-    if kept:
-        left = {} if attributes is None else {key: value for key, value in kept.items() if key not in attributes}
-        state.info[_FROM_REPLICA] = left
-    elif kept is None and from_replica:
-        mark(state)
+    if kept is None and not from_replica:
+        return
+    left = {key: value for key, value in (kept or {}).items() if attributes is not None and key not in attributes}
+    state.info[_FROM_REPLICA] = {**left, **_copies(state, attributes)} if from_replica else left
 
 
 def carry(given: InstanceState[Any], merged: InstanceState[Any]) -> None:
@@ -88,17 +90,36 @@ def columns_of(mapper: Mapper[Any]) -> list[str]:
 def values_read(state: InstanceState[Any]) -> dict[str, Any]:
     """The values of its columns that an object was loaded with, as they were before anybody changed them.
 
+    `UNKNOWN` is one that was changed in place, and of which there is no copy.
+
     Args:
         state: the object's.
     """
     kept = state.info.get(_FROM_REPLICA) or {}
     read = {}
     for key in columns_of(state.mapper):
-        if key in kept:
+        if key in kept and kept[key] is not NO_COPY:
             read[key] = kept[key]
             continue
         history = state.attrs[key].history
         before = history.deleted if history.has_changes() else history.unchanged
         if before:
             read[key] = before[0]
+        elif key in kept:
+            read[key] = UNKNOWN
     return read
+
+
+# The columns of a class whose values may change in place.
+_changeable: weakref.WeakKeyDictionary[Mapper[Any], tuple[str, ...]] = weakref.WeakKeyDictionary()
+
+
+def _copies(state: InstanceState[Any], attributes: Collection[str] | None) -> dict[str, Any]:
+    """Copies of what was loaded just now and may change in place, of which SQLAlchemy keeps no former value."""
+    mapper = state.mapper
+    columns = _changeable.get(mapper)
+    if columns is None:
+        columns = tuple(key for key in columns_of(mapper) if can_change(mapper.columns[key].type))
+        _changeable[mapper] = columns
+    loaded = state.dict
+    return {key: copied(loaded[key]) for key in columns if key in loaded and (attributes is None or key in attributes)}

@@ -12,12 +12,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from sqlalchemy import Table, select, tuple_
+from sqlalchemy import FromClause, Join, Table, select, tuple_
 from sqlalchemy.orm import InstanceState, Mapper, Session
 from sqlalchemy.orm.attributes import instance_state, set_committed_value
 
 from erm_alembic.errors import StaleReplicaWrite
 from erm_alembic.routing.instrumentation import Instrumentation
+from erm_alembic.routing.sessions.column_values import UNKNOWN, same
 from erm_alembic.routing.sessions.locking import classes_in_order, keys_in_order
 from erm_alembic.routing.sessions.marks import columns_of, is_marked, unmark, values_read
 
@@ -109,7 +110,13 @@ class Provenance:
         if row is None:
             self._tell(mapper, state, "it is not there any more", instrumentation)
             return
-        differing = {key: row[key] for key, value in values_read(state).items() if not _same(mapper, key, value, row)}
+        read = values_read(state)
+        unknown = sorted(key for key, value in read.items() if value is UNKNOWN)
+        if unknown and mapper.version_id_col is None:  # which the flush itself compares
+            names = ", ".join(unknown)
+            self._tell(mapper, state, f"{names} cannot be compared, since it was changed in place", instrumentation)
+            return
+        differing = {key: row[key] for key, value in read.items() if not _same(mapper, key, value, row)}
         if not differing:
             return
         changed = [key for key in differing if state.attrs[key].history.has_changes()]
@@ -160,17 +167,25 @@ def _rows_on_primary(
         query: Any = select(*attributes.values()).where(tuple_(*(attributes[key] for key in keys)).in_(some))
         # Rows are locked in the order in which they are found, which without this is the plan's.
         query = query.order_by(*(attributes[key] for key in keys))
-        if isinstance(mapper.local_table, Table):
-            query = query.with_for_update(key_share=True, of=mapper.local_table)
+        if tables := _tables_of(mapper.persist_selectable):
+            query = query.with_for_update(key_share=True, of=tables)
         for values in session.execute(query):
             row = dict(zip(names, values, strict=True))
             rows[tuple(row[key] for key in keys)] = row
     return rows
 
 
+def _tables_of(selectable: FromClause) -> list[Table]:
+    """The tables in which an object surely has a row; of an outer join no server locks the other side."""
+    if isinstance(selectable, Join):
+        if selectable.full:
+            return []
+        return _tables_of(selectable.left) + ([] if selectable.isouter else _tables_of(selectable.right))
+    return [selectable] if isinstance(selectable, Table) else []
+
+
 def _same(mapper: Mapper[Any], key: str, value: Any, row: Mapping[str, Any]) -> bool:
-    column: Any = mapper.column_attrs[key].columns[0]
-    return bool(column.type.compare_values(value, row[key]))
+    return value is UNKNOWN or same(mapper.column_attrs[key].columns[0].type, value, row[key])
 
 
 def _is_written(session: Session, state: InstanceState[Any]) -> bool:
