@@ -80,7 +80,7 @@ def smoke(
     verbose: VerboseOption = False,
 ) -> None:
     """Run the tests marked erm_smoke on a database in use: they only read unless they say so, and are rolled back."""
-    from erm_alembic.opening import configured
+    from erm_alembic.config.loader import load_settings
     from erm_alembic.testing.smoke.run import SmokeRequest, run_smoke_tests
     from erm_alembic.testing.smoke.words import pytest_line, smoke_json, smoke_text
 
@@ -103,7 +103,7 @@ def smoke(
         elif verbose:
             console.note(line)
 
-    report = run_smoke_tests(configured(env, config), request, show)
+    report = run_smoke_tests(load_settings(env, config), request, show)
     console.write(smoke_text(report, paint=console.painter(sys.stdout)) if is_text else smoke_json(report))
     if not report.passed:
         raise typer.Exit(1)

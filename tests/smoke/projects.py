@@ -41,6 +41,7 @@ def count():
 GOOD = """
 import asyncio
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import create_engine, event, select, text
@@ -143,12 +144,25 @@ def test_asynchronous_engines(address, erm_smoke_session, erm_smoke_async_sessio
             session.add(Row(n=4))
             await session.flush()
             assert len((await erm_smoke_async_session.scalars(select(Row))).all()) == 4
+            assert len((await erm_smoke_async_session.execute(text("SELECT * FROM t"))).all()) == 4
         async with engine.connect() as connection:
             assert len([row async for row in await connection.stream(many)]) == 3000
         await engine.dispose()
 
     asyncio.run(work())
     assert app.count() == 3
+
+
+@smoke(writes=True)
+def test_transactions_of_several_threads_overlap():
+    with ThreadPoolExecutor(4) as threads:
+        assert set(threads.map(lambda _: app.count(), range(20))) == {1}
+        with app.Make() as late:
+            with app.Make() as early:
+                early.execute(text("SELECT 1"))
+                threads.submit(late.execute, text("INSERT INTO t (n) VALUES (2)")).result()
+            assert app.count() == 2
+    assert app.count() == 1
 
 
 @smoke

@@ -43,8 +43,9 @@ def test_tests_read_and_write_and_leave_nothing(filled: Database, tmp_path: Path
     (project / "pytest.ini").write_text("[pytest]\naddopts = -n 2 --strict-markers\n")
     document = run_smoke(project, filled, PYTEST_DISABLE_PLUGIN_AUTOLOAD=None)
     assert set(outcomes(document).values()) == {"passed"}
-    assert len(document["tests"]) == 8
-    assert (document["outcome"], document["problems"], document["escapes"], document["notes"]) == ("passed", [], [], [])
+    assert len(document["tests"]) == 9
+    assert (document["outcome"], document["problems"], document["escapes"]) == ("passed", [], [])
+    assert ["while a later one of another thread was open" in note for note in document["notes"]] == [True]
     assert {name for test in document["tests"] for name in test["sequences"]} == {"public.t_id_seq"}
     assert is_untouched(filled)
 

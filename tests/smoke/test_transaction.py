@@ -25,7 +25,11 @@ def held(database: Database) -> Iterator[SmokeTransaction]:
     database.execute("CREATE TABLE t (id serial PRIMARY KEY, a int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
     connection = psycopg2.connect(database.url, connection_factory=SmokeConnection, application_name="erm smoke")
     transaction = SmokeTransaction(
-        connection, Escapes(lambda what: None), major=database.server.binaries.major, limits=LIMITS, role=None
+        connection,
+        Escapes(lambda what: None, lambda what: None),
+        major=database.server.binaries.major,
+        limits=LIMITS,
+        role=None,
     )
     transaction.look_around()
     connection.gate = SmokeGate(transaction)

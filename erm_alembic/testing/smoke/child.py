@@ -60,12 +60,15 @@ def _run(job: SmokeJob, emit: Callable[[dict[str, Any]], None], watch_parent: Ca
 
     connection = psycopg2.connect(job.dsn, connection_factory=SmokeConnection, application_name=APPLICATION)
     emit({"event": "connected", "pid": connection.info.backend_pid})
-    escapes = Escapes(lambda what: emit({"event": "escape", "what": what}))
+    escapes = Escapes(
+        lambda what: emit({"event": "escape", "what": what}),
+        lambda what: emit({"event": "note", "what": redact(what)}),
+    )
     transaction = SmokeTransaction(connection, escapes, major=job.major, limits=job.limits, role=job.role)
     transaction.look_around()
     connection.gate = SmokeGate(transaction)
     engines = JoinedEngines(transaction, job.database)
-    close_doors(escapes, job.hosts, lambda what: emit({"event": "note", "what": redact(what)}))
+    close_doors(escapes, job.hosts)
     threading.Thread(target=watch_parent, name="erm-lifeline", daemon=True).start()
     header = f"erm smoke: {job.environment}; each test in a transaction that is rolled back"
     plugin = SmokePlugin(transaction, engines, is_standby=job.is_standby, emit=emit, header=header)

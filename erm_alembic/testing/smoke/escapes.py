@@ -25,10 +25,11 @@ class Escapes:
 
     Args:
         tell: told each of them, in words without a secret.
+        note: told what else is to be known.
     """
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell = tell
+    def __init__(self, tell: Callable[[str], None], note: Callable[[str], None]) -> None:
+        self._tell, self.note = tell, note
         self._of_test: list[Escape] = []
 
     def refuse(self, what: str, *, effect: str = "It was not done.", cure: str = "") -> NoReturn:

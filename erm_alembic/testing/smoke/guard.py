@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,7 +32,7 @@ class SmokeGuard(Guard):
         named: the hosts that tests may reach, with their addresses.
     """
 
-    escapes: Escapes = field(default_factory=lambda: Escapes(lambda what: None))
+    escapes: Escapes = field(default_factory=lambda: Escapes(lambda what: None, lambda what: None))
     named: frozenset[str] = frozenset()
 
     def audit(self, event: str, arguments: tuple[Any, ...]) -> None:
@@ -69,21 +68,20 @@ class SmokeGuard(Guard):
         return ConnectionElsewhere(f"A smoke test connects to nothing but its database; refused: {place}.")
 
 
-def close_doors(escapes: Escapes, hosts: tuple[str, ...], tell: Callable[[str], None]) -> None:
+def close_doors(escapes: Escapes, hosts: tuple[str, ...]) -> None:
     """Refuse, from now on, every connection of this process; those that are open stay so.
 
     Args:
-        escapes: told what is refused.
+        escapes: told what is refused, and which hosts have no address.
         hosts: the names and addresses that tests may reach.
-        tell: told which of them have no address, and what is refused besides databases.
     """
     named = set(hosts)
     for host in hosts:
         try:
             named |= {str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
         except OSError as error:
-            tell(f"smoke.hosts: {host} has no address: {error.strerror or error}")
-    guard = SmokeGuard(frozenset(), "", "", tell, escapes, frozenset(named))
+            escapes.note(f"smoke.hosts: {host} has no address: {error.strerror or error}")
+    guard = SmokeGuard(frozenset(), "", "", escapes.note, escapes, frozenset(named))
     if not hosts:
         leave_network()
     guard_drivers(guard)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
@@ -30,14 +31,29 @@ from erm_alembic.postgres.rolled_back import (
 from erm_alembic.postgres.text.rolled_back import OUTSIDE, OWN_SAVEPOINT
 from erm_alembic.testing.smoke.connection import SmokeConnection, plain_cursor
 from erm_alembic.testing.smoke.escapes import Escape, Escapes
+from erm_alembic.testing.smoke.savepoints import Savepoints
 from erm_alembic.testing.smoke.terms import Terms, Traces
 
 __all__ = ["SmokeTransaction"]
 
 MAY_NOT = "GRANT TEMPORARY ON DATABASE to the login role: tests that write need it, those that only read do not."
 NO_ROLE = "Correct smoke.role in erm.yaml, or GRANT that role to the login role."
+NOT_UNDONE = (
+    "a transaction was rolled back while a later one of another thread was open; what it wrote was seen to the end of its"
+    " test, as both are savepoints of one"
+)
 NESTED = "@pytest.mark.erm_smoke(nested_commits=True) lets what the test calls end a savepoint there instead."
 ABORTED = "aborted"
+
+
+class _Here(threading.local):
+    """What goes on in one thread.
+
+    `ending` is whose transaction is about to end.
+    """
+
+    is_handed_over = False
+    ending: object | None = None
 
 
 class SmokeTransaction:
@@ -61,13 +77,10 @@ class SmokeTransaction:
         # What acts outside of transactions by what it calls: the database's own functions, tables with triggers.
         self.outside: frozenset[str] = frozenset()
         self.is_lost = False
-        # Nobody's commits and rollbacks count while a pool opens, or puts back, what it takes for a connection.
-        self.is_handed_over = False
         self._major, self._wanted = major, limits
         self._identity = ""
-        self._numbers = 0
-        self._savepoints: list[tuple[int, object]] = []
-        self._ending: object | None = None
+        self._savepoints = Savepoints(self._send)
+        self._here = _Here()
 
     def look_around(self) -> None:
         """Learn what of the database acts outside of its transactions."""
@@ -100,9 +113,9 @@ class SmokeTransaction:
                     cursor.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(self.role)))
             self._identity = identity(cursor)
             self.traces = Traces(given_transaction_id(cursor))
-        self._savepoints, self._ending, self.terms, self.is_handed_over = [], None, terms, False
+        self.terms, self._here = terms, _Here()
         self.connection.holder = self
-        self.push(self)
+        self._savepoints.begin(self)
 
     @contextlib.contextmanager
     def _or_in_words(self, what: str, cure: str) -> Iterator[None]:
@@ -131,7 +144,7 @@ class SmokeTransaction:
         if self._status() == TRANSACTION_STATUS_IDLE or self.is_lost:
             self._end_lost(None)
         try:
-            self._back_to(0)
+            self._savepoints.go_back(first=True)
         except psycopg2.Error as error:
             self._end_lost(error)
         with plain_cursor(self.connection) as cursor:
@@ -161,9 +174,18 @@ class SmokeTransaction:
                 self._in_autocommit(lambda cursor: fates.append(fate_of(cursor, number)))
         return fates[0] if fates else None
 
+    @property
+    def is_handed_over(self) -> bool:
+        """Whether a pool opens, or puts back, what it takes for a connection: what it ends then is nothing."""
+        return self._here.is_handed_over
+
+    @is_handed_over.setter
+    def is_handed_over(self, value: bool) -> None:
+        self._here.is_handed_over = value
+
     def commit(self) -> None:
         """Refuse to commit; a test with nested commits ends the savepoint of whoever commits."""
-        owner, self._ending = self._ending, None
+        owner, self._here.ending = self._here.ending, None
         if self.is_handed_over:
             return
         if self.terms is None or not self.terms.nested_commits:
@@ -173,19 +195,20 @@ class SmokeTransaction:
                 cure=f"Use flush() to send what is pending. {NESTED}",
             )
         if owner is not None and self._status() == TRANSACTION_STATUS_INTRANS:
-            self._pop(owner, "RELEASE SAVEPOINT {}")
+            self._savepoints.release(owner)
         elif owner is not None:
-            self._pop(owner, "ROLLBACK TO SAVEPOINT {0}; RELEASE SAVEPOINT {0}")
+            self._savepoints.undo(owner, at_any_cost=True)
 
     def rollback(self) -> None:
         """Go back to the savepoint of whoever rolls back; whoever has none goes back to the latest."""
-        owner, self._ending = self._ending, None
-        if self.is_handed_over and self._status() != TRANSACTION_STATUS_INERROR:
+        owner, self._here.ending = self._here.ending, None
+        has_failed = self._status() == TRANSACTION_STATUS_INERROR
+        if self.is_handed_over and not has_failed:
             return
         if owner is None:
-            self._back_to(len(self._savepoints) - 1)
-        else:
-            self._pop(owner, "ROLLBACK TO SAVEPOINT {0}; RELEASE SAVEPOINT {0}")
+            self._savepoints.go_back()
+        elif not self._savepoints.undo(owner, at_any_cost=has_failed) and self.terms is not None and self.terms.writes:
+            self.escapes.note(NOT_UNDONE)
 
     def refuse_to_leave(self, what: str) -> None:
         """Refuse what would end the transaction; while a pool opens a connection, it may believe that it was done.
@@ -205,9 +228,7 @@ class SmokeTransaction:
         Args:
             owner: whose.
         """
-        number, self._numbers = self._numbers, self._numbers + 1
-        self._run("SAVEPOINT {}", number)
-        self._savepoints.append((number, owner))
+        self._savepoints.push(owner)
 
     def ends(self, owner: object) -> None:
         """Somebody is about to commit or to roll back.
@@ -215,7 +236,7 @@ class SmokeTransaction:
         Args:
             owner: who.
         """
-        self._ending = owner
+        self._here.ending = owner
 
     def check(self, cause: BaseException | None = None) -> None:
         """Make sure that the transaction is still under way after a statement.
@@ -235,20 +256,7 @@ class SmokeTransaction:
                 cure="Find the statement that ended it, and leave it out.",
             )
 
-    def _pop(self, owner: object, statement: str) -> None:
-        """End the savepoint of somebody, and those within it; one that is gone has ended with another one's."""
-        place = next((at for at, (_, its) in enumerate(self._savepoints) if its is owner), None)
-        if place is not None:
-            number = self._savepoints[place][0]
-            del self._savepoints[place:]
-            self._run(statement, number)
-
-    def _back_to(self, place: int) -> None:
-        number = self._savepoints[place][0]
-        del self._savepoints[place + 1 :]
-        self._run("ROLLBACK TO SAVEPOINT {}", number)
-
-    def _run(self, statement: str, number: int) -> None:
+    def _send(self, statement: str, number: int) -> None:
         self.check()
         with plain_cursor(self.connection) as cursor:
             cursor.execute(sql.SQL(statement).format(sql.Identifier(f"{OWN_SAVEPOINT}{number}")))
