@@ -39,8 +39,8 @@ __all__ = ["SmokeTransaction"]
 MAY_NOT = "GRANT TEMPORARY ON DATABASE to the login role: tests that write need it, those that only read do not."
 NO_ROLE = "Correct smoke.role in erm.yaml, or GRANT that role to the login role."
 NOT_UNDONE = (
-    "a transaction was rolled back while a later one of another thread was open; what it wrote was seen to the end of its"
-    " test, as both are savepoints of one"
+    "a transaction was rolled back while a later one of another thread was open; what it wrote was seen to the end of"
+    " its test, as both are savepoints of one"
 )
 NESTED = "@pytest.mark.erm_smoke(nested_commits=True) lets what the test calls end a savepoint there instead."
 ABORTED = "aborted"
