@@ -56,8 +56,9 @@ def wrong(tmp_path_factory: pytest.TempPathFactory, named_server: Database) -> R
     up = 'op.execute("SET lock_timeout = 0"); op.create_index("left_over", "notes", ["words"])'
     application.revision("c3", up, 'op.execute("SELECT 1")', "b2")
     application.write("conftest.py", CONFTEST)
+    application.write("checks/queue.py", "raise RuntimeError('the standard library has one of this name')")
     application.write("erm.yaml", RULES)
-    application.write("test_migrations.py", READY_MADE + ONCE_EACH)
+    application.write("checks/test_migrations.py", READY_MADE + ONCE_EACH)
     return tried(application.folder, "-p", "no:asyncio", "-rA", f"--erm-url={named_server.url}")
 
 

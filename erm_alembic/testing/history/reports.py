@@ -23,14 +23,19 @@ from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.config.redaction import redact
 from erm_alembic.errors import ProjectError
 from erm_alembic.postgres.snapshot import differences, take_snapshot
+from erm_alembic.shadow.ahead import AsItWas
 from erm_alembic.shadow.child.clean_environment import clean_environment
 from erm_alembic.shadow.rehearsal.when import OFF
 from erm_alembic.testing.options import Chosen
+from erm_alembic.testing.sandbox.importing import standard_library_first
 from erm_alembic.testing.sandbox.sandbox import Sandbox
 
 __all__ = ["Reports"]
 
+PACKAGES = str(Path(__file__).parents[3])
 PLAN = ("migrate", "--mode", "plan", "--rehearse", "--format", "json")
+# The command's own entry, with the import path of the tests.
+START = "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); from erm_alembic.cli.main import run; run()"
 DRIFT = ("drift", "--source", "database", "--format", "json")
 
 
@@ -95,8 +100,9 @@ class Reports:
         chosen = self.chosen
         further = [*_option("--env", chosen.env), *_option("--config", chosen.config), "--name", chosen.name]
         further += [word for argument in chosen.x for word in ("-x", argument)]
+        path = [*standard_library_first(AsItWas.now()), PACKAGES]
         done = subprocess.run(
-            [sys.executable, "-m", "erm_alembic", *command, *further],
+            [sys.executable, "-P", "-c", START, json.dumps(path), *command, *further],
             cwd=chosen.root,
             env=self._environment(address),
             stdin=subprocess.DEVNULL,
@@ -121,9 +127,7 @@ class Reports:
             found.pop(name, None)
         if shadow is not None:
             found["ERM_SHADOW_URL"] = shadow.reveal()
-        # Where pytest imports from, env.py may: `pythonpath`, the folder of conftest.py.
-        path = os.pathsep.join(entry for entry in sys.path if entry)
-        return {**found, "ERM_DATABASE_URL": address.dsn(), "PYTHONPATH": path, "NO_COLOR": "1"}
+        return {**found, "ERM_DATABASE_URL": address.dsn(), "NO_COLOR": "1"}
 
 
 def _option(name: str, value: object) -> list[str]:

@@ -42,6 +42,7 @@ from erm_alembic.shadow.recipe import Made, Recipe, basis_of, recipe, told_apart
 from erm_alembic.shadow.server import ShadowServer, TemplateGone
 from erm_alembic.shadow.templates import template_of
 from erm_alembic.testing.options import Chosen
+from erm_alembic.testing.sandbox.importing import standard_library_first
 from erm_alembic.testing.sandbox.preparing import Making, made_in, what_makes
 from erm_alembic.testing.sandbox.serving import nothing_made, refuse_lacking, served
 
@@ -301,7 +302,7 @@ class Sandbox:
             migrations.metadata,
             migrations.role,
             {**arguments, "where": "in the test database"},
-            path=now.path,
+            path=standard_library_first(now),
         )
         with Child() as child:
             events = child.run(job, clean_environment(now.environ, url, url))
