@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import joinedload, selectinload
 
 from erm_alembic.errors import StaleReplicaWrite
-from erm_alembic.routing import Cluster, RoutingSession, replica_read
+from erm_alembic.routing import Cluster, RoutingSession, primary, replica_read
 from tests.routing.applications import Application, Post, User, application, on_replica
 from tests.routing.servers import EAST, WEST, Servers
 
@@ -134,6 +134,37 @@ def test_an_object_of_another_session_is_held_against_its_row_too(
             session.commit()
     score = app.on_primary("SELECT score FROM users")[0][0]
     assert score == 1000 if elsewhere else score in (1, 2)
+
+
+@pytest.mark.parametrize("bound", [True, False])
+def test_an_object_of_a_replica_that_was_named_is_held_against_its_row(
+    bound: bool, app: Application, cluster: Cluster
+) -> None:
+    """By the session's `bind`, or the statement's; and it may be written by another session."""
+    _hold(app)
+    app.on_primary(ELSEWHERE)
+    options = {"bind": cluster.reader()}
+    with cluster.sessionmaker(expire_on_commit=False, **(options if bound else {}))() as session:
+        ada = session.scalars(ADA, **({} if bound else {"bind_arguments": options})).one()
+        assert on_replica(session)
+    with cluster.sessionmaker()() as session:
+        session.add(ada)
+        ada.score += 1
+        with pytest.raises(StaleReplicaWrite):
+            session.commit()
+
+
+def test_nothing_is_written_upon_what_no_lock_keeps(app: Application) -> None:
+    """Over a connection that commits each statement, somebody else may write between the look and the write."""
+    with app.cluster(engine_options={"isolation_level": "AUTOCOMMIT"}) as cluster:
+        with cluster.sessionmaker(read=True)() as session:
+            session.get_one(User, 1).score += 1
+            with pytest.raises(StaleReplicaWrite, match="commits each statement"):
+                session.commit()
+        with cluster.sessionmaker(read=True)() as session, primary():
+            session.get_one(User, 1).score += 1
+            session.commit()
+    assert app.on_primary("SELECT score FROM users") == [(2,)]
 
 
 def test_a_list_read_between_own_writes_is_held_against_its_rows_in_asyncio(newest_servers: Servers) -> None:

@@ -6,7 +6,6 @@ session, into a pickle, through a cache.
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Collection
 from typing import Any
 
@@ -18,6 +17,8 @@ from erm_alembic.routing.sessions.column_values import NO_COPY, UNKNOWN, can_cha
 __all__ = ["carry", "columns_of", "is_marked", "mark", "refresh", "unmark", "values_read"]
 
 _FROM_REPLICA = "erm_from_replica"
+# Under which a mapper knows those of its columns whose values may change in place: it is asked for each object.
+_CHANGEABLE = "_erm_changeable"
 
 
 def mark(state: InstanceState[Any]) -> None:
@@ -26,7 +27,8 @@ def mark(state: InstanceState[Any]) -> None:
     Args:
         state: the object's.
     """
-    state.info[_FROM_REPLICA] = _copies(state, None)
+    changeable = getattr(state.mapper, _CHANGEABLE, None)
+    state.info[_FROM_REPLICA] = {} if changeable == () else _copies(state, None)
 
 
 def is_marked(state: InstanceState[Any]) -> bool:
@@ -110,16 +112,12 @@ def values_read(state: InstanceState[Any]) -> dict[str, Any]:
     return read
 
 
-# The columns of a class whose values may change in place.
-_changeable: weakref.WeakKeyDictionary[Mapper[Any], tuple[str, ...]] = weakref.WeakKeyDictionary()
-
-
 def _copies(state: InstanceState[Any], attributes: Collection[str] | None) -> dict[str, Any]:
     """Copies of what was loaded just now and may change in place, of which SQLAlchemy keeps no former value."""
     mapper = state.mapper
-    columns = _changeable.get(mapper)
+    columns = getattr(mapper, _CHANGEABLE, None)
     if columns is None:
         columns = tuple(key for key in columns_of(mapper) if can_change(mapper.columns[key].type))
-        _changeable[mapper] = columns
+        setattr(mapper, _CHANGEABLE, columns)
     loaded = state.dict
     return {key: copied(loaded[key]) for key in columns if key in loaded and (attributes is None or key in attributes)}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from sqlalchemy import FromClause, Join, Table, select, tuple_
@@ -45,15 +45,19 @@ def checked(on_stale: OnStale) -> OnStale:
     return on_stale
 
 
+_NO_LOCK = "nothing keeps its row as it is until it is written, since the connection commits each statement by itself"
+
+
 class Provenance:
     """What becomes of a session's objects that stem from a replica.
 
     Args:
         on_stale: what happens with one that differs on the primary.
+        locks_nothing: whether a lock is gone at once, since the session's connection commits each statement by itself.
     """
 
-    def __init__(self, on_stale: OnStale) -> None:
-        self._on_stale = checked(on_stale)
+    def __init__(self, on_stale: OnStale, locks_nothing: Callable[[], bool] = lambda: False) -> None:
+        self._on_stale, self._locks_nothing = checked(on_stale), locks_nothing
 
     def check(self, session: Session, instrumentation: Instrumentation | None = None) -> None:
         """Hold the objects of a flush that stem from a replica against the primary; one query for each class of them.
@@ -95,6 +99,10 @@ class Provenance:
             by_mapper[state.mapper].append(state)
         for mapper in classes_in_order(by_mapper):
             rows = _rows_on_primary(session, mapper, by_mapper[mapper])
+            if self._locks_nothing():
+                for state in by_mapper[mapper]:
+                    self._tell(mapper, state, _NO_LOCK, instrumentation)
+                continue
             for state in by_mapper[mapper]:
                 self._compare(mapper, state, rows.get(tuple(state.identity or ())), instrumentation)
         for state in suspects:

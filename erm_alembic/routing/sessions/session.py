@@ -89,7 +89,9 @@ class RoutingSession(Session):
     ) -> None:
         self._router, self._asynchronous = cluster.router, asynchronous
         self._chooser = Chooser(self._router, read)
-        self._provenance = Provenance(cluster.on_stale if on_stale is None else on_stale)
+        self._provenance = Provenance(
+            cluster.on_stale if on_stale is None else on_stale, lambda: self._routed.sent.by_itself
+        )
         self._has_binds = bool(options.get("binds"))
         self._commits = Commits(self._router)
         self._routed = RoutedTransaction()

@@ -152,6 +152,8 @@ class RoutedTransaction:
             is_replica: whether it is one of the cluster's replicas.
         """
         self.named = Decision(server, is_replica, Reason(Why.NAMED))
+        if is_replica:
+            self.reads_replica = self.loads_from_replica = True
 
     # Its snapshot.
 
