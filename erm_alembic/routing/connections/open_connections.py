@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import socket
 import threading
 import time
@@ -29,11 +30,12 @@ class _OpenConnection:
 
     Args:
         entry: the pool's, which holds it.
+        opened_at: when that began to open it, by `time.monotonic()`.
         end: ends what it waits for, from any thread.
     """
 
-    def __init__(self, entry: ConnectionPoolEntry, end: Callable[[], None]) -> None:
-        self.opened_at = self.taken_at = time.monotonic()
+    def __init__(self, entry: ConnectionPoolEntry, opened_at: float, end: Callable[[], None]) -> None:
+        self.opened_at = self.taken_at = opened_at
         self._is_new, self.expired = True, False
         self.only_reads = True  # whether what is sent by it is known to change nothing; also the pool's own questions
         self._entry = weakref.ref(entry)
@@ -54,11 +56,18 @@ class _OpenConnection:
 
 
 class OpenConnections:
-    """The open connections of one server's engines."""
+    """The open connections of one server's engines.
+
+    Of one that is being opened nobody knows yet, and it may stay so for long: SQLAlchemy asks the first connection of
+    an engine this and that, and lets those that are opened meanwhile wait before any listener is told of them. So what
+    was said of all that lead to a former server holds for one that turns up later, and was begun before.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._open: weakref.WeakSet[_OpenConnection] = weakref.WeakSet()
+        # Those begun before these moments, by `time.monotonic()`, are let go, or closed when they come back.
+        self._terminated_before = self._expired_before = float("-inf")
 
     def watch(self, engine: Engine) -> None:
         """Know the connections of an engine from now on.
@@ -82,6 +91,10 @@ class OpenConnections:
             taken_before: spares those that somebody took later.
             only_reads: spares those by which something may be written.
         """
+        former = min(opened_before, taken_before)
+        with self._lock:
+            if math.isfinite(former):
+                self._terminated_before = max(self._terminated_before, former)
         used = [known for known in self._all() if known.in_use and (known.only_reads or not only_reads)]
         meant = [known for known in used if known.opened_at < opened_before and known.taken_at < taken_before]
         for known in meant:
@@ -90,6 +103,8 @@ class OpenConnections:
 
     def expire(self) -> None:
         """Have all connections of now closed when they come back, also those that somebody takes meanwhile."""
+        with self._lock:
+            self._expired_before = time.monotonic()
         for known in self._all():
             known.expired = True
 
@@ -97,6 +112,7 @@ class OpenConnections:
         """Know none of them any more: in a forked child they are the parent's."""
         self._lock = threading.Lock()
         self._open = weakref.WeakSet()
+        self._terminated_before = self._expired_before = float("-inf")
 
     def _all(self) -> list[_OpenConnection]:
         with self._lock:
@@ -105,10 +121,20 @@ class OpenConnections:
     def _opened(self, connection: Any, entry: ConnectionPoolEntry) -> None:
         driver = getattr(connection, "driver_connection", connection)
         end = _terminator(driver) if hasattr(driver, "terminate") else _Handle(driver.fileno()).shut
-        known = _OpenConnection(entry, end)
+        known = _OpenConnection(entry, _begun_at(entry), end)
         entry.info[_KEY] = known
         with self._lock:
             self._open.add(known)
+            known.expired = known.opened_at < self._expired_before
+            is_terminated = known.opened_at < self._terminated_before
+        if is_terminated:
+            known.end()
+
+
+def _begun_at(entry: ConnectionPoolEntry) -> float:
+    """When a pool began to open a connection, by `time.monotonic()`: it notes that by the clock of the day."""
+    age: float = time.time() - getattr(entry, "starttime", time.time())
+    return time.monotonic() - max(0.0, age)
 
 
 def _taken(_connection: Any, entry: ConnectionPoolEntry, _fairy: Any) -> None:
