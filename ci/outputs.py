@@ -10,12 +10,17 @@ import sys
 from pathlib import Path
 
 
-def main() -> None:
-    """Read the plan that was shown, and say what there is."""
-    shown, kept, artifact = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+def results(shown: Path, kept: Path, artifact: str) -> dict[str, str]:
+    """The results by their names.
+
+    Args:
+        shown: the plan, as JSON.
+        kept: the folder with what is kept of it.
+        artifact: what that is kept as.
+    """
     plan = json.loads(shown.read_text(encoding="utf-8"))
     file = kept / "plan.json"
-    results = {
+    return {
         "blocked": "true" if plan["blocked"] else "false",
         "pending": str(len(plan["pending"])),
         "digest": plan["digest"],
@@ -23,11 +28,15 @@ def main() -> None:
         "kept": str(kept) if any(kept.iterdir()) else "",
         "artifact": artifact,
     }
-    for name, value in results.items():
+
+
+def written(found: dict[str, str]) -> str:
+    """The results as the runner reads them."""
+    for name, value in found.items():
         if "\n" in value or "\r" in value:
             raise SystemExit(f"{name} has more than one line")
-        sys.stdout.write(f"{name}={value}\n")
+    return "".join(f"{name}={value}\n" for name, value in found.items())
 
 
 if __name__ == "__main__":
-    main()
+    sys.stdout.write(written(results(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])))

@@ -23,14 +23,66 @@ TOKEN = re.compile(r"\s*(?:('(?:[^']|'')*')|(&&|\|\||==|!=|!|\(|\))|([\w.-]+))")
 OPERATORS = {"&&": " and ", "||": " or ", "==": "==", "!=": "!=", "!": " not ", "(": "(", ")": ")"}
 
 
-def programs(folder: Path) -> Path:
-    """A folder for PATH with the `erm` and the `python3` that are tested."""
+def programs(folder: Path, erm: str | None = None) -> Path:
+    """A folder for PATH with the `erm` that is tested, or another one, and its `python3`."""
     folder.mkdir(exist_ok=True)
-    for name, words in {"erm": "-m erm_alembic ", "python3": ""}.items():
+    texts = {
+        "erm": erm or f'#!/bin/sh\nexec "{sys.executable}" -m erm_alembic "$@"\n',
+        "python3": f'#!/bin/sh\nexec "{sys.executable}" "$@"\n',
+    }
+    for name, text in texts.items():
         program = folder / name
-        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" {words}"$@"\n')
+        program.write_text(text)
         program.chmod(0o755)
     return folder
+
+
+@dataclass(frozen=True)
+class Call:
+    """How erm was called: its words, the database that it would have reached, and the token that it was given."""
+
+    words: list[str]
+    address: str
+    token: str
+
+
+@dataclass
+class Calls:
+    """An erm that does nothing but note how it is called.
+
+    Args:
+        folder: a folder of its own.
+        answers: its exit code, by how its words begin; 0 for all others.
+    """
+
+    folder: Path
+    answers: dict[str, int] = field(default_factory=dict)
+
+    def program(self) -> str:
+        """Its text."""
+        cases = "".join(f"'{words}'*) exit {code};; " for words, code in self.answers.items())
+        told = '"$ERM_DATABASE_URL" "${GITHUB_TOKEN:-$GITLAB_TOKEN}" "$@"'
+        return f"#!/bin/sh\n(printf '%s\\0' {told}; printf '\\1') >> '{self._log}'\ncase \"$*\" in {cases}*) ;; esac\n"
+
+    @property
+    def _log(self) -> Path:
+        return self.folder / "calls"
+
+    @property
+    def made(self) -> list[Call]:
+        """The calls, in their order."""
+        texts = self._log.read_text().split("\1")[:-1] if self._log.exists() else []
+        parts = [text.split("\0")[:-1] for text in texts]
+        return [Call(words, address, token) for address, token, *words in parts]
+
+    @property
+    def words(self) -> list[list[str]]:
+        """The words of the calls."""
+        return [call.words for call in self.made]
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self._log.unlink()
 
 
 def bash(script: str, cwd: Path, environ: Mapping[str, str | None]) -> subprocess.CompletedProcess[str]:
@@ -67,10 +119,13 @@ class Runner:
         folder: a folder of its own.
         workspace: where the repository is checked out.
         upload: takes what actions/upload-artifact is given: a name and a folder.
+        program: the text of another `erm`.
     """
 
-    def __init__(self, folder: Path, workspace: Path, upload: Callable[[str, Path], None]) -> None:
-        self.folder, self.workspace, self.upload = folder, workspace, upload
+    def __init__(
+        self, folder: Path, workspace: Path, upload: Callable[[str, Path], None], program: str | None = None
+    ) -> None:
+        self.folder, self.workspace, self.upload, self.program = folder, workspace, upload, program
         self.action: dict[str, Any] = yaml.safe_load(ACTION.read_text(encoding="utf-8"))
 
     def run(self, environ: Mapping[str, str | None], **inputs: str) -> Job:
@@ -113,7 +168,7 @@ class Runner:
         # A token is only in a step that names it, as on GitHub.
         variables = {**environ, "GITHUB_TOKEN": None, "GITHUB_ACTION_PATH": str(REPOSITORY), **own}
         variables |= {name: str(path) for name, path in files.items()}
-        variables["PATH"] = f"{programs(self.folder / 'bin')}{os.pathsep}{os.environ['PATH']}"
+        variables["PATH"] = f"{programs(self.folder / 'bin', self.program)}{os.pathsep}{os.environ['PATH']}"
         assert step["shell"] == "bash"
         assert not EXPRESSION.search(step["run"])
         done = bash(step["run"], self.workspace / self._filled(step.get("working-directory", "."), contexts), variables)
@@ -152,7 +207,7 @@ def _looked_up(path: str, contexts: Mapping[str, Any]) -> Any:
 
 
 def gitlab_job(
-    name: str, folder: Path, workspace: Path, environ: Mapping[str, str | None]
+    name: str, folder: Path, workspace: Path, environ: Mapping[str, str | None], program: str | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run the script of a job of the include.
 
@@ -161,11 +216,12 @@ def gitlab_job(
         folder: a folder of its own.
         workspace: where the repository is checked out.
         environ: the variables of the job.
+        program: the text of another `erm`.
     """
     document = yaml.safe_load(GITLAB.read_text(encoding="utf-8"))
     job = {**document[".erm"], **document[name]}
     declared = {key: each["value"] for key, each in document["variables"].items()}
     variables = {**declared, **{key: str(each) for key, each in job.get("variables", {}).items()}, **environ}
-    variables["PATH"] = f"{programs(folder / 'bin')}{os.pathsep}{os.environ['PATH']}"
+    variables["PATH"] = f"{programs(folder / 'bin', program)}{os.pathsep}{os.environ['PATH']}"
     variables["ERM_CI_VERSION"] = "installed"
     return bash("\n".join([*job["before_script"], *job["script"]]), workspace, variables)

@@ -123,22 +123,6 @@ def test_a_plan_that_was_changed_after_its_approval_is_refused(
     assert tables(one_database) == {"alembic_version", "first"}
 
 
-def test_what_is_blocked_is_shown_and_fails_the_job(
-    repository: Repository, on_main: OnGitHub, github: GitHubServer
-) -> None:
-    """The comment is there, the check run says failure, and no plan is kept that could be approved."""
-    repository.git("checkout", "--quiet", "-b", "feature")
-    repository.project.revision("b2", "op.execute('CREATE TABLE t ()')", "pass", down="a1")
-    job = on_main.plan(repository.push("feature", "without a way down"), check_run="true")
-    assert job.failed == "Refuse what is blocked"
-    assert (job.outputs["blocked"], job.outputs["plan-file"]) == ("true", "")
-    assert "missing-downgrade" in github.comments[0]["body"]
-    (check,) = github.checks
-    assert check["conclusion"] == "failure"
-    assert [each["path"] for each in check["annotations"]] == ["migrations/versions/b2.py"]
-    assert "::error file=migrations/versions/b2.py" in job.log
-
-
 def test_a_pull_request_from_a_fork_shows_its_plan_in_the_summary(
     repository: Repository, on_main: OnGitHub, github: GitHubServer, bot_token: str
 ) -> None:
@@ -153,36 +137,38 @@ def test_a_pull_request_from_a_fork_shows_its_plan_in_the_summary(
     assert "read-only tokens" in job.log
 
 
-def test_a_plan_that_cannot_be_kept_is_shown_and_fails_the_job(
+def test_what_cannot_be_approved_is_shown_and_fails_the_job(
     repository: Repository, on_main: OnGitHub, github: GitHubServer
 ) -> None:
-    """What depends on data is approved by name, and signed where there is a key; who wants no approval keeps none."""
-    reads = "rows = op.get_bind().execute(sa.text('SELECT id FROM second')).all()"
-    repository.project.table("b2", "second", down="a1")
-    repository.project.revision("c3", f"{reads}\nop.execute('ANALYZE second')", down="b2")
-    commit = repository.push("feature", "depends on data")
-    job = on_main.plan(commit)
-    assert job.failed == "Refuse what is blocked"
-    assert (job.outputs["blocked"], job.outputs["plan-file"]) == ("false", "")
-    assert "--approve-partial c3" in job.log and len(github.comments) == 1
-    assert on_main.plan(commit, keep="false", comment="false").failed is None
-    key = private_key()
-    job = on_main.plan(commit, approve_partial="c3", sign_key=key, comment="false")
-    assert job.failed is None, job.log
-    assert job.outputs["plan-file"] == ".erm/ci/kept/plan.json"
-    assert ", signed: digest" in job.log and key.splitlines()[1] not in job.log
-
-
-def test_a_plan_that_cannot_be_made_takes_the_old_one_off_the_pull_request(
-    repository: Repository, on_main: OnGitHub, github: GitHubServer
-) -> None:
-    """A push with a broken revision says so in the comment, and fails the job."""
+    """Push by push: blocked, dependent on data, then approved by name and signed, and at last broken."""
     repository.git("checkout", "--quiet", "-b", "feature")
-    path = repository.project.table("b2", "second", down="a1")
-    assert on_main.plan(repository.push("feature", "good")).failed is None
+    repository.project.revision("b2", "op.execute('CREATE TABLE second ()')", "pass", down="a1")
+    blocked = on_main.plan(repository.push("feature", "without a way down"), check_run="true")
+    assert blocked.failed == "Refuse what is blocked"
+    assert (blocked.outputs["blocked"], blocked.outputs["plan-file"]) == ("true", "")
+    assert "missing-downgrade" in github.comments[0]["body"]
+    (check,) = github.checks
+    assert check["conclusion"] == "failure"
+    assert [each["path"] for each in check["annotations"]] == ["migrations/versions/b2.py"]
+    assert "::error file=migrations/versions/b2.py" in blocked.log
+
+    repository.project.table("b2", "second", down="a1")
+    reads = "rows = op.get_bind().execute(sa.text('SELECT id FROM second')).all()"
+    path = repository.project.revision("c3", f"{reads}\nop.execute('ANALYZE second')", down="b2")
+    commit = repository.push("feature", "depends on data")
+    dependent = on_main.plan(commit, comment="false")
+    assert dependent.failed == "Refuse what is blocked"
+    assert (dependent.outputs["blocked"], dependent.outputs["plan-file"]) == ("false", "")
+    assert "--approve-partial c3" in dependent.log
+    key = private_key()
+    approved = on_main.plan(commit, approve_partial="c3", sign_key=key, comment="false")
+    assert approved.failed is None, approved.log
+    assert approved.outputs["plan-file"] == ".erm/ci/kept/plan.json"
+    assert ", signed: digest" in approved.log and key.splitlines()[1] not in approved.log
+
     path.write_text("def (:")
-    job = on_main.plan(repository.push("feature", "broken"))
-    assert (job.failed, job.outputs["plan-file"]) == ("Refuse what is blocked", "")
+    broken = on_main.plan(repository.push("feature", "broken"))
+    assert (broken.failed, broken.outputs["plan-file"]) == ("Refuse what is blocked", "")
     (comment,) = github.comments
     assert "### Plan for `prod`: could not be made" in comment["body"]
 
@@ -192,23 +178,6 @@ def private_key() -> str:
     key = ed25519.Ed25519PrivateKey.generate()
     encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
     return key.private_bytes(encoding, form, serialization.NoEncryption()).decode()
-
-
-def test_a_merge_without_revisions_needs_no_plan(repository: Repository, on_main: OnGitHub) -> None:
-    """Nothing is fetched where nothing is pending."""
-    (repository.clone / "README").write_text("hello\n")
-    head = repository.push("docs", "words")
-    job = on_main.apply(repository.merge("docs"), head)
-    assert job.failed is None, job.log
-
-
-def test_an_input_is_never_run(repository: Repository, on_main: OnGitHub) -> None:
-    """What stands in an input is a value, whatever it looks like to a shell."""
-    value = "\"; touch hacked; ' $(touch hacked) `touch hacked` * ${IFS}\n"
-    commit = repository.git("rev-parse", "HEAD")
-    job = on_main.job(commit, "push", {}, mode="plan", artifact=value, to=value)
-    assert job.failed == "Refuse what is blocked"
-    assert list(repository.folder.rglob("hacked")) == []
 
 
 def test_a_merge_request_from_its_first_push_to_the_deployment(
@@ -239,26 +208,3 @@ def test_a_merge_request_from_its_first_push_to_the_deployment(
     applied = job("erm apply", repository.checked_out("apply", commit), commit)
     assert applied.returncode == 0, applied.stderr
     assert tables(one_database) == {"alembic_version", "first", "second", "third"}
-
-
-def test_the_nightly_job_reaches_no_other_database_than_its_own(
-    repository: Repository, on_gitlab: Variables, one_database: Database
-) -> None:
-    """Variables of the project win over those of a job: the address that is deployed to is not what is taken back."""
-    workspace = repository.checked_out("workspace", repository.git("rev-parse", "HEAD"))
-    variables = {**on_gitlab, **repository.project.environ(), "ERM_CI_ENV": "prod"}
-    done = gitlab_job("erm rollbacks", repository.folder, workspace, variables)
-    assert (done.returncode, "@postgres:5432/nightly cannot be reached" in done.stderr) == (1, True), done.stderr
-    assert tables(one_database) == {"alembic_version", "first"}
-
-
-def test_a_job_without_a_token_keeps_its_plan_and_says_so(
-    repository: Repository, on_gitlab: Variables, gitlab: GitLabServer
-) -> None:
-    """Where GitLab gives a pipeline no token, nothing is commented and nothing fails."""
-    workspace = repository.checked_out("workspace", repository.git("rev-parse", "HEAD"))
-    variables = {**on_gitlab, **repository.project.environ(), "GITLAB_TOKEN": None, "ERM_CI_ENV": "prod"}
-    done = gitlab_job("erm plan", repository.folder, workspace, variables)
-    assert done.returncode == 0, done.stderr
-    assert "There is no GITLAB_TOKEN" in done.stdout
-    assert gitlab.platform.asked == []
