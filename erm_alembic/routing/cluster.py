@@ -19,7 +19,7 @@ from erm_alembic.routing.connections.reactions import Reactions
 from erm_alembic.routing.deciding.budget import FallbackBudget
 from erm_alembic.routing.deciding.classify import Classifier
 from erm_alembic.routing.deciding.policies import Policies
-from erm_alembic.routing.deciding.reasons import Reason, Why
+from erm_alembic.routing.deciding.reasons import NONE_FRESH
 from erm_alembic.routing.deciding.routes import Explanation
 from erm_alembic.routing.deciding.waiting import wait_for
 from erm_alembic.routing.discovery import Discovery
@@ -193,7 +193,7 @@ class Cluster:
         node = router.choose(mode.need, asynchronous=False) if mode.replicas else None
         if node is None:
             if mode.replicas:
-                router.fall_back(mode, Reason(Why.NONE_FRESH))
+                router.fall_back(mode, NONE_FRESH)
             return self.primary.engine()
         router.count_read()
         return node.reading_engine(snapshot=mode.snapshot)

@@ -109,9 +109,11 @@ class Router:
             return None
         self.source.start()
         now = time.monotonic()
-        nodes = self.replicas  # before the state: see Membership
-        state = self.source.state
-        fit = [node for node in nodes if node.name not in avoid and not self.judged(node, need, now, state).why_not]
+        nodes = self._members.nodes  # before the state: see Membership
+        state, judge, heard_within = self.source.state, self._judge, self._heard_within
+        fit = [
+            node for node in nodes if node.name not in avoid and not judge(node, state, need, now, heard_within).why_not
+        ]
         return least_loaded(fit, asynchronous) if fit else None
 
     def choose_in_time(
@@ -125,9 +127,9 @@ class Router:
             asynchronous: whether for an `AsyncSession`.
             avoid: the names of those that have failed it already.
         """
-        choose = partial(self.choose, need, asynchronous=asynchronous, avoid=avoid)
-        node = choose()
+        node = self.choose(need, asynchronous=asynchronous, avoid=avoid)
         if node is None and mode.max_wait > 0 and not self.primary_only:
+            choose = partial(self.choose, need, asynchronous=asynchronous, avoid=avoid)
             node = wait_for(self.source, choose, mode.max_wait, self.instrumentation, need.after)
         return node
 

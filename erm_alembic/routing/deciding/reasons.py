@@ -11,7 +11,22 @@ from enum import Enum
 
 from erm_alembic.routing.options import ReadMode
 
-__all__ = ["Reason", "Why", "why_no_fallback", "why_primary", "why_replica"]
+__all__ = [
+    "BEGUN",
+    "NAMED",
+    "NONE_FRESH",
+    "OTHER_HISTORY",
+    "PINNED",
+    "REFUSED_AS_WRITE",
+    "SAVEPOINT",
+    "TWO_PHASES",
+    "UNKNOWN_STATEMENT",
+    "Reason",
+    "Why",
+    "why_no_fallback",
+    "why_primary",
+    "why_replica",
+]
 
 
 class Why(Enum):
@@ -61,6 +76,18 @@ class Reason:
         return self.detail
 
 
+# Those that name nothing of an application's: made once, since they are given for every transaction.
+PURE_READ, NOTHING_CHOSE, NAMED = Reason(Why.PURE_READ), Reason(Why.NOTHING_CHOSE), Reason(Why.NAMED)
+UNKNOWN_STATEMENT, REFUSED_AS_WRITE = Reason(Why.UNKNOWN_STATEMENT), Reason(Why.REFUSED_AS_WRITE)
+PINNED, BEGUN, SAVEPOINT, TWO_PHASES = (
+    Reason(Why.PINNED),
+    Reason(Why.BEGUN),
+    Reason(Why.SAVEPOINT),
+    Reason(Why.TWO_PHASES),
+)
+NONE_FRESH, OTHER_HISTORY = Reason(Why.NONE_FRESH), Reason(Why.OTHER_HISTORY)
+
+
 def why_primary(mode: ReadMode, why_pinned: Reason | None, no_read: Reason | None) -> Reason | None:
     """Why a statement is the primary's, however fresh a replica is; None where one may answer it.
 
@@ -69,7 +96,7 @@ def why_primary(mode: ReadMode, why_pinned: Reason | None, no_read: Reason | Non
         why_pinned: why its transaction is the primary's; None where it is not.
         no_read: why it is not known to be a pure read; None where it is.
     """
-    return why_pinned or no_read or (None if mode.replicas else _chosen(mode, Why.NOTHING_CHOSE))
+    return why_pinned or no_read or (None if mode.replicas else _chosen(mode, NOTHING_CHOSE))
 
 
 def why_replica(mode: ReadMode) -> Reason:
@@ -78,7 +105,7 @@ def why_replica(mode: ReadMode) -> Reason:
     Args:
         mode: what holds for it.
     """
-    return _chosen(mode, Why.PURE_READ)
+    return _chosen(mode, PURE_READ)
 
 
 def why_no_fallback(mode: ReadMode, *, within_budget: bool) -> str:
@@ -93,5 +120,5 @@ def why_no_fallback(mode: ReadMode, *, within_budget: bool) -> str:
     return "" if within_budget else "the primary has taken over as many reads as its fallback budget allows"
 
 
-def _chosen(mode: ReadMode, otherwise: Why) -> Reason:
-    return Reason(otherwise) if mode.policy is None else Reason(Why.POLICY, mode.policy)
+def _chosen(mode: ReadMode, otherwise: Reason) -> Reason:
+    return otherwise if mode.policy is None else Reason(Why.POLICY, mode.policy)

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from erm_alembic.routing.connections.nodes import ReplicaNode
 from erm_alembic.routing.connections.read_only import is_prevented
-from erm_alembic.routing.deciding.reasons import Reason, Why, why_primary, why_replica
+from erm_alembic.routing.deciding.reasons import NAMED, NONE_FRESH, OTHER_HISTORY, Reason, why_primary, why_replica
 from erm_alembic.routing.deciding.routes import ELSEWHERE, Explanation, Route
 from erm_alembic.routing.need import Need
 from erm_alembic.routing.options import ReadMode
@@ -55,7 +55,7 @@ def explain(
         fit = [chosen.name] if (chosen.name in fit if shows is None else shows) else []
     if fit:
         return Explanation(Route(" or ".join(fit), True, str(why_replica(mode))), read, "", objections)
-    why_none = (Why.OTHER_HISTORY if need is None else Why.NONE_FRESH).value
+    why_none = str(OTHER_HISTORY if need is None else NONE_FRESH)
     if refused := router.why_no_fallback(mode):
         return Explanation(None, read, f"{why_none}, and {refused}", objections)
     return Explanation(Route(router.primary.name, False, why_none), read, "", objections)
@@ -75,4 +75,4 @@ def explain_named(router: Router, statement: Any, mode: ReadMode, engine: Engine
     on_replica = node is not None and node is not router.primary
     if not on_replica and is_prevented(mode, None, statement):
         return Explanation(None, read, _PREVENTED)
-    return Explanation(Route(node.name if node else ELSEWHERE, on_replica, Why.NAMED.value), read, "")
+    return Explanation(Route(node.name if node else ELSEWHERE, on_replica, str(NAMED)), read, "")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import exc
 
 from erm_alembic.routing.connections.nodes import NotARead
-from erm_alembic.routing.deciding.reasons import Reason, Why
+from erm_alembic.routing.deciding.reasons import REFUSED_AS_WRITE, Reason, Why
 from erm_alembic.routing.failures import (
     READ_ONLY,
     blames_the_server,
@@ -59,7 +59,7 @@ def goes_elsewhere(session: RoutingSession, error: BaseException, statement: Any
     if router.instrumentation is not None:
         router.instrumentation.retried(node.name, state)
     if state == READ_ONLY:
-        routed.pin(Reason(Why.REFUSED_AS_WRITE), wrote=True)
+        routed.pin(REFUSED_AS_WRITE, wrote=True)
         return True
     routed.lose_replica(node.name)
     if routed.has_read:

@@ -26,14 +26,11 @@ _WITHIN = (Select, CompoundSelect, UpdateBase, FunctionElement)
 class Sent:
     """What one transaction of a session has sent to the primary."""
 
-    __slots__ = ("_connections", "_guard", "by_itself", "unbounded", "wrote")
-
-    def __init__(self) -> None:
-        self.wrote = False  # something that is not known to be a pure read
-        self.unbounded = False  # something that may have ended the transaction
-        self.by_itself = False  # over a connection that commits each statement
-        self._connections: list[Connection] = []
-        self._guard: Guard | None = None
+    wrote = False  # something that is not known to be a pure read
+    unbounded = False  # something that may have ended the transaction
+    by_itself = False  # over a connection that commits each statement
+    _connections: tuple[Connection, ...] = ()
+    _guard: Guard | None = None
 
     @property
     def may_be_kept(self) -> bool:
@@ -67,7 +64,7 @@ class Sent:
             connection: the connection.
         """
         self.by_itself = self.by_itself or commits_by_itself(connection)
-        self._connections.append(connection)
+        self._connections += (connection,)
         tell_of(connection, only_reads=not self.wrote)
         if self._guard is not None:
             watch(connection, self._guard)

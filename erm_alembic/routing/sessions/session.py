@@ -18,7 +18,8 @@ from sqlalchemy.orm.attributes import instance_state
 from erm_alembic.routing.blocks import innermost_block
 from erm_alembic.routing.connections.nodes import ReplicaNode
 from erm_alembic.routing.connections.read_only import refuse_writes
-from erm_alembic.routing.deciding.reasons import Reason, Why, why_primary, why_replica
+from erm_alembic.routing.deciding import reasons
+from erm_alembic.routing.deciding.reasons import Reason
 from erm_alembic.routing.deciding.routes import ELSEWHERE, Explanation, Route
 from erm_alembic.routing.misuse import chosen_in
 from erm_alembic.routing.need import Need
@@ -140,7 +141,7 @@ class RoutingSession(Session):
                 if router.budget is not None:
                     router.budget.read()
                 return kept.engine
-        mode = self._mode(clause, others.get(OPTION))
+        mode = self._chooser.mode(self.info, clause, others.get(OPTION))
         refuse_writes(mode, mapper, clause)
         if not routed.pinned:
             engine = self._replica(clause, mode, others)
@@ -238,16 +239,16 @@ class RoutingSession(Session):
     def _replica(self, clause: Any, mode: ReadMode, others: Mapping[str, Any]) -> Engine | None:
         """The engine of the replica for a statement; None pins the transaction to the primary."""
         router, routed = self._router, self._routed
-        no_read = Reason(Why.UNKNOWN_STATEMENT) if clause is None else router.classifier.why_not(clause)
+        no_read = reasons.UNKNOWN_STATEMENT if clause is None else router.classifier.why_not(clause)
         if mode.replicas:
             router.watch_for(mode, no_read)
-        if why := why_primary(mode, self._why_pinned(), no_read):
+        if why := reasons.why_primary(mode, self._why_pinned(), no_read):
             routed.pin(why)
             return None
         need = self._need(mode)
         node = None if need is None else self._kept_or_chosen(need, mode)
         if need is None or node is None:
-            why = Reason(Why.OTHER_HISTORY if need is None else Why.NONE_FRESH)
+            why = reasons.OTHER_HISTORY if need is None else reasons.NONE_FRESH
             router.fall_back(mode, why)
             routed.pin(why)
             return None
@@ -255,7 +256,7 @@ class RoutingSession(Session):
         options = clause.get_execution_options()
         snapshot, streamed = mode.snapshot, bool(others.get(STREAMS) or streams(options))
         engine = routed.engine_of(node, asynchronous=self._asynchronous, snapshot=snapshot, streamed=streamed)
-        routed.read_from(self, node, engine, why_replica(mode), snapshot=snapshot, streamed=streamed)
+        routed.read_from(self, node, engine, reasons.why_replica(mode), snapshot=snapshot, streamed=streamed)
         if snapshot:
             routed.take_snapshot(need)
         if not (snapshot or streamed or others or options):
@@ -265,14 +266,14 @@ class RoutingSession(Session):
     def _why_pinned(self) -> Reason | None:
         """Why a transaction is the primary's whatever is asked of it; None where it is not."""
         if self._routed.pinned:
-            return Reason(Why.PINNED)
+            return reasons.PINNED
         transaction = self.get_transaction()
         if self.twophase:
-            return Reason(Why.TWO_PHASES)
+            return reasons.TWO_PHASES
         if self.in_nested_transaction():
-            return Reason(Why.SAVEPOINT)
+            return reasons.SAVEPOINT
         if transaction is not None and transaction.origin is SessionTransactionOrigin.BEGIN:
-            return Reason(Why.BEGUN)
+            return reasons.BEGUN
         return None
 
     def _kept_or_chosen(self, need: Need, mode: ReadMode) -> ReplicaNode | None:
@@ -306,7 +307,7 @@ class RoutingSession(Session):
             if bind.dialect.name == "postgresql":
                 self._note(clause, prevents=mode.prevent_writes)
             if node is not None and not self._routed.pinned:
-                self._routed.pin(Reason(Why.PINNED))
+                self._routed.pin(reasons.PINNED)
         return bind
 
     # What happens when a replica fails.

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session
 
 from erm_alembic.routing.connections.nodes import ReplicaNode
-from erm_alembic.routing.deciding.reasons import Reason, Why
+from erm_alembic.routing.deciding.reasons import NAMED, Reason
 from erm_alembic.routing.deciding.routes import Decision
 from erm_alembic.routing.need import Need
 from erm_alembic.routing.options import PRIMARY, ReadMode
@@ -32,9 +32,10 @@ class RoutedTransaction:
         "_engine",
         "_engines",
         "_holds_replica",
+        "_server",
         "_snapshot_for",
+        "_why",
         "committing",
-        "decision",
         "failed",
         "has_read",
         "kept",
@@ -53,7 +54,8 @@ class RoutedTransaction:
         self.replica: ReplicaNode | None = None
         self.kept: KeptDecision | None = None  # what its next pure read needs not decide again
         # What was decided last; and where the last statement went to an engine that the application named itself.
-        self.decision: Decision | None = None if former is None else former.decision
+        self._server: str | None = None if former is None else former._server
+        self._why: Reason | None = None if former is None else former._why
         self.named: Decision | None = None if former is None else former.named
         # What it has done.
         self.has_read = False  # whether a replica's answer was handed out: the next one must not be older
@@ -68,6 +70,13 @@ class RoutedTransaction:
         self._engine: Engine | None = None  # the one of these that was used last
         self.streams = False  # whether one has a transaction there, which a cursor on the server's side needs
         self._holds_replica = False  # by a snapshot, or a cursor on the server's side
+
+    @property
+    def decision(self) -> Decision | None:
+        """What was decided last, in it or before it; None before the first."""
+        if self._server is None or self._why is None:
+            return None
+        return Decision(self._server, self._server != PRIMARY, self._why)
 
     # Where it goes.
 
@@ -113,7 +122,7 @@ class RoutedTransaction:
             self._change(session, engine, holds=snapshot or streamed)
         self.streams = self.streams or (streamed and not snapshot)
         self.replica, self.reads_replica, self.loads_from_replica = replica, True, True
-        self.decision = Decision(replica.name, True, why)
+        self._server, self._why = replica.name, why
 
     def _change(self, session: Session, engine: Engine, *, holds: bool) -> None:
         """Use another engine from now on; the last one's connection is given back where nothing needs it any more."""
@@ -140,7 +149,7 @@ class RoutedTransaction:
             wrote: whether it is to be taken for one that writes.
         """
         self.pinned, self.replica, self.kept = True, None, None
-        self.decision = Decision(PRIMARY, False, why)
+        self._server, self._why = PRIMARY, why
         if wrote:
             self.sent.writes()
 
@@ -151,7 +160,7 @@ class RoutedTransaction:
             server: the server's name.
             is_replica: whether it is one of the cluster's replicas.
         """
-        self.named = Decision(server, is_replica, Reason(Why.NAMED))
+        self.named = Decision(server, is_replica, NAMED)
         if is_replica:
             self.reads_replica = self.loads_from_replica = True
 
