@@ -21,6 +21,7 @@ from erm_alembic.routing.instrumentation import Instrumentation
 from erm_alembic.routing.sessions.column_values import UNKNOWN, same
 from erm_alembic.routing.sessions.locking import classes_in_order, keys_in_order
 from erm_alembic.routing.sessions.marks import columns_of, is_marked, unmark, values_read
+from erm_alembic.routing.sessions.unit_of_work import is_written, written_by_flush
 
 __all__ = ["OnStale", "Provenance", "checked"]
 
@@ -69,8 +70,7 @@ class Provenance:
         Raises:
             StaleReplicaWrite: one of them differs there.
         """
-        touched = map(instance_state, [*session.dirty, *session.deleted])
-        self._hold(session, [state for state in touched if _is_written(session, state)], instrumentation)
+        self._hold(session, written_by_flush(session), instrumentation)
 
     def check_objects(
         self, session: Session, objects: Iterable[object], counts: Instrumentation | None = None, *, whole: bool
@@ -87,7 +87,7 @@ class Provenance:
             StaleReplicaWrite: one of them differs there.
         """
         states = [state for state in map(instance_state, objects) if state.key is not None]
-        written = [state for state in states if whole or _is_written(session, state)]
+        written = [state for state in states if whole or is_written(session, state)]
         self._hold(session, written, counts)
 
     def _hold(
@@ -194,8 +194,3 @@ def _tables_of(selectable: FromClause) -> list[Table]:
 
 def _same(mapper: Mapper[Any], key: str, value: Any, row: Mapping[str, Any]) -> bool:
     return value is UNKNOWN or same(mapper.column_attrs[key].columns[0].type, value, row[key])
-
-
-def _is_written(session: Session, state: InstanceState[Any]) -> bool:
-    instance = state.obj()
-    return instance is not None and (instance in session.deleted or session.is_modified(instance))

@@ -14,7 +14,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.orm.attributes import flag_modified
 
 from erm_alembic.errors import StaleReplicaWrite
-from erm_alembic.routing import Cluster
+from erm_alembic.routing import Cluster, RoutingSession, replica_read
 from tests.routing.applications import Application, on_replica
 from tests.routing.servers import EAST, WEST, until
 
@@ -232,3 +232,63 @@ def test_the_rows_of_all_tables_of_an_object_are_locked(app: Application, zoo: C
             sa.event.remove(Dog, "before_update", write_elsewhere)
     other.join()
     assert app.on_primary("SELECT weight FROM animals WHERE id = 1") == [(1006,)]
+
+
+def _toys_taken_away(_session: RoutingSession, dog: Dog) -> None:
+    dog.toys.clear()
+
+
+def _toy_given(session: RoutingSession, dog: Dog) -> None:
+    other = session.get_one(Dog, 2)
+    other.toys.append(dog.toys[0])
+    session.flush()
+
+
+def _lease_ended(_session: RoutingSession, dog: Dog) -> None:
+    dog.leases.remove(next(lease for lease in dog.leases if lease.id == 1))
+
+
+def _animal_deleted(session: RoutingSession, dog: Dog) -> None:
+    assert len(dog.toys) == 2
+    session.delete(dog)
+
+
+CHANGES = [_toys_taken_away, _toy_given, _lease_ended, _animal_deleted]
+ELSEWHERE = "UPDATE toys SET animal_id = 2; UPDATE leases SET paid = 1000"
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_a_flush_changes_or_deletes_by_itself_is_held_against_its_row(
+    change: Callable[[RoutingSession, Dog], None], app: Application, zoo: Cluster
+) -> None:
+    """What was taken out of a collection, or put into it, and what is nothing without what it belonged to."""
+    app.on_primary(ELSEWHERE)
+    with zoo.sessionmaker(read=True)() as session, pytest.raises(StaleReplicaWrite, match=r"Toy|Lease"):
+        change(session, session.get_one(Dog, 1))
+        session.commit()
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_and_is_done_where_it_is_the_same(
+    change: Callable[[RoutingSession, Dog], None], app: Application, zoo: Cluster
+) -> None:
+    """Whatever else has changed."""
+    app.on_primary("UPDATE animals SET weight = 7 WHERE id = 2")
+    with zoo.sessionmaker(read=True)() as session:
+        change(session, session.get_one(Dog, 1))
+        session.commit()
+
+
+def test_what_a_flush_loads_by_itself_comes_from_the_primary(app: Application, zoo: Cluster) -> None:
+    """A toy that a replica does not know yet is let go as well."""
+    app.on_primary("INSERT INTO toys VALUES (3, 1)")
+    app.on_primary("DELETE FROM leases")
+    with zoo.sessionmaker(expire_on_commit=False)() as session:
+        dog = session.get_one(Dog, 1)
+        assert dog.leases == []
+        session.commit()
+        with replica_read():
+            assert session.scalar(sa.select(sa.func.count()).select_from(Toy)) == 2 and on_replica(session)
+            session.delete(dog)
+            session.commit()
+    assert app.on_primary("SELECT count(*) FROM toys WHERE animal_id IS NULL") == [(3,)]
