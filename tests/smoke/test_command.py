@@ -65,6 +65,7 @@ def test_what_would_outlive_the_transaction_is_refused(filled: Database, tmp_pat
     assert found.pop("test_commits_as_expected") == "xfailed"
     assert set(found.values()) == {"failed", "error"} and "test_that_comes_after_it" not in found
     assert document["outcome"] == "failed"
+    assert "No test was run after tests/test_smoke.py::test_commits_past_everything" in document["problems"][0]
     assert len(document["escapes"]) >= 8
     report = project / "out.xml"
     assert "test_commits_by_text" in report.read_text() and secret not in report.read_text()

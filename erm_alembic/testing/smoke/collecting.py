@@ -20,6 +20,10 @@ from erm_alembic.testing.smoke.transaction import SmokeTransaction
 __all__ = ["SmokePlugin", "terms_of"]
 
 Emit = Callable[[dict[str, Any]], None]
+LOST = (
+    "the connection was lost, or the transaction of a test; the server ends a session that is idle in its transaction"
+    " for too long"
+)
 _traces = pytest.StashKey[Traces]()
 
 
@@ -131,7 +135,8 @@ class SmokePlugin:
                     item.stash[_traces] = self._transaction.traces
                     self._engines.forget()
                     if self._transaction.is_lost:
-                        item.session.shouldfail = "the smoke tests' connection, or the transaction of one, was lost"
+                        item.session.shouldfail = LOST
+                        self._emit({"event": "problem", "what": f"No test was run after {item.nodeid}: {LOST}."})
         refused = self._transaction.escapes.take()
         if refused and not any(report.failed for report in self._reports.get(item.nodeid, ())):
             raise refused[0]
