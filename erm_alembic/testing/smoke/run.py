@@ -7,6 +7,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -116,9 +117,13 @@ def run_smoke_tests(settings: Settings, request: SmokeRequest, show: Callable[[s
     target = open_target(_server(settings, request.replica))
     heard = _Heard()
     limit = request.run_timeout or settings.smoke.run_timeout
-    with tempfile.TemporaryDirectory(prefix="erm-smoke-") as folder, control_session(target) as control:
-        written = Path(folder) / "junit.xml"
-        job = _job(settings, request, target, paths, written if request.junit else None)
+    with ExitStack() as closing:
+        control = closing.enter_context(control_session(target))
+        written: Path | None = None
+        if request.junit is not None:
+            folder = closing.enter_context(tempfile.TemporaryDirectory(prefix="erm-smoke-"))
+            written = Path(folder) / "junit.xml"
+        job = _job(settings, request, target, paths, written)
         try:
             with SmokeProcess(settings.project_dir, show, heard.hear) as process:
                 in_time = process.run(job, limit.total_seconds())
@@ -132,7 +137,7 @@ def run_smoke_tests(settings: Settings, request: SmokeRequest, show: Callable[[s
         finally:
             left = end_session(control, heard.pid)
         fates = not_rolled_back(control, heard.tests)
-        if request.junit is not None:
+        if request.junit is not None and written is not None:
             keep_junit(written, request.junit)
     if heard.fatal is not None:
         raise TargetError(f"{target.redacted}: {heard.fatal}", effect=NOTHING_RUN, cure="Try again.")
