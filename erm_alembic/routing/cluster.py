@@ -86,7 +86,14 @@ class Cluster:
         members = Membership(
             primary,
             replicas,
-            lambda replica: ReplicaNode(replica, replica.url, pool, engine_options, classifier),
+            lambda replica: ReplicaNode(
+                replica,
+                replica.url,
+                pool,
+                engine_options,
+                classifier,
+                known_start=lambda: monitor.state.start_of(replica.name),
+            ),
             can_grow=discovery is not None,
         )
         heard_within = 4 * monitor_interval + 2.0

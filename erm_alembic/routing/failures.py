@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy import exc
 
+from erm_alembic.errors import TargetError
+
 __all__ = [
     "READ_ONLY",
+    "OtherServer",
     "blames_the_server",
     "is_in_recovery",
     "is_of_an_ended_transaction",
@@ -21,6 +24,10 @@ _CONFLICTS = frozenset({"40001", "40P01"})
 # A recovery conflict, a server that ends or begins (57P01 to 57P05), no connection left (53300), none had or lost
 # (class 08), a write that nobody recognised, a snapshot that is gone.
 _PASSING = _CONFLICTS | frozenset({"57P01", "57P02", "57P03", "57P05", "53300", READ_ONLY, "72000"})
+
+
+class OtherServer(TargetError):
+    """A connection has led to another server than the one that was judged."""
 
 
 def sqlstate_of(error: BaseException) -> str | None:
@@ -41,7 +48,8 @@ def sqlstate_of(error: BaseException) -> str | None:
 
 def worth_another_server(error: BaseException) -> bool:
     """Whether a read that failed on a replica may succeed elsewhere."""
-    if isinstance(error, exc.TimeoutError | OSError):  # no connection of the pool became free; asyncpg's connect
+    # No connection of the pool became free, or none led to the server that is known; asyncpg's connect.
+    if isinstance(error, exc.TimeoutError | OSError | OtherServer):
         return True
     if not isinstance(error, exc.DBAPIError) and not _is_a_drivers(error):
         return False
@@ -61,7 +69,7 @@ def blames_the_server(error: BaseException) -> bool:
         False
     """
     state = sqlstate_of(error)
-    return not isinstance(error, exc.TimeoutError) and state != READ_ONLY and state not in _CONFLICTS
+    return not isinstance(error, exc.TimeoutError | OtherServer) and state != READ_ONLY and state not in _CONFLICTS
 
 
 def is_of_an_ended_transaction(error: BaseException) -> bool:

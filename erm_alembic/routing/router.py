@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from erm_alembic.errors import NoReplicaAvailable
 from erm_alembic.routing.connections.membership import Membership
 from erm_alembic.routing.connections.nodes import Node, ReplicaNode
+from erm_alembic.routing.connections.same_server import is_other
 from erm_alembic.routing.deciding.budget import Budget, FallbackBudget
 from erm_alembic.routing.deciding.classify import Classifier
 from erm_alembic.routing.deciding.policies import Policies
@@ -152,6 +153,23 @@ class Router:
             need: what the read needs.
         """
         return not self.judged(node, need, time.monotonic(), self.source.state).why_not
+
+    def start_of(self, node: ReplicaNode) -> float | None:
+        """When the server was started that is known by a replica's name; None while that is not known.
+
+        Args:
+            node: the replica.
+        """
+        return self.source.state.start_of(node.name)
+
+    def has_moved(self, node: ReplicaNode, started: float | None) -> bool:
+        """Whether another server goes by a replica's name than the one that was chosen: what is known is of that one.
+
+        Args:
+            node: the replica.
+            started: when the one that was chosen was started.
+        """
+        return is_other(started, self.start_of(node))
 
     def objections(self, need: Need) -> Mapping[str, str]:
         """Of each replica why it cannot be taken now; empty where it can.

@@ -24,6 +24,7 @@ from erm_alembic.postgres.engine import pooled_engine
 from erm_alembic.routing.connections.connecting import connect_by_host, connect_timeout, with_connect_timeout
 from erm_alembic.routing.connections.open_connections import OpenConnections
 from erm_alembic.routing.connections.read_only import is_held, told
+from erm_alembic.routing.connections.same_server import hold_to_server
 from erm_alembic.routing.deciding.classify import Classifier
 from erm_alembic.routing.deciding.reasons import Reason
 from erm_alembic.routing.failures import READ_ONLY, is_in_recovery, sqlstate_of
@@ -252,6 +253,7 @@ class ReplicaNode(Node):
         options: what else the engine is told.
         classifier: looks at each statement as it is sent.
         on_engine: told of each engine that was made for it; None tells nobody.
+        known_start: says when the server was started of which the monitor has heard; None while that is not known.
     """
 
     def __init__(
@@ -262,10 +264,11 @@ class ReplicaNode(Node):
         options: Mapping[str, Any],
         classifier: Classifier,
         on_engine: Callable[[Engine], None] | None = None,
+        known_start: Callable[[], float | None] | None = None,
     ) -> None:
         super().__init__(config.name, url, pool, {**options, "isolation_level": "AUTOCOMMIT"})
         self.config, self.limit = config, config.limit
-        self._on_engine = on_engine
+        self._on_engine, self._known_start = on_engine, known_start
         self.failed_at = float("-inf")  # by time.monotonic(); the monitor's next good news makes up for it
         self._classifier = classifier
         self._derived: dict[tuple[bool, str], Engine] = {}
@@ -322,6 +325,8 @@ class ReplicaNode(Node):
     def prepare(self, engine: Engine) -> None:
         """Let nothing pass that is not known to be a read once the ORM has finished it."""
         event.listen(engine, "before_cursor_execute", _only_reads(self._classifier))
+        if self._known_start is not None:
+            hold_to_server(engine, self.name, self._known_start)
         if self._retired:
             event.listen(engine, "checkin", _close_at_return)
         if self._on_engine is not None:

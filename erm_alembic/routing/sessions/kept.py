@@ -25,6 +25,7 @@ class KeptDecision:
         node: the replica.
         engine: its engine that serves the transaction.
         need: what the read needed.
+        started: when its server was started.
         chooser: knows the blocks that the session is in.
         info: what the session's `info` chose.
     """
@@ -38,16 +39,25 @@ class KeptDecision:
         "_node",
         "_router",
         "_source",
+        "_started",
         "_state",
         "_until",
         "engine",
     )
 
     def __init__(
-        self, router: Router, node: ReplicaNode, engine: Engine, need: Need, chooser: Chooser, info: Any
+        self,
+        router: Router,
+        node: ReplicaNode,
+        engine: Engine,
+        need: Need,
+        started: float | None,
+        chooser: Chooser,
+        info: Any,
     ) -> None:
         self.engine = engine
         self._router, self._source, self._node, self._need = router, router.source, node, need
+        self._started = started
         self._block, self._info = chooser.block(), info
         self._blocks = tuple(chooser.blocks())
         self._state: ClusterState = UNKNOWN
@@ -69,6 +79,7 @@ class KeptDecision:
         if state is not self._state or self._node.failed_at != self._failed_at:
             # There is news: what follows from it holds until a certain moment.
             self._failed_at = self._node.failed_at
-            self._until = self._router.judged(self._node, self._need, now, state).until
+            moved = self._router.has_moved(self._node, self._started)
+            self._until = float("-inf") if moved else self._router.judged(self._node, self._need, now, state).until
             self._state = state
         return now <= self._until

@@ -260,7 +260,7 @@ class RoutingSession(Session):
         if snapshot:
             routed.take_snapshot(need)
         if not (snapshot or streamed or others or options):
-            routed.kept = KeptDecision(router, node, engine, need, self._chooser, self.info.get(OPTION))
+            routed.kept = KeptDecision(router, node, engine, need, routed.started, self._chooser, self.info.get(OPTION))
         return engine
 
     def _why_pinned(self) -> Reason | None:
@@ -282,8 +282,12 @@ class RoutingSession(Session):
         if (node := routed.replica) is not None:
             if mode.snapshot and routed.has_snapshot:
                 return node if routed.shows(need, mode) else None
-            return node if router.fits(node, need) else None
-        return router.choose_in_time(mode, need, asynchronous=self._asynchronous, avoid=routed.failed)
+            return node if router.fits(node, need) and not router.has_moved(node, routed.started) else None
+        state = router.source.state  # of before the choice: what goes by the name later was not chosen
+        node = router.choose_in_time(mode, need, asynchronous=self._asynchronous, avoid=routed.failed)
+        if node is not None:
+            routed.started = state.start_of(node.name)
+        return node
 
     def _note(self, clause: Any, *, prevents: bool) -> None:
         """Note what goes to the primary, and look at it where writes are prevented, or nothing is known of it."""

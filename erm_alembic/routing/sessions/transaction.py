@@ -45,6 +45,7 @@ class RoutedTransaction:
         "reads_replica",
         "replica",
         "sent",
+        "started",
         "streams",
     )
 
@@ -52,6 +53,7 @@ class RoutedTransaction:
         # Where it is: on the primary for good, on a replica, or nowhere yet.
         self.pinned = False
         self.replica: ReplicaNode | None = None
+        self.started: float | None = None  # when the server of that was: another one may go by its name later
         self.kept: KeptDecision | None = None  # what its next pure read needs not decide again
         # What was decided last; and where the last statement went to an engine that the application named itself.
         self._server: str | None = None if former is None else former._server

@@ -43,8 +43,8 @@ class Monitor:
 
     Args:
         primary: gives the primary's address, as libpq takes it, at each new connection.
-        replicas: the same for each replica, by name. An address leads to one server: what is known of a replica is
-            known of the one that the monitor has reached.
+        replicas: the same for each replica, by name. What is known of a replica is known of the server that the monitor
+            has reached by its address, which its state tells by when that was started.
         interval: how often each is asked, in seconds, give or take a fifth.
         timeout: how long a server may take to answer before it counts as unreachable, in seconds.
         on_change: told of every change, from a thread of the monitor's.

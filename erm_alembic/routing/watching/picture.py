@@ -155,6 +155,7 @@ class Picture:
             in_recovery=sample.in_recovery,
             problem="",
             trouble=Trouble.NONE,
+            started=sample.started,
         )
 
     def replica_failed(self, name: str, problem: str) -> None:

@@ -92,6 +92,8 @@ class ReplicaState:
         problem: why it cannot be read from, in words without secrets; empty when it can.
         system: the system identifier of its cluster; None while unknown.
         trouble: what `problem` puts into words.
+        started: when the server that answered was started, by its own clock: which server, and which run of it, all
+            this is known of; None while unknown.
     """
 
     name: str
@@ -108,6 +110,7 @@ class ReplicaState:
     problem: str = "not asked yet"
     system: int | None = None
     trouble: Trouble = Trouble.NOT_ASKED
+    started: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,15 @@ class ClusterState:
     taken_at: float | None = None
     primary: PrimaryState = PrimaryState()
     replicas: Mapping[str, ReplicaState] = field(default_factory=lambda: MappingProxyType({}))
+
+    def start_of(self, replica: str) -> float | None:
+        """When the server was started that is known by a replica's name; None while that is not known.
+
+        Args:
+            replica: the name.
+        """
+        known = self.replicas.get(replica)
+        return None if known is None else known.started
 
 
 UNKNOWN = ClusterState()
