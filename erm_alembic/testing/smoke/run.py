@@ -30,6 +30,8 @@ __all__ = ["SmokeRequest", "run_smoke_tests"]
 
 NOTHING_RUN = "No test was run."
 USAGE_ERROR = 4
+# How a line begins in which pytest says so.
+OBJECTION = "ERROR: "
 # However short the time for a statement is: Python may be busy for a while between two of them.
 LEAST_IDLE = timedelta(seconds=15)
 MOST_FOR_A_LOCK = timedelta(seconds=3)
@@ -75,6 +77,8 @@ class _Heard:
     escapes: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     notes: dict[str, None] = field(default_factory=dict)
+    objections: list[str] = field(default_factory=list)
+    in_time: bool = True
 
     def hear(self, event: dict[str, Any]) -> None:
         kind = event.pop("event")
@@ -116,6 +120,37 @@ def run_smoke_tests(settings: Settings, request: SmokeRequest, show: Callable[[s
     paths = _paths(settings, request)
     target = open_target(_server(settings, request.replica))
     heard = _Heard()
+
+    def told(outcome: str) -> SmokeReport:
+        """The run in the ledger, and what it came to."""
+        report = _report(settings, request, target, heard, outcome)
+        report = replace(report, seconds=round(time.monotonic() - begun, 3))
+        untold = note_in_ledger(settings, target, report)
+        return report if untold is None else replace(report, notes=(*report.notes, untold))
+
+    def hear_line(line: str) -> None:
+        if line.startswith(OBJECTION):
+            heard.objections.append(line.removeprefix(OBJECTION).strip())
+        show(line)
+
+    try:
+        _run(settings, request, target, paths, heard, hear_line)
+    except KeyboardInterrupt:
+        told("interrupted")
+        raise
+    _refuse_what_did_not_begin(target, heard)
+    return told(_outcome(heard))
+
+
+def _run(
+    settings: Settings,
+    request: SmokeRequest,
+    target: Target,
+    paths: tuple[str, ...],
+    heard: _Heard,
+    show: Callable[[str], None],
+) -> None:
+    """Start the tests, hear them to their end, and ask the server what is left of them."""
     limit = request.run_timeout or settings.smoke.run_timeout
     with ExitStack() as closing:
         control = closing.enter_context(control_session(target))
@@ -126,42 +161,36 @@ def run_smoke_tests(settings: Settings, request: SmokeRequest, show: Callable[[s
         job = _job(settings, request, target, paths, written)
         try:
             with SmokeProcess(settings.project_dir, show, heard.hear) as process:
-                in_time = process.run(job, limit.total_seconds())
+                heard.in_time = process.run(job, limit.total_seconds())
                 code = process.end()
-        except KeyboardInterrupt:
-            end_session(control, heard.pid)
-            seconds = round(time.monotonic() - begun, 3)
-            stopped = _report(settings, request, target, heard, "interrupted")
-            note_in_ledger(settings, target, replace(stopped, seconds=seconds))
-            raise
         finally:
-            left = end_session(control, heard.pid)
-        fates = not_rolled_back(control, heard.tests)
+            heard.kept += end_session(control, heard.pid)
+        heard.kept += not_rolled_back(control, heard.tests)
         if request.junit is not None and written is not None:
             keep_junit(written, request.junit)
-    if heard.fatal is not None:
-        raise TargetError(f"{target.redacted}: {heard.fatal}", effect=NOTHING_RUN, cure="Try again.")
-    if heard.code == USAGE_ERROR:
-        raise UsageError(
-            "pytest does not take what it was given.",
-            effect=NOTHING_RUN,
-            cure="What pytest says above tells which option, path or mark it is.",
-        )
-    heard.kept += [*left, *fates]
     if heard.problems and (unseen := sorted(set(os.environ) - set(job.environ))):
         heard.notes[f"Variables that tests do not see: {', '.join(unseen)}"] = None
-    if not in_time:
+    if not heard.in_time:
         within = f" while {heard.started} ran" if heard.started else ""
         heard.problems.append(f"The run was ended after {format_duration(limit)}{within}.")
     elif heard.code is None:
         heard.problems.append(f"The process of the tests ended with code {code} before it was done.")
-    report = _report(settings, request, target, heard, "timed-out" if not in_time else _outcome(heard))
-    report = replace(report, seconds=round(time.monotonic() - begun, 3))
-    untold = note_in_ledger(settings, target, report)
-    return report if untold is None else replace(report, notes=(*report.notes, untold))
+
+
+def _refuse_what_did_not_begin(target: Target, heard: _Heard) -> None:
+    if heard.fatal is not None:
+        raise TargetError(f"{target.redacted}: {heard.fatal}", effect=NOTHING_RUN, cure="Try again.")
+    if heard.code == USAGE_ERROR:
+        raise UsageError(
+            f"pytest does not take what it was given: {'; '.join(heard.objections) or 'it does not say why'}",
+            effect=NOTHING_RUN,
+            cure="Correct that option, path or mark; `addopts` in pytest's configuration and PYTEST_ADDOPTS count too.",
+        )
 
 
 def _outcome(heard: _Heard) -> str:
+    if not heard.in_time:
+        return "timed-out"
     if heard.problems or heard.escapes or heard.kept or any(test.outcome in FAILED for test in heard.tests):
         return "failed"
     if not any(test.outcome in RAN for test in heard.tests):
