@@ -61,6 +61,63 @@ def test_no_way_to_write_gets_through(write: Write, app: Application, cluster: C
     app.on_primary("SELECT setval('users_id_seq', 1)")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "INSERT INTO users VALUES (2, 'Grace', 1) -- erm_reads_only",
+        "COMMIT; INSERT INTO users VALUES (2, 'Grace', 1); BEGIN; SAVEPOINT erm_reads_only",
+        "RELEASE SAVEPOINT erm_reads_only; INSERT INTO users VALUES (2, 'Grace', 1); SAVEPOINT erm_reads_only",
+        "SELECT 1; SELECT 2",
+        "COMMIT",
+        "/* so */ ROLLBACK TO SAVEPOINT a",
+        "SAVEPOINT a",
+        "PREPARE TRANSACTION 'a'",
+        "LOCK TABLE users",
+        "LOCK users IN ACCESS SHARE MODE",
+    ],
+)
+def test_no_text_gets_out_of_what_holds_it(text: str, app: Application, cluster: Cluster) -> None:
+    """Nor ends the transaction, nor takes a lock; a semicolon within a string, or at the end, does no harm."""
+    with cluster.sessionmaker(read=True)() as session:
+        with replica_read(prevent_writes=True):
+            pid = session.scalar(sa.text("SELECT pg_backend_pid() -- ; that is all\n;"))
+            with pytest.raises(WritePrevented):
+                session.execute(sa.text(text))
+            assert session.scalar(sa.text("SELECT 'COMMIT; SELECT 1'")) == "COMMIT; SELECT 1"
+            assert session.scalar(sa.text("SELECT pg_backend_pid()")) == pid
+        session.commit()
+    assert app.on_primary("SELECT count(*) FROM users") == [(1,)]
+
+
+def test_savepoints_of_the_session_are_its_own(app: Application, cluster: Cluster) -> None:
+    """They write nothing, and stay until the session releases them."""
+    with cluster.sessionmaker(read=True)() as session:
+        with replica_read(prevent_writes=True):
+            with session.begin_nested():
+                with pytest.raises(WritePrevented):
+                    session.execute(INSERT)
+                assert session.scalar(sa.text("SELECT count(*) FROM users")) == 1
+            with pytest.raises(ZeroDivisionError), session.begin_nested():
+                session.execute(sa.text("SELECT 1"))
+                raise ZeroDivisionError
+        session.execute(INSERT)
+        session.commit()
+    assert app.on_primary("SELECT count(*) FROM users") == [(2,)]
+
+
+def test_large_objects_are_not_written(servers: Servers) -> None:
+    """Also on a server that lets them be written in a READ ONLY transaction."""
+    count = "SELECT count(*) FROM pg_largeobject_metadata"
+    with application(servers, "psycopg2") as app, app.cluster() as cluster:
+        before = app.on_primary(count)
+        for write in (sa.select(sa.func.lo_create(0)), sa.text("SELECT \"lo_from_bytea\"(0, 'x')")):
+            with cluster.sessionmaker(read=True)() as session, replica_read(prevent_writes=True):
+                with pytest.raises(WritePrevented):
+                    session.execute(write)
+                session.commit()
+        assert app.on_primary(count) == before
+
+
 def test_a_transaction_that_has_written_before_the_block_keeps_that(app: Application, cluster: Cluster) -> None:
     """What is only in the block is held to reading, over a connection that was taken before it too."""
     with cluster.sessionmaker(read=True)() as session:

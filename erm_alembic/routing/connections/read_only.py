@@ -13,8 +13,10 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.sql.elements import ReleaseSavepointClause, RollbackToSavepointClause, SavepointClause
 
 from erm_alembic.errors import WritePrevented
+from erm_alembic.routing.connections.prevented_text import objection
 from erm_alembic.routing.deciding.classify import is_known_write
 from erm_alembic.routing.failures import READ_ONLY, sqlstate_of
 from erm_alembic.routing.options import ReadMode
@@ -24,6 +26,9 @@ __all__ = ["Guard", "commits_by_itself", "is_held", "is_prevented", "prevented",
 _SAVEPOINT = "erm_reads_only"
 # Of what is sent: whether it runs in that savepoint.
 _HELD = "_erm_reads_only"
+# The execution option of what is sent for the block itself.
+_OWN = "erm_sent_for_a_block"
+_SAVEPOINTS = (SavepointClause, RollbackToSavepointClause, ReleaseSavepointClause)
 
 
 class Guard(Protocol):
@@ -118,26 +123,27 @@ def told(context: ExceptionContext) -> WritePrevented | None:
     if context.connection is None or not is_held(context.execution_context) or sqlstate_of(refused) != READ_ONLY:
         return None
     if not context.is_disconnect:
-        context.connection.exec_driver_sql(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
+        _send(context.connection, f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
     return prevented("The server refused it; what the transaction did before is as it was.")
 
 
 def _hold(connection: Connection, _cursor: Any, statement: str, _parameters: Any, context: Any, _many: bool) -> None:
     guard = _guards.get(connection)
-    if guard is None or statement.endswith(_SAVEPOINT) or not guard.prevents_writes(context.execution_options):
+    if guard is None or context.execution_options.get(_OWN) or not guard.prevents_writes(context.execution_options):
         return
     if context.isinsert or context.isupdate or context.isdelete or context.isddl:
         raise prevented()
-    if guard.is_read(context.compiled):
+    if guard.is_read(context.compiled) or _is_of_a_savepoint(context.compiled):
         return
     if commits_by_itself(connection):
         raise prevented(
             cure="Over a connection in AUTOCOMMIT only what is known to be a pure read can be sent there: nothing else "
             "can be held to it. Send it outside of replica_read(prevent_writes=True)."
         )
-    connection.exec_driver_sql(f"SAVEPOINT {_SAVEPOINT}")
-    # Said in a comment, because what is sent for the block is not looked at again.
-    connection.exec_driver_sql(f"SET TRANSACTION READ ONLY -- {_SAVEPOINT}")
+    if (why := objection(statement, connection.dialect.server_version_info or ())) is not None:
+        raise prevented(cure=why)
+    _send(connection, f"SAVEPOINT {_SAVEPOINT}")
+    _send(connection, "SET TRANSACTION READ ONLY")
     setattr(context, _HELD, True)
 
 
@@ -145,4 +151,13 @@ def _release(
     connection: Connection, _cursor: Any, _statement: str, _parameters: Any, context: Any, _many: bool
 ) -> None:
     if is_held(context):
-        connection.exec_driver_sql(f"RELEASE SAVEPOINT {_SAVEPOINT}")
+        _send(connection, f"RELEASE SAVEPOINT {_SAVEPOINT}")
+
+
+def _send(connection: Connection, statement: str) -> None:
+    connection.exec_driver_sql(statement, execution_options={_OWN: True})
+
+
+def _is_of_a_savepoint(compiled: Any) -> bool:
+    """Whether SQLAlchemy makes, leaves or goes back to a savepoint of the session's, which writes nothing by itself."""
+    return compiled is not None and isinstance(compiled.statement, _SAVEPOINTS)

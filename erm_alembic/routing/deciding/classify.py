@@ -126,7 +126,8 @@ class Classifier:
         known = self._known
         verdict = known.by_compiled.get(compiled, _UNHEARD_OF)
         if verdict is _UNHEARD_OF:
-            verdict = known.by_compiled[compiled] = known.of_tree(final_statement(compiled))
+            final = final_statement(compiled)  # a text of one word is a name within a statement, and COMMIT as one
+            verdict = known.by_compiled[compiled] = _TEXT if isinstance(final, TextClause) else known.of_tree(final)
         return verdict
 
 
