@@ -10,7 +10,7 @@ __all__ = ["reaching_outside"]
 
 # Those of extensions are known by their names, or are not known at all.
 DEFINITIONS = """
-    SELECT p.proname::text, pg_catalog.pg_get_functiondef(p.oid)
+    SELECT p.proname::text, pg_catalog.pg_get_functiondef(p.oid), l.lanpltrusted
       FROM pg_catalog.pg_proc p
       JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
       JOIN pg_catalog.pg_language l ON l.oid = p.prolang
@@ -30,7 +30,8 @@ CALL = re.compile(r"([^\W\d][\w$]*)\"?\s*\(")
 def reaching_outside(cursor: Any, outside: Collection[str]) -> frozenset[str]:
     """The names of functions that call, by whichever ways, one that acts outside; and of tables with such triggers.
 
-    A text that is put together while it runs is not seen through.
+    Nobody knows what one in a language that is not trusted does: it is among them. A text that is put together while it
+    runs is not seen through.
 
     Args:
         cursor: of the database.
@@ -38,10 +39,12 @@ def reaching_outside(cursor: Any, outside: Collection[str]) -> frozenset[str]:
     """
     cursor.execute(DEFINITIONS)
     words: dict[str, set[str]] = {}
-    for name, definition in cursor.fetchall():
-        words.setdefault(name, set()).update(called.lower() for called in CALL.findall(definition))
     reaching: set[str] = set()
-    known = set(outside)
+    for name, definition, is_trusted in cursor.fetchall():
+        words.setdefault(name, set()).update(called.lower() for called in CALL.findall(definition))
+        if not is_trusted:
+            reaching.add(name)
+    known = set(outside) | {name.lower() for name in reaching}
     while found := {name for name, its in words.items() if name not in reaching and (its - {name.lower()}) & known}:
         reaching |= found
         known |= {name.lower() for name in found}

@@ -54,7 +54,8 @@ GUARDED_WORDS = {
     "NAMES": "client_encoding",
 }
 
-# Beside what no plan may send: files of the server, slots, and locks that outlive the transaction.
+# Beside what no plan may send: files of the server, slots, locks that outlive the transaction, pages of tables and
+# indexes, other sessions, other hosts.
 OUTSIDE = ACTS_OUTSIDE | frozenset(
     [
         *("lo_export", "lo_import", "pg_read_file", "pg_read_binary_file", "pg_ls_dir", "pg_stat_file"),
@@ -68,6 +69,10 @@ OUTSIDE = ACTS_OUTSIDE | frozenset(
         *("dblink_connect", "dblink_connect_u", "dblink_open", "dblink_send_query", "dblink_fdw_validator"),
         *("pg_stat_reset_slru", "pg_stat_reset_replication_slot", "pg_stat_reset_subscription_stats"),
         *("pg_stat_reset_single_function_counters", "pg_stat_reset_backend_stats", "pg_create_subscription"),
+        *("pg_log_standby_snapshot", "pg_buffercache_evict", "heap_force_kill", "heap_force_freeze"),
+        *("pg_truncate_visibility_map", "brin_summarize_new_values", "brin_summarize_range"),
+        *("brin_desummarize_range", "gin_clean_pending_list", "pg_background_launch", "http_get", "http_post"),
+        *("http_put", "http_patch", "http_delete", "http_head"),
         *("pg_restore_relation_stats", "pg_restore_attribute_stats", "pg_clear_relation_stats", "setval"),
     ]
 )
