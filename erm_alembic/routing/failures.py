@@ -7,6 +7,7 @@ from sqlalchemy import exc
 from erm_alembic.errors import TargetError
 
 __all__ = [
+    "NOT_SUPPORTED",
     "READ_ONLY",
     "OtherServer",
     "blames_the_server",
@@ -17,13 +18,14 @@ __all__ = [
 ]
 
 READ_ONLY = "25006"
+NOT_SUPPORTED = "0A000"  # on a standby: unlogged tables, SERIALIZABLE
 _FAILED_TRANSACTION = "25P02"
 # A query that stood in the way of the replay; as a deadlock over buffers it is 40P01.
 _CONFLICTS = frozenset({"40001", "40P01"})
 
 # A recovery conflict, a server that ends or begins (57P01 to 57P05), no connection left (53300), none had or lost
-# (class 08), a write that nobody recognised, a snapshot that is gone.
-_PASSING = _CONFLICTS | frozenset({"57P01", "57P02", "57P03", "57P05", "53300", READ_ONLY, "72000"})
+# (class 08), a write that nobody recognised, what no standby can do, a snapshot that is gone.
+_PASSING = _CONFLICTS | frozenset({"57P01", "57P02", "57P03", "57P05", "53300", READ_ONLY, NOT_SUPPORTED, "72000"})
 
 
 class OtherServer(TargetError):
@@ -62,14 +64,17 @@ def worth_another_server(error: BaseException) -> bool:
 def blames_the_server(error: BaseException) -> bool:
     """Whether an error that is worth another server says that others would fail on this one too.
 
-    A pool that is full here says nothing of the server, a conflict or a refused write nothing of the next read.
+    A pool that is full here says nothing of the server; a conflict, a refused write and what no standby can do say
+    nothing of the next read.
 
     Example:
         >>> blames_the_server(exc.TimeoutError("QueuePool limit of size 1 overflow 0 reached"))
         False
     """
     state = sqlstate_of(error)
-    return not isinstance(error, exc.TimeoutError | OtherServer) and state != READ_ONLY and state not in _CONFLICTS
+    if isinstance(error, exc.TimeoutError | OtherServer):
+        return False
+    return state not in (READ_ONLY, NOT_SUPPORTED) and state not in _CONFLICTS
 
 
 def is_of_an_ended_transaction(error: BaseException) -> bool:

@@ -39,6 +39,8 @@ _log = logging.getLogger("erm_alembic.routing")
 _TOLD_AGAIN = 1.0
 # What SQLAlchemy's own pool knows nothing of, and only that of psycopg2 does here.
 _OF_PSYCOPG2 = ("min_conns", "max_conn_idle_time", "health_check_period")
+# The execution options by which a result is fetched by and by, which takes a transaction.
+_STREAMING = ("stream_results", "yield_per")
 # The execution option of an engine that its user has asked for.
 _BY_HAND = "erm_asked_for_by_hand"
 
@@ -266,7 +268,12 @@ class ReplicaNode(Node):
         on_engine: Callable[[Engine], None] | None = None,
         known_start: Callable[[], float | None] | None = None,
     ) -> None:
-        super().__init__(config.name, url, pool, {**options, "isolation_level": "AUTOCOMMIT"})
+        execution = dict(options.get("execution_options") or {})
+        execution.pop("isolation_level", None)
+        self._streaming = {key: execution.pop(key) for key in _STREAMING if key in execution}
+        own = {"isolation_level": "AUTOCOMMIT", "execution_options": execution}
+        super().__init__(config.name, url, pool, {**options, **own})
+        self.streams = any(self._streaming.values())  # whether all its results are to be fetched by and by
         self.config, self.limit = config, config.limit
         self._on_engine, self._known_start = on_engine, known_start
         self.failed_at = float("-inf")  # by time.monotonic(); the monitor's next good news makes up for it
@@ -302,7 +309,7 @@ class ReplicaNode(Node):
 
     def streaming_engine(self, asynchronous: bool) -> Engine:
         """The same connections with a transaction for the cursor on the server, and a snapshot for each statement."""
-        return self._with("streaming", asynchronous, isolation_level="READ COMMITTED")
+        return self._with("streaming", asynchronous, isolation_level="READ COMMITTED", **self._streaming)
 
     def reading_engine(self, *, snapshot: bool) -> Engine:
         """The same for code that has asked for a replica by itself, and knows what it sends: text is let through.

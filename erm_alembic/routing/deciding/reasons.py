@@ -44,6 +44,7 @@ class Why(Enum):
     SAVEPOINT = "it is within a savepoint"
     TWO_PHASES = "the session commits in two phases"
     REFUSED_AS_WRITE = "a replica refused it as a write"
+    NOT_ON_STANDBY = "no standby can do it"
     NONE_FRESH = "no replica is fresh enough"
     OTHER_HISTORY = "the causal token is of another history"
     REPLICA_FAILED = "a replica failed within the transaction"

@@ -9,6 +9,7 @@ from sqlalchemy import exc
 from erm_alembic.routing.connections.nodes import NotARead
 from erm_alembic.routing.deciding.reasons import REFUSED_AS_WRITE, Reason, Why
 from erm_alembic.routing.failures import (
+    NOT_SUPPORTED,
     READ_ONLY,
     blames_the_server,
     is_of_an_ended_transaction,
@@ -60,6 +61,9 @@ def goes_elsewhere(session: RoutingSession, error: BaseException, statement: Any
         router.instrumentation.retried(node.name, state)
     if state == READ_ONLY:
         routed.pin(REFUSED_AS_WRITE, wrote=True)
+        return True
+    if state == NOT_SUPPORTED:
+        routed.pin(Reason(Why.NOT_ON_STANDBY))
         return True
     routed.lose_replica(node.name)
     if routed.has_read:

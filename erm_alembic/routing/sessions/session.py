@@ -254,7 +254,7 @@ class RoutingSession(Session):
             return None
         router.count_read()
         options = clause.get_execution_options()
-        snapshot, streamed = mode.snapshot, bool(others.get(STREAMS) or streams(options))
+        snapshot, streamed = mode.snapshot, bool(others.get(STREAMS) or streams(options) or node.streams)
         engine = routed.engine_of(node, asynchronous=self._asynchronous, snapshot=snapshot, streamed=streamed)
         routed.read_from(self, node, engine, reasons.why_replica(mode), snapshot=snapshot, streamed=streamed)
         if snapshot:
