@@ -59,7 +59,7 @@ class KeptDecision:
         self._router, self._source, self._node, self._need = router, router.source, node, need
         self._started = started
         self._block, self._info = chooser.block(), info
-        self._blocks = tuple(chooser.blocks())
+        self._blocks = () if self._block is None else tuple(chooser.blocks())
         self._state: ClusterState = UNKNOWN
         self._failed_at = self._until = float("-inf")
 

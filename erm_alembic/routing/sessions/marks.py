@@ -27,7 +27,8 @@ def mark(state: InstanceState[Any]) -> None:
     Args:
         state: the object's.
     """
-    changeable = getattr(state.mapper, _CHANGEABLE, None)
+    # Not `state.mapper`, which each state would look up and remember for itself.
+    changeable = getattr(state.manager.mapper, _CHANGEABLE, None)
     state.info[_FROM_REPLICA] = {} if changeable == () else _copies(state, None)
 
 
