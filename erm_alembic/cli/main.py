@@ -86,8 +86,8 @@ COMMANDS: tuple[LazyCommand, ...] = (
 )
 
 
-# They change nothing, so that there is nothing to say when they are ended.
-ONLY_LOOKING = ("replicas", "doctor")
+# They change nothing in a database, so that there is nothing to say when they are ended.
+ONLY_LOOKING = ("replicas", "doctor", "comment", "check-run", "fetch-plan")
 
 # New containers between two looks of the cyclic collector; the default is 700.
 COLLECT_EVERY = 50_000

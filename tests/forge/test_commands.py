@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from erm_alembic.render.json import render_json
 from tests.faults.deploying import Project, told
 from tests.forge.github_server import HEAD, GitHubServer
 from tests.forge.gitlab_server import GitLabServer
-from tests.forge.serving import Reply
+from tests.forge.serving import Reply, Request
 from tests.render import plans
 from tests.support.cli import run_erm
 from tests.support.databases import Database
@@ -304,3 +306,24 @@ def test_a_token_is_in_no_output(github: GitHubServer, on_github: Variables, bot
     done = erm("comment", "--plan", shown(tmp_path), "-v", cwd=tmp_path, env=on_github)
     assert done.returncode == 1
     assert "HTTP 400: what is ***?" in done.stderr
+
+
+def test_a_command_that_waits_for_a_silent_server_can_be_ended(
+    github: GitHubServer, on_github: Variables, tmp_path: Path
+) -> None:
+    """Ctrl-C ends it at once, with the exit code of that and without words about databases."""
+    asked, release = threading.Event(), threading.Event()
+
+    def silent(request: Request) -> Reply:
+        asked.set()
+        release.wait(30)
+        return Reply(503)
+
+    github.platform.answer = silent
+    (tmp_path / "comment.md").write_text("words")
+    project = Project(tmp_path, url="postgresql://db/shop", env=on_github)
+    with project.running("comment", "--body", "comment.md") as process:
+        process.until(asked.is_set)
+        process.signal(signal.SIGINT)
+        assert process.ended() == (130, "", "")
+        release.set()
