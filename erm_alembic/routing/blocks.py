@@ -25,6 +25,7 @@ __all__ = [
     "Choice",
     "ReadBlock",
     "causal",
+    "chosen_by",
     "chosen_mode",
     "innermost_block",
     "primary",
@@ -71,6 +72,16 @@ def innermost_block() -> Block | None:
     while block is not None and not block.is_open:
         block = block.outer
     return block
+
+
+def chosen_by(block: Block | None) -> Choice | None:
+    """What the innermost of some blocks that chooses has chosen; None where none does.
+
+    Args:
+        block: the innermost one.
+    """
+    chosen = (each.entered.choice for each in block.chain()) if block else ()
+    return next((choice for choice in chosen if choice is not None), None)
 
 
 class ReadBlock:

@@ -13,13 +13,15 @@ from sqlalchemy.orm import sessionmaker
 
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.config.settings import PoolSettings
+from erm_alembic.routing.blocks import chosen_by, innermost_block
 from erm_alembic.routing.connections.membership import Membership, search_first
 from erm_alembic.routing.connections.nodes import PrimaryNode, ReplicaNode
 from erm_alembic.routing.connections.reactions import Reactions
 from erm_alembic.routing.deciding.budget import FallbackBudget
 from erm_alembic.routing.deciding.classify import Classifier
+from erm_alembic.routing.deciding.needs import need_within
 from erm_alembic.routing.deciding.policies import Policies
-from erm_alembic.routing.deciding.reasons import NONE_FRESH
+from erm_alembic.routing.deciding.reasons import NONE_FRESH, OTHER_HISTORY
 from erm_alembic.routing.deciding.routes import Explanation
 from erm_alembic.routing.deciding.waiting import wait_for
 from erm_alembic.routing.discovery import Discovery
@@ -181,26 +183,30 @@ class Cluster:
         return self
 
     def writer(self) -> Engine:
-        """The engine of the primary."""
+        """The engine of the primary; what is committed by it counts for the requests and jobs that it is done in."""
         return self.primary.engine()
 
     def reader(self, options: ReplicaReadOptions | str | None = None) -> Engine:
         """An engine to read from now, for code without sessions: ask again for each unit of work.
 
-        Whatever is sent to a replica by it runs there, text included; a write is refused by the server.
+        Whatever is sent to a replica by it runs there, text included; a write is refused by the server. What the blocks
+        around have to see (`causal`, the commits of a request) holds for the moment at which it is asked for.
 
         Args:
-            options: what the read asks, or the name of a policy; None takes any replica that works.
+            options: what the read asks, or the name of a policy; None leaves it to the innermost block that chooses,
+                and takes any replica that works where there is none.
 
         Raises:
             NoReplicaAvailable: there is none, and the primary may not be asked instead.
             ConfigurationError: there is no policy of that name.
         """
-        router, mode = self.router, self._mode(options or ReplicaReadOptions())
-        node = router.choose(mode.need, asynchronous=False) if mode.replicas else None
+        router, block = self.router, innermost_block()
+        mode = self._mode(options or chosen_by(block) or ReplicaReadOptions())
+        need = need_within(block, mode.need, router, 0.0)
+        node = router.choose(need, asynchronous=False) if mode.replicas and need is not None else None
         if node is None:
             if mode.replicas:
-                router.fall_back(mode, NONE_FRESH)
+                router.fall_back(mode, OTHER_HISTORY if need is None else NONE_FRESH)
             return self.primary.engine()
         router.count_read()
         return node.reading_engine(snapshot=mode.snapshot)
@@ -341,5 +347,5 @@ class Cluster:
     def _is_ready(self) -> bool:
         return is_ready(self.router, self.monitor.search)
 
-    def _mode(self, choice: ReplicaReadOptions | str) -> ReadMode:
-        return self.router.policies.mode_of(choice if isinstance(choice, str) else choice.mode)
+    def _mode(self, choice: ReplicaReadOptions | ReadMode | str) -> ReadMode:
+        return self.router.policies.mode_of(choice.mode if isinstance(choice, ReplicaReadOptions) else choice)

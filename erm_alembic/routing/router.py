@@ -7,12 +7,13 @@ between them: which statements are reads, which replicas are fresh enough, what 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
 from sqlalchemy import Engine
 
 from erm_alembic.errors import NoReplicaAvailable
+from erm_alembic.routing.blocks import innermost_block
 from erm_alembic.routing.connections.membership import Membership
 from erm_alembic.routing.connections.nodes import Node, ReplicaNode
 from erm_alembic.routing.connections.same_server import is_other
@@ -62,6 +63,7 @@ class Router:
         self._members = members
         self.budget = None if fallback_budget is None else Budget(fallback_budget)
         self._heard_within, self._judge = heard_within, judge
+        self.primary.begins_commit = self._begins_commit
 
     @property
     def replicas(self) -> Sequence[ReplicaNode]:
@@ -228,6 +230,19 @@ class Router:
             TargetError: the primary cannot be reached.
         """
         return self.source.primary_position()
+
+    def _begins_commit(self) -> Callable[[], None] | None:
+        """Note that something is about to be committed, which no session of this router's says; returns how it ends."""
+        self.has_committed, block = True, innermost_block()
+        blocks = [each for each in block.chain() if each.entered.collects] if block else []
+        for each in blocks:
+            each.commits[self] = float("inf")  # no replica can have it yet
+
+        def over() -> None:
+            for each in blocks:
+                each.commits[self] = time.monotonic()
+
+        return over if blocks else None
 
     def begin_in_child(self) -> None:
         """After a fork: the lock of the budget may be that of a thread that is not here."""

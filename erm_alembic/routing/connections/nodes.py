@@ -21,6 +21,7 @@ from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.config.settings import PoolSettings
 from erm_alembic.errors import ConfigurationError
 from erm_alembic.postgres.engine import pooled_engine
+from erm_alembic.routing.connections.by_hand import listen_to_commits
 from erm_alembic.routing.connections.connecting import connect_by_host, connect_timeout, with_connect_timeout
 from erm_alembic.routing.connections.open_connections import OpenConnections
 from erm_alembic.routing.connections.read_only import is_held, told
@@ -210,6 +211,8 @@ class PrimaryNode(Node):
 
     # Called before a connection is opened, where somebody searches for the primary.
     locate: Callable[[], object] | None = None
+    # Called before something is committed that no session of the cluster's has looked at; its answer, after that.
+    begins_commit: Callable[[], Callable[[], None] | None] = staticmethod(lambda: None)
 
     def __init__(self, url: str | DatabaseUrl, pool: PoolSettings, options: Mapping[str, Any]) -> None:
         super().__init__(PRIMARY, url, pool, options)
@@ -219,6 +222,7 @@ class PrimaryNode(Node):
         event.listen(engine, "handle_error", _disconnect_from_standby)
         event.listen(engine, "handle_error", told)
         event.listen(engine, "do_connect", self._lead)
+        listen_to_commits(engine, lambda: self.begins_commit())
 
     def located(self) -> DatabaseUrl:
         """Where the primary is now."""

@@ -19,7 +19,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
-__all__ = ["OpenConnections", "tell_of"]
+__all__ = ["OpenConnections", "only_reads", "tell_of"]
 
 # Under which a pool's entry knows what is known of its connection; SQLAlchemy forgets it together with the connection.
 _KEY = "erm_open_connection"
@@ -159,6 +159,18 @@ def tell_of(connection: Connection, *, only_reads: bool) -> None:
     known = None if connection.closed or connection.invalidated else connection.info.get(_KEY)
     if known is not None:
         known.only_reads = only_reads
+
+
+def only_reads(connection: Connection) -> bool:
+    """Whether all that is sent by a connection that somebody has is known to change nothing.
+
+    Args:
+        connection: one of a server's engine.
+    """
+    if connection.closed or connection.invalidated:
+        return False
+    known = connection.info.get(_KEY)
+    return known is not None and bool(known.only_reads)
 
 
 def _given_back(connection: Any, entry: ConnectionPoolEntry) -> None:
