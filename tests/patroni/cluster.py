@@ -101,7 +101,12 @@ class Member:
 
     def freeze(self) -> None:
         """Stop its Patroni and its PostgreSQL where they are: connections stay open, and nothing answers."""
-        self._signal(signal.SIGSTOP)
+
+        def stopped() -> bool:
+            self._signal(signal.SIGSTOP)  # again, for what was begun meanwhile
+            return self.stands_still()
+
+        until(stopped, lambda: "what was to stand still runs", PATIENCE)
 
     def thaw(self) -> None:
         """Let both go on, as if nothing had happened meanwhile."""
