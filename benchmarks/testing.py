@@ -19,10 +19,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg2
 from alembic import command
@@ -31,7 +31,9 @@ from psycopg2 import sql
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
+from benchmarks.projects import write_project
 from erm_alembic.config.dsn import DatabaseUrl
+from erm_alembic.postgres.embedded.binaries import PostgresBinaries
 from erm_alembic.postgres.embedded.server import EmbeddedServer
 from erm_alembic.postgres.scratch import CLONE_STRATEGY_SINCE
 from erm_alembic.testing.options import Chosen
@@ -51,7 +53,17 @@ CREATE_ALL = "`CREATE DATABASE`, `Base.metadata.create_all`, `DROP DATABASE`"
 DATABASE = "`erm_database`"
 SESSION = "`erm_session`"
 
+LONG = 200
+STRATEGIES = ("wal_log", "file_copy")
+# Whether a server waits for the disk, and where it is.
+PLACES = (
+    ("that waits for the disk", True, None),
+    ("that does not", False, None),
+    ("that does not, in memory", False, MEMORY),
+)
+
 Timed = Callable[[], None]
+Way = TypeVar("Way")
 
 
 def costs(rounds: int) -> tuple[str, str]:
@@ -60,47 +72,75 @@ def costs(rounds: int) -> tuple[str, str]:
     Args:
         rounds: how often each is timed.
     """
-    with _shop() as folder, Sandbox(Chosen(folder), None, None, "benchmark") as sandbox:
+    with _shop() as folder:
+        rows, version = _costs(folder, "13 revisions", (UPGRADE, CREATE_ALL, DATABASE, SESSION), rounds)
+    with tempfile.TemporaryDirectory(prefix="erm-bench-") as name:
+        folder = write_project(Path(name, "long"), LONG, "postgresql://nobody@nowhere.invalid/")
+        (folder / "erm.yaml").unlink()
+        with contextlib.chdir(folder):
+            rows += _costs(folder, f"{LONG} revisions", (UPGRADE, DATABASE, SESSION), max(1, rounds // 3))[0]
+    return _table(("what a test has", "median", "fastest", "ratio"), rows), version
+
+
+def _costs(folder: Path, size: str, names: Sequence[str], rounds: int) -> tuple[list[tuple[str, ...]], str]:
+    with Sandbox(Chosen(folder), None, None, "benchmark") as sandbox:
         sandbox.make_template()
         with sandbox.database() as any_database:
             version = _version(any_database.dsn)
         shared = SharedDatabase(sandbox.database)
-        found = _in_turn(_ways(sandbox, shared, folder), rounds)
+        ways = _ways(sandbox, shared, folder)
+        found = _in_turn({name: ways[name] for name in names}, rounds)
         shared.close()
     upgrade = found[UPGRADE]
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
-            name,
-            f"{_median(taken):.1f} ms",
-            f"{statistics.median(a / b for a, b in zip(taken, upgrade, strict=True)):.3f}",
+            f"{name}, {size}",
+            f"{statistics.median(taken):.0f} ms",
+            f"{min(taken):.0f} ms",
+            f"{statistics.median(one / other for one, other in zip(taken, upgrade, strict=True)):.2f}",
         )
         for name, taken in found.items()
     ]
-    return _table(("what a test has", "median", "ratio"), rows), version
+    return rows, version
 
 
 def strategies(rounds: int) -> str:
-    """The table of ways to copy a template, on servers of every major that has them."""
-    rows = []
-    for binaries in one_per_major():
-        if binaries.major < CLONE_STRATEGY_SINCE:
-            continue
-        for name, durable, place in (
-            ("waits for the disk, as a server of one's own does", True, None),
-            ("does not wait", False, None),
-            ("in memory", False, MEMORY),
-        ):
-            if place is not None and not os.access(place, os.W_OK):
-                continue
-            with tempfile.TemporaryDirectory(prefix="erm-bench-", dir=place) as folder, _shop() as shop:
-                server = EmbeddedServer(Path(folder), binaries=binaries, durable=durable)
-                server.ensure_running()
-                try:
-                    found = _in_turn(_copies(server, shop), rounds)
-                finally:
-                    server.reset()
-            rows.append((f"PostgreSQL {binaries.major}, {name}", *(f"{_median(found[each]):.0f} ms" for each in found)))
-    return _table(("a copy and its end on a server that", "`wal_log`", "`file_copy`"), rows)
+    """The table of ways to copy a template, on servers of every major that has them; all of them run meanwhile.
+
+    Args:
+        rounds: how often each is timed.
+    """
+    with ExitStack() as stack:
+        ways: dict[tuple[str, str], Timed] = {}
+        shop = stack.enter_context(_shop())
+        for binaries in one_per_major():
+            if binaries.major >= CLONE_STRATEGY_SINCE:
+                for name, durable, place in PLACES:
+                    if place is None or os.access(place, os.W_OK):
+                        server = stack.enter_context(_server(binaries, durable, place))
+                        copies = _copies(server, shop)
+                        ways |= {
+                            (f"PostgreSQL {binaries.major} {name}", strategy): copies[strategy] for strategy in copies
+                        }
+        found = _in_turn(ways, rounds)
+    names = dict.fromkeys(name for name, _ in found)
+    rows = [(name, *(_both(found[name, strategy]) for strategy in STRATEGIES)) for name in names]
+    return _table(("a copy and its end: median, fastest", *(f"`{strategy}`" for strategy in STRATEGIES)), rows)
+
+
+def _both(taken: Sequence[float]) -> str:
+    return f"{statistics.median(taken):.0f} ms, {min(taken):.0f} ms"
+
+
+@contextmanager
+def _server(binaries: PostgresBinaries, durable: bool, place: Path | None) -> Iterator[EmbeddedServer]:
+    with tempfile.TemporaryDirectory(prefix="erm-bench-", dir=place) as folder:
+        server = EmbeddedServer(Path(folder), binaries=binaries, durable=durable)
+        server.ensure_running()
+        try:
+            yield server
+        finally:
+            server.reset()
 
 
 def _ways(sandbox: Sandbox, shared: SharedDatabase, folder: Path) -> Mapping[str, Timed]:
@@ -151,12 +191,12 @@ def _copies(server: EmbeddedServer, shop: Path) -> Mapping[str, Timed]:
 
         return run
 
-    return {strategy: copied(strategy) for strategy in ("wal_log", "file_copy")}
+    return {strategy: copied(strategy) for strategy in STRATEGIES}
 
 
-def _in_turn(ways: Mapping[str, Timed], rounds: int) -> dict[str, list[float]]:
+def _in_turn(ways: Mapping[Way, Timed], rounds: int) -> dict[Way, list[float]]:
     """Milliseconds of each way, every other round backwards; the first round only warms up."""
-    found: dict[str, list[float]] = {name: [] for name in ways}
+    found: dict[Way, list[float]] = {name: [] for name in ways}
     for number in range(rounds + 1):
         for name in list(ways) if number % 2 else reversed(list(ways)):
             started = time.perf_counter()
@@ -188,10 +228,6 @@ def _address(dsn: str) -> Any:
 def _version(dsn: str) -> str:
     with closing(psycopg2.connect(dsn)) as connection:
         return f"PostgreSQL {connection.info.parameter_status('server_version')}"
-
-
-def _median(taken: Sequence[float]) -> float:
-    return statistics.median(taken)
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
