@@ -86,9 +86,11 @@ class Faults:
         """
         ends_at = time.monotonic() + seconds
         deck: list[str] = []
-        while time.monotonic() < ends_at or self.drawn.total() < at_least:
+        played = 0
+        while time.monotonic() < ends_at or played < at_least:
             deck = deck or self.deck()
             self.play(deck.pop(0))
+            played += 1
             self._hold(0.2)
         self._servers.settle()
 

@@ -131,7 +131,7 @@ def test_a_kind_of_fault_is_drawn_and_counted(kind: str, truth: Truth) -> None:
     """Within one round of the cards, and within a window of the servers that it is done to."""
     windows = Windows(aftermath=60.0)
     faults = _Faults(truth, windows)
-    faults.run(0.0, faults.deck().index(kind) + len(faults.deck()))
+    faults.run(0.0, len(faults.deck()))
     assert faults.drawn[kind]
     assert truth.counts[kind] == faults.drawn[kind]
     assert not truth.violations
