@@ -87,9 +87,8 @@ def listed(project: Project) -> dict[str, dict[str, object]]:
     return {each["name"]: each for each in json.loads(done.stdout)["previews"]}
 
 
-def test_a_preview_is_made_brought_up_to_date_and_dropped(on_each_major: Project, name: str) -> None:
+def test_a_preview_is_made_brought_up_to_date_and_dropped(project: Project, name: str) -> None:
     """Create makes it at the heads, again runs only what is new, and drop takes it away; names may be anything."""
-    project = on_each_major
     name = f"{HOSTILE}{name}"
     url = made(project, name)
     assert rows(url, "SELECT current_database(), version_num FROM alembic_version") == [(name, "b2")]
@@ -97,20 +96,13 @@ def test_a_preview_is_made_brought_up_to_date_and_dropped(on_each_major: Project
     again = json.loads(project.erm("preview", "create", name, "--format", "json").stdout)
     assert (again["created"], again["ran"], again["current"], again["url"]) == (False, 1, ["c3"], url)
     assert listed(project)[name]["environment"] == "dev"
+    assert project.database is not None
+    own = "SELECT relname FROM pg_class WHERE relname IN ('first', 'run')"
+    assert project.database.execute(own) == []  # nothing of it is in the profile's own database
     dropped = project.erm("preview", "drop", name)
     assert (dropped.returncode, dropped.stdout) == (0, f"{name} is dropped.\n")
     missing = project.erm("preview", "drop", name)
     assert (missing.returncode, missing.stdout) == (0, f"{name} was not there.\n")
-
-
-def test_the_profile_s_own_database_stays_as_it_is(project: Project, name: str) -> None:
-    """Neither a revision nor a table of the ledger comes to the database of the profile."""
-    made(project, name)
-    assert project.database is not None
-    assert project.database.execute("SELECT relname FROM pg_class WHERE relname IN ('first', 'run')") == []
-    assert project.database.execute(
-        "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = current_database()"
-    ) == [(None,)]
 
 
 def test_a_database_that_erm_has_not_made_is_neither_taken_nor_dropped(project: Project, name: str) -> None:
@@ -262,6 +254,8 @@ def test_sweep_drops_what_nobody_asked_for_lately(project: Project, name: str) -
     """Age counts from the last create; a database that erm has not made is older than any and stays."""
     assert project.database is not None
     made(project, name)
+    line = next(line for line in project.erm("preview", "list").stdout.splitlines() if line.startswith(name))
+    assert "made less than a minute ago" in line and " MB, owner postgres" in line
     kept = project.erm("preview", "sweep", "--older-than", "1d")
     assert (kept.returncode, kept.stdout) == (0, "There was nothing to drop.\n")
     swept = project.erm("preview", "sweep", "--older-than", "0s", "--format", "json")
@@ -278,14 +272,6 @@ def test_a_preview_that_was_being_made_when_its_maker_died_is_swept(project: Pro
     administer(project.database, "CREATE DATABASE {}", left)
     made(project, name)
     assert left not in names(project.database)
-
-
-def test_the_list_for_people_says_how_old_and_how_large(project: Project, name: str) -> None:
-    """A line each, with what one wants to know before one drops it."""
-    made(project, name)
-    done = project.erm("preview", "list")
-    line = next(line for line in done.stdout.splitlines() if line.startswith(name))
-    assert "made less than a minute ago" in line and " MB, owner postgres" in line
 
 
 def test_a_role_without_rights_of_its_own_makes_what_another_role_owns(project: Project, name: str) -> None:
