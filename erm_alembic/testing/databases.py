@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from erm_alembic.testing.history.reports import Reports
+    from erm_alembic.testing.sandbox.database import TestDatabase
     from erm_alembic.testing.sandbox.preparing import Making
-    from erm_alembic.testing.sandbox.sandbox import Sandbox, TestDatabase
+    from erm_alembic.testing.sandbox.sandbox import Sandbox
 
 __all__ = [
     "erm_async_driver",

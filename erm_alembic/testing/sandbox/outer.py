@@ -16,7 +16,7 @@ from sqlalchemy.pool import NullPool
 
 from erm_alembic.postgres.outer_transaction import COMMITTED, end_of, transaction_number
 from erm_alembic.testing.failing import told_as_failure
-from erm_alembic.testing.sandbox.sandbox import TestDatabase
+from erm_alembic.testing.sandbox.database import TestDatabase
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine

@@ -13,7 +13,7 @@ import contextlib
 import os
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from types import TracebackType
 from typing import Any
@@ -42,11 +42,12 @@ from erm_alembic.shadow.recipe import Made, Recipe, basis_of, recipe, told_apart
 from erm_alembic.shadow.server import ShadowServer, TemplateGone
 from erm_alembic.shadow.templates import template_of
 from erm_alembic.testing.options import Chosen
+from erm_alembic.testing.sandbox.database import TestDatabase
 from erm_alembic.testing.sandbox.importing import standard_library_first
 from erm_alembic.testing.sandbox.preparing import Making, made_in, what_makes
 from erm_alembic.testing.sandbox.serving import nothing_made, refuse_lacking, served
 
-__all__ = ["Sandbox", "TestDatabase"]
+__all__ = ["Sandbox"]
 
 # Of what is no revision: no revision's id has an @ in it.
 SEEDED = "@seed"
@@ -54,47 +55,6 @@ BASE = "base"
 # By the beginning of the SQLSTATE: something that a statement names is not there.
 MISSING = ("42", "3F")
 TRIES = 3
-
-
-@dataclass(frozen=True)
-class TestDatabase:
-    """A database of a test's own, with every revision applied; it is dropped when the test is over.
-
-    Args:
-        name: its name.
-        address: where it is, with its password where it has one; never shown.
-        driver: the driver of `url`: `psycopg2` or `psycopg`.
-        async_driver: the driver of `async_url`: `asyncpg` or `psycopg`.
-    """
-
-    # Not a class of tests, whatever it is called.
-    __test__ = False
-
-    name: str
-    address: DatabaseUrl
-    driver: str = "psycopg2"
-    async_driver: str = "asyncpg"
-
-    def __repr__(self) -> str:
-        return f"TestDatabase({self.name!r})"
-
-    @property
-    def url(self) -> str:
-        """The address for `sqlalchemy.create_engine`."""
-        return self._for(self.driver)
-
-    @property
-    def async_url(self) -> str:
-        """The address for `sqlalchemy.ext.asyncio.create_async_engine`."""
-        return self._for(self.async_driver)
-
-    @property
-    def dsn(self) -> str:
-        """The address for libpq: psycopg, psql, pg_dump."""
-        return self.address.dsn()
-
-    def _for(self, driver: str) -> str:
-        return self.address.sqlalchemy_url(f"postgresql+{driver}").render_as_string(hide_password=False)
 
 
 class Sandbox:
