@@ -5,10 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import struct
+from collections.abc import Iterable
 
 from erm_alembic.routing.positions import Position
 
-__all__ = ["read_token", "write_token"]
+__all__ = ["UNKNOWN_POSITION", "latest", "read_token", "write_token"]
+
+# Passed on where something was written and nobody can say how far: who brings it reads from the primary.
+UNKNOWN_POSITION = "unknown"
 
 # Version, system identifier, timeline, position; a checksum tells a cut one. Who must not be believed signs them.
 _LAYOUT = struct.Struct(">BQIQ")
@@ -47,3 +51,24 @@ def read_token(token: object) -> Position | None:
     if version != _VERSION or expected != binascii.crc32(packed):
         return None
     return Position(system, timeline, lsn)
+
+
+def latest(tokens: Iterable[object]) -> str | None:
+    """The token that stands for all that several stand for; None for none of them.
+
+    Args:
+        tokens: what was brought. Of two histories nobody can say which is later: those stand for an unknown position,
+            as does one that cannot be read.
+
+    Example:
+        >>> earlier, later = (write_token(Position(system=7, timeline=1, lsn=lsn)) for lsn in (5, 6))
+        >>> latest([later, earlier]) == later, latest([earlier, "garbage"])
+        (True, 'unknown')
+    """
+    held = None
+    for token in tokens:
+        position = read_token(token)
+        if position is None or (held is not None and not held.same_history(position)):
+            return UNKNOWN_POSITION
+        held = position if held is None else max(held, position, key=lambda at: at.lsn)
+    return None if held is None else write_token(held)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from erm_alembic.routing.blocks import innermost_block
 from erm_alembic.routing.integrations import asgi, wsgi
 from erm_alembic.routing.integrations.cookies import TokenCarrier
 from erm_alembic.routing.positions import Position
-from erm_alembic.routing.tokens import write_token
+from erm_alembic.routing.tokens import UNKNOWN_POSITION, write_token
 
 SECRET = "a secret of these tests"
 POSITION = Position(system=7, timeline=1, lsn=0x306EE20)
@@ -22,6 +23,7 @@ TOKEN = write_token(POSITION)
 CARRIER = TokenCarrier([SECRET], header="X-Causal")
 SIGNED = CARRIER.signed(TOKEN)
 OWN = f"erm_causal={SIGNED}"
+EARLIER = CARRIER.signed(write_token(replace(POSITION, lsn=5)))
 
 
 @pytest.mark.parametrize(
@@ -47,6 +49,53 @@ def test_a_cookie_is_found_beside_any_others(cookies: str) -> None:
 def test_no_other_cookie_is_taken_for_it(cookies: str) -> None:
     """Nor one that nobody has signed."""
     assert CARRIER.read(cookies, None) is None
+
+
+@pytest.mark.parametrize(
+    ("cookies", "header"),
+    [
+        (f"erm_causal={EARLIER}; {OWN}", None),
+        (f"{OWN}; erm_causal={EARLIER}", None),
+        ("", f"{EARLIER}, {SIGNED}"),
+        ("", f"{SIGNED}, {EARLIER}"),
+        (OWN, EARLIER),
+        (f"erm_causal={EARLIER}", SIGNED),
+        (OWN, "garbage"),
+        ("erm_causal=garbage", SIGNED),
+    ],
+)
+def test_of_several_tokens_the_latest_holds(cookies: str, header: str | None) -> None:
+    """Whatever they came by, and whatever else came: of an earlier one a client would read less than it wrote."""
+    assert CARRIER.read(cookies, header) == TOKEN
+
+
+def test_tokens_of_two_histories_stand_for_an_unknown_position() -> None:
+    """Nobody can say which of them is later; the primary has all of it."""
+    assert CARRIER.read(OWN, CARRIER.signed(write_token(replace(POSITION, timeline=2)))) == UNKNOWN_POSITION
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"cookie": "a b"},
+        {"cookie": ""},
+        {"header": "X\r\nSet-Cookie: x"},
+        {"header": "ü"},
+        {"max_age": None},
+        {"max_age": 0},
+        {"max_age": True},
+        {"max_age": "300"},
+    ],
+)
+def test_what_no_response_can_say_is_refused(options: dict[str, Any]) -> None:
+    """Where the middleware is made, not at the first request."""
+    with pytest.raises(ConfigurationError):
+        TokenCarrier([SECRET], **options)
+
+
+def test_no_secret_is_shown() -> None:
+    """A carrier stands in tracebacks, with what it holds."""
+    assert SECRET not in repr(CARRIER)
 
 
 def test_what_is_set_is_read_again() -> None:

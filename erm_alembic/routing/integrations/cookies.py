@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import string
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING
 
 from erm_alembic.errors import ConfigurationError
+from erm_alembic.routing.tokens import latest
 
 if TYPE_CHECKING:
     from itsdangerous import Signer
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["TokenCarrier"]
 
 _SALT = "erm_alembic.routing.causal"
+# What the names of cookies and headers are made of.
+_NAMES = frozenset(string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~")
 
 
 @dataclass(frozen=True)
@@ -28,10 +32,11 @@ class TokenCarrier:
         max_age: how long the cookie lasts, in seconds; longer than any replica lags.
 
     Raises:
-        ConfigurationError: there is no secret, neither cookie nor header, or `itsdangerous` is not installed.
+        ConfigurationError: there is no secret, neither cookie nor header, a name or an age is none, or `itsdangerous`
+            is not installed.
     """
 
-    secrets: Sequence[str]
+    secrets: Sequence[str] = field(repr=False)
     cookie: str | None = "erm_causal"
     header: str | None = None
     max_age: int = 300
@@ -49,6 +54,15 @@ class TokenCarrier:
         if self.cookie is None and self.header is None:
             raise ConfigurationError(
                 "The causal token has nothing to travel in.", cure="Give the middleware a cookie, a header or both."
+            )
+        for name in (self.cookie, self.header):
+            if name is not None and (not isinstance(name, str) or not name or set(name) - _NAMES):
+                raise ConfigurationError(
+                    f"{name!r} is no name of a cookie or a header.", cure="Take letters, digits, - and _ alone."
+                )
+        if isinstance(self.max_age, bool) or not isinstance(self.max_age, int) or self.max_age <= 0:
+            raise ConfigurationError(
+                f"max_age={self.max_age!r} is no number of seconds.", cure="Give a whole number above 0, such as 300."
             )
         self.signed("")
 
@@ -68,17 +82,17 @@ class TokenCarrier:
     def read(self, cookies: str, header: str | None) -> str | None:
         """The token that a request brings; None where it brings none, or none that is signed.
 
+        Of several, of two paths or domains say, the latest holds: a client never reads less than it wrote.
+
         Args:
             cookies: the request's `Cookie` header; of several, joined by semicolons or commas.
             header: its header of the name that was configured; of several, joined by commas.
         """
-        if self.header is not None and header:
-            return self._first_verified(header.split(","))
-        return None if self.cookie is None else self._first_verified(_values(cookies, self.cookie))
-
-    def _first_verified(self, signed: Iterable[str]) -> str | None:
-        tokens = (self.verified(each.strip()) for each in signed)
-        return next((token for token in tokens if token is not None), None)
+        brought = header.split(",") if self.header is not None and header else []
+        if self.cookie is not None:
+            brought += _values(cookies, self.cookie)
+        verified = (self.verified(each.strip()) for each in brought)
+        return latest(token for token in verified if token is not None)
 
     def headers(self, token: str, *, secure: bool) -> list[tuple[str, str]]:
         """The headers of a response that carry a token.
