@@ -9,14 +9,11 @@ from erm_alembic.errors import TargetError
 from erm_alembic.routing.blocks import Block, ReadBlock, innermost_block
 from erm_alembic.routing.cluster import Cluster
 from erm_alembic.routing.router import Router
-from erm_alembic.routing.tokens import read_token, write_token
+from erm_alembic.routing.tokens import UNKNOWN_POSITION, latest, read_token, write_token
 
 __all__ = ["UNKNOWN_POSITION", "CausalScope", "token_to_pass_on"]
 
 _log = logging.getLogger("erm_alembic.routing")
-
-# Passed on where something was written and nobody can say how far: who brings it reads from the primary.
-UNKNOWN_POSITION = "unknown"
 
 
 class CausalScope:
@@ -58,21 +55,24 @@ class CausalScope:
 def token_to_pass_on(cluster: Cluster) -> str | None:
     """What a message that is sent now has to carry, so that its receiver sees what its sender saw and wrote.
 
-    Within a `CausalScope` that is what was written there, else the token that came in; outside of all, what this
-    process has written; None where nothing was.
+    That is all that the tokens of the blocks around stand for, and what was written in a `CausalScope`; outside of all
+    scopes, what this process has written; None where there is nothing.
 
     Args:
         cluster: whose commits count.
     """
     block, router = innermost_block(), cluster.router
+    held, scopes = [], []
     for each in block.chain() if block else ():
+        if each.entered.unreachable:
+            return UNKNOWN_POSITION
+        if each.entered.after is not None:
+            held.append(write_token(each.entered.after))
         if each.entered.collects:
-            if router in each.commits:
-                return _position_token(router)
-            if each.entered.unreachable:
-                return UNKNOWN_POSITION
-            return None if each.entered.after is None else write_token(each.entered.after)
-    return _position_token(router) if router.has_committed else None
+            scopes.append(each)
+    if any(router in scope.commits for scope in scopes) or (not scopes and router.has_committed):
+        held.append(_position_token(router))
+    return latest(held)
 
 
 def _position_token(router: Router) -> str:

@@ -12,6 +12,7 @@ from celery.signals import (  # type: ignore[import-untyped] # celery has no typ
 
 from erm_alembic.routing.cluster import Cluster
 from erm_alembic.routing.scope import CausalScope, token_to_pass_on
+from erm_alembic.routing.tokens import latest
 
 __all__ = ["CausalTasks"]
 
@@ -47,10 +48,13 @@ class CausalTasks:
         task_postrun.disconnect(self._end)
 
     def _publish(self, headers: dict[str, Any] | None = None, **_: Any) -> None:
-        if headers is not None and HEADER not in headers:
-            token = token_to_pass_on(self._cluster)
-            if token is not None:
-                headers[HEADER] = token
+        if headers is None:
+            return
+        # A message that is sent again (a retry) has what it was sent with first.
+        held = (headers.get(HEADER), token_to_pass_on(self._cluster))
+        token = latest(each for each in held if each is not None)
+        if token is not None:
+            headers[HEADER] = token
 
     def _begin(self, task_id: str, task: Any, **_: Any) -> None:
         scope = CausalScope(self._cluster, task.request.get(HEADER))
