@@ -15,6 +15,8 @@ from erm_alembic.routing import (
     connect_cluster,
     replica_read,
 )
+from erm_alembic.routing.limits import LagLimit
+from erm_alembic.routing.need import Need
 from tests.routing.applications import SYNCHRONOUS, Application, User, application
 from tests.routing.servers import Servers
 
@@ -41,7 +43,8 @@ def cluster(app: Application) -> Iterator[Cluster]:
 def _comes_from_a_replica(cluster: Cluster, session: RoutingSession) -> bool:
     """Whether the session's reads come from a replica as soon as anything is known of the servers."""
     cluster.monitor.wait_for(lambda: cluster.monitor.volatility, 30.0)
-    cluster.monitor.refresh()
+    fresh = Need(LagLimit(seconds=20.0))
+    cluster.monitor.wait_for(lambda: "" in cluster.objections(fresh).values(), 30.0)
     session.scalars(USERS).all()
     route = session.last_route
     assert route is not None
