@@ -32,6 +32,10 @@ class OtherServer(TargetError):
     """A connection has led to another server than the one that was judged."""
 
 
+# Of those who may not connect, whatever the reason: no such role, another password, a database that is not there.
+_REFUSALS = frozenset({"28", "3D"})
+
+
 def sqlstate_of(error: BaseException) -> str | None:
     """The SQLSTATE of an error of SQLAlchemy's or a driver's, whichever; None where it has none.
 
@@ -58,7 +62,9 @@ def worth_another_server(error: BaseException) -> bool:
     state = sqlstate_of(error)
     if getattr(error, "connection_invalidated", False) or (state is None and _is_about_the_connection(error)):
         return True
-    return state is not None and (state in _PASSING or state.startswith("08"))
+    if isinstance(error, exc.DBAPIError) and error.statement is None:
+        return True  # nothing was sent yet: whatever the server says, it accepts no connection of this role's
+    return state is not None and (state in _PASSING or state.startswith("08") or state[:2] in _REFUSALS)
 
 
 def blames_the_server(error: BaseException) -> bool:
