@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 import psycopg2
@@ -20,13 +21,14 @@ class LinkPool:
     Args:
         address: gives the primary's address at each new connection.
         timeout: how long it may take to answer, in seconds.
+        is_watched: whether somebody cuts off what is `overdue`; while nobody does, a thread of its own does that.
     """
 
     _KEPT = 4
 
-    def __init__(self, address: Address, timeout: float) -> None:
+    def __init__(self, address: Address, timeout: float, is_watched: Callable[[], bool] = lambda: False) -> None:
         self._address = address
-        self._timeout = timeout
+        self._timeout, self._is_watched = timeout, is_watched
         self._lock = threading.Lock()
         self._spare: list[Link] = []
         self._lent: set[Link] = set()
@@ -47,7 +49,7 @@ class LinkPool:
                     link = Link(dsn, self._timeout)
                     with self._lock:
                         self._lent.add(link)
-                sample = question(link)
+                sample = question(link) if self._is_watched() else self._cutting_off(link, question)
             except Exception as error:
                 self._end(link)
                 cut_off = link is not None and link.cut_off
@@ -89,6 +91,22 @@ class LinkPool:
         for link in (*self._spare, *self._lent):
             link.abandon()
         self._spare, self._lent = [], set()
+
+    def _cutting_off(self, link: Link, question: Callable[[Link], ServerSample]) -> ServerSample:
+        """What a question gives; its link is cut off where no answer comes in time."""
+
+        answered = threading.Event()
+
+        def watch() -> None:
+            while not answered.wait(self._timeout / 4):
+                if (ends_at := link.ends_at) is not None and ends_at < time.monotonic():
+                    link.cut()
+
+        threading.Thread(target=watch, name="erm-routing patience position", daemon=True).start()
+        try:
+            return question(link)
+        finally:
+            answered.set()
 
     def _taken(self) -> Link | None:
         with self._lock:

@@ -84,7 +84,7 @@ class Monitor:
         self._catalogs = catalogs
         self._search = search
         self._lock = threading.Lock()
-        self._links = LinkPool(primary, timeout)
+        self._links = LinkPool(primary, timeout, lambda: self.running)
         self._polling: Polling | None = None
         self._closed = False
         # Called whenever there is news, by whichever thread has it: they do not block.
