@@ -181,6 +181,7 @@ def test_10_what_was_begun_explicitly_is_the_primarys(cluster: Cluster, session:
 
 def test_12_errors_are_told_apart_alike(app: Application) -> None:
     """By SQLSTATE, which every driver has, and not by classes, which differ."""
+    app.servers.catch_up()
     engine = sa.create_engine(app.url(app.servers.east))
     with engine.connect() as connection, pytest.raises(sa.exc.DBAPIError) as refused:
         connection.execute(sa.text("DELETE FROM users"))
