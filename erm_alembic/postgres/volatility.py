@@ -72,6 +72,8 @@ RELATIONS = """
     SELECT DISTINCT c.relname::text FROM reached r JOIN pg_catalog.pg_class c ON c.oid = r.oid
      WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
 """
+# All that a FROM can name.
+NAMES = "SELECT DISTINCT relname::text FROM pg_catalog.pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class Volatility:
         operators: the operators that a volatile function carries out.
         relations: the views and tables that reach a volatile function through a view or a policy, and those that a
             standby has not, or not alike: temporary and unlogged tables, sequences, foreign tables; and what reads one.
+        names: every relation that there is.
         of_rows: volatile functions of one row, which are called as if they were one of its columns.
     """
 
@@ -91,6 +94,7 @@ class Volatility:
     volatile: frozenset[str]
     operators: frozenset[str]
     relations: frozenset[str]
+    names: frozenset[str]
     of_rows: frozenset[str] = frozenset()
 
 
@@ -108,10 +112,13 @@ def read_volatility(cursor: Any) -> Volatility:
     of_rows = frozenset(name for (name,) in cursor.fetchall())
     cursor.execute(RELATIONS)
     relations = frozenset(name for (name,) in cursor.fetchall())
+    cursor.execute(NAMES)
+    names = frozenset(name for (name,) in cursor.fetchall())
     return Volatility(
         functions=frozenset(functions),
         volatile=frozenset(name for name, volatile in functions.items() if volatile),
         operators=operators,
         relations=relations,
+        names=names,
         of_rows=of_rows,
     )

@@ -83,7 +83,7 @@ class Cluster:
     ) -> None:
         verify_replicas(replicas, ReplicaConfig)
         verify_discovery(discovery)
-        pool, classifier = pool or PoolSettings(), Classifier()
+        pool, classifier = pool or PoolSettings(), Classifier(lambda: monitor.read_catalogs())
         primary = PrimaryNode(url, pool, engine_options)
         members = Membership(
             primary,

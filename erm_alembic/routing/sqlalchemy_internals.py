@@ -10,8 +10,8 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import ClauseElement, Select
-from sqlalchemy.sql.elements import BindParameter, Cast, TryCast
-from sqlalchemy.sql.selectable import ScalarValues, Values
+from sqlalchemy.sql.elements import BindParameter, Cast, TextClause, TryCast
+from sqlalchemy.sql.selectable import Join, ScalarValues, Values
 
 __all__ = [
     "compiled_alone",
@@ -23,6 +23,7 @@ __all__ = [
     "is_of_the_orm",
     "renders_types",
     "shape_of",
+    "texts_in_from",
     "values_within",
 ]
 
@@ -65,6 +66,15 @@ def compiled_alone(statement: Select[Any]) -> Any:
 def has_text_around(statement: Select[Any]) -> bool:
     """Whether somebody added words of SQL to a SELECT: hints, prefixes, suffixes."""
     return bool(statement._statement_hints or statement._hints or statement._prefixes or statement._suffixes)
+
+
+def texts_in_from(element: Any) -> list[TextClause]:
+    """What a SELECT or a join reads from that somebody wrote as text."""
+    if isinstance(element, Select):
+        parts = [*element._from_obj, *(joined[0] for joined in element._setup_joins)]
+    else:
+        parts = [element.left, element.right] if isinstance(element, Join) else []
+    return [part for part in parts if isinstance(part, TextClause)]
 
 
 def values_within(element: Any) -> list[ClauseElement]:

@@ -60,7 +60,9 @@ class Simulation:
         engine_options: Mapping[str, Any],
         fallback_budget: FallbackBudget | None,
     ) -> None:
-        pool, self._classifier, self._past = PoolSettings(), Classifier(), past
+        pool, self._past = PoolSettings(), past
+        # What a test has made meanwhile is known at once: nobody wants to wait for that there.
+        self._classifier = Classifier(self.read_catalogs, every=0.0)
         self._primary = PrimaryNode(url, pool, engine_options)
         self._name = name
         members = Membership(

@@ -12,7 +12,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.routing import Cluster, ReplicaConfig, RoutingSession, connect_cluster
-from tests.routing.servers import EAST, WEST, Servers
+from tests.routing.servers import EAST, WEST, Servers, until
 
 SYNCHRONOUS = ("psycopg2", "psycopg")
 ASYNCHRONOUS = ("psycopg", "asyncpg")
@@ -77,6 +77,11 @@ class Application:
         self.servers.catch_up()
         cluster.monitor.wait_for(lambda: cluster.monitor.volatility, 30.0)
         cluster.monitor.refresh()
+
+    def learn(self, cluster: Cluster, statement: sa.Select[Any]) -> None:
+        """Wait until the cluster knows what was made since it began, so that a statement is a pure read."""
+        cluster.monitor.read_catalogs()
+        until(lambda: cluster.router.classifier.why_not(statement) is None)
 
     def on_primary(self, statement: str, *parameters: object) -> Any:
         """Run a statement on the primary, as somebody else would."""

@@ -20,6 +20,7 @@ from sqlalchemy.orm import (
     relationship,
     with_loader_criteria,
 )
+from sqlalchemy.sql import quoted_name
 from sqlalchemy.sql.functions import GenericFunction
 
 from erm_alembic.postgres.volatility import Volatility, read_volatility
@@ -166,6 +167,7 @@ READS = {
     "a cast to somebody's name for a standard type": sa.select(sa.cast(User.id, Renamed())),
     "a column of a type of somebody's": sa.select(sa.column("c", Domain()), sa.func.lower(sa.literal("x", Renamed()))),
     "a part of a date": sa.select(sa.extract("year", sa.func.now())),
+    "a plain view as text": sa.select(sa.text("id")).select_from(sa.text("public.plain")),
     "a plain view": sa.select(sa.table("plain", sa.column("id"))),
     "a cast and a CASE": sa.select(sa.case((User.id > 3, sa.cast(User.id, sa.Text)), else_="")),
     "arrays and JSON": sa.select(postgresql.array([1, 2]), sa.func.jsonb_build_object("a", 1)),
@@ -217,6 +219,18 @@ OTHERS = {
     "a cast to a domain": (sa.select(sa.cast(User.id, postgresql.DOMAIN("lucky", sa.Integer))), "type DOMAIN"),
     "a function of a row, as a column": (sa.select(sa.table("users", sa.column("row_of")).c.row_of), "row_of"),
     "a function of a row, as text": (sa.select(sa.literal_column("users.row_of")), "row_of"),
+    "a function of a row, as text in capitals": (sa.select(sa.literal_column("users.ROW_OF")), "of a whole row"),
+    "a function of a row, as one word": (sa.select(sa.text("users.Row_Of")).select_from(users), "of a whole row"),
+    "a function of a row, not quoted": (sa.select(sa.column(quoted_name("ROW_OF", quote=False))), "of a whole row"),
+    "a view as text": (sa.select(sa.column("roll")).select_from(sa.text("dice")), "dice"),
+    "a view as text of a schema": (sa.select(sa.text("*")).select_from(sa.text("public.Dice")), "Dice"),
+    "a view as text in a join": (sa.select(users).join(sa.text("dice"), sa.true()), "dice"),
+    "a view as text in a join of Core": (sa.select(sa.join(users, sa.text("dice"), sa.true())), "dice"),
+    "a view that is not quoted": (sa.select(sa.table(quoted_name("DICE", quote=False), sa.column("roll"))), "DICE"),
+    "an unlogged table as text": (sa.select(sa.text("*")).select_from(sa.text("scratch")), "scratch"),
+    "a sequence as text": (sa.select(sa.text("last_value")).select_from(sa.text("users_id_seq")), "users_id_seq"),
+    "a relation that is not known": (sa.select(sa.table("nobody_knows")), "relation nobody_knows is not known"),
+    "one as text": (sa.select(sa.text("*")).select_from(sa.text("nobody_knows")), "relation nobody_knows is not known"),
     "a name that is not quoted": (sa.select(sa.column(sa.sql.quoted_name("nextval('s')", False))), "text"),
     "a part of a date that is text": (sa.select(sa.extract("year from nextval('s')", sa.func.now())), "text"),
     "a type that calls a function": (sa.select(sa.column("c", Sealed())), "overloaded is volatile"),
@@ -273,6 +287,28 @@ def test_without_knowledge_nothing_is_a_read_and_new_knowledge_replaces_old(clas
     assert ignorant.why_not(statement) is None
 
 
+def test_a_name_that_is_not_known_has_the_database_asked_again() -> None:
+    """It may be new; a name that it has not all the same is asked for again only after a while."""
+    asked: list[str] = []
+    statement, nothing = sa.select(sa.table("new", sa.column("id"))), frozenset[str]()
+
+    def look() -> None:
+        asked.append("catalogs")
+        if len(asked) == 2:
+            hurried.learn(Volatility(nothing, nothing, nothing, nothing, frozenset({"new"})))
+
+    hurried, patient = Classifier(look, every=0.0), Classifier(look, every=60.0)
+    for each in (patient, hurried):
+        each.learn(Volatility(nothing, nothing, nothing, nothing, nothing))
+    assert [patient.why_not(statement) is None for _ in range(3)] == [False] * 3
+    assert len(asked) == 1
+    assert hurried.why_not(statement) is None
+    assert len(asked) == 2
+    compiled = statement.compile(dialect=postgresql.dialect())  # type: ignore[no-untyped-call]
+    assert hurried.why_not_sent(compiled) is None
+    assert "not known" in str(patient.why_not_sent(compiled))
+
+
 def test_writes_are_known_by_their_kind() -> None:
     """Inserts, updates, deletes and locks, wherever they stand."""
     within = (statement for what, (statement, _) in OTHERS.items() if "CTE" in what or "lock in" in what)
@@ -299,14 +335,14 @@ def test_a_verdict_of_before_does_not_outlive_what_is_learned_meanwhile(sent: bo
     """Another thread may learn that a function is volatile now, just when it was found to be none."""
     classifier = Classifier()
     functions, nothing = frozenset({"drifts"}), frozenset[str]()
-    classifier.learn(Volatility(functions, nothing, nothing, nothing))
+    classifier.learn(Volatility(functions, nothing, nothing, nothing, nothing))
     statement = sa.select(sa.func.drifts(type_=_Meanwhile()))
     compiled = statement.compile(dialect=postgresql.dialect())  # type: ignore[no-untyped-call]
 
     def why_not() -> Reason | None:
         return classifier.why_not_sent(compiled) if sent else classifier.why_not(statement)
 
-    _Meanwhile.happens.append(lambda: classifier.learn(Volatility(functions, functions, nothing, nothing)))
+    _Meanwhile.happens.append(lambda: classifier.learn(Volatility(functions, functions, nothing, nothing, nothing)))
     assert why_not() is None
     assert not _Meanwhile.happens
     assert str(why_not()) == "the function drifts is volatile"

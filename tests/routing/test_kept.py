@@ -38,7 +38,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     ) as cluster:
         monkeypatch.setattr(cluster.monitor, "start", lambda: None)
         nothing: frozenset[str] = frozenset()
-        cluster.router.classifier.learn(Volatility(nothing, nothing, nothing, nothing))
+        cluster.router.classifier.learn(Volatility(nothing, nothing, nothing, nothing, frozenset({"users"})))
         hear(cluster)
         yield cluster
 

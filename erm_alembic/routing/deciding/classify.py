@@ -8,6 +8,7 @@ cache key, so that a statement is walked once, whatever its parameters.
 
 from __future__ import annotations
 
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -31,6 +32,7 @@ from erm_alembic.routing.sqlalchemy_internals import (
     is_of_the_orm,
     renders_types,
     shape_of,
+    texts_in_from,
     values_within,
 )
 
@@ -40,6 +42,9 @@ _NOT_KNOWN_YET = Reason(Why.NOT_KNOWN_YET)
 _NO_STATEMENT = Reason(Why.NOT_A_READ, "it is not a statement of SQLAlchemy's")
 _NO_SELECT = Reason(Why.NOT_A_READ, "it is not a select() of SQLAlchemy's")
 _TEXT = Reason(Why.NOT_A_READ, "it is text")
+
+# How often a database is asked again because somebody names what it is not known to have, at most, in seconds.
+_LOOK_AGAIN = 30.0
 
 # More shapes of statements than this are nobody's: a program that writes literals into them, say.
 _REMEMBERED = 5_000
@@ -84,10 +89,16 @@ class Classifier:
     It knows nothing, and calls nothing a read that uses a function, until it was told what the database says of them.
     Any thread may ask while another tells: whoever asks takes what is known once, and works with that alone, so that no
     verdict of before is found beside what is known after it.
+
+    Args:
+        look_again: called where a statement names what the database is not known to have, which may be new: tells it
+            (`learn`) at once, or later; None where nobody does.
+        every: how often that is called at most, in seconds.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, look_again: Callable[[], None] | None = None, every: float = _LOOK_AGAIN) -> None:
         self._known = _Knowledge(None)
+        self._look_again, self._every, self._looked_at = look_again, every, float("-inf")
 
     @property
     def knows_functions(self) -> bool:
@@ -113,6 +124,8 @@ class Classifier:
             return _NO_STATEMENT
         if verdict is _UNHEARD_OF:
             verdict = known.by_statement[statement] = known.of_shape(statement)
+        if verdict is not None and verdict.why is Why.UNKNOWN_NAME and self._has_news(known):
+            return self.why_not(statement)
         return verdict
 
     def why_not_sent(self, compiled: Any) -> Reason | None:
@@ -128,7 +141,17 @@ class Classifier:
         if verdict is _UNHEARD_OF:
             final = final_statement(compiled)  # a text of one word is a name within a statement, and COMMIT as one
             verdict = known.by_compiled[compiled] = _TEXT if isinstance(final, TextClause) else known.of_tree(final)
+        if verdict is not None and verdict.why is Why.UNKNOWN_NAME and self._has_news(known):
+            return self.why_not_sent(compiled)
         return verdict
+
+    def _has_news(self, known: _Knowledge) -> bool:
+        """Have the database asked again, unless that was lately; whether more is known by now."""
+        now = time.monotonic()
+        if self._look_again is not None and now - self._looked_at >= self._every:
+            self._looked_at = now
+            self._look_again()
+        return known is not self._known
 
 
 # Of what no verdict was remembered yet.
@@ -169,7 +192,8 @@ class _Knowledge:
         if self.volatility is None:
             return _NOT_KNOWN_YET
         objection = next(self._objections(statement), "")
-        return Reason(Why.NOT_A_READ, objection) if objection else None
+        why = Why.UNKNOWN_NAME if isinstance(objection, _Unknown) else Why.NOT_A_READ
+        return Reason(why, str(objection)) if objection else None
 
     def _objections(self, statement: ClauseElement) -> Iterator[str]:
         if self.volatility is not None and (suspicious := self.volatility.operators & _STANDARD_OPERATORS):
@@ -193,13 +217,24 @@ class _Knowledge:
             yield "it locks rows"
         elif isinstance(element, FunctionElement):
             yield from self._objections_to_function(str(getattr(element, "name", "")))
-        elif isinstance(element, TableClause) and known is not None and element.name in known.relations:
-            yield f"reading {element.name} may run a volatile function, or leave the database"
-        elif isinstance(element, ColumnClause) and known is not None and _last_part(element) in known.of_rows:
-            yield f"the function {_last_part(element)} of a whole row is volatile"
+        elif isinstance(element, TableClause):
+            yield from self._objections_to_relation(element.name)
+        elif isinstance(element, ColumnClause | TextClause) and known is not None:
+            word = _last_part(element.name if isinstance(element, ColumnClause) else element.text)
+            if _spellings(word) & known.of_rows:
+                yield f"the function {word} of a whole row is volatile"
+        for text in texts_in_from(element):
+            yield from self._objections_to_relation(_last_part(text.text))
         for operator in (getattr(element, "operator", None), getattr(element, "modifier", None)):
             if isinstance(operator, custom_op):
                 yield from self._objections_to_operator(operator.opstring.strip())
+
+    def _objections_to_relation(self, name: str) -> Iterator[str]:
+        known = self.volatility
+        if known is None or not _spellings(name) & known.names:
+            yield _Unknown(f"the relation {name} is not known to the database")
+        elif _spellings(name) & known.relations:
+            yield f"reading {name} may run a volatile function, or leave the database"
 
     def _objections_to_operator(self, spelled: str) -> Iterator[str]:
         if self.volatility is not None and spelled in self.volatility.operators:
@@ -211,9 +246,9 @@ class _Knowledge:
         known = self.volatility
         if name.lower() in _GRAMMATICAL:
             return
-        if known is None or not {name, name.lower()} & known.functions:
-            yield f"the function {name} is not known to the database"
-        elif {name, name.lower()} & known.volatile:
+        if known is None or not _spellings(name) & known.functions:
+            yield _Unknown(f"the function {name} is not known to the database")
+        elif _spellings(name) & known.volatile:
             yield f"the function {name} is volatile"
 
 
@@ -240,8 +275,17 @@ def _written_by_somebody(element: Any) -> Iterator[str]:
         yield f"what its type {type(element.type).__name__} stands for is not known"
 
 
-def _last_part(column: ColumnClause[Any]) -> str:
-    return str(column.name).rpartition(".")[2]
+class _Unknown(str):
+    """An objection to something that the database was not known to have, which it may have by now."""
+
+
+def _spellings(name: str) -> set[str]:
+    """The names that a name may stand for: as it is, where it is quoted, and in lower case, where it is not."""
+    return {str(name), str(name).lower()}
+
+
+def _last_part(name: str) -> str:
+    return str(name).rpartition(".")[2]
 
 
 def _is_one_word(text: str) -> bool:

@@ -37,6 +37,7 @@ class Why(Enum):
     NOTHING_CHOSE = "nothing chose a replica"
     NAMED = "the application named the engine"
     NOT_A_READ = "not known to be a pure read"
+    UNKNOWN_NAME = "the database is not known to have what it names"
     NOT_KNOWN_YET = "what the database says of its functions is not known yet"
     UNKNOWN_STATEMENT = "nothing is known of what is sent"
     PINNED = "the transaction is on the primary"

@@ -140,6 +140,7 @@ def zoo(app: Application, cluster: Cluster) -> Iterator[Cluster]:
     app.on_primary("INSERT INTO toys VALUES (1, 1), (2, 1)")
     app.on_primary("INSERT INTO leases VALUES (1, 1, 0), (2, 1, 0)")
     app.settle(cluster)
+    app.learn(cluster, sa.select(Thing))
     app.servers.pause(EAST)
     app.servers.pause(WEST)
     cluster.monitor.refresh()
