@@ -14,6 +14,7 @@ from sqlalchemy.orm import sessionmaker
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.config.settings import PoolSettings
 from erm_alembic.routing.blocks import chosen_by, innermost_block
+from erm_alembic.routing.connections.dropped import close_when_dropped
 from erm_alembic.routing.connections.membership import Membership, search_first
 from erm_alembic.routing.connections.nodes import PrimaryNode, ReplicaNode
 from erm_alembic.routing.connections.reactions import Reactions
@@ -49,7 +50,8 @@ __all__ = ["Cluster"]
 class Cluster:
     """A primary with its replicas; `with`, for asyncio `async with`, lets go of all connections at its end, for good.
 
-    Made by `connect_cluster` or `connect_cluster_from_config`. Without replicas everything is the same, but that it all
+    Made by `connect_cluster` or `connect_cluster_from_config`; it also ends when neither it nor a session of it is held
+    any more. Without replicas everything is the same, but that it all
     goes to the primary, and that no thread runs.
 
     Args:
@@ -135,6 +137,7 @@ class Cluster:
         self.router, self.monitor, self.on_stale = router, monitor, checked(on_stale)
         self._members, self._reactions = members, reactions
         begins_in_child(self)
+        close_when_dropped(self, monitor, reactions, members)
 
     @property
     def primary(self) -> PrimaryNode:

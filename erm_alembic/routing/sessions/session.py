@@ -89,6 +89,7 @@ class RoutingSession(Session):
         **options: Any,
     ) -> None:
         self._router, self._asynchronous = cluster.router, asynchronous
+        self._cluster = cluster  # which ends when nobody holds it any more
         self._chooser = Chooser(self._router, read)
         self._provenance = Provenance(
             cluster.on_stale if on_stale is None else on_stale, lambda: self._routed.sent.by_itself
