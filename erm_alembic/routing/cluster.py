@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Cluster"]
 
+# In seconds; a monitor without a pause would do nothing but ask.
+_SHORTEST_INTERVAL = 0.01
+
 
 class Cluster:
     """A primary with its replicas; `with`, for asyncio `async with`, lets go of all connections at its end, for good.
@@ -67,7 +70,7 @@ class Cluster:
 
     Raises:
         ConfigurationError: an address is none, or two replicas share a name.
-        ValueError: `on_stale` is none of "raise", "refetch" and "warn".
+        ValueError: `monitor_interval` is too short, or `on_stale` is none of "raise", "refetch" and "warn".
     """
 
     def __init__(
@@ -83,6 +86,8 @@ class Cluster:
         on_stale: OnStale = "raise",
         discovery: Discovery | None = None,
     ) -> None:
+        if not _SHORTEST_INTERVAL <= monitor_interval < float("inf"):
+            raise ValueError(f"a monitor_interval lasts {_SHORTEST_INTERVAL:g} s or longer: not {monitor_interval!r}")
         verify_replicas(replicas, ReplicaConfig)
         verify_discovery(discovery)
         pool, classifier = pool or PoolSettings(), Classifier(lambda: monitor.read_catalogs())
@@ -241,13 +246,16 @@ class Cluster:
 
         Args:
             statement: what would be executed.
-            policy: what the read asks, or the name of a policy; None stands for the default policy.
+            policy: what the read asks, or the name of a policy; None stands for what the blocks around choose, else for
+                the default policy.
 
         Raises:
             ConfigurationError: there is no policy of that name.
         """
-        mode = self.default_mode if policy is None else self._mode(policy)
-        return explain(self.router, statement, mode, mode.need)
+        block = innermost_block()
+        chosen = policy or chosen_by(block)
+        mode = self.default_mode if chosen is None else self._mode(chosen)
+        return explain(self.router, statement, mode, need_within(block, mode.need, self.router, 0.0))
 
     def objections(self, need: Need) -> Mapping[str, str]:
         """Of each replica why it cannot be taken for a read now; empty where it can.

@@ -51,8 +51,8 @@ class ReplicaConfig:
     def __post_init__(self) -> None:
         if not self.name:
             raise ValueError("a replica needs a name")
-        if not self.weight > 0:
-            raise ValueError(f"the weight of replica {self.name!r} is not positive: {self.weight!r}")
+        if not 0 < self.weight < float("inf"):
+            raise ValueError(f"the weight of replica {self.name!r} is no positive number: {self.weight!r}")
         lag_limit(self.max_follower_lag)
 
     @property

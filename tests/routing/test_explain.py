@@ -7,8 +7,17 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.orm import with_loader_criteria
 
-from erm_alembic.routing import FallbackBudget, NoReplicaAvailable, ReplicaReadOptions, WritePrevented, replica_read
+from erm_alembic.routing import (
+    FallbackBudget,
+    NoReplicaAvailable,
+    ReplicaReadOptions,
+    WritePrevented,
+    causal,
+    primary,
+    replica_read,
+)
 from erm_alembic.routing.deciding.reasons import Why
 from erm_alembic.testing.lagging import LaggingReplica
 from tests.routing.applications import Base, User
@@ -37,6 +46,34 @@ def test_what_a_block_prevents_is_not_explained_as_sent(replica: LaggingReplica)
             with pytest.raises(WritePrevented):
                 session.execute(statement)
         assert session.explain(USERS).route is not None
+
+
+def test_what_mapping_adds_is_explained(replica: LaggingReplica) -> None:
+    """A statement as it is written may be a read where what is sent is none."""
+    with replica.cluster.sessionmaker(read=True)() as session:
+        statement = sa.select(User).options(with_loader_criteria(User, User.id > sa.func.random()))
+        explained = session.explain(statement)
+        session.execute(statement).all()
+        assert session.last_route is not None and explained.route is not None
+        assert (explained.route.name, session.last_route.name) == ("primary", "primary")
+        assert "random is volatile" in explained.read
+
+
+def test_a_cluster_explains_what_the_blocks_around_it_say(replica: LaggingReplica) -> None:
+    """As a new session there does it."""
+    explain = replica.cluster.explain
+
+    def goes_to_replica() -> bool:
+        route = explain(USERS).route
+        return route is not None and route.is_replica
+
+    assert not goes_to_replica()
+    with replica_read():
+        assert goes_to_replica()
+        with primary():
+            assert not goes_to_replica()
+        with causal("garbage"):
+            assert not goes_to_replica()
 
 
 def test_a_budget_that_is_used_up_is_explained(replica: LaggingReplica) -> None:

@@ -13,6 +13,7 @@ from erm_alembic.routing.deciding.routes import ELSEWHERE, Explanation, Route
 from erm_alembic.routing.need import Need
 from erm_alembic.routing.options import ReadMode
 from erm_alembic.routing.router import Router
+from erm_alembic.routing.sqlalchemy_internals import compiled_alone
 
 __all__ = ["explain", "explain_named"]
 
@@ -40,7 +41,7 @@ def explain(
         chosen: the replica that its transaction reads from already; None where it has none.
         shows: whether the snapshot that it was asked for shows what is needed; None where none is.
     """
-    no_read = router.classifier.why_not(statement)
+    no_read = router.classifier.why_not(statement) or router.classifier.why_not_sent(compiled_alone(statement))
     read = "" if no_read is None else str(no_read)
     if need is None:
         objections = {node.name: "the causal token is of no history that is known" for node in router.replicas}

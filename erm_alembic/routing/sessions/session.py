@@ -185,6 +185,11 @@ class RoutingSession(Session):
         self._routed.begin_rollback(self)
         super().rollback()
 
+    def close(self) -> None:
+        """As `Session.close`; a replica that was read from and is lost by now does not let it fail."""
+        self._routed.begin_rollback(self)
+        super().close()
+
     def _merge(self, state: InstanceState[Any], *arguments: Any, **options: Any) -> Any:
         # What `merge` and its cascades do with each object.
         merged = super()._merge(state, *arguments, **options)

@@ -41,6 +41,8 @@ _HEAD_START = 0.1
 # When a replica is asked again that had not replayed the primary's answer yet, in seconds: mostly it is on its way, and
 # without another look nobody would know before the next round.
 _LOOKS = (0.02, 0.08, 0.3)
+# A system waits no longer at once, in seconds.
+_LONGEST_WAIT = 3600.0
 # How long a server that can wait for a position does so before it answers, at most, in seconds.
 _SERVER_WAITS = 0.2
 # How often the catalogs are read again, when after a failure, and how long that may take, in seconds.
@@ -236,7 +238,7 @@ class Polling:
                     remaining = ends_at - time.monotonic()
                     if remaining <= 0 or control.stopping:
                         return None
-                    control.changed.wait(remaining)
+                    control.changed.wait(min(remaining, _LONGEST_WAIT))
 
     def read_catalogs(self) -> None:
         """Have the catalogs read again soon."""
