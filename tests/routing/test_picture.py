@@ -201,3 +201,18 @@ def test_a_heartbeat_and_a_position_are_both_bounds(picture: Picture) -> None:
     assert replica_of(picture).fresh_as_of == 12.0
     picture.primary_answered(PRIMARY, 17.0, 17.1)
     assert replica_of(picture).fresh_as_of == 17.0
+
+
+def test_where_two_servers_write_the_same_timeline_no_standby_is_believed() -> None:
+    """Of which of both it is one, it cannot say; a standby that was promoted to another timeline says nothing of it."""
+    picture = Picture(["east", "west"])
+    picture.primary_answered(PRIMARY, 10.0, 10.1)
+    picture.replica_answered("east", STANDBY, 11.0, 12.0)
+    for timeline, believed in ((4, True), (3, False)):
+        promoted = ServerSample(in_recovery=False, started=5.0, system=SYSTEM, written=2000, timeline=timeline)
+        picture.replica_answered("west", promoted, 13.0, 14.0)
+        assert replica_of(picture).follows is believed
+    assert "another server writes the timeline" in replica_of(picture).problem
+    # An address of the primary's own is no other server.
+    picture.replica_answered("west", PRIMARY, 15.0, 16.0)
+    assert replica_of(picture).follows

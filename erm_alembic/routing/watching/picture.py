@@ -242,6 +242,9 @@ class Picture:
         if None not in (timeline, replica.timeline) and replica.timeline != timeline:
             timelines = f"it follows timeline {replica.timeline}, and the primary writes timeline {timeline}"
             return _Objection(Trouble.OTHER_HISTORY, timelines)
+        if self._has_twin():
+            twins = "another server writes the timeline of the primary too: whose standby this is cannot be told"
+            return _Objection(Trouble.OTHER_HISTORY, twins)
         named = self._primary.database
         if None not in (named, sample.database) and sample.database != named:
             databases = f"its address leads to the database {sample.database!r}, and the primary's to {named!r}"
@@ -250,6 +253,23 @@ class Picture:
             return None
         refused = "whom it follows is not known: its role may not read pg_control_system() and pg_stat_wal_receiver"
         return self._without_beat(replica) or _Objection(Trouble.NOT_TOLD, refused)
+
+    def _has_twin(self) -> bool:
+        """Whether a server that was named a replica has been promoted to what the primary takes itself for.
+
+        Two standbys that are promoted at once give their histories the same number, and nothing that a standby says
+        of itself tells which of both it follows.
+        """
+        if self._history is None or None in self._history or self._primary_started is None:
+            return False
+        written = (heard.sample for heard in self._replicas.values() if heard.state.reachable)
+        return any(
+            sample is not None
+            and not sample.in_recovery
+            and (sample.system, sample.timeline) == self._history
+            and sample.started not in (None, self._primary_started)
+            for sample in written
+        )
 
     def _without_beat(self, replica: _Replica) -> _Objection | None:
         """Why the heartbeat says nothing of it; None where it does, or there is none."""
