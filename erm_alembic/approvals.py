@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from erm_alembic.config.env_option import env_option
 from erm_alembic.config.settings import Settings
 from erm_alembic.errors import Refused, UsageError
+from erm_alembic.findings import NOT_KEPT_RULE, Finding
 from erm_alembic.ledger.approved_runs import Checkpoint, read_checkpoints
 from erm_alembic.ledger.store import open_ledger
 from erm_alembic.planning.approved_plan import ApprovedPlan, read_approved, verify_signed
@@ -36,10 +37,13 @@ __all__ = [
     "refuse_unsigned",
     "refuse_without_plan",
     "request_again",
+    "with_refusal",
 ]
 
 NOTHING_CHANGED = "Nothing was changed."
 NOT_KEPT = "No plan was kept."
+UNREAD = "The database's schema could not be read: somebody has locked a part of it."
+TRY_AGAIN = "Let whoever holds the lock finish, then try again."
 
 
 def keep_plan(plan: Plan, path: Path, *, approve_partial: Sequence[str] = (), sign_key: Any = None) -> str:
@@ -81,6 +85,40 @@ def keep_plan(plan: Plan, path: Path, *, approve_partial: Sequence[str] = (), si
     return plan_digest(plan)
 
 
+def with_refusal(plan: Plan, approve_partial: Sequence[str]) -> Plan:
+    """The plan as it is to be shown where it is also to be kept: what `keep_plan` will refuse it for objects to it.
+
+    So whoever reads the comment, the check run or the annotations sees what the log of the pipeline alone would say.
+
+    Args:
+        plan: the plan, made with `for_approval=True`.
+        approve_partial: the revisions whose statements depend on data, and that are approved all the same.
+    """
+    if plan.blocked:
+        return plan
+    try:
+        missing = _not_approved(plan, approve_partial)
+    except UsageError as error:  # of what was typed
+        said = Finding(NOT_KEPT_RULE, "error", f"The plan cannot be kept to be approved: {error.what}", error.cure)
+        return replace(plan, findings=(*plan.findings, said))
+    found = [
+        Finding(
+            NOT_KEPT_RULE,
+            "error",
+            f"The plan cannot be kept to be approved: not every statement of {step.revision} can be known before it "
+            f"runs: {step.reason}",
+            f"Where the part that is shown is enough to approve it: --approve-partial {step.revision}; in a pipeline, "
+            "its input approve-partial (GitHub) or the variable ERM_CI_APPROVE_PARTIAL (GitLab).",
+            revision=step.revision,
+            path=step.path,
+        )
+        for step in missing
+    ]
+    if plan.basis is not None and plan.basis.catalog is None:
+        found.append(Finding(NOT_KEPT_RULE, "error", f"The plan cannot be kept to be approved: {UNREAD}", TRY_AGAIN))
+    return replace(plan, findings=(*plan.findings, *found)) if found else plan
+
+
 def _refuse_what_cannot_be_approved(plan: Plan) -> None:
     if plan.blocked:
         raise Refused(
@@ -95,17 +133,13 @@ def _refuse_what_cannot_be_approved(plan: Plan) -> None:
             cure="Make it with for_approval=True.",
         )
     if plan.basis.catalog is None:
-        raise Refused(
-            "The database's schema could not be read: somebody has locked a part of it.",
-            effect=NOT_KEPT,
-            cure="Let whoever holds the lock finish, then try again.",
-        )
+        raise Refused(UNREAD, effect=NOT_KEPT, cure=TRY_AGAIN)
 
 
 def _partial(plan: Plan, approve: Sequence[str]) -> dict[str, int]:
     """By revision, how many of its statements are approved, where the rest depends on data."""
     named = {_meant(plan, text) for text in approve}
-    missing = [step for step in plan.steps if step.rendered == "partial" and step.revision not in named]
+    missing = _not_approved(plan, approve)
     if missing:
         names = ", ".join(step.revision for step in missing)
         reasons = "".join(f"\n  {step.path}: {step.reason}" for step in missing)
@@ -117,6 +151,16 @@ def _partial(plan: Plan, approve: Sequence[str]) -> dict[str, int]:
         )
     found = ((step.revision, _certain(step)) for step in plan.steps if step.revision in named)
     return {revision: certain for revision, certain in found if certain is not None}
+
+
+def _not_approved(plan: Plan, approve: Sequence[str]) -> list[Step]:
+    """The steps whose statements depend on data, and that nobody has named.
+
+    Raises:
+        UsageError: a name is of no revision of the plan.
+    """
+    named = {_meant(plan, text) for text in approve}
+    return [step for step in plan.steps if step.rendered == "partial" and step.revision not in named]
 
 
 def _certain(step: Step) -> int | None:

@@ -7,7 +7,10 @@ from typing import Literal
 
 Severity = Literal["error", "warning", "info"]
 
-__all__ = ["Finding", "Ignored", "Override", "Severity", "blocking"]
+__all__ = ["NOT_KEPT_RULE", "Finding", "Ignored", "Override", "Severity", "blocking"]
+
+# Of a plan that was to be kept and cannot be: no check's, so that nothing configures it or lets it pass.
+NOT_KEPT_RULE = "not-kept"
 
 
 @dataclass(frozen=True)

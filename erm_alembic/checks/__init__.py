@@ -39,6 +39,7 @@ from erm_alembic.checks import (
     several_heads,
     squawk,
     unknown_ignore,
+    upgrade_fails_on_rows,
     work_after_exclusive_lock,
 )
 from erm_alembic.checks.context import Check, CheckContext
@@ -63,6 +64,7 @@ CHECKS: tuple[Check, ...] = (
     several_heads.CHECK,
     not_rehearsed.CHECK,
     rehearsal_failed.CHECK,
+    upgrade_fails_on_rows.CHECK,
     downgrade_failed.CHECK,
     downgrade_differs.CHECK,
     downgrade_impossible.CHECK,

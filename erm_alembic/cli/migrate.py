@@ -180,10 +180,11 @@ def _run(request: Request) -> int:
     if request.only_plans:
         key = request.files.opened_key()
         plan = _plan(request)
+        shown = request.files.shown(plan)
         try:
-            _show(request, plan, None)
+            _show(request, shown, None)
         finally:  # whoever closed the pipe may want the files all the same
-            unwritten = _report(request, plan, None)
+            unwritten = _report(request, shown, None)
         request.files.keep(plan, key)
         if unwritten is not None:
             raise unwritten

@@ -124,6 +124,18 @@ class PlanFiles:
 
         return private_key(self.sign_key)
 
+    def shown(self, plan: Plan) -> Plan:
+        """The plan as it is to be shown: with what `keep` will refuse it for, where it is to be kept.
+
+        Args:
+            plan: the plan.
+        """
+        if self.out is None:
+            return plan
+        from erm_alembic.approvals import with_refusal
+
+        return with_refusal(plan, self.approve_partial)
+
     def keep(self, plan: Plan, key: Any) -> None:
         """Keep the plan, where that is asked for, and say so.
 

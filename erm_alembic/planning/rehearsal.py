@@ -11,6 +11,7 @@ __all__ = [
     "EarlierPredictions",
     "Estimate",
     "FailedRevision",
+    "FailureOnRows",
     "Observed",
     "ObservedLock",
     "Prediction",
@@ -86,6 +87,23 @@ class Estimate:
 
 
 @dataclass(frozen=True)
+class FailureOnRows:
+    """A way up that fails where ordinary rows stand in its tables, and not where none do.
+
+    Args:
+        reason: what the server or the revision said, without values.
+        sqlstate: the server's code for it; empty where it was not the server that refused.
+        table: the table that the server named, with its schema, as it was called then; None where it named none.
+        column: the column that it named.
+    """
+
+    reason: str
+    sqlstate: str = ""
+    table: str | None = None
+    column: str | None = None
+
+
+@dataclass(frozen=True)
 class Proof:
     """Whether a revision can be taken back: it went up, down and up again in the shadow.
 
@@ -96,6 +114,7 @@ class Proof:
         differences: what differs after the way down or the second way up, for a human.
         notes: what no downgrade can restore, such as the place of a column.
         reason: why it failed or could not be proven.
+        fails_on_rows: why the way up fails on rows that stand in its tables; None where it was not seen to.
     """
 
     round_trip: RoundTrip
@@ -104,6 +123,7 @@ class Proof:
     differences: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     reason: str | None = None
+    fails_on_rows: FailureOnRows | None = None
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from itertools import groupby
 
-from erm_alembic.findings import Finding, blocking
+from erm_alembic.findings import NOT_KEPT_RULE, Finding, blocking
 from erm_alembic.planning.model import DataLoss, Outcome, Plan
 from erm_alembic.render.break_glass import DATA_LOSS, DATA_LOSS_FLAG, OVER_AGAIN, objecting, override_section, pass_once
 from erm_alembic.render.findings import finding_lines, finding_report, ignored_lines
@@ -201,6 +201,8 @@ def _way_out(plan: Plan, typed: Typed) -> list[str]:
         return [f"No override lets it pass: {_why(plan)}."]
     if "--plan" in typed.arguments:
         return [f"An approved plan lets nothing more pass ({objecting(plan)}): plan again, with --override."]
+    if any(finding.rule == NOT_KEPT_RULE for finding in blocking(plan.findings)):
+        return []  # it is no rule of erm.yaml; its help line has the option
     if over_again := OVER_AGAIN & {finding.rule for finding in blocking(plan.findings)}:
         rules = ", ".join(sorted(over_again))
         return [f"No command that lets {rules} pass is shown: apply would run again what has run."]

@@ -75,6 +75,8 @@ def test_what_depends_on_data_is_approved_explicitly(project: Project, one_datab
     assert not (project.root / "plan.json").exists()
     unknown = project.apply("--mode", "plan", "--out", "plan.json", "--approve-partial", "zz")
     assert (unknown.returncode, "that revision is not part of this plan" in unknown.stderr) == (2, True)
+    for shown in (refused.stdout, unknown.stdout):
+        assert "not-kept" in shown and "Nothing objects" not in shown and "--override" not in shown
     assert project.apply("--mode", "plan", "--out", "plan.json", "--approve-partial", "c3").returncode == 0
     assert document(project.root / "plan.json")["approval"]["partial"] == [{"revision": "c3", "certain": 2}]
     done = project.apply("--plan", "plan.json")

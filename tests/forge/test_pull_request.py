@@ -156,13 +156,19 @@ def test_what_cannot_be_approved_is_shown_and_fails_the_job(
     reads = "rows = op.get_bind().execute(sa.text('SELECT id FROM second')).all()"
     path = repository.project.revision("c3", f"{reads}\nop.execute('ANALYZE second')", down="b2")
     commit = repository.push("feature", "depends on data")
-    dependent = on_main.plan(commit, comment="false")
+    dependent = on_main.plan(commit, check_run="true")
     assert dependent.failed == "Refuse what is blocked"
-    assert (dependent.outputs["blocked"], dependent.outputs["plan-file"]) == ("false", "")
-    assert "--approve-partial c3" in dependent.log
+    assert (dependent.outputs["blocked"], dependent.outputs["plan-file"]) == ("true", "")
+    assert "--approve-partial c3" in dependent.log and "::error file=migrations/versions/c3.py" in dependent.log
+    assert github.checks[-1]["conclusion"] == "failure"
+    assert [each["title"] for each in github.checks[-1]["annotations"]].count("not-kept") == 1
+    body = github.comments[0]["body"]
+    assert "blocked by 1 error" in body and "its input approve-partial" in body
+    assert ".erm/ci" not in body and "To run it" not in body
     key = private_key()
-    approved = on_main.plan(commit, approve_partial="c3", sign_key=key, comment="false")
+    approved = on_main.plan(commit, approve_partial="c3", sign_key=key)
     assert approved.failed is None, approved.log
+    assert "`erm migrate --env prod --plan plan.json`, where `plan.json` is" in github.comments[0]["body"]
     assert approved.outputs["plan-file"] == ".erm/ci/kept/plan.json"
     assert ", signed: digest" in approved.log and key.splitlines()[1] not in approved.log
 

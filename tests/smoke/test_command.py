@@ -181,6 +181,14 @@ def test_a_module_that_cannot_be_imported_fails_the_run(filled: Database, tmp_pa
     assert "while no smoke test runs" in document["problems"][0]
 
 
+def test_a_project_that_makes_errors_of_warnings_is_run(filled: Database, tmp_path: Path) -> None:
+    """pytest warns that erm, which runs already, cannot be rewritten; as an installed plugin it asks for that."""
+    project = make_project(tmp_path, "import pytest\n@pytest.mark.erm_smoke\ndef test_x(erm_smoke_session): ...\n")
+    (project / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
+    (project / "conftest.py").write_text("import pytest\npytest.register_assert_rewrite('erm_alembic')\n")
+    assert outcomes(run_smoke(project, filled)) == {"test_x": "passed"}
+
+
 WAITING = """
 import pathlib
 import time

@@ -53,6 +53,7 @@ class Change:
         valid: False for NOT VALID.
         concurrently: whether it says CONCURRENTLY.
         new: whether it is a part of the CREATE TABLE, or of the ADD COLUMN, that makes its column.
+        needed: of a column that is added, whether it may not be null and nothing gives it a value in the rows there.
     """
 
     kind: Kind
@@ -63,6 +64,7 @@ class Change:
     valid: bool = True
     concurrently: bool = False
     new: bool = False
+    needed: bool = False
 
     @property
     def exclusive(self) -> bool:

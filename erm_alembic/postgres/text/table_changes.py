@@ -11,6 +11,7 @@ from erm_alembic.postgres.text.words import Words
 __all__ = ["altered_table", "leading_columns", "table_elements"]
 
 CONSTRAINTS = ("CONSTRAINT", "PRIMARY", "UNIQUE", "FOREIGN", "CHECK", "EXCLUDE")
+SERIAL = ("SERIAL", "SERIAL2", "SERIAL4", "SERIAL8", "SMALLSERIAL", "BIGSERIAL")
 
 
 def table_elements(table: tuple[str, ...], words: Words) -> Iterator[Change]:
@@ -98,12 +99,22 @@ def _column(table: tuple[str, ...], words: Words) -> Iterator[Change]:
     column = words.name()
     if len(column) != 1:
         return
-    yield Change("add-column", table, column)
+    yield Change("add-column", table, column, needed=any(map(_needs_a_value, words.parts())))
     while words.skip_to("PRIMARY", "UNIQUE", "REFERENCES"):
         if words.take("KEY") or words.was("UNIQUE"):
             yield Change("key", table, column)
         elif words.was("REFERENCES"):
             yield Change("foreign-key", table, column)
+
+
+def _needs_a_value(definition: Words) -> bool:
+    """Whether a column's definition refuses NULL and says nothing of a value: no default, nothing generated."""
+    if definition.peek() in SERIAL or definition.says_anywhere("DEFAULT", "GENERATED"):
+        return False
+    while definition.skip_to("NOT", "PRIMARY"):
+        if definition.take("NULL") or definition.take("KEY"):
+            return True
+    return False
 
 
 def _constraint(table: tuple[str, ...], words: Words) -> Iterator[Change]:

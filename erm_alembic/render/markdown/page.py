@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import PurePath
+
 from erm_alembic.findings import Finding
 from erm_alembic.planning.model import Outcome, Plan
 from erm_alembic.planning.terms import plan_digest
@@ -106,7 +109,19 @@ def _next(plan: Plan, how: Presentation) -> list[str]:
     digest = f"<sub>Digest of the plan: {code(plan_digest(plan))}</sub>"
     if plan.blocked or plan.up_to_date:
         return ["", digest]
-    return ["", f"To run it: {code(run_command(plan, how.typed), 400)}", "", digest]
+    return ["", f"To run it: {_run(plan, how)}", "", digest]
+
+
+def _run(plan: Plan, how: Presentation) -> str:
+    """The command that runs it; a kept plan by its name alone, since no reader has the folder it is in."""
+    words = how.typed.arguments
+    if "--plan" not in words:
+        return code(run_command(plan, how.typed), 400)
+    at = words.index("--plan") + 1
+    name = PurePath(words[at]).name
+    typed = replace(how.typed, arguments=(*words[:at], name, *words[at + 1 :]))
+    where = f"{code(name, 100)} is the plan that was kept with this one; a pipeline fetches it after the merge."
+    return f"{code(run_command(plan, typed), 400)}, where {where}"
 
 
 def _title(findings: tuple[Finding, ...], how: Presentation) -> str:

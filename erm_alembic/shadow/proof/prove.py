@@ -191,6 +191,7 @@ class _Proving:
             self.differences,
             (*self.notes, *values.notes),
             f"The second way up fails: {failed}" if failed else values.reason,
+            None if failed else values.fails_on_rows,
         )
 
     def _counted(self, names: Collection[str]) -> frozenset[str]:

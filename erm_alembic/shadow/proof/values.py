@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from erm_alembic.planning.rehearsal import DataProof
+import psycopg2
+
+from erm_alembic.planning.rehearsal import DataProof, FailureOnRows
 from erm_alembic.postgres.seeding import TableFacts, table_facts
+from erm_alembic.postgres.text.words import written_name
 from erm_alembic.shadow.proof.held_rows import HeldRows, lost_between, read_rows, seen_as, written_since
 from erm_alembic.shadow.proof.moved_rows import not_moved, without_kept
 from erm_alembic.shadow.proof.round_trip import Place, Revision, cursor_in
@@ -39,6 +42,7 @@ class Judgement:
         reason: why the way down fails on rows, or why rows could not be made.
         on_top: whether the spare copy is, in the end, as the way up leaves it, but for rows.
         tables: the tables of it that were given rows.
+        fails_on_rows: why the way up fails on ordinary rows, where it goes through without any.
     """
 
     verdict: DataProof
@@ -47,6 +51,7 @@ class Judgement:
     reason: str | None = None
     on_top: bool = False
     tables: frozenset[str] = frozenset()
+    fails_on_rows: FailureOnRows | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,19 @@ class _Pass:
 
 class _UpFails(Exception):
     """The way up fails on the rows that stand before it."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(failure_words(cause))
+        self.cause = cause
+
+    def on_rows(self) -> FailureOnRows:
+        """The same for a machine."""
+        error = getattr(self.cause, "orig", None) or self.cause
+        if not isinstance(error, psycopg2.Error):
+            return FailureOnRows(str(self))
+        named = [name for name in (error.diag.schema_name, error.diag.table_name) if name]
+        table = written_name(named) if error.diag.table_name else None
+        return FailureOnRows(str(self), error.pgcode or "", table, error.diag.column_name)
 
 
 def asked(tables: Iterable[TableFacts]) -> tuple[TableFacts, ...]:
@@ -113,17 +131,20 @@ class Values:
             on_top: called when the way up in the spare copy is over.
         """
         notes: tuple[str, ...] = ()
+        on_rows: FailureOnRows | None = None
         for earlier in EARLIER:
             try:
                 tried = self._pass(earlier, "edges", spare, on_top)
             except _UpFails as error:
                 notes = (UP_FAILS[earlier].format(reason=error),)
+                on_rows = error.on_rows() if earlier == "plain" else None
             else:
                 if tried.down_error is None:
-                    judged = _judged(tried, notes)
+                    judged = replace(_judged(tried, notes), fails_on_rows=on_rows)
                     return replace(judged, on_top=tried.on_top, tables=tried.tables) if spare is not None else judged
                 reason = f"The way down fails on rows that can be written after the way up: {tried.down_error}"
-                return Judgement("impossible", self._pass(earlier, "plain").lost, notes, reason)
+                lost = self._pass(earlier, "plain").lost
+                return Judgement("impossible", lost, notes, reason, fails_on_rows=on_rows)
             spare = None
         return Judgement("unproven", reason=notes[-1])
 
@@ -143,7 +164,7 @@ class Values:
             try:
                 self.revision.up(place)
             except Exception as error:
-                raise _UpFails(failure_words(error)) from error
+                raise _UpFails(error) from error
             if spare is not None:
                 on_top()
             top = table_facts(cursor, self.names, [table.oid for table in before])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from erm_alembic.planning.rehearsal import FailedRevision, Observed, ObservedLock, Proof
+from erm_alembic.planning.rehearsal import FailedRevision, FailureOnRows, Observed, ObservedLock, Proof
 
 __all__ = ["Rehearsed", "SeenStatement", "failure_from_json", "rehearsed_from_json", "to_json"]
 
@@ -61,13 +61,18 @@ def rehearsed_from_json(told: Mapping[str, Any]) -> Rehearsed:
     return Rehearsed(
         told["revision"],
         tuple(_statement(each) for each in told["statements"]),
-        None if told["proof"] is None else Proof(**_tuples(told["proof"])),
+        None if told["proof"] is None else _proof(told["proof"]),
     )
 
 
 def failure_from_json(told: Mapping[str, Any]) -> FailedRevision:
     """What `to_json` wrote of a revision that failed."""
     return FailedRevision(**told)
+
+
+def _proof(told: Mapping[str, Any]) -> Proof:
+    on_rows = told.get("fails_on_rows")
+    return Proof(**{**_tuples(told), "fails_on_rows": None if on_rows is None else FailureOnRows(**on_rows)})
 
 
 def _statement(told: Mapping[str, Any]) -> SeenStatement:

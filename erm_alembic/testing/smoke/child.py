@@ -23,6 +23,9 @@ __all__ = ["main"]
 
 PARENT_GONE = 3
 CANNOT_CONNECT = 4
+# pytest would rewrite the package of every plugin, and this process runs in erm's: it warns, which a project may have
+# made an error of.
+NO_REWRITING = ("-W", "ignore:Module already imported so cannot be rewritten:pytest.PytestAssertRewriteWarning")
 
 
 def main() -> int:
@@ -73,7 +76,7 @@ def _run(job: SmokeJob, emit: Callable[[dict[str, Any]], None], watch_parent: Ca
     header = f"erm smoke: {job.environment}; each test in a transaction that is rolled back"
     plugin = SmokePlugin(transaction, engines, is_standby=job.is_standby, emit=emit, header=header)
     try:
-        return int(pytest.main([*job.arguments], plugins=[testing, plugin]))
+        return int(pytest.main([*NO_REWRITING, *job.arguments], plugins=[testing, plugin]))
     finally:
         transaction.connection.holder = None
         transaction.connection.close()
