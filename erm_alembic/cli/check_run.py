@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,13 +12,18 @@ from erm_alembic.cli.forge_options import (
     RepositoryOption,
     ShaOption,
     ShownPlanOption,
+    in_summary,
     places,
     rendered,
     run,
     shown_plan,
+    summarise,
 )
 from erm_alembic.cli.options import ConfigOption, Format, FormatOption, VerboseOption, refused
 from erm_alembic.render.safe import one_line
+
+if TYPE_CHECKING:
+    from erm_alembic.forge.comments import ReadOnlyToken
 
 __all__ = ["check_run", "register"]
 
@@ -43,9 +48,11 @@ def check_run(
 ) -> None:
     """Write a check run on GitHub: the verdict on a commit, with the plan's findings on their lines.
 
-    The token in GITHUB_TOKEN is that of a job with `permissions: {checks: write}`, or of an app.
+    The token in GITHUB_TOKEN is that of a job with `permissions: {checks: write}`, or of an app. Where it may only
+    read, as in a pull request from a fork, the plan is in the summary of the job instead.
     """
     from erm_alembic.forge.check_run import LONGEST_SUMMARY, Verdict, annotated, put_check_run
+    from erm_alembic.forge.comments import ReadOnlyToken
     from erm_alembic.forge.github import api_of
     from erm_alembic.render.json import result_document
 
@@ -59,11 +66,29 @@ def check_run(
         summary=rendered(shown, config, LONGEST_SUMMARY),
         annotations=tuple(annotated(shown.findings, places(shown.environment, config))),
     )
-    url = put_check_run(told, api_of(told), title or f"erm ({shown.environment})", verdict)
+    try:
+        url = put_check_run(told, api_of(told), title or f"erm ({shown.environment})", verdict)
+    except ReadOnlyToken as error:
+        _instead(error, verdict.summary)
+        if format_ is Format.json:
+            console.write(result_document({"url": None, "annotations": 0}))
+        return
     if format_ is Format.json:
         console.write(result_document({"url": url or None, "annotations": len(verdict.annotations)}))
     else:
         console.write(f"The check run is written.{one_line(f' {url}'.rstrip())}\n")
+
+
+def _instead(error: ReadOnlyToken, text: str) -> None:
+    """Leave the plan in the summary of the job, if it is not there yet.
+
+    Raises:
+        ReadOnlyToken: there is no summary, so that nobody would see the plan.
+    """
+    first = text.partition("\n")[0]
+    if not (in_summary(first) or summarise(text)):
+        raise error
+    console.note(f"{error.what}\n{error.effect}\nThere is no check run; the plan is in the summary of the job instead.")
 
 
 def _headline(blocked: bool, pending: int) -> str:

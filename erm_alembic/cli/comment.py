@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -21,9 +20,10 @@ from erm_alembic.cli.forge_options import (
     rendered,
     run,
     shown_plan,
+    summarise,
 )
 from erm_alembic.cli.options import ConfigOption, EnvironmentOption, Format, FormatOption, VerboseOption, refused
-from erm_alembic.errors import ErmError, UsageError
+from erm_alembic.errors import UsageError
 from erm_alembic.render.safe import one_line
 
 __all__ = ["comment", "register"]
@@ -36,8 +36,6 @@ Examples:
   erm comment --provider gitlab --key smoke --body smoke.md
 """
 NOTHING_SENT = "Nothing was sent."
-# What GitHub shows of a step's summary, in bytes; a character has four at most.
-LARGEST_SUMMARY = 1024 * 1024
 LARGEST_BODY = 16 * 1024 * 1024
 WORDS = {
     "created": "written",
@@ -101,13 +99,13 @@ def comment(
     if text is None:
         text = failed_plan(env, config, told.job_url)
     text = text if key else of_commit(text, told.sha, forge.limit - ROOM)
-    summarised = summary and _summarise(text)
+    summarised = summary and summarise(text)
     if summary and not summarised:
         console.note("There is no summary to write to: GITHUB_STEP_SUMMARY is not set.")
     try:
         posted = put_comment(forge, text, key)
     except ReadOnlyToken as error:
-        if not summarised and not _summarise(text):
+        if not summarised and not summarise(text):
             raise
         console.note(f"{error.what}\n{error.effect}\n{error.cure}\nIt stands in the summary of the job instead.")
         posted = Posted("summarised", "")
@@ -142,29 +140,6 @@ def _read(name: str) -> str:
             cure="Give it a text; the command that wrote it may have failed.",
         )
     return text
-
-
-def _summarise(text: str) -> bool:
-    """Add the text to the summary that GitHub shows of a job's step; False where there is none.
-
-    Raises:
-        ErmError: it cannot be written.
-    """
-    from erm_alembic.forge.comments import fitting
-
-    path = os.environ.get("GITHUB_STEP_SUMMARY")
-    if not path:
-        return False
-    try:
-        with Path(path).open("a", encoding="utf-8") as file:
-            file.write(fitting(text, LARGEST_SUMMARY // 4) + "\n")
-    except OSError as error:
-        raise ErmError(
-            f"The summary of the job cannot be written: {error.strerror}.",
-            effect=NOTHING_SENT,
-            cure="Check GITHUB_STEP_SUMMARY.",
-        ) from None
-    return True
 
 
 def register(app: typer.Typer) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from erm_alembic.cli.reports import places_of
-from erm_alembic.errors import UsageError
+from erm_alembic.errors import ErmError, UsageError
 
 if TYPE_CHECKING:
     from erm_alembic.forge.ci import Run
@@ -25,11 +25,16 @@ __all__ = [
     "ShaOption",
     "ShownPlanOption",
     "failed_plan",
+    "in_summary",
     "places",
     "rendered",
     "run",
     "shown_plan",
+    "summarise",
 ]
+
+# What GitHub shows of a step's summary, in bytes; a character has four at most.
+LARGEST_SUMMARY = 1024 * 1024
 
 ProviderOption = Annotated[
     str | None,
@@ -151,3 +156,42 @@ def rendered(plan: ReadPlan, config: Path | None, limit: int) -> str:
 
     how = Presentation("migrate", places=places(plan.environment, config), limit=limit)
     return render("markdown", plan, plan.findings, None, how)
+
+
+def summarise(text: str) -> bool:
+    """Add the text to the summary that GitHub shows of a job's step; False where there is none.
+
+    Args:
+        text: Markdown; the end of what is longer than GitHub shows is left out.
+
+    Raises:
+        ErmError: it cannot be written.
+    """
+    from erm_alembic.forge.comments import fitting
+
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not path:
+        return False
+    try:
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(fitting(text, LARGEST_SUMMARY // 4) + "\n")
+    except OSError as error:
+        raise ErmError(
+            f"The summary of the job cannot be written: {error.strerror}.",
+            effect="Nothing was sent.",
+            cure="Check GITHUB_STEP_SUMMARY.",
+        ) from None
+    return True
+
+
+def in_summary(line: str) -> bool:
+    """Whether a line stands in the summary of the job's step already.
+
+    Args:
+        line: the line, such as the hidden one that a report begins with.
+    """
+    try:
+        text = Path(os.environ.get("GITHUB_STEP_SUMMARY", "")).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return False
+    return line in text.splitlines()

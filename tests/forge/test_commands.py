@@ -212,6 +212,22 @@ def test_a_check_run_has_every_finding_on_its_line(github: GitHubServer, on_gith
     assert json.loads(done.stdout) == {"schema_version": 1, "url": check["html_url"], "annotations": 120}
 
 
+def test_a_check_run_that_a_token_may_not_write_is_left_to_the_summary(
+    github: GitHubServer, on_github: Variables, bot_token: str, tmp_path: Path
+) -> None:
+    """A pull request from a fork does not fail for it, and its plan stands in the summary once."""
+    github.read_only.add(bot_token)
+    summary = tmp_path / "summary.md"
+    env = {**on_github, "GITHUB_STEP_SUMMARY": str(summary)}
+    for _ in range(2):
+        done = erm("check-run", "--plan", shown(tmp_path), cwd=tmp_path, env=env)
+        assert (done.returncode, done.stdout) == (0, "")
+        assert "There is no check run; the plan is in the summary of the job instead." in done.stderr
+    assert summary.read_text().count("<!-- erm-plan:") == 1
+    assert erm("check-run", "--plan", shown(tmp_path), cwd=tmp_path, env=on_github).returncode == 1
+    assert github.checks == []
+
+
 def test_a_person_s_token_may_not_write_check_runs(github: GitHubServer, on_github: Variables, tmp_path: Path) -> None:
     """GitHub's own reason is in the error."""
     token = issue_secret()

@@ -130,7 +130,7 @@ def test_a_pull_request_from_a_fork_shows_its_plan_in_the_summary(
     github.read_only.add(bot_token)
     repository.git("checkout", "--quiet", "-b", "feature")
     repository.project.table("b2", "second", down="a1")
-    job = on_main.plan(repository.push("feature", "from a fork"))
+    job = on_main.plan(repository.push("feature", "from a fork"), check_run="true")
     assert job.failed is None, job.log
     assert github.comments == []
     assert job.summary.count("<!-- erm-plan: prod -->") == 1
