@@ -34,14 +34,12 @@ class Comment:
         body: its text.
         url: where people see it; empty where the platform does not say.
         author: who wrote it.
-        by_bot: whether that is a bot.
     """
 
     number: int
     body: str
     url: str
     author: str
-    by_bot: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ from erm_alembic.errors import ForgeError
 from erm_alembic.forge.ci import Run
 from erm_alembic.forge.comments import Comment, Gone, ReadOnlyToken
 from erm_alembic.forge.http import SHAPE, Api, Rejected, other_shape
+from erm_alembic.render.safe import one_line
 
 __all__ = ["GitHub", "api_of", "pages", "refusals"]
 
@@ -22,6 +25,10 @@ NEXT = re.compile(r'<([^>]+)>\s*;[^,]*\brel="?next"?')
 MOST_PAGES = 200
 WRITES = "pull-requests: write"
 READ_ONLY = "resource not accessible by integration"
+# Who writes what is written with the token of a job, on every server.
+OF_JOBS = "github-actions[bot]"
+
+logger = logging.getLogger("erm_alembic")
 
 
 def api_of(run: Run) -> Api:
@@ -144,7 +151,8 @@ class GitHub:
     def is_own(self, comment: Comment) -> bool:
         """Whether the token's own user wrote a comment.
 
-        The token of a job is that of an app, which may not ask who it is: then a bot's comment is taken for its own.
+        A token that may not ask who it is is that of an app, and taken for a job's: of all bots, only the one whose
+        name jobs write in is then its own. Another app says its name (`Run.author`).
 
         Args:
             comment: one of the pull request.
@@ -153,7 +161,7 @@ class GitHub:
             return comment.author == self.run.author
         if not self._asked:
             self._login, self._asked = self._who(), True
-        return comment.by_bot if self._login is None else comment.author == self._login
+        return comment.author == (OF_JOBS if self._login is None else self._login)
 
     def _who(self) -> str | None:
         with refusals(self.run, WRITES):
@@ -176,7 +184,13 @@ class GitHub:
         """
         place = f"{self._repository}/issues/{self.run.pull_request()}/comments"
         with refusals(self.run, WRITES):
-            return _comment(self.api.send("POST", place, {"body": body}, again=False).json())
+            written = _comment(self.api.send("POST", place, {"body": body}, again=False).json())
+        if self.run.author is None and self._asked and self._login is None and written.author not in ("", OF_JOBS):
+            logger.warning(
+                "The token's comments are not known again, so that each run writes one. "
+                f"Say whose they are: --author {shlex.quote(one_line(written.author))}"
+            )
+        return written
 
     def update(self, comment: Comment, body: str) -> Comment:
         """Change a comment.
@@ -210,5 +224,4 @@ def _comment(found: Mapping[str, Any]) -> Comment:
         body=str(found.get("body") or ""),
         url=str(found.get("html_url") or ""),
         author=str(user.get("login") or ""),
-        by_bot=user.get("type") == "Bot",
     )

@@ -119,6 +119,30 @@ def test_a_person_s_token_finds_what_that_person_wrote(github: GitHubServer) -> 
     assert actions == ["created", "updated"]
 
 
+def test_a_job_s_token_leaves_the_comment_of_another_bot_alone(
+    github: GitHubServer, bot_token: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It may not ask who it is, and is no other bot: what renovate[bot] wrote stays, whatever it begins with."""
+    other = github.comment(f"{marker('prod')}\nof another app", "renovate[bot]", kind="Bot")
+    actions = [put_comment(on_github(github, bot_token), body, "prod").action for body in ("one", "two")]
+    assert actions == ["created", "updated"]
+    assert other["body"] == f"{marker('prod')}\nof another app"
+    assert caplog.messages == []
+
+
+def test_the_token_of_another_app_is_told_to_say_its_author(
+    github: GitHubServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody else's comment is taken for its own, so each run writes one, and the first says what ends that."""
+    token = issue_secret()
+    github.users[token] = {"login": "acme[bot]", "type": "Bot"}
+    of_the_job = github.comment(f"{marker('prod')}\nof a job", "renovate[bot]", kind="Bot")
+    assert put_comment(on_github(github, token), "one", "prod").action == "created"
+    assert of_the_job["body"].endswith("of a job")
+    assert [message.partition(": ")[2] for message in caplog.messages] == ["--author 'acme[bot]'"]
+    assert put_comment(on_github(github, token, author="acme[bot]"), "two", "prod").action == "updated"
+
+
 def test_the_author_can_be_said(github: GitHubServer, bot_token: str) -> None:
     """Where several apps comment, --author tells the own one from the others."""
     other = github.comment(f"{marker('prod')}\nof another app", "other[bot]", kind="Bot")
