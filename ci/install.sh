@@ -7,11 +7,11 @@ set -euo pipefail
 
 case "${INPUT_VERSION:-}" in
     installed) ;;
-    "") python3 -m pip install --quiet --disable-pip-version-check "erm-alembic[embedded,sign] @ file://${GITHUB_ACTION_PATH// /%20}" ;;
+    "") python3 -m pip install --quiet --disable-pip-version-check "erm-alembic[embedded,lint,sign] @ file://${GITHUB_ACTION_PATH// /%20}" ;;
     *[!0-9A-Za-z.+]*)
         printf 'The version "%s" is none: write it as in 1.4.0.\n' "$INPUT_VERSION" >&2
         exit 2
         ;;
-    *) python3 -m pip install --quiet --disable-pip-version-check "erm-alembic[embedded,sign]==$INPUT_VERSION" ;;
+    *) python3 -m pip install --quiet --disable-pip-version-check "erm-alembic[embedded,lint,sign]==$INPUT_VERSION" ;;
 esac
 erm --version

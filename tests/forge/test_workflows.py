@@ -152,8 +152,8 @@ def test_every_variable_that_a_script_reads_is_one_that_the_action_gives() -> No
 @pytest.mark.parametrize(
     ("version", "installed"),
     [
-        ("", "erm-alembic[embedded,sign] @ file:///srv/the%20action"),
-        ("1.4.0", "erm-alembic[embedded,sign]==1.4.0"),
+        ("", "erm-alembic[embedded,lint,sign] @ file:///srv/the%20action"),
+        ("1.4.0", "erm-alembic[embedded,lint,sign]==1.4.0"),
         ("installed", None),
         ("1.0 --index-url=https://evil", "refused"),
     ],
