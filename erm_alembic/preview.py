@@ -7,7 +7,7 @@ heads of the revision files that are checked out. Nothing is dropped that was no
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -170,7 +170,8 @@ def drop(env: str | None, names: Sequence[str], *, config: Path | None = None) -
         foreign = [name for name in names if databases.exists(cursor, name) and databases.find(cursor, name) is None]
         if foreign:
             raise _not_ours(foreign[0], NOTHING_DROPPED)
-        return _dropped(cursor, names)
+        dropped = _dropped(cursor, names, wanted=lambda _: True)
+        return Dropped(dropped, tuple(name for name in dict.fromkeys(names) if name not in dropped))
 
 
 def previews(env: str | None, *, config: Path | None = None) -> Listed:
@@ -200,18 +201,23 @@ def sweep(env: str | None, older_than: timedelta, *, config: Path | None = None)
         ErmError: a subclass of it, when the server refuses.
     """
     with _administering(open_target(configured(env, config)), to_write=True) as cursor:
-        now = databases.server_time(cursor)
-        old = [each for each in databases.previews(cursor) if now - each.used > older_than.total_seconds()]
-        return _dropped(cursor, [each.name for each in old])
+
+        def is_old(each: Preview) -> bool:
+            return databases.server_time(cursor) - each.used > older_than.total_seconds()
+
+        old = [each.name for each in databases.previews(cursor) if is_old(each)]
+        return Dropped(_dropped(cursor, old, is_old))
 
 
-def _dropped(cursor: PlainCursor, names: Sequence[str]) -> Dropped:
+def _dropped(cursor: PlainCursor, names: Sequence[str], wanted: Callable[[Preview], bool]) -> tuple[str, ...]:
+    """Drop those of the previews that are there, and `wanted` once nobody else works on them; their names."""
     dropped = []
     for name in dict.fromkeys(names):
         with _alone(cursor, name), contextlib.suppress(InvalidCatalogName):
-            if databases.drop(cursor, name):
+            there = databases.find(cursor, name)
+            if there is not None and wanted(there) and databases.drop(cursor, name):
                 dropped.append(name)
-    return Dropped(tuple(dropped), tuple(name for name in dict.fromkeys(names) if name not in dropped))
+    return tuple(dropped)
 
 
 @contextlib.contextmanager

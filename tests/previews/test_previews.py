@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import uuid
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ import psycopg2
 import pytest
 from psycopg2 import sql
 
+from erm_alembic.postgres.previews import find, one_at_a_time
+from erm_alembic.postgres.scratch import describe
 from tests.faults.deploying import Project, told
 from tests.support.databases import Database
 
@@ -85,6 +88,36 @@ def listed(project: Project) -> dict[str, dict[str, object]]:
     done = project.erm("preview", "list", "--format", "json")
     assert done.returncode == 0, done.stderr
     return {each["name"]: each for each in json.loads(done.stdout)["previews"]}
+
+
+def aged(database: Database, name: str) -> None:
+    """Have it that nobody has asked for a preview since 1970."""
+    connection = database.connect()
+    try:
+        with connection.cursor() as cursor:
+            found = find(cursor, name)
+            assert found is not None
+            describe(cursor, name, comment_of(cursor, name).replace(json.dumps(found.used), "1.0"))
+    finally:
+        connection.close()
+
+
+def comment_of(cursor: psycopg2.extensions.cursor, name: str) -> str:
+    """The comment of a database."""
+    cursor.execute("SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", [name])
+    row = cursor.fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def waiting(connection: psycopg2.extensions.connection) -> list[tuple[object, ...]]:
+    """The sessions that wait for an advisory lock that a connection holds."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            " AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+        )
+        return list(cursor.fetchall())
 
 
 def test_a_preview_is_made_brought_up_to_date_and_dropped(project: Project, name: str) -> None:
@@ -263,6 +296,24 @@ def test_sweep_drops_what_nobody_asked_for_lately(project: Project, name: str) -
     assert project.database.name in names(project.database)
     wrong = told(project.erm("preview", "sweep", "--older-than", "a week"))
     assert (wrong[0], wrong[1][2]) == (2, "cure:   Write it as in: --older-than 7d")
+
+
+def test_sweep_leaves_what_was_asked_for_while_it_waited(project: Project, name: str) -> None:
+    """It looks at the age again once nobody else works on the preview: that of a moment ago stays."""
+    assert project.database is not None
+    first, second = f"{name}-1", f"{name}-2"
+    for each in (first, second):
+        made(project, each)
+        aged(project.database, each)
+    with contextlib.closing(project.database.connect()) as connection, contextlib.ExitStack() as held:
+        held.enter_context(one_at_a_time(connection.cursor(), first))
+        with project.running("preview", "sweep", "--older-than", "1d", "--format", "json") as sweep:
+            sweep.until(lambda: waiting(connection))
+            made(project, second)
+            held.close()
+            code, out, err = sweep.ended(60)
+    assert (code, json.loads(out)) == (0, {"dropped": [first], "missing": []}), err
+    assert list(listed(project)) == [second]
 
 
 def test_a_preview_that_was_being_made_when_its_maker_died_is_swept(project: Project, name: str) -> None:
