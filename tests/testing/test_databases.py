@@ -49,6 +49,7 @@ import psycopg2
 import pytest
 from notes import Note
 from sqlalchemy import create_engine, func, select, text
+from sqlalchemy.exc import IntegrityError, InvalidRequestError
 from sqlalchemy.orm import Session
 
 MADE = []
@@ -63,6 +64,81 @@ def test_commits(erm_session, erm_sessionmaker, erm_connection):
     with erm_sessionmaker.begin() as other:
         other.add(Note(id=3, words="c"))
     assert erm_connection.scalar(COUNT) == 3
+
+
+def add(n):
+    return Note.__table__.insert().values(id=n, words="core")
+
+
+def ids(connection):
+    return sorted(connection.scalars(select(Note.id)))
+
+
+def test_core_code_commits(erm_connection, erm_session):
+    erm_connection.execute(add(1))
+    erm_connection.commit()
+    erm_connection.execute(add(2))
+    erm_connection.rollback()
+    with erm_connection.begin():
+        erm_connection.execute(add(3))
+        with pytest.raises(InvalidRequestError):
+            erm_connection.begin()
+    with pytest.raises(ZeroDivisionError), erm_connection.begin() as transaction:
+        erm_connection.exec_driver_sql("INSERT INTO notes VALUES (4, 'core')")
+        1 / 0
+    assert not transaction.is_active
+    with pytest.raises(IntegrityError):
+        erm_connection.execute(add(3))
+    erm_connection.rollback()
+    erm_connection.begin()
+    erm_connection.execute(add(5))
+    erm_connection.commit()
+    erm_connection.rollback()
+    assert ids(erm_connection) == [0, 1, 3, 5]
+    erm_connection.rollback()
+    assert ids(erm_session) == [0, 1, 3, 5]
+    erm_session.add(Note(id=6, words="a"))
+    erm_session.flush()
+    erm_connection.execute(add(7))
+    erm_connection.commit()
+    erm_session.commit()
+    erm_connection.rollback()
+    assert ids(erm_connection) == [0, 1, 3, 5, 6, 7]
+
+
+def test_core_code_commits_while_a_session_is_open(erm_connection, erm_session):
+    erm_connection.execute(add(1))
+    erm_session.add(Note(id=2, words="a"))
+    erm_session.flush()
+    erm_connection.commit()
+    erm_session.commit()
+    erm_connection.execute(add(3))
+    erm_connection.rollback()
+    erm_connection.rollback()
+    assert ids(erm_connection) == [0, 1, 2]
+    erm_session.add(Note(id=4, words="a"))
+    erm_session.flush()
+    erm_connection.rollback()
+    erm_session.close()
+    assert ids(erm_session) == [0, 1, 2]
+
+
+@pytest.mark.asyncio
+async def test_core_code_commits_in_a_loop(erm_async_connection):
+    assert await erm_async_connection.scalar(COUNT) == 1
+    async with erm_async_connection.begin():
+        await erm_async_connection.execute(add(1))
+    await erm_async_connection.execute(add(2))
+    await erm_async_connection.rollback()
+    await erm_async_connection.execute(add(3))
+    await erm_async_connection.commit()
+    await erm_async_connection.rollback()
+    assert await erm_async_connection.scalar(COUNT) == 3
+
+
+def test_the_driver_commits(erm_connection):
+    erm_connection.execute(add(1))
+    erm_connection.connection.commit()
 
 
 def test_finds_only_the_seed(erm_session):
@@ -202,7 +278,8 @@ def first_run(application: Application, named_server: Database) -> Run:
     return tried(application.folder, "-rA", "--erm-url", "${TESTS_RUN_ON}", TESTS_RUN_ON=named_server.url, **variables)
 
 
-FAILING = {"test_escapes", "test_escapes_from_a_loop", "test_without_a_loop", "test_asks_for_no_revision"}
+ESCAPING = ["test_the_driver_commits", "test_escapes", "test_escapes_from_a_loop"]
+FAILING = {*ESCAPING, "test_without_a_loop", "test_asks_for_no_revision"}
 PASSING = set(re.findall(r"def (test_\w+)", TESTS)) - FAILING
 
 
@@ -213,14 +290,15 @@ def test_each_test_finds_what_it_is_promised(first_run: Run) -> None:
     assert "typed" not in first_run.out + first_run.err
 
 
-@pytest.mark.parametrize("test", ["test_escapes", "test_escapes_from_a_loop"])
+@pytest.mark.parametrize("test", ESCAPING)
 def test_whoever_commits_the_outer_transaction_fails(first_run: Run, test: str) -> None:
     """In words, and the others do not find what was written."""
     assert first_run.outcome(test) == "ERROR"
     assert first_run.told(test).splitlines() == [
-        "This test has ended the transaction of erm_session: it sent COMMIT, ROLLBACK or BEGIN as text.",
-        "What it wrote was committed; the next test gets a new database.",
-        "Commit the session, whose commits end a savepoint, or use erm_database, in which a test may do as it likes.",
+        "This test has committed the transaction of erm_session: by COMMIT in a text, or commit() of the driver's own.",
+        "What it wrote stays; the next test gets a new database.",
+        "Commit the session or erm_connection, which end a savepoint, or use erm_database: there a test may do as it"
+        " likes.",
     ]
 
 

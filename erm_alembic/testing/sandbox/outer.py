@@ -16,6 +16,7 @@ from sqlalchemy.pool import NullPool
 
 from erm_alembic.postgres.outer_transaction import COMMITTED, end_of, transaction_number
 from erm_alembic.testing.failing import told_as_failure
+from erm_alembic.testing.sandbox.connection import HeldConnection
 from erm_alembic.testing.sandbox.database import TestDatabase
 
 if TYPE_CHECKING:
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["Outer", "SharedDatabase", "outer_transaction"]
 
 ESCAPED = (
-    "This test has ended the transaction of erm_session: it sent COMMIT, ROLLBACK or BEGIN as text.\n"
-    "What it wrote was committed; the next test gets a new database.\n"
-    "Commit the session, whose commits end a savepoint, or use erm_database, in which a test may do as it likes."
+    "This test has committed the transaction of erm_session: by COMMIT in a text, or commit() of the driver's own.\n"
+    "What it wrote stays; the next test gets a new database.\n"
+    "Commit the session or erm_connection, which end a savepoint, or use erm_database: there a test may do as it likes."
 )
 
 
@@ -54,6 +55,7 @@ class SharedDatabase:
     def engine(self, driver: str) -> Engine:
         """An engine of it that keeps no connections: what a session leaves in one is nobody else's."""
         engine: Engine = self._kept(f"postgresql+{driver}", create_engine)
+        engine._connection_cls = HeldConnection  # which has no public name; asynchronous engines take it from there too
         return engine
 
     def async_engine(self, driver: str) -> AsyncEngine:
@@ -61,6 +63,7 @@ class SharedDatabase:
         from sqlalchemy.ext.asyncio import create_async_engine
 
         engine: AsyncEngine = self._kept(f"postgresql+{driver} of a loop", create_async_engine)
+        engine.sync_engine._connection_cls = HeldConnection
         return engine
 
     def _kept(self, name: str, create: Callable[..., Any]) -> Any:
@@ -110,9 +113,11 @@ def outer_transaction(shared: SharedDatabase, driver: str, options: Mapping[str,
         transaction = connection.begin()
         number = connection.scalar(transaction_number())
         make = sessionmaker(**_joined(connection, {"class_": Session, **options}, sessions))
+        held = _held(connection)
         try:
             yield Outer(connection, make)
         finally:
+            held.let_go()
             for session in sessions:
                 with contextlib.suppress(SQLAlchemyError):
                     session.close()
@@ -141,9 +146,11 @@ async def async_outer_transaction(
         number = await connection.scalar(transaction_number())
         options = {"class_": AsyncSession, "expire_on_commit": False, **options}
         make = async_sessionmaker(**_joined(connection, options, sessions))
+        held = _held(connection.sync_connection)
         try:
             yield Outer(connection, make)
         finally:
+            held.let_go()
             for session in sessions:
                 with contextlib.suppress(SQLAlchemyError):
                     await session.close()
@@ -156,6 +163,13 @@ async def async_outer_transaction(
             end = await connection.scalar(end_of(number))
     if end == COMMITTED:
         shared.refuse()
+
+
+def _held(connection: Connection | None) -> HeldConnection:
+    """The connection of an engine of `SharedDatabase`, whose transaction nobody ends by its methods any more."""
+    assert isinstance(connection, HeldConnection)
+    connection.hold()
+    return connection
 
 
 def _joined(
