@@ -107,7 +107,7 @@ def create(
         name: what the database is called.
         config: the path of erm.yaml; None looks for it from the working directory up.
         source: the database that it is copied from, to which nobody may be connected; None begins empty.
-        fresh: whether one that is there is made anew.
+        fresh: whether one that is there is made anew; it is dropped when the new one is whole.
         progress: told what happens.
         options: Alembic's own options for env.py.
 
@@ -140,18 +140,15 @@ def create(
         there = databases.find(cursor, name)
         if there is None and databases.exists(cursor, name):
             raise _not_ours(name, NOTHING_MADE)
-        if there is not None and fresh:
-            databases.drop(cursor, name)
-            there = None
-        if there is None:
-            _make(cursor, target, name, source)
+        if there is None or fresh:
+            _make(cursor, target, name, source, instead=fresh)
         else:
             databases.note_use(cursor, there)
         opened = _opened(settings, target, name, options)
         result = _migrated(opened, name, progress)
     shown = opened.target.url.with_parameters(password="", sslpassword="")
     ran = sum(step.outcome == "done" for step in result.outcome.steps)
-    return Made(name, shown.dsn(), there is None, result.outcome.current, ran, opened.target.url.dsn())
+    return Made(name, shown.dsn(), there is None or fresh, result.outcome.current, ran, opened.target.url.dsn())
 
 
 def drop(env: str | None, names: Sequence[str], *, config: Path | None = None) -> Dropped:
@@ -266,10 +263,11 @@ def _check_name(name: str) -> None:
     raise UsageError(f"The name {name!r} {why}.", effect=NOTHING_MADE, cure=cure)
 
 
-def _make(cursor: PlainCursor, target: Target, name: str, source: str | None) -> None:
+def _make(cursor: PlainCursor, target: Target, name: str, source: str | None, *, instead: bool) -> None:
+    environment = target.settings.environment
     owner = target.settings.migrations.role
     try:
-        databases.create(cursor, name, environment=target.settings.environment, source=source, owner=owner)
+        databases.create(cursor, name, environment=environment, source=source, owner=owner, instead=instead)
     except DuplicateDatabase:  # which a pipeline has made meanwhile that works from another database
         if databases.find(cursor, name) is None:
             raise _not_ours(name, NOTHING_MADE) from None

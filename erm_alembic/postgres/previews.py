@@ -139,15 +139,18 @@ def one_at_a_time(cursor: Any, name: str) -> Iterator[None]:
             cursor.execute("SELECT pg_catalog.pg_advisory_unlock(%s, %s)", [LOCK_CLASS, number])
 
 
-def create(cursor: Any, name: str, *, environment: str, source: str | None, owner: str | None) -> None:
+def create(
+    cursor: Any, name: str, *, environment: str, source: str | None, owner: str | None, instead: bool = False
+) -> None:
     """Make a database for a preview: whole with its mark and its settings, or not at all.
 
     Args:
         cursor: of a session in autocommit mode, in the database that an empty one is made alike.
-        name: its name; no database has it.
+        name: its name; no database has it, unless `instead`.
         environment: the profile.
         source: the database that is copied, to which nobody is connected; None makes an empty one.
         owner: the role that it is to belong to; None for the session's own.
+        instead: whether a preview of that name is dropped, once the new one wants nothing but the name.
 
     Raises:
         psycopg2.Error: the server refuses.
@@ -165,6 +168,8 @@ def create(cursor: Any, name: str, *, environment: str, source: str | None, owne
         _copy_settings(cursor, source or here, made)
         now = server_time(cursor)
         _mark(cursor, made, Preview(name, environment, source, now, now, owner or ""))
+        if instead:
+            drop(cursor, name)
         rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
         cursor.execute(rename.format(sql.Identifier(made), sql.Identifier(name)))
     except BaseException:

@@ -255,6 +255,29 @@ def test_a_failing_revision_leaves_the_preview_to_be_looked_at(project: Project,
     assert json.loads(project.erm("preview", "create", name, "--fresh", "--format", "json").stdout)["ran"] == 3
 
 
+def test_what_cannot_be_made_anew_stays(project: Project, name: str) -> None:
+    """--fresh drops the preview once the new one is whole; its own data can be kept by a copy of itself."""
+    assert project.database is not None
+    url = made(project, name)
+    of_before = "SELECT oid FROM pg_database WHERE datname = current_database()"
+    before = rows(url, of_before)
+    code, lines = told(project.erm("preview", "create", name, "--fresh", "--copy-of", f"{name}-none"))
+    assert (code, lines[:2]) == (
+        2,
+        [f"error:  There is no database {name}-none on this server.", "effect: No database was made."],
+    )
+    with contextlib.closing(psycopg2.connect(url)) as busy:
+        code, lines = told(project.erm("preview", "create", name, "--fresh", "--copy-of", name))
+        busy.rollback()
+    assert (code, lines[1]) == (1, "effect: No database was made.")
+    assert rows(url, of_before) == before
+    again = json.loads(project.erm("preview", "create", name, "--fresh", "--copy-of", name, "--format", "json").stdout)
+    assert (again["created"], again["ran"], rows(url, of_before) == before) == (True, 0, False)
+    assert list(listed(project)) == [name]
+    left = project.database.execute("SELECT datname FROM pg_database WHERE starts_with(datname, 'erm_shadow_')")
+    assert left == []
+
+
 def test_a_rule_that_objects_is_told_by_its_name(project: Project, name: str) -> None:
     """What may not be deployed is not run on a preview either, and the error says why."""
     (project.versions / "b2.py").unlink()
