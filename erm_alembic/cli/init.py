@@ -28,6 +28,7 @@ Examples:
   erm init                                  a new project here
   erm init services/shop --template async --ci github
   erm init --adopt                          only erm.yaml, beside alembic.ini
+  erm init --adopt --ci github              and a workflow
 """
 
 
@@ -56,19 +57,13 @@ def register(app: typer.Typer) -> None:
         ] = Template.GENERIC,
         ci: Annotated[Forge | None, typer.Option(help="Write a workflow that plans and proves every change.")] = None,
         adopt: Annotated[
-            bool, typer.Option("--adopt", help="Add only erm.yaml, to the Alembic project that is there.")
+            bool, typer.Option("--adopt", help="Add only erm.yaml (and --ci), to the Alembic project that is there.")
         ] = False,
         verbose: VerboseOption = False,
     ) -> None:
         """Start a new project: alembic.ini, migrations/ and erm.yaml. Never overwrites a file."""
         if adopt:
-            if ci is not None:
-                raise UsageError(
-                    "--ci does not go with --adopt, which adds only erm.yaml.",
-                    effect="Nothing was written.",
-                    cure="Leave --ci out.",
-                )
-            for path in adopt_project(directory):
+            for path in adopt_project(directory, ci.value if ci else None):
                 console.write(f"created {one_line(str(path))}\n")
             console.write(_what_next_adopted(directory) + "\n")
             return
@@ -101,27 +96,30 @@ def write_project(directory: Path, template: str, ci: str | None = None) -> tupl
     return _write(directory, project_files(template, database_name(directory.resolve().name), ci))
 
 
-def adopt_project(directory: Path) -> tuple[Path, ...]:
-    """Write the erm.yaml of an existing Alembic project, and nothing else.
+def adopt_project(directory: Path, ci: str | None = None) -> tuple[Path, ...]:
+    """Write the erm.yaml of an existing Alembic project, a workflow where one is asked for, and nothing else.
 
     Args:
         directory: the project's folder, where its alembic.ini stands.
+        ci: `github`, `gitlab` or None.
 
     Returns:
-        The file created.
+        The files created.
 
     Raises:
-        UsageError: when there is an erm.yaml already, or no such folder.
+        UsageError: when one of the files is there already, or there is no such folder.
         ProjectError: when there is no Alembic project, or it cannot be read.
         ErmError: when the folder cannot be written to.
 
     Example:
         `adopt_project(Path("shop"))`
     """
-    from erm_alembic.revisions.adoption import adoption_file
-    from erm_alembic.revisions.templates import database_name
+    from erm_alembic.revisions.adoption import EXEMPTED, adoption_file
+    from erm_alembic.revisions.templates import database_name, workflow_file
 
-    return _write(directory, (adoption_file(directory, database_name(directory.resolve().name)),))
+    adopted = adoption_file(directory, database_name(directory.resolve().name))
+    workflow = () if ci is None else (workflow_file(ci, rolls_back=EXEMPTED not in adopted.content),)
+    return _write(directory, (adopted, *workflow))
 
 
 def _write(directory: Path, files: tuple[NewFile, ...]) -> tuple[Path, ...]:

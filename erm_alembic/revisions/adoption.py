@@ -11,7 +11,10 @@ from erm_alembic.revisions.source.ini_address import address_in_ini
 from erm_alembic.revisions.source.place import NoProject, find_place
 from erm_alembic.revisions.templates import NewFile
 
-__all__ = ["adoption_file"]
+__all__ = ["EXEMPTED", "adoption_file"]
+
+# Stands in the file where revisions, the newest among them, are exempt from having a downgrade.
+EXEMPTED = b"downgrades_since:"
 
 _DATABASES = """\
 # Which databases there are. `erm migrate --env NAME` chooses one; without --env it is ERM_ENV, or else dev.

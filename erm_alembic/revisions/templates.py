@@ -15,7 +15,7 @@ from typing import Any
 
 from erm_alembic.errors import ProjectError, UsageError
 
-__all__ = ["CI_FILES", "TEMPLATES", "NewFile", "database_name", "project_files", "templates_directory"]
+__all__ = ["CI_FILES", "TEMPLATES", "NewFile", "database_name", "project_files", "templates_directory", "workflow_file"]
 
 TEMPLATES = ("generic", "async")
 
@@ -101,12 +101,7 @@ def project_files(template: str, database: str, ci: str | None = None) -> tuple[
             effect="Nothing was written.",
             cure=f"Choose one of: {', '.join(TEMPLATES)}.",
         )
-    if ci is not None and ci not in CI_FILES:
-        raise UsageError(
-            f"There is no workflow for {ci!r}.",
-            effect="Nothing was written.",
-            cure=f"Choose one of: {', '.join(CI_FILES)}.",
-        )
+    workflow = () if ci is None else (workflow_file(ci),)
     root = templates_directory()
     folder = root / template
     names = {"script_location": str(SCRIPTS), "database": database}
@@ -118,10 +113,33 @@ def project_files(template: str, database: str, ci: str | None = None) -> tuple[
         # script.py.mako stays a template: Alembic fills it in for each new revision.
         files.append(NewFile(SCRIPTS / name, (folder / name).read_bytes()))
     files.append(NewFile(SCRIPTS / "versions" / ".gitkeep", b""))
-    if ci is not None:
-        source, destination = CI_FILES[ci]
-        files.append(NewFile(destination, (root / "ci" / source).read_bytes()))
-    return tuple(files)
+    return (*files, *workflow)
+
+
+def workflow_file(ci: str, *, rolls_back: bool = True) -> NewFile:
+    """The workflow that plans and proves every change, ready to be written.
+
+    Args:
+        ci: `github` or `gitlab`.
+        rolls_back: whether it takes the newest revision back; one that is exempt from having a downgrade cannot be.
+
+    Raises:
+        UsageError: when there is none for that forge.
+        ProjectError: when this installation has lost its templates.
+
+    Example:
+        >>> str(workflow_file("github").path)
+        '.github/workflows/migrations.yml'
+    """
+    if ci not in CI_FILES:
+        raise UsageError(
+            f"There is no workflow for {ci!r}.",
+            effect="Nothing was written.",
+            cure=f"Choose one of: {', '.join(CI_FILES)}.",
+        )
+    source, destination = CI_FILES[ci]
+    lines = (templates_directory() / "ci" / source).read_bytes().splitlines(keepends=True)
+    return NewFile(destination, b"".join(line for line in lines if rolls_back or b"--mode rollback" not in line))
 
 
 def _rendered(path: Path, names: Mapping[str, str]) -> bytes:

@@ -267,10 +267,26 @@ def test_several_heads_are_left_to_the_team(tmp_path: Path) -> None:
     assert "safety" not in yaml.safe_load(text)
 
 
+@pytest.mark.parametrize("downgrade", ["pass", "op.drop_table('t')"])
+def test_adopting_may_bring_a_workflow(tmp_path: Path, downgrade: str) -> None:
+    """It takes the newest revision back where that has a way back, and has to be proven for it."""
+    write_project(tmp_path, "generic")
+    (tmp_path / "erm.yaml").unlink()
+    upgrade = "op.execute('SELECT 1')"
+    text = f"revision = 'a1'\ndown_revision = None\ndef upgrade():\n    {upgrade}\ndef downgrade():\n    {downgrade}\n"
+    (tmp_path / "migrations" / "versions" / "a1.py").write_text(text)
+    done = run_erm("init", "--adopt", "--ci", "github", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "created .github/workflows/migrations.yml" in done.stdout
+    workflow = (tmp_path / ".github/workflows/migrations.yml").read_text()
+    assert yaml.safe_load(workflow)["jobs"].keys() == {"migrations", "plan"}
+    assert ("--mode rollback --env dev --allow-data-loss" in workflow) == (downgrade != "pass")
+
+
 def test_adopting_where_there_is_no_project_writes_nothing(tmp_path: Path) -> None:
     """A folder without Alembic, and no folder at all, are clear errors."""
     lines = run_erm("init", "--adopt", cwd=tmp_path).stderr.splitlines()
     assert lines[:2] == [f"error:  No Alembic project was found in {tmp_path}.", "effect: Nothing was written."]
-    assert "--ci does not go with --adopt" in run_erm("init", "--adopt", "--ci", "github", cwd=tmp_path).stderr
+    assert run_erm("init", "--adopt", "--ci", "github", cwd=tmp_path).returncode == 1
     assert "There is no folder shop" in run_erm("init", "shop", "--adopt", cwd=tmp_path).stderr
     assert snapshot(tmp_path) == {}
