@@ -60,6 +60,26 @@ def test_each_revision_of_a_plan_is_proven_from_where_the_one_before_it_leads(pr
     assert (_rules(plan), plan.blocked) == ([("downgrade-lossy", "a1")], False)
 
 
+def test_a_column_that_no_row_has_a_value_of_blocks_where_rows_stand(project: Project) -> None:
+    """It is told before anything is applied: an error with its line where the target has rows, else a warning."""
+    assert project.database is not None
+    migrate.apply("prod", config=project.root / "erm.yaml", rehearse=False)
+    needs = 'op.add_column("users", sa.Column("due", sa.Date, nullable=False))'
+    project.revision("b2", needs, 'op.drop_column("users", "due")', down="a1")
+
+    def found() -> tuple[str, int | None, bool]:
+        plan = _planned(project)
+        (finding,) = [each for each in plan.findings if each.rule == "upgrade-fails-on-rows"]
+        return finding.severity, finding.line, plan.blocked
+
+    assert found() == ("warning", 12, False)
+    project.database.execute("INSERT INTO users VALUES (1, 'a@example.com'); ANALYZE users")
+    assert found() == ("error", 12, True)
+    copes = 'op.add_column("users", sa.Column("due", sa.Date, nullable=False, server_default="2030-01-01"))'
+    project.revision("b2", copes, 'op.drop_column("users", "due")', down="a1")
+    assert "upgrade-fails-on-rows" not in [each.rule for each in _planned(project).findings]
+
+
 def test_a_rollback_counts_what_its_proof_shows_to_be_lost(project: Project) -> None:
     """No statement drops anything; the values that the way down writes over are counted where they are now."""
     project.revision(

@@ -54,7 +54,8 @@ def wrong(tmp_path_factory: pytest.TempPathFactory, named_server: Database) -> R
     """A history with a wrong downgrade, models that have changed, a seed that makes a table, rules that are errors."""
     application = Application(tmp_path_factory.mktemp("wrong"))
     up = 'op.execute("SET lock_timeout = 0"); op.create_index("left_over", "notes", ["words"])'
-    application.revision("c3", up, 'op.execute("SELECT 1")', "b2")
+    divides = '; op.execute("SELECT 1 / (length(words) - length(words)) FROM notes")'
+    application.revision("c3", up + divides, 'op.execute("SELECT 1")', "b2")
     application.write("conftest.py", CONFTEST)
     application.write("checks/queue.py", "raise RuntimeError('the standard library has one of this name')")
     application.write("erm.yaml", RULES)
@@ -75,6 +76,11 @@ def test_a_downgrade_that_leaves_something_is_found(wrong: Run) -> None:
         "migrations/versions/a1.py:9: downgrade-lossy: Taking revision a1 back loses values of public.notes."
     )
     assert [wrong.outcome(f"test_of_our_own[{each}]") for each in ("a1", "b2", "c3")] == ["PASSED"] * 3
+
+
+def test_a_revision_that_fails_on_rows_is_told_as_a_warning(wrong: Run) -> None:
+    """No table of a test's history has rows that count; those of production may end the revision."""
+    assert "versions/c3.py: upgrade-fails-on-rows: The upgrade of c3 fails in the shadow on rows" in wrong.out
 
 
 def test_models_that_have_changed_are_found(wrong: Run) -> None:

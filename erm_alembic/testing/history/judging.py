@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Said", "drift_of_models", "drift_of_tests", "heads", "of_revision", "plan"]
+__all__ = ["Said", "drift_of_models", "drift_of_tests", "heads", "of_revision", "plan", "warnings_of"]
 
+FAILS_ON_ROWS = "upgrade-fails-on-rows"
 # Rules that one revision's own test tells, and those of the other tests.
 OF_REVISIONS = frozenset(
     {
@@ -18,6 +19,7 @@ OF_REVISIONS = frozenset(
         "missing-downgrade",
         "irreversible-revision",
         "rehearsal-failed",
+        FAILS_ON_ROWS,
     }
 )
 ELSEWHERE = frozenset({"several-heads", "models-drift", "schema-drift", "not-rehearsed"})
@@ -87,6 +89,20 @@ def of_revision(report: Report, revision: str) -> Said:
     if step["proof"] is None:
         return Said(skip=step.get("irreversible_reason") or f"its way down is {step['downgrade']}")
     return PASSED
+
+
+def warnings_of(report: Report, revision: str) -> tuple[str, ...]:
+    """What is to be known of a revision, and fails no test: here no table has rows, elsewhere they may end its way up.
+
+    Args:
+        report: the plan of the whole history.
+        revision: its id.
+    """
+    return tuple(
+        _in_words(each)
+        for each in report["findings"]
+        if each["revision"] == revision and each["rule"] == FAILS_ON_ROWS and each["severity"] != "error"
+    )
 
 
 def drift_of_models(report: Report) -> Said:
