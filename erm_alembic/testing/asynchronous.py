@@ -7,6 +7,7 @@ scope, and anyio's has its own. The fixture that a test asks for takes the conne
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,6 +25,7 @@ __all__ = [
     "erm_async_sessionmaker",
     "in_anyio_loop",
     "outer_in_loop",
+    "refuse_what_is_missing",
     "with_asyncio",
 ]
 
@@ -33,6 +35,11 @@ IN_LOOPS = "erm_alembic.testing.in_loops"
 TOO_OLD = (
     "erm_async_session needs pytest-asyncio 1.0 or newer, whose fixtures say in which loop they run.\n"
     "Type: pip install --upgrade pytest-asyncio"
+)
+MISSING = (
+    "SQLAlchemy needs {} for asyncio, which is not installed.\n"
+    "Asynchronous sessions and engines cannot be had.\n"
+    "Type: pip install 'erm-alembic[async]', which brings greenlet and asyncpg; erm_async_driver names another driver."
 )
 NO_LOOP = (
     "erm_async_session is for tests that run in an event loop, and this one does not.\n"
@@ -65,9 +72,11 @@ async def in_anyio_loop(
 
 
 @pytest.fixture
-def erm_async_outer_transaction(request: pytest.FixtureRequest) -> Outer:
+def erm_async_outer_transaction(request: pytest.FixtureRequest, erm_async_driver: str) -> Outer:
     """The transaction around `erm_async_session`, in the test's own loop."""
-    outer: Outer = request.getfixturevalue(_fixture_for(request))
+    fixture = _fixture_for(request)
+    refuse_what_is_missing(erm_async_driver)
+    outer: Outer = request.getfixturevalue(fixture)
     return outer
 
 
@@ -89,6 +98,17 @@ def erm_async_sessionmaker(erm_async_outer_transaction: Outer) -> async_sessionm
 def erm_async_session(erm_async_sessionmaker: async_sessionmaker[AsyncSession]) -> AsyncSession:
     """An asynchronous session whose changes are rolled back after the test, however often it commits."""
     return erm_async_sessionmaker()
+
+
+def refuse_what_is_missing(driver: str | None) -> None:
+    """Fail in words where what SQLAlchemy needs in an event loop is not installed, for it does not bring that itself.
+
+    Args:
+        driver: the driver of asynchronous sessions; None where they have none of their own.
+    """
+    missing = [name for name in ("greenlet", driver) if name is not None and find_spec(name) is None]
+    if missing:
+        pytest.fail(MISSING.format(" and ".join(missing)), pytrace=False)
 
 
 def with_asyncio(config: pytest.Config) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from erm_alembic.testing.asynchronous import refuse_what_is_missing
 from erm_alembic.testing.failing import told_as_failure
 from erm_alembic.testing.options import chosen
 
@@ -113,8 +114,9 @@ def erm_engine(erm_database: TestDatabase) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def erm_async_engine(erm_database: TestDatabase) -> AsyncEngine:
+def erm_async_engine(erm_database: TestDatabase, erm_async_driver: str) -> AsyncEngine:
     """An asynchronous engine of `erm_database`; it keeps no connection, so that no event loop has to close one."""
+    refuse_what_is_missing(erm_async_driver)
     from sqlalchemy.ext.asyncio import create_async_engine
     from sqlalchemy.pool import NullPool
 

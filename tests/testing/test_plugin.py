@@ -10,7 +10,7 @@ from tests.support.cli import REPOSITORY
 from tests.support.databases import one_per_major
 from tests.support.standbys import has_basebackup
 from tests.testing.further import FURTHER
-from tests.testing.running import run_pytest
+from tests.testing.running import run_pytest, tried
 
 # What declares fixtures, hooks and options.
 OWN = {"", ".version", ".testing"} | {
@@ -47,3 +47,24 @@ def test_a_run_that_does_not_use_it_pays_for_nothing(tmp_path: Path) -> None:
         "utf-8",
     )
     run_pytest(tmp_path, "-p", "no:asyncio")
+
+
+def test_what_asyncio_needs_and_is_missing_is_told(tmp_path: Path) -> None:
+    """In words, before a database is made."""
+    (tmp_path / "test_alone.py").write_text(
+        "import sys\n"
+        "import pytest\n"
+        "sys.modules['greenlet'] = None\n"
+        "@pytest.fixture\n"
+        "def erm_async_driver():\n"
+        "    return 'asyncdb'\n"
+        "@pytest.mark.asyncio\n"
+        "async def test_alone(erm_async_session): ...\n",
+        "utf-8",
+    )
+    assert tried(tmp_path).told("test_alone").splitlines() == [
+        "SQLAlchemy needs greenlet and asyncdb for asyncio, which is not installed.",
+        "Asynchronous sessions and engines cannot be had.",
+        "Type: pip install 'erm-alembic[async]', which brings greenlet and asyncpg; erm_async_driver names another"
+        " driver.",
+    ]

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session, sessionmaker
 
+from erm_alembic.testing.asynchronous import refuse_what_is_missing
 from erm_alembic.testing.smoke.engines import JoinedEngines
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class SmokeFixtures:
     @pytest.fixture
     def erm_smoke_async_engine(self) -> AsyncEngine:
         """An asynchronous engine whose connections all are in the test's transaction, each within a savepoint."""
+        refuse_what_is_missing(None)
         return self._engines.async_engine()
 
     @pytest.fixture
