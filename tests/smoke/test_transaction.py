@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg2
 import pytest
 
+from erm_alembic.testing.smoke import turns
 from erm_alembic.testing.smoke.connection import SmokeConnection, plain_cursor
 from erm_alembic.testing.smoke.escapes import Escape, Escapes
 from erm_alembic.testing.smoke.gate import SmokeGate
@@ -34,8 +36,7 @@ def held(database: Database) -> Iterator[SmokeTransaction]:
     transaction.look_around()
     connection.gate = SmokeGate(transaction)
     yield transaction
-    connection.holder = None
-    connection.close()
+    PlainConnection.close(connection)
 
 
 def rows(database: Database) -> int:
@@ -95,7 +96,6 @@ def test_the_server_refuses_a_commit_as_another_role_too(database: Database, hel
     with pytest.raises(psycopg2.errors.UniqueViolation):
         PlainConnection.commit(held.connection)
     assert rows(database) == 0
-    held.connection.holder = None
     PlainConnection.rollback(held.connection)
     database.execute("DROP OWNED BY smoker")
 
@@ -253,3 +253,81 @@ def test_values_that_are_more_than_values_are_looked_at(held: SmokeTransaction) 
         send(held, "SELECT %s", psycopg2.extensions.AsIs("1; COMMIT"))
     assert send(held, "SELECT %s", "1; COMMIT") == [("1; COMMIT",)]
     held.end()
+
+
+def test_what_begins_by_itself_cannot_write(database: Database, held: SmokeTransaction) -> None:
+    """Once the transaction of a test that writes is over, the driver's next one is read only."""
+    held.begin(Terms(writes=True))
+    PlainConnection.rollback(held.connection)
+    with (
+        plain_cursor(held.connection) as cursor,
+        pytest.raises(psycopg2.errors.ReadOnlySqlTransaction),
+    ):
+        cursor.execute("INSERT INTO t (a) VALUES (1)")
+    with pytest.raises(Escape, match="had ended before the test did"):
+        held.end()
+    assert held.doubt is not None
+    assert rows(database) == 0
+
+
+def test_between_two_tests_nobody_ends_begins_or_closes_anything(
+    database: Database, held: SmokeTransaction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a thread of the application does then, the connection is there for the next test, and nothing stays."""
+    monkeypatch.setattr(turns, "MOST_SECONDS", 0)
+    owner = object()
+    held.begin(Terms(writes=True, nested_commits=True))
+    held.push(owner)
+    rest = held.connection.cursor("rest")
+    rest.execute("SELECT generate_series(1, 3)")
+    held.end()
+
+    def go_on() -> None:
+        held.push(owner)
+        with pytest.raises(Escape, match="while no smoke test runs"):
+            send(held, "INSERT INTO t (a) VALUES (1)")
+        with pytest.raises(psycopg2.InterfaceError):
+            rest.fetchone()
+        with pytest.raises(psycopg2.InterfaceError):
+            held.connection.lobject(0, "w")
+        with pytest.raises(Escape):
+            held.connection.autocommit = True
+        rest.close()
+        held.connection.commit()
+        held.connection.rollback()
+        held.connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(go_on).result()
+    assert held.connection.info.transaction_status == psycopg2.extensions.TRANSACTION_STATUS_IDLE
+    held.begin(Terms())
+    assert send(held, "SELECT count(*) FROM t") == [(0,)]
+    held.end()
+    assert not held.is_lost and held.doubt is None
+    assert rows(database) == 0
+
+
+def test_a_thread_of_the_application_waits_for_the_next_test(held: SmokeTransaction) -> None:
+    """Between two tests it is not held against them."""
+    held.begin(Terms())
+    held.end()
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(send, held, "SELECT 1")
+        held.begin(Terms())
+        assert found.result() == [(1,)]
+        held.end()
+    assert held.escapes.take() == ()
+
+
+def test_a_fate_that_nobody_can_tell_counts_as_lost(held: SmokeTransaction, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not known to be rolled back is not said to be."""
+
+    def fails(*_: object) -> str:
+        raise psycopg2.OperationalError
+
+    held.begin(Terms(writes=True))
+    monkeypatch.setattr("erm_alembic.testing.smoke.transaction.fate_of", fails)
+    with pytest.raises(Escape, match="had ended") as refused:
+        held.end()
+    assert held.is_lost and held.doubt is not None
+    assert "may be committed" in refused.value.effect

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from erm_alembic.errors import ErmError
 from erm_alembic.postgres.rolled_back import end_backend, fate_of, has_backend
 from erm_alembic.target import Target
 from erm_alembic.testing.smoke.job import APPLICATION
-from erm_alembic.testing.smoke.report import SmokeTest
 
 __all__ = ["control_session", "end_session", "keep_junit", "not_rolled_back"]
 
@@ -60,18 +59,18 @@ def end_session(control: Any, pid: int | None) -> list[str]:
     return []
 
 
-def not_rolled_back(control: Any, tests: Iterable[SmokeTest]) -> list[str]:
+def not_rolled_back(control: Any, transactions: Mapping[str, str]) -> list[str]:
     """Which of the tests' transactions the server does not say to be aborted, asked from outside.
 
     Args:
         control: erm's own session.
-        tests: those that have ended.
+        transactions: their ids, by test.
     """
     found = []
     with control.cursor() as cursor:
-        for test in tests:
-            if test.transaction_id is not None and (fate := fate_of(cursor, test.transaction_id)) != "aborted":
-                found.append(f"The transaction {test.transaction_id} of {test.id} is not rolled back: {fate}.")
+        for test, number in transactions.items():
+            if (fate := fate_of(cursor, number)) != "aborted":
+                found.append(f"The transaction {number} of {test} is not rolled back: {fate}.")
     return found
 
 

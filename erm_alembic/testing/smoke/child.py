@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import psycopg2
+from psycopg2.extensions import connection as Psycopg2Connection
 
 from erm_alembic.config.redaction import first_line, redact
 from erm_alembic.config.sealed import register_address
@@ -78,8 +79,7 @@ def _run(job: SmokeJob, emit: Callable[[dict[str, Any]], None], watch_parent: Ca
     try:
         return int(pytest.main([*NO_REWRITING, *job.arguments], plugins=[testing, plugin]))
     finally:
-        transaction.connection.holder = None
-        transaction.connection.close()
+        Psycopg2Connection.close(connection)  # whatever it is in is rolled back by the server
 
 
 def _end_with_parent(orders: Any) -> None:

@@ -110,6 +110,7 @@ class SmokePlugin:
         if terms.writes and self._is_standby:
             pytest.skip("it writes, and this server is a standby")
         self._transaction.begin(terms)
+        self._emit({"event": "begun", "id": item.nodeid, "transaction_id": self._transaction.traces.transaction_id})
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
@@ -134,6 +135,8 @@ class SmokePlugin:
                 finally:
                     item.stash[_traces] = self._transaction.traces
                     self._engines.forget()
+                    if self._transaction.doubt is not None:
+                        self._emit({"event": "kept", "what": f"{item.nodeid}: {self._transaction.doubt}."})
                     if self._transaction.is_lost:
                         item.session.shouldfail = LOST
                         self._emit({"event": "problem", "what": f"No test was run after {item.nodeid}: {LOST}."})

@@ -6,8 +6,11 @@ calls it, `close()` leaves it open for the next one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+import psycopg2
 from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT, encodings
 from psycopg2.extensions import connection as Psycopg2Connection
 from psycopg2.extensions import cursor as PlainCursor
@@ -15,11 +18,14 @@ from psycopg2.extensions import cursor as PlainCursor
 from erm_alembic.postgres.intercept import GatedConnection, GatedCursor
 from erm_alembic.testing.smoke.job import HERE
 
-__all__ = ["Holder", "SmokeConnection", "plain_cursor"]
+__all__ = ["Holder", "SmokeConnection", "plain_cursor", "set_autocommit"]
 
 
 class Holder(Protocol):
     """What holds the connection in its transaction."""
+
+    def turn(self) -> AbstractContextManager[object | None]:
+        """Have the connection; what is given is None where no test runs."""
 
     def commit(self) -> None:
         """Somebody commits."""
@@ -60,6 +66,44 @@ class SmokeCursor(GatedCursor):
     async def _async_soft_close(self) -> None:
         """Nothing is left to be awaited."""
 
+    def fetchone(self) -> Any:
+        """Fetch a row; a cursor of the server's asks it for that, and would begin a transaction where none is."""
+        return self._in_turn(super().fetchone)
+
+    def fetchmany(self, size: int | None = None) -> Any:
+        """Fetch rows."""
+        return self._in_turn(super().fetchmany, size)
+
+    def fetchall(self) -> Any:
+        """Fetch all rows."""
+        return self._in_turn(super().fetchall)
+
+    def __next__(self) -> Any:
+        return self._in_turn(super().__next__)
+
+    def scroll(self, *args: Any, **kwargs: Any) -> None:
+        """Go elsewhere in the rows."""
+        self._in_turn(super().scroll, *args, **kwargs)
+
+    def close(self) -> None:
+        """Close it, in the server too, unless that has done so with the transaction."""
+        holder = getattr(self.connection, "holder", None)
+        if self.name is None or holder is None:
+            super().close()
+            return
+        with holder.turn() as terms:
+            if terms is not None:
+                super().close()
+
+    def _in_turn(self, do: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        holder = getattr(self.connection, "holder", None)
+        if self.name is None or holder is None:
+            return do(*args, **kwargs)
+        with holder.turn() as terms:
+            if terms is None:
+                raise psycopg2.InterfaceError("the smoke test of this cursor is over")
+            return do(*args, **kwargs)
+
 
 class SmokeConnection(GatedConnection):
     """A connection that stays in the transaction in which `holder` holds it; without one it is any other."""
@@ -88,7 +132,7 @@ class SmokeConnection(GatedConnection):
     @autocommit.setter
     def autocommit(self, value: bool) -> None:
         if self.holder is None:
-            Psycopg2Connection.autocommit.__set__(self, value)  # type: ignore[attr-defined]
+            set_autocommit(self, value)
         elif value:
             self.holder.refuse_to_leave("switch autocommit on")
 
@@ -143,6 +187,15 @@ class SmokeConnection(GatedConnection):
         elif encodings.get(encoding.upper().replace("-", ""), encoding) != encodings.get(self.encoding):
             self.holder.refuse_to_leave("change the encoding of the connection")
 
+    def lobject(self, *args: Any, **kwargs: Any) -> Any:
+        """Open a large object, within a test only: it would begin a transaction by itself."""
+        if self.holder is None:
+            return super().lobject(*args, **kwargs)
+        with self.holder.turn() as terms:
+            if terms is None:
+                raise psycopg2.InterfaceError("no smoke test runs")
+            return super().lobject(*args, **kwargs)
+
     def reset(self) -> None:
         """It would end the transaction."""
         if self.holder is None:
@@ -178,3 +231,13 @@ def plain_cursor(connection: SmokeConnection) -> Any:
         connection: the connection.
     """
     return Psycopg2Connection.cursor(connection, cursor_factory=PlainCursor)
+
+
+def set_autocommit(connection: SmokeConnection, value: bool) -> None:
+    """Switch autocommit, for erm's own statements between two tests.
+
+    Args:
+        connection: the connection.
+        value: whether each statement commits by itself.
+    """
+    Psycopg2Connection.autocommit.__set__(connection, value)  # type: ignore[attr-defined]

@@ -14,6 +14,7 @@ from erm_alembic.postgres.text.literals import without_literals
 from erm_alembic.postgres.text.rolled_back import clamps, makes_constraints_immediate, objection
 from erm_alembic.render.safe import clip
 from erm_alembic.testing.smoke.connection import plain_cursor
+from erm_alembic.testing.smoke.terms import Terms
 from erm_alembic.testing.smoke.transaction import SmokeTransaction
 
 __all__ = ["SmokeGate"]
@@ -46,9 +47,15 @@ class SmokeGate:
             Escape: it would outlive the transaction, or has ended it.
         """
         __tracebackhide__ = True
+        with self._transaction.turn() as terms:
+            self._pass_through(cursor, sql, parameters, send, terms)
+
+    def _pass_through(
+        self, cursor: GatedCursor, sql: str, parameters: Sequence[Any], send: Callable[[], None], terms: Terms | None
+    ) -> None:
+        __tracebackhide__ = True
         transaction = self._transaction
         texts = list(_as_sent(cursor, sql, parameters))
-        terms = transaction.terms
         if terms is None:
             transaction.escapes.refuse(
                 f"A statement is sent while no smoke test runs: {_shown(sql)}",

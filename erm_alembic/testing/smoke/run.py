@@ -72,6 +72,8 @@ class _Heard:
     code: int | None = None
     started: str | None = None
     fatal: str | None = None
+    # The transactions of tests of which nothing was heard since.
+    begun: dict[str, str | None] = field(default_factory=dict)
     tests: list[SmokeTest] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     escapes: list[str] = field(default_factory=list)
@@ -80,13 +82,22 @@ class _Heard:
     objections: list[str] = field(default_factory=list)
     in_time: bool = True
 
+    @property
+    def transactions(self) -> dict[str, str]:
+        """The ids of the transactions that wrote, by test."""
+        all_ids = self.begun | {test.id: test.transaction_id for test in self.tests}
+        return {test: number for test, number in all_ids.items() if number is not None}
+
     def hear(self, event: dict[str, Any]) -> None:
         kind = event.pop("event")
         if kind == "connected":
             self.pid = event["pid"]
         elif kind == "start":
             self.started = event["id"]
+        elif kind == "begun":
+            self.begun[event["id"]] = event["transaction_id"]
         elif kind == "test":
+            self.begun.pop(event["id"], None)
             self.started = None
             # A plugin may have run one again: what counts is how it ended.
             self.tests = [test for test in self.tests if test.id != event["id"]]
@@ -98,7 +109,7 @@ class _Heard:
         elif kind == "note":
             self.notes[event["what"]] = None
         else:
-            {"problem": self.problems, "escape": self.escapes}[kind].append(event["what"])
+            {"problem": self.problems, "escape": self.escapes, "kept": self.kept}[kind].append(event["what"])
 
 
 def run_smoke_tests(settings: Settings, request: SmokeRequest, show: Callable[[str], None]) -> SmokeReport:
@@ -165,7 +176,7 @@ def _run(
                 code = process.end()
         finally:
             heard.kept += end_session(control, heard.pid)
-        heard.kept += not_rolled_back(control, heard.tests)
+        heard.kept += not_rolled_back(control, heard.transactions)
         if request.junit is not None and written is not None:
             keep_junit(written, request.junit)
     if heard.problems and (unseen := sorted(set(os.environ) - set(job.environ))):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, NoReturn
 
 import psycopg2
@@ -29,10 +30,11 @@ from erm_alembic.postgres.rolled_back import (
     used_sequences,
 )
 from erm_alembic.postgres.text.rolled_back import OUTSIDE, OWN_SAVEPOINT
-from erm_alembic.testing.smoke.connection import SmokeConnection, plain_cursor
+from erm_alembic.testing.smoke.connection import SmokeConnection, plain_cursor, set_autocommit
 from erm_alembic.testing.smoke.escapes import Escape, Escapes
 from erm_alembic.testing.smoke.savepoints import Savepoints
 from erm_alembic.testing.smoke.terms import Terms, Traces
+from erm_alembic.testing.smoke.turns import Turns
 
 __all__ = ["SmokeTransaction"]
 
@@ -43,6 +45,9 @@ NOT_UNDONE = (
     " its test, as both are savepoints of one"
 )
 NESTED = "@pytest.mark.erm_smoke(nested_commits=True) lets what the test calls end a savepoint there instead."
+BETWEEN = "What the application commits between two tests was rolled back with the one before."
+WITH_CONNECTION = "its connection was lost, and its transaction has no id by which to ask what became of it"
+NOT_ASKED = "its transaction had ended before it did; whether something was committed after that is not known"
 ABORTED = "aborted"
 
 
@@ -71,7 +76,8 @@ class SmokeTransaction:
         self, connection: SmokeConnection, escapes: Escapes, *, major: int, limits: Mapping[str, int], role: str | None
     ) -> None:
         self.connection, self.escapes, self.role = connection, escapes, role
-        self.terms: Terms | None = None
+        # What is not known to be rolled back of the latest test, in words.
+        self.doubt: str | None = None
         self.limits: Mapping[str, int] = limits
         self.traces = Traces()
         # What acts outside of transactions by what it calls: the database's own functions, tables with triggers.
@@ -81,6 +87,17 @@ class SmokeTransaction:
         self._identity = ""
         self._savepoints = Savepoints(self._send)
         self._here = _Here()
+        self._turns = Turns()
+        connection.holder = self  # for good: between two tests, too, nobody ends or begins anything
+
+    @property
+    def terms(self) -> Terms | None:
+        """What the test that runs may do; None while none runs."""
+        return self._turns.terms
+
+    def turn(self) -> AbstractContextManager[Terms | None]:
+        """Have the connection, and what the test may do; None where none runs."""
+        return self._turns.turn()
 
     def look_around(self) -> None:
         """Learn what of the database acts outside of its transactions."""
@@ -98,24 +115,28 @@ class SmokeTransaction:
         Raises:
             Escape: the connection is lost.
         """
-        if self.is_lost or self.connection.closed:
-            raise _lost()
-        self._let_go()
-        self._in_autocommit(lambda cursor: prepare_session(cursor, self._major, self._wanted))
-        level = ISOLATION_LEVEL_READ_COMMITTED if terms.writes else ISOLATION_LEVEL_REPEATABLE_READ
-        Psycopg2Connection.set_session(self.connection, isolation_level=level, readonly=not terms.writes)
-        with plain_cursor(self.connection) as cursor:
-            if terms.writes:
-                with self._or_in_words("have the server refuse to commit", MAY_NOT):
-                    forbid_commits(cursor)
-            if self.role is not None:
-                with self._or_in_words(f"act as {self.role!r}", NO_ROLE):
-                    cursor.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(self.role)))
-            self._identity = identity(cursor)
-            self.traces = Traces(given_transaction_id(cursor))
-        self.terms, self._here = terms, _Here()
-        self.connection.holder = self
-        self._savepoints.begin(self)
+        with self._turns.alone():
+            self.doubt = None
+            if self.is_lost or self.connection.closed:
+                raise _lost()
+            self._let_go()
+            self._in_autocommit(lambda cursor: prepare_session(cursor, self._major, self._wanted))
+            level = ISOLATION_LEVEL_READ_COMMITTED if terms.writes else ISOLATION_LEVEL_REPEATABLE_READ
+            # Read only as far as psycopg2 knows: what it begins by itself once this one is over cannot write.
+            Psycopg2Connection.set_session(self.connection, isolation_level=level, readonly=True)
+            with plain_cursor(self.connection) as cursor:
+                if terms.writes:
+                    cursor.execute("SET TRANSACTION READ WRITE")
+                    with self._or_in_words("have the server refuse to commit", MAY_NOT):
+                        forbid_commits(cursor)
+                if self.role is not None:
+                    with self._or_in_words(f"act as {self.role!r}", NO_ROLE):
+                        cursor.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(self.role)))
+                self._identity = identity(cursor)
+                self.traces = Traces(given_transaction_id(cursor))
+            self._here.is_handed_over, self._here.ending = False, None
+            self._savepoints.begin(self)
+            self._turns.terms = terms
 
     @contextlib.contextmanager
     def _or_in_words(self, what: str, cure: str) -> Iterator[None]:
@@ -132,42 +153,44 @@ class SmokeTransaction:
         Raises:
             Escape: it had ended before, or something of it is committed.
         """
-        try:
-            if self.connection.closed:
-                self.is_lost = True
-            else:
+        with self._turns.alone():
+            self._turns.terms = None  # whoever waits for its turn waits for the next test
+            if not self.connection.closed:
                 self._end()
-        finally:
-            self.terms, self.connection.holder = None, None
+                return
+            self.is_lost = True
+            if self.traces.transaction_id is None:  # else the server is asked from outside
+                self.doubt = WITH_CONNECTION
 
     def _end(self) -> None:
         if self._status() == TRANSACTION_STATUS_IDLE or self.is_lost:
             self._end_lost(None)
         try:
             self._savepoints.go_back(first=True)
+            with plain_cursor(self.connection) as cursor:
+                same = identity(cursor) == self._identity
+                number = given_transaction_id(cursor) or self.traces.transaction_id
+                self.traces = Traces(number, used_sequences(cursor))
+            Psycopg2Connection.rollback(self.connection)
         except psycopg2.Error as error:
             self._end_lost(error)
-        with plain_cursor(self.connection) as cursor:
-            same = identity(cursor) == self._identity
-            number = given_transaction_id(cursor) or self.traces.transaction_id
-            self.traces = Traces(number, used_sequences(cursor))
-        Psycopg2Connection.rollback(self.connection)
-        if not same or self._fate() not in (None, ABORTED):
+        if not same or self._status() != TRANSACTION_STATUS_IDLE or (number is not None and self._fate() != ABORTED):
             self._end_lost(None)
 
     def _end_lost(self, error: psycopg2.Error | None) -> NoReturn:
-        self.is_lost = True
+        self.is_lost, self.doubt = True, NOT_ASKED
         self._let_go()
         said = f" The server says: {first_line(error)}" if error is not None else ""
-        is_safe = self._fate() == ABORTED
+        is_aborted = self._fate() == ABORTED
+        became = "It was rolled back; what came after it may be committed" if is_aborted else "It may be committed"
         self.escapes.refuse(
             f"The transaction of the test had ended before the test did.{said}",
-            effect=f"{'It was rolled back' if is_safe else 'What it wrote may be committed'}; no further test is run.",
+            effect=f"{became}; no further test is run.",
             cure="Find what ended it: the first test that failed says which it is.",
         )
 
     def _fate(self) -> str | None:
-        """What the server says became of the transaction; None where it could not write."""
+        """What the server says became of the transaction; None where it has no id, or nobody can be asked."""
         number, fates = self.traces.transaction_id, []
         if number is not None:
             with contextlib.suppress(psycopg2.Error):
@@ -186,29 +209,37 @@ class SmokeTransaction:
     def commit(self) -> None:
         """Refuse to commit; a test with nested commits ends the savepoint of whoever commits."""
         owner, self._here.ending = self._here.ending, None
-        if self.is_handed_over:
-            return
-        if self.terms is None or not self.terms.nested_commits:
-            self.escapes.refuse(
-                "A smoke test wants to commit: its transaction is always rolled back.",
-                effect="Nothing was committed.",
-                cure=f"Use flush() to send what is pending. {NESTED}",
-            )
-        if owner is not None and self._status() == TRANSACTION_STATUS_INTRANS:
-            self._savepoints.release(owner)
-        elif owner is not None:
-            self._savepoints.undo(owner, at_any_cost=True)
+        with self._turns.alone():
+            if self.is_handed_over:
+                return
+            if self.terms is None:
+                self.escapes.note(BETWEEN)
+                return
+            if not self.terms.nested_commits:
+                self.escapes.refuse(
+                    "A smoke test wants to commit: its transaction is always rolled back.",
+                    effect="Nothing was committed.",
+                    cure=f"Use flush() to send what is pending. {NESTED}",
+                )
+            if owner is not None and self._status() == TRANSACTION_STATUS_INTRANS:
+                self._savepoints.release(owner)
+            elif owner is not None:
+                self._savepoints.undo(owner, at_any_cost=True)
 
     def rollback(self) -> None:
-        """Go back to the savepoint of whoever rolls back; whoever has none goes back to the latest."""
+        """Go back to the savepoint of whoever rolls back; whoever has none goes back to the latest.
+
+        Between two tests all is rolled back already.
+        """
         owner, self._here.ending = self._here.ending, None
-        has_failed = self._status() == TRANSACTION_STATUS_INERROR
-        if self.is_handed_over and not has_failed:
-            return
-        if owner is None:
-            self._savepoints.go_back()
-        elif not self._savepoints.undo(owner, at_any_cost=has_failed) and self.terms is not None and self.terms.writes:
-            self.escapes.note(NOT_UNDONE)
+        with self._turns.alone():
+            has_failed = self._status() == TRANSACTION_STATUS_INERROR
+            if self.terms is None or (self.is_handed_over and not has_failed):
+                return
+            if owner is None:
+                self._savepoints.go_back()
+            elif not self._savepoints.undo(owner, at_any_cost=has_failed) and self.terms.writes:
+                self.escapes.note(NOT_UNDONE)
 
     def refuse_to_leave(self, what: str) -> None:
         """Refuse what would end the transaction; while a pool opens a connection, it may believe that it was done.
@@ -228,7 +259,9 @@ class SmokeTransaction:
         Args:
             owner: whose.
         """
-        self._savepoints.push(owner)
+        with self._turns.turn() as terms:
+            if terms is not None:  # else its statements are refused, if it sends any
+                self._savepoints.push(owner)
 
     def ends(self, owner: object) -> None:
         """Somebody is about to commit or to roll back.
@@ -265,16 +298,15 @@ class SmokeTransaction:
         return int(self.connection.info.transaction_status)
 
     def _in_autocommit(self, work: Any) -> None:
-        holder, self.connection.holder = self.connection.holder, None
+        set_autocommit(self.connection, True)
         try:
-            self.connection.autocommit = True
             with plain_cursor(self.connection) as cursor:
                 found = work(cursor)
             if isinstance(found, dict):
                 self.limits = found
-            self.connection.autocommit = False
         finally:
-            self.connection.holder = holder
+            if not self.connection.closed:
+                set_autocommit(self.connection, False)
 
     def _let_go(self) -> None:
         with contextlib.suppress(psycopg2.Error):
