@@ -132,6 +132,23 @@ def test_a_revision_that_fails_for_want_of_rows_only_warns(deployed: Project) ->
     assert "the shadow has none of the target's rows" in finding.message
 
 
+def test_a_revision_that_rows_of_the_target_break_blocks_the_plan(deployed: Project) -> None:
+    """They are its proof, where the revision goes through without them; a reference to rows left out is none."""
+
+    def found(*lines: str) -> tuple[str, int | None, bool]:
+        deployed.revision("b2", "\n".join(lines), down="a1")
+        plan = migrate.plan("prod", config=deployed.root / "erm.yaml", copy_data=("users:40",))
+        (finding,) = [each for each in plan.findings if each.rule == "rehearsal-failed"]
+        return finding.severity, finding.line, "a part of the target's rows only" in finding.message
+
+    assert found('op.create_unique_constraint("k", "users", ["name"])') == ("error", 12, False)
+    assert found('op.add_column("users", sa.Column("due", sa.Date, nullable=False))') == ("error", 12, False)
+    refers = 'op.create_foreign_key("f", "users", "orders", ["id"], ["id"])'
+    assert found(refers) == ("warning", 12, True)
+    filled = 'op.execute("UPDATE users SET name = (SELECT user_id::text FROM orders LIMIT 1)")'
+    assert found(filled, 'op.alter_column("users", "name", nullable=False)') == ("warning", 13, True)
+
+
 def test_without_a_shadow_the_rehearsal_is_unknown(deployed: Project) -> None:
     """No guess and no block: the reason, and a warning."""
     deployed.table("b2", "more", down="a1")

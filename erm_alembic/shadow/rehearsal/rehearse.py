@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,10 @@ __all__ = ["rehearse"]
 
 PLACE = re.compile(r"(?P<path>.*?):(?P<line>\d+)(?::\d+)?", re.DOTALL)
 NO_ROWS = "the shadow has none of the target's rows"
+PART_OF_ROWS = "the shadow has a part of the target's rows only"
+# What rows of some tables do not prove where others are missing: a reference, and a null that a lookup came to.
+REFERENCE, NULL = "23503", "23502"
+CHANGE_ROWS = frozenset({"INSERT", "UPDATE", "MERGE", "DO", "CALL", "COPY", "WITH"})
 # The classes of SQLSTATE of what rows may be the reason for: values, constraints, what a function raises.
 ABOUT_ROWS = ("22", "23", "P0")
 
@@ -157,8 +161,29 @@ class _Rehearsal:
         except Exception as error:
             script = script_of(self.loaded.scripts, revision).path
             place = failed_at(error, script, self.loaded.job.project.relative(script), self.gate.place)
-            raise _Failed(_failure(revision, place, error, self.seen)) from error
+            failure = _failure(revision, place, error, self.seen)
+            if failure.only_there is not None and self.observed != self.place.url:
+                seen = self.seen
+                failure = replace(failure, only_there=self._of_sampled(revision, direction, error, seen))
+            raise _Failed(failure) from error
         return Rehearsed(revision, self.seen, proof)
+
+    def _of_sampled(
+        self, revision: str, direction: str, error: BaseException, seen: tuple[SeenStatement, ...]
+    ) -> str | None:
+        """Why a revision that failed on rows of the target may do so in the shadow only; None where they prove it.
+
+        They do where it goes through without any of them, and the server has refused what stands in one.
+        """
+        try:
+            self._run(self.place.url, revision, direction, None)
+        except Exception:
+            return PART_OF_ROWS  # also without rows: it may be for want of those that are not there
+        cause = getattr(error, "orig", None) or error
+        code = (cause.pgcode or "") if isinstance(cause, psycopg2.Error) else ""
+        changed = any(not statement_kinds(each.sql).isdisjoint(CHANGE_ROWS) for each in seen)
+        proves = code[:2] in ("22", "23") and code != REFERENCE and not (code == NULL and changed)
+        return None if proves else PART_OF_ROWS
 
     def _proven(self, revision: str, direction: str, keeps: list[str]) -> Proof | None:
         up, down = self._way(revision, "upgrade"), self._way(revision, "downgrade")
