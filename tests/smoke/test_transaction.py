@@ -331,3 +331,25 @@ def test_a_fate_that_nobody_can_tell_counts_as_lost(held: SmokeTransaction, monk
         held.end()
     assert held.is_lost and held.doubt is not None
     assert "may be committed" in refused.value.effect
+
+
+@pytest.mark.parametrize(("name", "value"), [("client_encoding", "SJIS"), ("standard_conforming_strings", "off")])
+def test_no_text_is_sent_that_the_server_reads_in_another_way(
+    database: Database, held: SmokeTransaction, name: str, value: str
+) -> None:
+    """By whatever a function of the database sets, where a string ends is known; both tests fail."""
+    database.execute(
+        f"CREATE FUNCTION sets() RETURNS text LANGUAGE sql AS $$ SELECT set_config('{name}', '{value}', false) $$"
+    )
+    held.begin(Terms())
+    for sql in (
+        "SELECT sets()",
+        "SELECT E'\u00c3\\'; COMMIT; BEGIN READ WRITE; INSERT INTO t (a) VALUES (1); COMMIT; --'",
+    ):
+        with pytest.raises(Escape, match=name):
+            send(held, sql)
+    held.end()
+    assert not held.is_lost and rows(database) == 0
+    held.begin(Terms())
+    assert send(held, "SELECT 1") == [(1,)]
+    held.end()

@@ -20,8 +20,6 @@ from erm_alembic.testing.smoke.transaction import SmokeTransaction
 __all__ = ["SmokeGate"]
 
 SHOWN = 100
-# What decides how the server reads a text; it tells the client of each change.
-READ_AS = ("standard_conforming_strings", "on")
 
 
 class SmokeGate:
@@ -33,6 +31,20 @@ class SmokeGate:
 
     def __init__(self, transaction: SmokeTransaction) -> None:
         self._transaction = transaction
+        # What decides how the server reads a text; it tells the client of each change.
+        self._reads = {"standard_conforming_strings": "on", "client_encoding": self._told("client_encoding")}
+
+    def _told(self, name: str) -> str | None:
+        return self._transaction.connection.info.parameter_status(name) or None
+
+    def _must_be_read_alike(self) -> None:
+        """The server reads a text as we do: else what is a string here may be a statement there."""
+        __tracebackhide__ = True
+        for name, value in self._reads.items():
+            if self._told(name) not in (value, None):
+                self._transaction.escapes.refuse(
+                    f"{name} is not {value!r} any more, so that statements cannot be read.", effect="Nothing is sent."
+                )
 
     def pass_through(self, cursor: GatedCursor, sql: str, parameters: Sequence[Any], send: Callable[[], None]) -> None:
         """Send a statement, or refuse it.
@@ -62,9 +74,7 @@ class SmokeGate:
                 effect="It was not sent.",
                 cure="Query the database within tests and their fixtures, not while modules are imported.",
             )
-        name, value = READ_AS
-        if cursor.connection.info.parameter_status(name) not in (value, None):
-            transaction.escapes.refuse(f"{name} is not {value!r} any more, so that statements cannot be read.")
+        self._must_be_read_alike()
         for text in texts:
             found = objection(text, writes=terms.writes, outside=transaction.outside)
             if found is not None:
@@ -92,6 +102,7 @@ class SmokeGate:
             transaction.check(error)
             raise
         transaction.check()
+        self._must_be_read_alike()
         if may_set and transaction.connection.info.transaction_status == TRANSACTION_STATUS_INTRANS:
             with plain_cursor(transaction.connection) as own:
                 clamp(own, transaction.limits, may_set)
