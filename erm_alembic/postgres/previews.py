@@ -155,12 +155,14 @@ def create(
     Raises:
         psycopg2.Error: the server refuses.
     """
-    drop_left_behind(cursor)
+    drop_left_behind(cursor, is_ours=lambda name, limit: limit == _mark_of_unfinished(name))
     cursor.execute("SELECT pg_catalog.current_database()")
     (here,) = cursor.fetchone()
     made = held_name(cursor, hashlib.sha256(name.encode()).hexdigest()[:12])
     try:
-        options = {"OWNER": owner} if owner else {}
+        options: dict[str, str | int] = {"CONNECTION LIMIT": _mark_of_unfinished(made)}
+        if owner:
+            options["OWNER"] = owner
         if source is None:
             create_database(cursor, made, options={**_alike(cursor), **options})
         else:
@@ -172,6 +174,8 @@ def create(
             drop(cursor, name)
         rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
         cursor.execute(rename.format(sql.Identifier(made), sql.Identifier(name)))
+        # Only now: an unfinished one without its mark would stay for ever.
+        cursor.execute(sql.SQL("ALTER DATABASE {} CONNECTION LIMIT -1").format(sql.Identifier(name)))
     except BaseException:
         with contextlib.suppress(psycopg2.Error):
             drop_database(cursor, made)
@@ -201,6 +205,18 @@ def drop(cursor: Any, name: str) -> bool:
         return False
     drop_database(cursor, name)
     return True
+
+
+def _mark_of_unfinished(name: str) -> int:
+    """The connection limit by which a database that is being made is told from one that is only called like it.
+
+    The limit is all that CREATE DATABASE itself can write down: a comment needs a second statement, before which a
+    process can be killed. No server has a thousand million connections, so that it limits nothing.
+
+    Args:
+        name: of the database.
+    """
+    return 2**30 | int.from_bytes(hashlib.sha256(f"{MARK} {name}".encode()).digest()[:4], "big") % 2**30
 
 
 def _mark(cursor: Any, place: str, preview: Preview) -> None:

@@ -11,7 +11,7 @@ import contextlib
 import re
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import psycopg2
@@ -45,7 +45,7 @@ LEAVING_PAUSE = 0.02
 
 # Locks are seen from every database of the server, also by a role without rights.
 LEFT_BEHIND = """
-    SELECT d.datname
+    SELECT d.datname, d.datconnlimit
       FROM pg_catalog.pg_database d
      WHERE d.datname ~ %s AND pg_catalog.pg_has_role(d.datdba, 'USAGE')
        AND NOT EXISTS (
@@ -90,7 +90,7 @@ def let_go(cursor: Any, name: str) -> None:
 
 
 def create_database(
-    cursor: Any, name: str, *, template: str = "template0", options: Mapping[str, str] | None = None
+    cursor: Any, name: str, *, template: str = "template0", options: Mapping[str, str | int] | None = None
 ) -> None:
     """Make a database.
 
@@ -115,15 +115,18 @@ def drop_database(cursor: Any, name: str) -> None:
     cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def drop_left_behind(cursor: Any) -> tuple[str, ...]:
+def drop_left_behind(cursor: Any, is_ours: Callable[[str, int], bool] = lambda *_: True) -> tuple[str, ...]:
     """Drop the scratch databases whose makers are gone; the names of those that were dropped.
 
     Args:
         cursor: of a session in autocommit mode.
+        is_ours: of a database, by its name and connection limit, where more than the shape of the name is to tell it.
     """
     cursor.execute(LEFT_BEHIND, [f"^{NAME.pattern}$", LOCK_CLASS])
     dropped = []
-    for (name,) in cursor.fetchall():
+    for name, limit in cursor.fetchall():
+        if not is_ours(name, limit):
+            continue
         # Another process may be sweeping at the same moment.
         with contextlib.suppress(errors.InvalidCatalogName, errors.ObjectInUse, errors.InsufficientPrivilege):
             drop_database(cursor, name)

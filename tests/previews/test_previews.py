@@ -7,14 +7,15 @@ import json
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import psycopg2
 import pytest
 from psycopg2 import sql
 
-from erm_alembic.postgres.previews import find, one_at_a_time
-from erm_alembic.postgres.scratch import describe
+from erm_alembic.postgres.previews import create, find, one_at_a_time
+from erm_alembic.postgres.scratch import describe, is_scratch
 from tests.faults.deploying import Project, told
 from tests.support.databases import Database
 
@@ -343,10 +344,36 @@ def test_sweep_leaves_what_was_asked_for_while_it_waited(project: Project, name:
 def test_a_preview_that_was_being_made_when_its_maker_died_is_swept(project: Project, name: str) -> None:
     """What a killed process leaves has no preview's name, and goes with the next create."""
     assert project.database is not None
-    left = "erm_shadow_0123456789ab_00c0ffee"
-    administer(project.database, "CREATE DATABASE {}", left)
+    before = set(names(project.database))
+    with contextlib.closing(project.database.connect()) as connection:
+        cursor = connection.cursor(cursor_factory=LostOnceMade)
+        with pytest.raises(psycopg2.Error):
+            create(cursor, f"{name}-lost", environment="dev", source=None, owner=None)
+    (left,) = set(names(project.database)) - before
+    assert is_scratch(left)
     made(project, name)
-    assert left not in names(project.database)
+    assert set(names(project.database)) == {*before, name}
+    limit = "SELECT datconnlimit FROM pg_database WHERE datname = %s"
+    assert project.database.execute(limit, name) == [(-1,)]
+
+
+class LostOnceMade(psycopg2.extensions.cursor):
+    """Its session ends as soon as it has made a database, as that of a process that is killed."""
+
+    def execute(self, query: Any, vars: Any = None) -> None:
+        """Run a statement."""
+        super().execute(query, vars)
+        if self.statusmessage == "CREATE DATABASE":
+            self.connection.close()
+
+
+def test_a_database_that_is_only_called_like_an_unfinished_one_stays(project: Project, name: str) -> None:
+    """Whoever has called it so: erm has not made it for a preview, and does not drop it."""
+    assert project.database is not None
+    alike = "erm_shadow_0123456789ab_00c0ffee"
+    administer(project.database, "CREATE DATABASE {}", alike)
+    made(project, name)
+    assert alike in names(project.database)
 
 
 def test_a_role_without_rights_of_its_own_makes_what_another_role_owns(project: Project, name: str) -> None:
