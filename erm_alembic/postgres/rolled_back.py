@@ -11,8 +11,6 @@ from typing import Any
 
 from psycopg2 import sql
 
-from erm_alembic.postgres.text.rolled_back import CLAMPED
-
 __all__ = [
     "clamp",
     "end_backend",
@@ -146,15 +144,14 @@ def given_transaction_id(cursor: Any) -> str | None:
     return None if found is None else str(found)
 
 
-def clamp(cursor: Any, limits: Mapping[str, int], names: frozenset[str] = CLAMPED) -> None:
+def clamp(cursor: Any, limits: Mapping[str, int]) -> None:
     """Take back, for the transaction, limits that were set higher than they may be.
 
     Args:
         cursor: of the transaction.
         limits: what they may be at most, in milliseconds.
-        names: those to look at.
     """
-    most = {name: str(value) for name, value in limits.items() if name in names and value}
+    most = {name: str(value) for name, value in limits.items() if value}
     cursor.execute(TOO_LONG, [list(most), list(most.values())])
 
 

@@ -163,9 +163,14 @@ def test_nothing_of_the_session_reaches_the_next_test(held: SmokeTransaction) ->
     held.end()
 
 
-@pytest.mark.parametrize("sql", ["SET statement_timeout = 0", "SELECT set_config('statement_timeout', '1h', false)"])
-def test_a_test_cannot_give_itself_more_time(held: SmokeTransaction, sql: str) -> None:
+@pytest.mark.parametrize(
+    "sql", ["SET statement_timeout = 0", "SELECT set_config('statement_timeout', '1h', false)", "SELECT gives()"]
+)
+def test_a_test_cannot_give_itself_more_time(database: Database, held: SmokeTransaction, sql: str) -> None:
     """Less it can."""
+    database.execute(
+        "CREATE FUNCTION gives() RETURNS text LANGUAGE sql AS $$ SELECT set_config('statement_timeout', '0', false) $$"
+    )
     held.begin(Terms())
     send(held, sql)
     assert send(held, "SHOW statement_timeout") == [("2s",)]

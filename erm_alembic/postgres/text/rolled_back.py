@@ -12,7 +12,7 @@ from itertools import pairwise
 from erm_alembic.postgres.text.lexer import Token, statement_kind, tokens
 from erm_alembic.postgres.text.side_effects import OUTSIDE as ACTS_OUTSIDE
 
-__all__ = ["CLAMPED", "OUTSIDE", "OWN_SAVEPOINT", "clamps", "makes_constraints_immediate", "objection"]
+__all__ = ["OUTSIDE", "OWN_SAVEPOINT", "makes_constraints_immediate", "objection"]
 
 # What holds a test is called so; no statement of a test names any of it.
 OWN = ("erm_smoke_", "a_smoke_test_never_commits")
@@ -31,13 +31,8 @@ ENDS = {"COMMIT": "commits", "END": "commits", "ROLLBACK": "ends its transaction
 BEGINS = frozenset({"BEGIN", "START"})
 TWO_PHASE = frozenset({"PREPARE", "COMMIT", "ROLLBACK"})
 
-# Settings by which a statement could run for longer than it may: set to what they were after it, where it set more.
-CLAMPED = frozenset(
-    [
-        *("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "transaction_timeout"),
-        *("idle_session_timeout", "client_connection_check_interval"),
-    ]
-)
+# The view by which settings can be changed like rows; one made on it can, too.
+SETTINGS_VIEW = "pg_settings"
 # Settings that hold a test, or by which its statements could not be read any more.
 GUARDED = frozenset(
     [
@@ -99,6 +94,10 @@ def objection(sql: str, *, writes: bool, outside: frozenset[str] = frozenset()) 
         return "it names what holds the test"
     if found := _outside(all_tokens, OUTSIDE | outside):
         return f"of {found}, whose effect no rollback takes back"
+    if any(token.name == SETTINGS_VIEW for token in all_tokens) and any(
+        token.says("UPDATE", "CREATE", "MERGE") for token in all_tokens
+    ):
+        return f"it may change settings that hold the test, through {SETTINGS_VIEW}"
     statements = list(_split(all_tokens))
     for statement in statements:
         if found := _of_statement(statement, writes):
@@ -106,19 +105,6 @@ def objection(sql: str, *, writes: bool, outside: frozenset[str] = frozenset()) 
     if len(statements) > 1 and any(True for statement in statements for _ in _set_names(statement)):
         return "it changes a setting and does more in one text; send them one by one"
     return None
-
-
-def clamps(sql: str) -> frozenset[str]:
-    """The settings of `CLAMPED` that a text may set.
-
-    Example:
-        >>> sorted(clamps("SET LOCAL statement_timeout = '1h'"))
-        ['statement_timeout']
-    """
-    lowered = sql.lower()
-    if "set" not in lowered:
-        return frozenset()
-    return CLAMPED if " all" in lowered else frozenset(name for name in CLAMPED if name in lowered)
 
 
 def makes_constraints_immediate(sql: str) -> bool:

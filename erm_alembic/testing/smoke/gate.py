@@ -11,7 +11,7 @@ from psycopg2.extensions import TRANSACTION_STATUS_INTRANS, encodings
 from erm_alembic.postgres.intercept import GatedCursor
 from erm_alembic.postgres.rolled_back import clamp, let_constraints_pass
 from erm_alembic.postgres.text.literals import without_literals
-from erm_alembic.postgres.text.rolled_back import clamps, makes_constraints_immediate, objection
+from erm_alembic.postgres.text.rolled_back import makes_constraints_immediate, objection
 from erm_alembic.render.safe import clip
 from erm_alembic.testing.smoke.connection import plain_cursor
 from erm_alembic.testing.smoke.terms import Terms
@@ -87,13 +87,13 @@ class SmokeGate:
             with plain_cursor(transaction.connection) as own:
                 let_constraints_pass(own, transaction.role)
             return
-        self._sent(send, frozenset().union(*map(clamps, texts)))
+        self._sent(send)
 
     def rowcount(self, cursor: GatedCursor) -> int:
         """Nothing is held back here, but for constraints that were checked in another way."""
         return -1
 
-    def _sent(self, send: Callable[[], None], may_set: frozenset[str]) -> None:
+    def _sent(self, send: Callable[[], None]) -> None:
         __tracebackhide__ = True
         transaction = self._transaction
         try:
@@ -103,9 +103,10 @@ class SmokeGate:
             raise
         transaction.check()
         self._must_be_read_alike()
-        if may_set and transaction.connection.info.transaction_status == TRANSACTION_STATUS_INTRANS:
+        # Whatever the text says: functions set limits, too.
+        if transaction.connection.info.transaction_status == TRANSACTION_STATUS_INTRANS:
             with plain_cursor(transaction.connection) as own:
-                clamp(own, transaction.limits, may_set)
+                clamp(own, transaction.limits)
 
 
 def _as_sent(cursor: GatedCursor, sql: str, parameters: Sequence[Any]) -> Iterator[str]:
