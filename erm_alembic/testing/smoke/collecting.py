@@ -11,7 +11,7 @@ import pytest
 from erm_alembic.config.redaction import first_line, redact
 from erm_alembic.spelling import nearest
 from erm_alembic.testing.smoke.engines import JoinedEngines
-from erm_alembic.testing.smoke.escapes import Escape
+from erm_alembic.testing.smoke.escapes import Escape, shorten
 from erm_alembic.testing.smoke.fixtures import SmokeFixtures
 from erm_alembic.testing.smoke.marks import MARKER, RUNNING
 from erm_alembic.testing.smoke.terms import Terms, Traces
@@ -149,6 +149,8 @@ class SmokePlugin:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Tell what became of a test once all of it is over."""
+        if call.excinfo is not None:
+            shorten(call.excinfo.value)
         report = yield
         reports = self._reports.setdefault(item.nodeid, [])
         reports.append(report)

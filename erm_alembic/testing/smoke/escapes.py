@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from types import TracebackType
 from typing import NoReturn
 
 from erm_alembic.config.redaction import redact
 from erm_alembic.errors import Refused
 
-__all__ = ["Escape", "Escapes"]
+__all__ = ["Escape", "Escapes", "shorten"]
+
+# What stands between the line of a project that tries something and its refusal.
+BETWEEN = frozenset({"sqlalchemy", "sqlmodel", "psycopg2", "psycopg", "asyncpg", "erm_alembic"})
+RUNNERS = frozenset({"_pytest", "pluggy"})
 
 
 class Escape(Refused):
@@ -54,3 +59,37 @@ class Escapes:
         taken = tuple(self._of_test)
         self._of_test.clear()
         return taken
+
+
+def shorten(error: BaseException) -> None:
+    """Have the traceback of an escape end where the project has tried it, also where another error came of it.
+
+    Args:
+        error: what a test has raised.
+    """
+    for each in _with_causes(error):
+        kept = frame = each.__traceback__ if isinstance(each, Escape) else None
+        while frame is not None:
+            if _package(frame) not in BETWEEN:
+                kept = frame
+            frame = frame.tb_next
+        if kept is not None and _package(kept) not in BETWEEN | RUNNERS:
+            kept.tb_next = None
+
+
+def _package(frame: TracebackType) -> str:
+    """The package whose code a frame is; SQLAlchemy generates some, in modules without a name."""
+    code = frame.tb_frame.f_code.co_filename
+    name = "sqlalchemy" if code.startswith("<sqlalchemy") else frame.tb_frame.f_globals.get("__name__", "")
+    return str(name).partition(".")[0]
+
+
+def _with_causes(error: BaseException) -> Iterator[BaseException]:
+    seen: list[BaseException] = []
+    left: list[BaseException | None] = [error]
+    while left:
+        each = left.pop()
+        if each is not None and not any(each is one for one in seen):
+            seen.append(each)
+            left += [each.__cause__, each.__context__]
+            yield each
