@@ -112,6 +112,14 @@ def test_hostile_names_add_no_element(ran: bool) -> None:
     assert not set("\x1b\x00\u202e\u2028") & set(page)
 
 
+def test_no_line_is_a_command_to_a_runner() -> None:
+    """A page in the log of a workflow: a line of a statement that begins with two colons is read, and not obeyed."""
+    commanding = "ALTER TABLE t\n::error::made up\n  ::stop-commands::x\nADD i int"
+    page = f"<!doctype html>\n{element('pre', commanding).markup}\n"
+    assert not re.search(r"(?m)^\s*::", page)
+    assert commanding in "".join(Outline(page).words)
+
+
 def test_the_policy_allows_this_style_and_nothing_else() -> None:
     """The hash in the policy is that of the style that stands in the page."""
     page = render_html(REHEARSED)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from erm_alembic.config.redaction import redact
-from erm_alembic.render.safe import one_line
+from erm_alembic.render.safe import no_command, one_line
 
 __all__ = ["Child", "Element", "element", "group", "number", "prose", "text"]
 
@@ -36,11 +36,16 @@ Child = Element | str | int | None | Iterable["Child"]
 def text(value: str) -> str:
     r"""A text as it stands in the file: nothing of it is markup, no character of it is hidden, and secrets are.
 
+    A page may go to the log of a pipeline, whose runner obeys lines that begin with two colons.
+
     Example:
         >>> text("<b>\x1b[2J")
         '&lt;b&gt;\\x1b[2J'
+        >>> text("a\n ::error::b")
+        'a\n &#58;:error::b'
     """
-    return html.escape("\n".join(one_line(line.expandtabs(4)) for line in _lines(redact(value))))
+    lines = (html.escape(one_line(line.expandtabs(4))) for line in _lines(redact(value)))
+    return "\n".join(line.replace(":", "&#58;", 1) if no_command(line) != line else line for line in lines)
 
 
 def element(name: str, /, *children: Child, **attributes: str | int | float | bool | None) -> Element:
