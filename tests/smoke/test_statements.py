@@ -42,6 +42,9 @@ CHANGES = (
     "DELETE FROM t",
     "COPY t FROM STDIN",
     "CREATE TEMP TABLE mine (a int)",
+    "CREATE LOCAL TEMPORARY TABLE mine (a int)",
+    "CREATE TEMP RECURSIVE VIEW mine (a) AS SELECT 1",
+    "CREATE TEMPORARY SEQUENCE mine",
     "MERGE INTO t USING t s ON s.a = t.a WHEN MATCHED THEN DELETE",
 )
 ENDS = (
@@ -107,6 +110,16 @@ REACHES_OUT = (
     "LOCK TABLE t",
     "VACUUM",
     "LOAD 'x'",
+    "SELECT query_to_xml('SELECT 1', false, false, '')",
+    "SELECT pg_catalog.database_to_xml(false, false, '')",
+    "SELECT * FROM ts_stat('SELECT 1')",
+    "SELECT * FROM crosstab('SELECT 1') AS a (b int)",
+    "CREATE FUNCTION temp() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    "CREATE INDEX temp ON t (a)",
+    "CREATE USER temp SUPERUSER",
+    "CREATE PROCEDURE temporary() LANGUAGE sql AS 'SELECT 1'",
+    'CREATE TABLE "temp" (a int)',
+    "CREATE LOCAL TABLE temp (a int)",
 )
 # Each hides a COMMIT from a reader that takes texts apart in another way than the server does.
 UNREADABLE = (
@@ -231,3 +244,14 @@ def test_no_commit_hides_from_the_reader(one_database: Database, parts: list[str
         with suppress(psycopg2.Error):
             cursor.execute(sql)
         assert connection.info.transaction_status != TRANSACTION_STATUS_IDLE
+
+
+def test_functions_of_the_server_that_run_a_text_are_all_known(one_database: Database) -> None:
+    """Its catalog has none besides that takes a query, a cursor, or what is to be made XML of."""
+    found = one_database.execute(
+        "SELECT DISTINCT proname::text FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace"
+        " AND (proname ~ '_to_xml' OR (proargnames::text ~* '\\y(query|sql|statement|command)\\y'"
+        " AND 'text'::regtype = ANY (proargtypes)))"
+    )
+    assert {"query_to_xml", "ts_stat"} <= {name for (name,) in found}
+    assert {name for (name,) in found if objection(f"SELECT {name}()", writes=True) is None} == set()

@@ -49,27 +49,44 @@ GUARDED_WORDS = {
     "NAMES": "client_encoding",
 }
 
+# Functions that run a text of SQL which nobody has read, or the queries of views that are not named.
+RUN_TEXTS = frozenset(
+    [
+        *("query_to_xml", "query_to_xmlschema", "query_to_xml_and_xmlschema", "cursor_to_xml", "cursor_to_xmlschema"),
+        *("table_to_xml", "table_to_xmlschema", "table_to_xml_and_xmlschema"),
+        *("schema_to_xml", "schema_to_xmlschema", "schema_to_xml_and_xmlschema"),
+        *("database_to_xml", "database_to_xmlschema", "database_to_xml_and_xmlschema"),
+        *("ts_stat", "ts_rewrite", "crosstab", "crosstab2", "crosstab3", "crosstab4", "connectby", "xpath_table"),
+        *("run_command_on_workers", "run_command_on_shards", "run_command_on_placements", "run_command_on_all_nodes"),
+        *("run_command_on_coordinator", "run_command_on_colocated_placements", "distributed_exec"),
+        *("query_export_to_s3", "table_import_from_s3"),
+    ]
+)
 # Beside what no plan may send: files of the server, slots, locks that outlive the transaction, pages of tables and
 # indexes, other sessions, other hosts.
-OUTSIDE = ACTS_OUTSIDE | frozenset(
-    [
-        *("lo_export", "lo_import", "pg_read_file", "pg_read_binary_file", "pg_ls_dir", "pg_stat_file"),
-        *("pg_file_unlink", "pg_file_rename", "pg_file_sync", "pg_export_snapshot", "pg_import_system_collations"),
-        *("pg_advisory_lock", "pg_advisory_lock_shared", "pg_try_advisory_lock", "pg_try_advisory_lock_shared"),
-        *("pg_advisory_unlock", "pg_advisory_unlock_shared", "pg_advisory_unlock_all"),
-        *("pg_logical_slot_get_changes", "pg_logical_slot_get_binary_changes", "pg_replication_slot_advance"),
-        *("pg_copy_logical_replication_slot", "pg_copy_physical_replication_slot", "pg_sync_replication_slots"),
-        *("pg_replication_origin_create", "pg_replication_origin_drop", "pg_replication_origin_advance"),
-        *("pg_replication_origin_session_setup", "pg_replication_origin_session_reset"),
-        *("dblink_connect", "dblink_connect_u", "dblink_open", "dblink_send_query", "dblink_fdw_validator"),
-        *("pg_stat_reset_slru", "pg_stat_reset_replication_slot", "pg_stat_reset_subscription_stats"),
-        *("pg_stat_reset_single_function_counters", "pg_stat_reset_backend_stats", "pg_create_subscription"),
-        *("pg_log_standby_snapshot", "pg_buffercache_evict", "heap_force_kill", "heap_force_freeze"),
-        *("pg_truncate_visibility_map", "brin_summarize_new_values", "brin_summarize_range"),
-        *("brin_desummarize_range", "gin_clean_pending_list", "pg_background_launch", "http_get", "http_post"),
-        *("http_put", "http_patch", "http_delete", "http_head"),
-        *("pg_restore_relation_stats", "pg_restore_attribute_stats", "pg_clear_relation_stats", "setval"),
-    ]
+OUTSIDE = (
+    ACTS_OUTSIDE
+    | RUN_TEXTS
+    | frozenset(
+        [
+            *("lo_export", "lo_import", "pg_read_file", "pg_read_binary_file", "pg_ls_dir", "pg_stat_file"),
+            *("pg_file_unlink", "pg_file_rename", "pg_file_sync", "pg_export_snapshot", "pg_import_system_collations"),
+            *("pg_advisory_lock", "pg_advisory_lock_shared", "pg_try_advisory_lock", "pg_try_advisory_lock_shared"),
+            *("pg_advisory_unlock", "pg_advisory_unlock_shared", "pg_advisory_unlock_all"),
+            *("pg_logical_slot_get_changes", "pg_logical_slot_get_binary_changes", "pg_replication_slot_advance"),
+            *("pg_copy_logical_replication_slot", "pg_copy_physical_replication_slot", "pg_sync_replication_slots"),
+            *("pg_replication_origin_create", "pg_replication_origin_drop", "pg_replication_origin_advance"),
+            *("pg_replication_origin_session_setup", "pg_replication_origin_session_reset"),
+            *("dblink_connect", "dblink_connect_u", "dblink_open", "dblink_send_query", "dblink_fdw_validator"),
+            *("pg_stat_reset_slru", "pg_stat_reset_replication_slot", "pg_stat_reset_subscription_stats"),
+            *("pg_stat_reset_single_function_counters", "pg_stat_reset_backend_stats", "pg_create_subscription"),
+            *("pg_log_standby_snapshot", "pg_buffercache_evict", "heap_force_kill", "heap_force_freeze"),
+            *("pg_truncate_visibility_map", "brin_summarize_new_values", "brin_summarize_range"),
+            *("brin_desummarize_range", "gin_clean_pending_list", "pg_background_launch", "http_get", "http_post"),
+            *("http_put", "http_patch", "http_delete", "http_head"),
+            *("pg_restore_relation_stats", "pg_restore_attribute_stats", "pg_clear_relation_stats", "setval"),
+        ]
+    )
 )
 
 
@@ -184,7 +201,12 @@ def _only_ends(statement: list[Token]) -> bool:
 
 
 def _is_temporary(statement: list[Token]) -> bool:
-    return any(token.says("TEMP", "TEMPORARY") for token in statement[1:3])
+    """Whether the word stands where the grammar has it: anything may be called so."""
+    following = statement[2:] if statement[1:] and statement[1].says("LOCAL", "GLOBAL") else statement[1:]
+    if len(following) < 2 or not following[0].says("TEMP", "TEMPORARY"):
+        return False
+    made = following[2:] if following[1].says("RECURSIVE") else following[1:]
+    return bool(made) and made[0].says("TABLE", "VIEW", "SEQUENCE")
 
 
 def _of_copy(statement: list[Token], writes: bool) -> str | None:
