@@ -23,7 +23,8 @@ def _check(context: CheckContext) -> Iterator[Finding]:
         "warning",
         f"The models are not what the revisions make: {first_few(found, SHOWN)}. A program that "
         "runs with these models finds another database than it expects.",
-        f"`erm drift --source models{context.env_option}` shows each difference; `erm gen -m MESSAGE"
+        f"`erm drift --source models{context.env_option}` shows each difference. What only the revisions make, add to "
+        "the models: a revision made from these would drop it. What only the models have: `erm gen -m MESSAGE"
         f"{context.env_option}` writes the revision that carries them, on a database that is at its heads.",
     )
 

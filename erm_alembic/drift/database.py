@@ -15,7 +15,7 @@ from erm_alembic.drift.scope import others_left_out
 from erm_alembic.drift.versions import as_of_major
 from erm_alembic.errors import ErmError, ProjectError, ShadowUnavailable
 from erm_alembic.planning.comparison import Comparison
-from erm_alembic.planning.model import Drift, HalfDoneRevision
+from erm_alembic.planning.model import ABSENT, Drift, HalfDoneRevision
 from erm_alembic.postgres.snapshot import (
     Difference,
     ObjectKey,
@@ -29,8 +29,6 @@ from erm_alembic.shadow.opened import Shadow
 from erm_alembic.target import Target
 
 __all__ = ["DatabaseDrift", "Live", "as_drift", "compare_database", "read_fingerprint", "said_by"]
-
-ABSENT = "absent"
 
 
 @dataclass(frozen=True)

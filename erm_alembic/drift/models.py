@@ -6,12 +6,12 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from erm_alembic.drift.database import ABSENT, said_by
+from erm_alembic.drift.database import said_by
 from erm_alembic.drift.memory import Memory
 from erm_alembic.drift.position import Position
 from erm_alembic.errors import ProjectError, ShadowUnavailable
 from erm_alembic.planning.comparison import Comparison
-from erm_alembic.planning.model import Drift
+from erm_alembic.planning.model import ABSENT, Drift
 from erm_alembic.shadow.catalogs import CatalogAt
 from erm_alembic.shadow.opened import Shadow, ShadowDatabase
 from erm_alembic.under_way import under_way

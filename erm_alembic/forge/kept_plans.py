@@ -21,6 +21,14 @@ __all__ = ["KeptPlan", "fetch_plan"]
 
 # In bytes, unpacked.
 LARGEST = 64 * 1024 * 1024
+NO_PULL_REQUEST = (
+    "Bring the change by a pull request, whose plan is then run. For what came without one, such as the first "
+    'deployment, plan and apply in one: `plan: ""` of the action for one run, or by hand: erm migrate --env ENV'
+)
+OF_GITLAB = (
+    "Bring the change by a merge request, whose plan is then run. For what came without one, such as the first "
+    "deployment, plan and apply in one, by hand: erm migrate --env ENV"
+)
 AGAIN = "Plan again, and have that approved: erm migrate --mode plan --out plan.json"
 
 
@@ -89,7 +97,7 @@ def _merged(run: Run, found: list[Mapping[str, Any]]) -> Mapping[str, Any]:
     exact = [each for each in merged if each.get("merge_commit_sha") == run.sha]
     if len(exact or merged) != 1:
         which = "no merged pull request" if not merged else f"{len(merged)} merged pull requests"
-        raise _missing(f"The commit {run.sha[:12]} came with {which}.")
+        raise _missing(f"The commit {run.sha[:12]} came with {which}.", NO_PULL_REQUEST)
     return (exact or merged)[0]
 
 
@@ -99,7 +107,9 @@ def _from_gitlab(run: Run, name: str, member: str) -> KeptPlan:
         listed = gitlab.pages(api, f"{base}/repository/commits/{run.sha}/merge_requests?per_page=100")
         merged = [each for page in listed for each in page if each.get("state") == "merged"]
         if len(merged) != 1:
-            raise _missing(f"The commit {run.sha[:12]} came with {len(merged) or 'no'} merged merge requests.")
+            raise _missing(
+                f"The commit {run.sha[:12]} came with {len(merged) or 'no'} merged merge requests.", OF_GITLAB
+            )
         number, sha = int(merged[0]["iid"]), str(merged[0]["sha"])
         if merged[0].get("source_project_id") != merged[0].get("target_project_id"):
             raise _from_fork(number)
@@ -138,8 +148,8 @@ def _unpacked(packed: bytes, member: str) -> bytes:
     return content
 
 
-def _missing(what: str) -> Refused:
-    return Refused(what, effect="There is no approved plan, so nothing was fetched.", cure=AGAIN)
+def _missing(what: str, cure: str = AGAIN) -> Refused:
+    return Refused(what, effect="There is no approved plan, so nothing was fetched.", cure=cure)
 
 
 def _from_fork(number: int) -> Refused:

@@ -15,7 +15,12 @@ from erm_alembic.planning.sizes import TableSize
 from erm_alembic.postgres.identity import Identity
 from erm_alembic.revisions.source.downgrade import DowngradeState
 
-__all__ = ["Basis", "DataLoss", "Drift", "HalfDoneRevision", "Outcome", "Plan", "Statement", "Step", "StepOutcome"]
+__all__ = [
+    "ABSENT", "Basis", "DataLoss", "Drift", "HalfDoneRevision", "Outcome", "Plan", "Statement", "Step", "StepOutcome",
+]  # fmt: skip
+
+# What a side of a difference says that does not have the object.
+ABSENT = "absent"
 
 Rendered = Literal["full", "partial"]
 DriftSource = Literal["history", "database", "models"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from erm_alembic.config.redaction import redact
 from erm_alembic.planning.comparison import Comparison
-from erm_alembic.planning.model import Drift
+from erm_alembic.planning.model import ABSENT, Drift
 from erm_alembic.render.json import plain_value, result_document
 from erm_alembic.render.safe import Paint, block, no_command, one_line, plain
 from erm_alembic.render.words import counted, revisions, target_line
@@ -104,6 +104,8 @@ def _verdict(facts: DriftReport, arguments: tuple[str, ...], paint: Paint) -> li
             )
         lines.append("What is meant to differ belongs into drift.ignore of erm.yaml.")
     if any(each.source == "models" for each in facts.drift):
+        if any(each.source == "models" and each.expected == ABSENT for each in facts.drift):
+            lines.append("What the models lack (expected absent) add to them: a revision made from them would drop it.")
         words = ("erm", "gen", "-m", "MESSAGE", "--env", facts.environment, *arguments)
         lines.append(f"A revision for the models, on a database at its heads:  {shlex.join(map(one_line, words))}")
     return lines

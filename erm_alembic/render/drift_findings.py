@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from erm_alembic.config.env_option import env_option
 from erm_alembic.drift.severity import severity_of
 from erm_alembic.findings import Finding, Severity
-from erm_alembic.planning.model import Drift
+from erm_alembic.planning.model import ABSENT, Drift
 
 if TYPE_CHECKING:
     from erm_alembic.config.settings import DriftSettings
@@ -74,7 +74,9 @@ def _severity(drift: Drift, settings: DriftSettings | None) -> Severity:
 
 def _help(drift: Drift, options: str) -> str:
     if drift.source == "models":
-        return f"`erm gen -m MESSAGE{options}` writes the revision that carries it."
+        if drift.expected == ABSENT:
+            return f"Add it to the models; or `erm gen -m MESSAGE{options}` writes the revision that drops it."
+        return f"`erm gen -m MESSAGE{options}` writes the revision that carries it. Or correct the models."
     if drift.source == "history":
         return f"`erm migrate --mode plan{options}` says what to do about it."
     return (

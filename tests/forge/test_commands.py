@@ -275,6 +275,8 @@ def test_no_plan_is_taken_from_elsewhere(
         assert code in (1, 2) and not (tmp_path / "plan.json").exists()
         return lines[0]
 
+    words = ("fetch-plan", "--artifact", "any", "--out", "plan.json")
+    assert '`plan: ""` of the action' in erm(*words, cwd=tmp_path, env=env).stderr
     assert fetched("any") == f"error:  The commit {MERGED[:12]} came with no merged pull request."
     github.merge(MERGED, HEAD)
     github.keep("of-a-fork", {"plan.json": kept}, HEAD, fork=True)

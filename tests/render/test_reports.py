@@ -152,6 +152,9 @@ def test_drift_is_told_by_the_rules_of_a_plan() -> None:
     ]
     assert findings[0].message == "index public.hot: expected absent; found an index."
     assert findings[0].help.startswith("`erm drift --fix revert --env prod` writes SQL that takes it back.")
+    assert findings[2].help.startswith("Add it to the models; or `erm gen -m MESSAGE --env prod` writes")
+    lacking = Drift("table", "public.new", "models", "a table", "absent")
+    assert drift_findings(_report(drift=(lacking,)))[0].help.endswith(" Or correct the models.")
     assert drift_findings(_report(drift=()))[0].rule == "models-drift"
     sql = Drift("index", "public.i", "database", "absent", "CREATE INDEX i\n  ON t (x)")
     assert drift_findings(_report(drift=(sql,)))[0].message.endswith("; found `CREATE INDEX i ON t (x)`.")
