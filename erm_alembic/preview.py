@@ -23,6 +23,7 @@ from erm_alembic.opening import Opened, configured
 from erm_alembic.pipeline import Result, plan_request, refuse_misnamed, run_plan
 from erm_alembic.planning.request import Request
 from erm_alembic.postgres import previews as databases
+from erm_alembic.postgres.preview_lock import one_at_a_time
 from erm_alembic.postgres.previews import LONGEST_NAME, Preview
 from erm_alembic.revisions.project import AlembicOptions, find_project
 from erm_alembic.revisions.runnable import refuse_what_cannot_run
@@ -237,7 +238,7 @@ def _administering(target: Target, *, to_write: bool = False) -> Iterator[PlainC
 def _alone(cursor: PlainCursor, name: str) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(databases.one_at_a_time(cursor, name))
+            stack.enter_context(one_at_a_time(cursor, name))
         except LockNotAvailable:
             raise LockNotHad(
                 f"Another process works on the preview {name}, and has for {PATIENCE}.",
@@ -268,7 +269,7 @@ def _make(cursor: PlainCursor, target: Target, name: str, source: str | None, *,
     owner = target.settings.migrations.role
     try:
         databases.create(cursor, name, environment=environment, source=source, owner=owner, instead=instead)
-    except DuplicateDatabase:  # which a pipeline has made meanwhile that works from another database
+    except DuplicateDatabase:  # which somebody has made meanwhile
         if databases.find(cursor, name) is None:
             raise _not_ours(name, NOTHING_MADE) from None
     except ObjectInUse:

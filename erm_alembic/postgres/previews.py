@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +34,6 @@ __all__ = [
     "exists",
     "find",
     "note_use",
-    "one_at_a_time",
     "previews",
     "server_time",
 ]
@@ -42,8 +41,6 @@ __all__ = [
 # In bytes; PostgreSQL cuts a longer name without a word.
 LONGEST_NAME = 63
 MARK = "erm_preview"
-# "ermp": the first of the two numbers of the locks under which a preview is worked on.
-LOCK_CLASS = 0x65726D70
 
 DATABASES = """
     SELECT d.datname::text, d.oid::bigint, pg_catalog.shobj_description(d.oid, 'pg_database'),
@@ -117,26 +114,6 @@ def server_time(cursor: Any) -> float:
     """What the server's clock shows, in seconds since 1970: pipelines run on many machines, and it is one."""
     cursor.execute("SELECT extract(epoch FROM pg_catalog.clock_timestamp())::float8")
     return float(cursor.fetchone()[0])
-
-
-@contextlib.contextmanager
-def one_at_a_time(cursor: Any, name: str) -> Iterator[None]:
-    """Let one process at a time work on a preview; the others wait. It ends with the session, however that ends.
-
-    Args:
-        cursor: of a session in autocommit mode.
-        name: the preview.
-
-    Raises:
-        psycopg2.errors.LockNotAvailable: it was waited for as long as `lock_timeout` says.
-    """
-    number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big", signed=True)
-    cursor.execute("SELECT pg_catalog.pg_advisory_lock(%s, %s)", [LOCK_CLASS, number])
-    try:
-        yield
-    finally:
-        with contextlib.suppress(psycopg2.Error):
-            cursor.execute("SELECT pg_catalog.pg_advisory_unlock(%s, %s)", [LOCK_CLASS, number])
 
 
 def create(

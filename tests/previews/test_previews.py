@@ -6,6 +6,7 @@ import contextlib
 import json
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,9 +15,10 @@ import psycopg2
 import pytest
 from psycopg2 import sql
 
-from erm_alembic.postgres.previews import create, find, one_at_a_time
+from erm_alembic.postgres.preview_lock import one_at_a_time
+from erm_alembic.postgres.previews import create, find
 from erm_alembic.postgres.scratch import describe, is_scratch
-from tests.faults.deploying import Project, told
+from tests.faults.deploying import Project, advisory_locks, told
 from tests.support.databases import Database
 
 HOSTILE = 'feature/Ünï "q"\'; DROP'
@@ -202,6 +204,23 @@ def test_two_pipelines_at_once_make_one_preview(project: Project, name: str) -> 
     assert (code, second.returncode) == (0, 0), err + second.stderr
     assert sorted([json.loads(out)["created"], json.loads(second.stdout)["created"]]) == [False, True]
     assert list(listed(project)) == [name]
+
+
+def test_one_works_on_a_preview_whatever_database_it_works_from(project: Project, name: str) -> None:
+    """Two profiles may have two databases on one server, and the same previews: the second waits for the first."""
+    assert project.database is not None
+    other = replace(project.database, name="postgres")
+    with contextlib.closing(other.connect()) as first, contextlib.closing(project.database.connect()) as second:
+        waits = second.cursor()
+        waits.execute("SET lock_timeout = '1ms'")
+        with one_at_a_time(first.cursor(), name):
+            with pytest.raises(psycopg2.errors.LockNotAvailable), one_at_a_time(waits, name):
+                pass
+            with one_at_a_time(waits, f"{name}-other"):
+                pass
+        with one_at_a_time(waits, name):
+            pass
+        assert advisory_locks(project.database) == 0
 
 
 def test_a_preview_can_be_a_copy_of_another_one(project: Project, name: str) -> None:
