@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 from xml.etree import ElementTree
 
 import pytest
@@ -155,6 +156,35 @@ def test_what_gets_out_all_the_same_is_told(filled: Database, tmp_path: Path) ->
     assert re.search(r"kept     The transaction \d+ of .*test_wants_out is not rolled back: committed", done.stdout)
     assert "Not all is rolled back." in done.stdout
     assert filled.execute("SELECT count(*) FROM t") == [(2,)]
+
+
+def test_a_password_is_masked_however_xml_spells_it(filled: Database, tmp_path: Path) -> None:
+    """The report of pytest is the owner's own file, also where an older one stood, and where a link did."""
+    password = "a&b<c\"d'e"
+    address = re.sub(r"//\w*@", f"//postgres:{quote(password)}@", filled.url)
+    assert quote(password) in address
+    tests = (
+        f"import pytest\n@pytest.mark.erm_smoke\ndef test_x():\n    print({password!r})\n    assert 0, {password!r}\n"
+    )
+    project = make_project(tmp_path, tests)
+    report, elsewhere = project / "out.xml", project / "elsewhere"
+    elsewhere.write_text("kept")
+    report.symlink_to(elsewhere)
+    run_smoke(project, filled, "--junit", "out.xml", code=1, ERM_DATABASE_URL=address)
+    failure = ElementTree.parse(report).find(".//failure")
+    assert failure is not None and "***" in failure.attrib["message"] and "***" in (failure.text or "")
+    assert "b&lt;c" not in report.read_text()
+    assert elsewhere.read_text() == "kept" and report.lstat().st_mode & 0o777 == 0o600
+
+
+def test_a_place_where_the_report_cannot_be_kept_is_told_before_the_run(filled: Database, tmp_path: Path) -> None:
+    """Nothing is run for a report that nobody gets."""
+    ran = "from pathlib import Path\nPath('ran').touch()\n"
+    project = make_project(tmp_path, ran)
+    for place in (".", "nowhere/out.xml"):
+        done = run_erm("smoke", "--junit", place, cwd=project, env={"ERM_DATABASE_URL": filled.url, **ALONE})
+        assert done.returncode == 2 and "--junit" in done.stderr, done.stderr
+    assert not (project / "ran").exists()
 
 
 def test_a_run_of_nothing_is_no_success(filled: Database, tmp_path: Path) -> None:

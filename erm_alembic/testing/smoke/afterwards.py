@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import ParseError, fromstring, tostring
 
 from erm_alembic.config.redaction import redact
-from erm_alembic.errors import ErmError
+from erm_alembic.errors import UsageError
+from erm_alembic.planning.private_file import can_write_in, write_private
 from erm_alembic.postgres.rolled_back import end_backend, fate_of, has_backend
 from erm_alembic.target import Target
 from erm_alembic.testing.smoke.job import APPLICATION
 
-__all__ = ["control_session", "end_session", "keep_junit", "not_rolled_back"]
+__all__ = ["check_junit", "control_session", "end_session", "keep_junit", "not_rolled_back", "without_secrets"]
 
 # How long a session may take to end once its client is gone.
 ENDING_SECONDS, LOOK_AGAIN_SECONDS = 5.0, 0.02
@@ -74,25 +75,67 @@ def not_rolled_back(control: Any, transactions: Mapping[str, str]) -> list[str]:
     return found
 
 
-def keep_junit(written: Path, wanted: Path) -> None:
+def check_junit(wanted: Path) -> None:
+    """Make sure that pytest's report can be kept before anything is run.
+
+    Args:
+        wanted: where it is wanted.
+
+    Raises:
+        UsageError: it cannot be written there.
+    """
+    problem = "it is a folder" if wanted.is_dir() else None
+    if problem is None and (error := can_write_in(wanted)) is not None:
+        problem = error.strerror or type(error).__name__
+    if problem is not None:
+        raise UsageError(
+            f"--junit {wanted} cannot be written: {problem}.",
+            effect="No test was run.",
+            cure="Name a file in a folder that can be written.",
+        )
+
+
+def keep_junit(written: Path, wanted: Path) -> str | None:
     """Keep pytest's report where it is wanted, readable to its owner only, without secrets.
 
     Args:
         written: where pytest wrote it.
         wanted: where it is wanted.
 
-    Raises:
-        ErmError: it cannot be written there.
+    Returns:
+        Why it is not there, in words; None where it is.
     """
     if not written.exists():
-        return
-    text = redact(written.read_text(encoding="utf-8"))
+        return None
     try:
-        with os.fdopen(os.open(wanted, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
+        write_private(wanted, without_secrets(written.read_bytes()))
+    except ParseError:
+        return f"--junit {wanted}: what pytest wrote is no XML."
     except OSError as error:
-        raise ErmError(
-            f"--junit {wanted} cannot be written: {error.strerror}.",
-            effect="The tests were run, and rolled back.",
-            cure="Name a file in a folder that can be written.",
-        ) from None
+        return f"--junit {wanted} cannot be written: {error.strerror}."
+    return None
+
+
+def without_secrets(document: bytes) -> bytes:
+    """XML whose texts and values have no known secret, in whichever way XML spells it.
+
+    Args:
+        document: XML.
+
+    Raises:
+        ParseError: it is none.
+
+    Example:
+        >>> without_secrets(b'<a b="password=x">password=&lt;y</a>')
+        b'<a b="password=***">password=***</a>'
+    """
+    root = fromstring(document)
+    for element in root.iter():
+        element.text, element.tail = _redacted(element.text), _redacted(element.tail)
+        for name, value in element.attrib.items():
+            element.set(name, redact(value))
+    return bytes(tostring(root, encoding="utf-8", xml_declaration=document.startswith(b"<?xml")))
+
+
+def _redacted(text: str | None) -> str | None:
+    return None if text is None else redact(text)

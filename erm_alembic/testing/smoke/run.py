@@ -20,7 +20,7 @@ from erm_alembic.errors import ProjectError, TargetError, UsageError
 from erm_alembic.shadow.child.clean_environment import NOWHERE, clean_environment
 from erm_alembic.spelling import nearest
 from erm_alembic.target import Target, open_target
-from erm_alembic.testing.smoke.afterwards import control_session, end_session, keep_junit, not_rolled_back
+from erm_alembic.testing.smoke.afterwards import check_junit, control_session, end_session, keep_junit, not_rolled_back
 from erm_alembic.testing.smoke.job import HERE, SmokeJob
 from erm_alembic.testing.smoke.noting import note_in_ledger
 from erm_alembic.testing.smoke.process import SmokeProcess
@@ -129,6 +129,8 @@ def run_smoke_tests(settings: Settings, request: SmokeRequest, show: Callable[[s
     if importlib.util.find_spec("pytest") is None:
         raise ProjectError("pytest is not installed.", effect=NOTHING_RUN, cure="Type: pip install pytest")
     paths = _paths(settings, request)
+    if request.junit is not None:
+        check_junit(request.junit)
     target = open_target(_server(settings, request.replica))
     heard = _Heard()
 
@@ -178,7 +180,8 @@ def _run(
             heard.kept += end_session(control, heard.pid)
         heard.kept += not_rolled_back(control, heard.transactions)
         if request.junit is not None and written is not None:
-            keep_junit(written, request.junit)
+            unkept = keep_junit(written, request.junit)
+            heard.problems += [] if unkept is None else [unkept]
     if heard.problems and (unseen := sorted(set(os.environ) - set(job.environ))):
         heard.notes[f"Variables that tests do not see: {', '.join(unseen)}"] = None
     if not heard.in_time:
