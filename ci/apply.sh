@@ -24,11 +24,11 @@ case "${INPUT_PLAN:-}" in
         fi
         rm -f "$out/approved.json"
         erm fetch-plan --provider github --artifact "$artifact" --out "$out/approved.json"
-        unset GITHUB_TOKEN # the project's own code needs none
         options+=(--plan "$out/approved.json")
         ;;
     *) options+=(--plan "$INPUT_PLAN") ;;
 esac
+unset GITHUB_TOKEN # the project's own code needs none
 erm migrate --mode apply --format github ${options[@]+"${options[@]}"} ${wait[@]+"${wait[@]}"} "${reports[@]}" || status=$?
 if [ -f "$out/outcome.md" ]; then
     cat "$out/outcome.md" >>"$summary"

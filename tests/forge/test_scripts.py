@@ -67,6 +67,7 @@ def test_the_project_s_own_code_sees_no_token(calls: Calls) -> None:
     runner = Runner(calls.folder, calls.folder / "work", lambda name, folder: None, program=calls.program())
     for mode in ("plan", "apply", "rollback"):
         runner.run({"GITHUB_EVENT_NAME": "push", "GITHUB_TOKEN": "t0ken"}, version="installed", mode=mode)
+    runner.run({"GITHUB_EVENT_NAME": "push", "GITHUB_TOKEN": "t0ken"}, version="installed", mode="apply", plan="")
     for job in ("erm plan", "erm apply"):
         gitlab_job(job, calls.folder, calls.folder / "work", {"GITLAB_TOKEN": "t0ken"}, program=calls.program())
     assert {call.token for call in calls.made if call.words[0] == "migrate"} == {""}
