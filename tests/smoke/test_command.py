@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -154,7 +155,7 @@ def test_what_gets_out_all_the_same_is_told(filled: Database, tmp_path: Path) ->
     done = run_erm("smoke", cwd=project, env={"ERM_DATABASE_URL": filled.url, **ALONE})
     assert done.returncode == 1
     assert re.search(r"kept     The transaction \d+ of .*test_wants_out is not rolled back: committed", done.stdout)
-    assert "Not all is rolled back." in done.stdout
+    assert "Not all is known to be rolled back." in done.stdout
     assert filled.execute("SELECT count(*) FROM t") == [(2,)]
 
 
@@ -268,6 +269,78 @@ def test_a_run_that_is_ended_leaves_nothing(
     assert is_untouched(filled)
 
 
+LEAVING = """
+import contextlib
+import os
+import pathlib
+import stat
+import time
+
+import pytest
+
+left = os.fork()
+if left == 0:
+    pathlib.Path("left").write_text(str(os.getpid()))
+    time.sleep(120)
+    os._exit(0)
+
+
+@pytest.mark.erm_smoke
+def test_leaves():
+    for number in range(3, 30):
+        with contextlib.suppress(OSError):
+            if stat.S_ISFIFO(os.fstat(number).st_mode):
+                os.write(number, b"{'event': 1}\\n[]\\n" b'{"event": "nothing"}\\n')
+    print("::error::of a row")
+    while not pathlib.Path("left").exists():
+        time.sleep(0.01)
+    assert not pathlib.Path("kill").exists() or time.sleep(120)
+    raise AssertionError("shown")
+"""
+
+
+@pytest.mark.parametrize("number", [None, signal.SIGKILL])
+def test_what_a_test_leaves_behind_is_ended(number: int | None, filled: Database, tmp_path: Path) -> None:
+    """Processes are, however the run ends; what it writes where it should not is told, and acts in no workflow."""
+    project = make_project(tmp_path, LEAVING)
+    if number is not None:
+        (project / "kill").touch()
+    process = start(
+        "erm_alembic",
+        "smoke",
+        cwd=project,
+        environ=erm_environment({"ERM_DATABASE_URL": filled.url, **ALONE}),
+        input="",
+    )
+    try:
+        until(lambda: (project / "left").exists() and (project / "left").read_text() != "")
+        if number is not None:
+            os.kill(process.pid, number)
+        out, err = process.communicate(timeout=30)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+    left = int((project / "left").read_text())
+    until(lambda: not is_running(left))
+    if number is None:
+        assert process.returncode == 1, (out, err)
+        assert out.count("written into a file that was not its own") >= 1
+        assert "test_leaves" in out and "Whatever tests did was rolled back." in out
+        assert "\n\\x3a:error::of a row" in out and "\n::error" not in out
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process does anything any more; one that nobody has taken leave of yet does not."""
+    if Path("/proc/self/stat").exists():
+        try:
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
+        except OSError:
+            return False
+    told = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+    return bool(told.strip()) and not told.strip().startswith("Z")
+
+
 def test_a_run_that_takes_too_long_is_ended(filled: Database, tmp_path: Path) -> None:
     """Whatever the test does, within a statement or without."""
     project = make_project(tmp_path, WAITING.format(wait="time.sleep(60)"))
@@ -304,7 +377,6 @@ def test_every_other_run_leaves_smoke_tests_out(tmp_path: Path, pytester_free: C
 @pytest.fixture
 def pytester_free() -> Callable[..., str]:
     """Runs pytest on one file with the plugin, in a process of its own."""
-    import subprocess
 
     def run(folder: Path, tests: str) -> str:
         (folder / "test_x.py").write_text(tests)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -85,6 +86,8 @@ def _run(job: SmokeJob, emit: Callable[[dict[str, Any]], None], watch_parent: Ca
 def _end_with_parent(orders: Any) -> None:
     """Nobody writes after the job: what is read is the end, which comes with that of the parent."""
     orders.read(1)
+    if os.getpgrp() == os.getpid():  # with all that tests have started
+        os.killpg(os.getpid(), signal.SIGKILL)
     os._exit(PARENT_GONE)
 
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import time
@@ -25,6 +26,9 @@ __all__ = ["SmokeProcess"]
 CHUNK = 64 * 1024
 ENDING_SECONDS = 5.0
 LOOK_AGAIN_SECONDS = 0.2
+WRITTEN_OVER = (
+    "Something has written into a file that was not its own: what erm was to hear of the tests may be incomplete."
+)
 # What Python itself needs to start; the tests see the job's variables instead.
 NEEDED = frozenset({"PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "VIRTUAL_ENV"})
 
@@ -102,7 +106,7 @@ class SmokeProcess:
             for stream in self._streams:
                 os.set_blocking(stream, False)
                 selector.register(stream, selectors.EVENT_READ)
-            while self._streams and self._process.poll() is None:
+            while self._streams and not self._has_ended():
                 if time.monotonic() > deadline:
                     return False
                 for key, _ in selector.select(LOOK_AGAIN_SECONDS):
@@ -123,13 +127,28 @@ class SmokeProcess:
         if self._process.stdin is not None:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()
-        if self._process.poll() is None:
-            self._process.kill()
+        # With all that tests have started and left behind: the session, and the group, is its own.
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
         code = self._process.wait()
         if self._process.stdout is not None:
             self._process.stdout.close()
         self._closing.close()
         return code
+
+    def _has_ended(self) -> bool:
+        """Whether it has, without taking leave of it: until then nobody else gets its number."""
+        if not hasattr(os, "waitid"):
+            return self._process.poll() is not None
+        return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def _hear(self, line: bytes) -> None:
+        """An event; whatever a test has written there is none."""
+        try:
+            self._heard(json.loads(line))
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            self._heard({"event": "problem", "what": WRITTEN_OVER})
 
     def _read(self, stream: int) -> bool:
         """Take what can be read now; False at the end."""
@@ -143,7 +162,7 @@ class SmokeProcess:
         self._streams[stream] = rest
         for line in lines:
             if stream == self._told:
-                self._heard(json.loads(line))
+                self._hear(line)
             else:
                 self._show(redact(line.decode("utf-8", "replace")))
         return bool(data)

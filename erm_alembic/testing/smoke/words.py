@@ -7,7 +7,7 @@ from collections import Counter
 
 from erm_alembic.config.redaction import redact
 from erm_alembic.render.json import plain_value, result_document
-from erm_alembic.render.safe import Paint, one_line, plain
+from erm_alembic.render.safe import Paint, no_command, one_line, plain
 from erm_alembic.render.words import counted, duration, target_line
 from erm_alembic.testing.smoke.report import FAILED, SmokeReport
 
@@ -34,9 +34,13 @@ def pytest_line(line: str, *, colour: bool) -> str:
     Example:
         >>> pytest_line("\x1b[31mE  assert 'a\x1b[2J'\x1b[0m", colour=False)
         "E  assert 'a\\x1b[2J'"
+        >>> pytest_line("::error::read by a runner of workflows", colour=False)
+        '\\x3a:error::read by a runner of workflows'
     """
     parts = COLOUR.split(line.expandtabs(8).rstrip("\r"))
-    return "".join((part if colour else "") if number % 2 else one_line(part) for number, part in enumerate(parts))
+    return no_command(
+        "".join((part if colour else "") if number % 2 else one_line(part) for number, part in enumerate(parts))
+    )
 
 
 def smoke_text(report: SmokeReport, *, paint: Paint = plain) -> str:
@@ -69,7 +73,7 @@ def smoke_text(report: SmokeReport, *, paint: Paint = plain) -> str:
     counts += [f"{number} skipped"] if (number := report.count("skipped")) else []
     counts += [counted(len(report.escapes), "escape") + " refused"] if report.escapes else []
     took = duration(round(report.seconds * 1000))
-    end = paint("Not all is rolled back.", "bad") if report.kept else "Whatever tests did was rolled back."
+    end = paint("Not all is known to be rolled back.", "bad") if report.kept else "Whatever tests did was rolled back."
     lines.append(f"{paint(word, role)}: {', '.join(counts)}, in {took}. {end}")
     if report.outcome == "nothing-ran":
         lines.append("A smoke test is marked @pytest.mark.erm_smoke; smoke.paths in erm.yaml says where they are.")
