@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from erm_alembic.planning.model import Plan, Step
 from erm_alembic.planning.rehearsal import Estimate
 from erm_alembic.render.rehearsal import blocked_words, range_words
-from erm_alembic.render.words import counted
+from erm_alembic.render.words import counted, duration
 from erm_alembic.wording import first_few
 
-__all__ = ["NOBODY", "Summary", "blocking_estimate", "takes_words", "undo_words"]
+__all__ = ["NOBODY", "Summary", "blocked_for", "blocking_estimate", "is_open", "takes_words", "undo_words"]
 
 MOST = 3
 NOBODY = "nobody"
@@ -63,6 +63,32 @@ def blocking_estimate(step: Step) -> Estimate | None:
     return Estimate(worst.blocks, tuple(relations), worst.low_ms, worst.high_ms, worst.basis)
 
 
+def is_open(step: Step) -> bool:
+    """Whether the end of a revision is not known: not every statement that it sends has an estimate.
+
+    Args:
+        step: the revision.
+
+    Example:
+        >>> is_open(Step("a", (), "", "a.py", "upgrade", "ok", rendered="partial"))
+        True
+    """
+    sent = [each for each in step.statements if not (each.read or each.done)]
+    return step.rendered == "partial" or any(each.estimate is None for each in sent)
+
+
+def blocked_for(step: Step, found: Estimate) -> str:
+    """What a revision blocks, and for how long: a lock is held until its transaction ends, whenever that is.
+
+    Args:
+        step: the revision.
+        found: the worst that it does to others.
+    """
+    if not is_open(step):
+        return f"{blocked_words(found)} for {range_words(found)}"
+    return f"{blocked_words(found)} for at least {duration(round(found.low_ms))}, its end is not known"
+
+
 def _weight(estimate: Estimate) -> tuple[bool, float]:
     return estimate.blocks == "reads", float("inf") if estimate.high_ms is None else estimate.high_ms
 
@@ -73,25 +99,39 @@ def _blocks(steps: Sequence[Step]) -> str | None:
         sent = [each for step in steps for each in step.statements if not (each.read or each.done)]
         known = all(each.estimate is not None for each in sent) and all(step.rendered == "full" for step in steps)
         return NOBODY if sent and known else None
-    worst_first = sorted(blocking, key=lambda pair: _weight(pair[1]), reverse=True)
-    named = [f"{blocked_words(found)} for {range_words(found)} ({step.revision})" for step, found in worst_first]
+    # What lasts nobody knows how long comes before what has an end.
+    worst_first = sorted(
+        blocking, key=lambda pair: (pair[1].blocks == "reads", is_open(pair[0]), _weight(pair[1])), reverse=True
+    )
+    named = [f"{blocked_for(step, found)} ({step.revision})" for step, found in worst_first]
     return first_few(named, MOST, "; ") + (" revisions" if len(named) > MOST else "")
 
 
 def takes_words(steps: Sequence[Step]) -> str | None:
-    """How long revisions take together; None where that is not known of any of them.
+    """How long revisions take together, at least where that is not known of all; None where it is of none of them.
 
     Args:
         steps: the revisions.
     """
-    known = [step.predicted for step in steps if step.predicted is not None]
+    known = [step.predicted for step in steps if step.predicted is not None and not is_open(step)]
+    unknown = len(steps) - len(known)
+    if unknown:
+        low = sum(map(_at_least, steps))
+        which = f" of {counted(unknown, 'revision')}" if len(steps) > 1 else ""
+        return f"at least {duration(round(low))}, the end{which} is not known" if low else None
     if not known:
         return None
     high = sum(each.high_ms or 0.0 for each in known)
     unbounded = any(each.high_ms is None for each in known)
-    words = range_words(Estimate("nothing", (), sum(each.low_ms for each in known), None if unbounded else high))
-    unknown = len(steps) - len(known)
-    return words + (f", and {counted(unknown, 'revision')} of which it is not known" if unknown else "")
+    return range_words(Estimate("nothing", (), sum(each.low_ms for each in known), None if unbounded else high))
+
+
+def _at_least(step: Step) -> float:
+    """What is known of how long a revision takes, in milliseconds."""
+    if step.predicted is not None:
+        return step.predicted.low_ms
+    estimates = [each.estimate for each in step.statements if each.estimate is not None and not each.done]
+    return sum(each.takes.low_ms for each in estimates if each.takes is not None)
 
 
 def undo_words(step: Step) -> str | None:

@@ -11,6 +11,9 @@ from erm_alembic.planning.comparison import LeftOut
 from erm_alembic.planning.model import DataLoss, Drift, Outcome, Statement, StepOutcome
 from erm_alembic.planning.rehearsal import Blocks, Estimate, Observed, ObservedLock, Prediction, Proof
 from erm_alembic.render.findings import finding_report
+from erm_alembic.render.html.page import render_html
+from erm_alembic.render.markdown.page import report
+from erm_alembic.render.presentation import Presentation
 from erm_alembic.render.text import Typed, next_command, render_text
 from tests.render.plans import BLOCKED, DONE, EMPTY, FAILED, HOSTILE, INDEX, ORDERS, PLAN, ROLLBACK
 
@@ -57,6 +60,7 @@ def test_the_summary_says_whom_it_blocks_how_long_and_whether_it_can_be_undone()
         replace(
             INDEX,
             downgrade="ok",
+            rendered="full",
             statements=(_blocking("public.users", "reads", 100),),
             predicted=Prediction(30, 100),
             proof=Proof("same", "lossless"),
@@ -71,8 +75,28 @@ def test_the_summary_says_whom_it_blocks_how_long_and_whether_it_can_be_undone()
     nobody = Statement("CREATE TABLE a ()", 3, estimate=Estimate("nothing"))
     plan = replace(PLAN, steps=(replace(ORDERS, statements=(nobody,)), replace(INDEX, predicted=Prediction(5, None))))
     assert "Blocks" not in render_text(plan)  # of the second revision it is not known
-    assert "Takes    5 ms or any longer, and 1 revision of which it is not known\n" in render_text(plan)
+    assert "Takes    at least 5 ms, the end of 2 revisions is not known\n" in render_text(plan)
     assert "Blocks   nobody\n" in render_text(replace(plan, steps=plan.steps[:1]))
+
+
+def test_what_is_not_complete_has_no_end_in_any_format() -> None:
+    """Its lock is held through statements that nobody could reckon: no range is told of it, and it comes first."""
+    filled = _blocking("public.users", "reads", 150)
+    update = Statement("UPDATE users SET mail = %(mail)s", 4)
+    known = replace(ORDERS, statements=(_blocking("public.orders", "reads", 900),), predicted=Prediction(20, 950))
+    for loop in (
+        replace(INDEX, rendered="full", statements=(filled, update, update)),
+        replace(INDEX, rendered="partial", statements=(filled,), predicted=Prediction(20, 150)),
+    ):
+        plan = replace(PLAN, steps=(known, loop))
+        assert render_text(plan).splitlines()[3] == (
+            "Blocks   reads and writes of public.users for at least 20 ms, its end is not known (d4e5f6); "
+            "reads and writes of public.orders for 20 ms to 900 ms (a1b2c3)"
+        )
+        assert ", the end of 1 revision is not known\n" in render_text(plan)
+        assert "for at least 20 ms, its end is not known |" in report(plan, (), None, Presentation())
+        page = render_html(plan).replace("\N{NO-BREAK SPACE}", " ")
+        assert "at least 20 ms, its end is not known, public.users" in page
 
 
 def test_a_long_plan_has_a_line_for_each_revision_and_the_statements_that_matter() -> None:

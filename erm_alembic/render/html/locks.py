@@ -5,16 +5,17 @@ The axis shows the upper ends of the ranges: where each statement would stand if
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from erm_alembic.planning.model import Plan, Statement, Step
 from erm_alembic.planning.rehearsal import Blocks, Prediction
 from erm_alembic.postgres.text.passwords import without_passwords
 from erm_alembic.render.html.markup import Element, element
-from erm_alembic.render.html.words import BLOCKS, anchor, between, numbered
+from erm_alembic.render.html.words import BLOCKS, anchor, at_least, between, numbered
 from erm_alembic.render.rehearsal import effect_of
 from erm_alembic.render.safe import clip, one_line
+from erm_alembic.render.summary import is_open
 from erm_alembic.render.words import counted, duration
 
 __all__ = ["locks_section"]
@@ -74,7 +75,10 @@ def locks_section(plan: Plan) -> Element | None:
     bars = list(_bars(plan))
     whole = max((bar.held for bar in bars), default=0.0) or 1.0
     shown = [bar for bar in bars if bar.matters]
-    parts = [_lead(shown), _key() if shown else None]
+    parts = [
+        _lead(shown, {number for number, step in enumerate(plan.steps, start=1) if is_open(step)}),
+        _key() if shown else None,
+    ]
     for number, step in enumerate(plan.steps, start=1):
         mine = [bar for bar in shown[:MOST_BARS] if bar.step == number]
         if mine:
@@ -143,13 +147,16 @@ def _commits(step: Step, begun: float, endless: float) -> list[float]:
     return found
 
 
-def _lead(shown: list[Bar]) -> Element:
+def _lead(shown: list[Bar], unended: Collection[int]) -> Element:
+    """How many statements block others, and how long: of the revisions of these numbers, the end is not known."""
     blocking = [bar for bar in shown if bar.blocks != "nothing"]
     if not blocking:
         return element("p", "No statement keeps anybody from reading or writing a table that is there.", class_="lead")
     told = counted(len(blocking), "statement")
     longest = [bar.statement.estimate.high_ms for bar in blocking if bar.statement.estimate is not None]
-    if any(each is None for each in longest):
+    if any(bar.step in unended for bar in blocking):
+        how = "of at least one of them it is not known how long"
+    elif any(each is None for each in longest):
         how = "for at least one of them nothing bounds how long"
     else:
         how = f"the longest for {duration(round(max(each or 0 for each in longest)))} at most"
@@ -169,11 +176,13 @@ def _key() -> Element:
 
 
 def _revision(number: int, step: Step, bars: list[Bar], whole: float) -> Element:
-    takes = step.predicted
+    takes, lasting = step.predicted, ""
+    if takes is not None:
+        lasting = at_least(takes.low_ms) if is_open(step) else between(takes.low_ms, takes.high_ms)
     head = element(
         "h3",
         element("span", element("a", element("code", step.revision), href=f"#r{number}"), " ", step.message),
-        element("span", f"takes {between(takes.low_ms, takes.high_ms)}", class_="note") if takes else None,
+        element("span", f"takes {lasting}", class_="note") if lasting else None,
         class_="plain",
     )
     return element("div", head, [_bar(bar, step, whole) for bar in bars], class_="lane")

@@ -7,9 +7,10 @@ from itertools import groupby
 from erm_alembic.planning.model import Outcome, Plan, Statement, Step, StepOutcome
 from erm_alembic.postgres.text.passwords import without_passwords
 from erm_alembic.render.html.markup import Child, Element, element
-from erm_alembic.render.html.words import anchor, between, file_of, numbered
+from erm_alembic.render.html.words import anchor, at_least, between, file_of, numbered
 from erm_alembic.render.places import Places
 from erm_alembic.render.rehearsal import MOST_NAMES, effect_of, proof_words
+from erm_alembic.render.summary import is_open
 from erm_alembic.render.words import counted, duration
 
 __all__ = ["is_undoable", "steps_section", "way_back"]
@@ -66,9 +67,9 @@ def _step(step: Step, number: int, of: int, ended: StepOutcome | None, places: P
     if not step.transactional:
         chips.append(element("span", "not in one transaction", class_="mark warn"))
     if step.predicted is not None:
-        chips.append(
-            element("span", f"takes {between(step.predicted.low_ms, step.predicted.high_ms)}", class_="mark quiet")
-        )
+        takes = step.predicted
+        lasting = at_least(takes.low_ms) if is_open(step) else between(takes.low_ms, takes.high_ms)
+        chips.append(element("span", f"takes {lasting}", class_="mark quiet"))
     head = element(
         "h3",
         element("span", f"{number}", class_="number"),

@@ -9,9 +9,9 @@ from erm_alembic.findings import blocking
 from erm_alembic.planning.model import DataLoss, Outcome, Plan
 from erm_alembic.render.html.markup import Child, Element, element
 from erm_alembic.render.html.steps import is_undoable
-from erm_alembic.render.html.words import BLOCKS, between, reach
+from erm_alembic.render.html.words import BLOCKS, at_least, between, reach
 from erm_alembic.render.outcome import headline
-from erm_alembic.render.summary import blocking_estimate, undo_words
+from erm_alembic.render.summary import blocking_estimate, is_open, undo_words
 from erm_alembic.render.words import counted, duration, revisions
 from erm_alembic.wording import first_few
 
@@ -150,17 +150,21 @@ def _statements(plan: Plan) -> str:
 def _blocked(plan: Plan) -> Element:
     if not any(each.estimate for step in plan.steps for each in step.statements):
         return _fact("Blocks", "not known", "not rehearsed", "warn")
-    found = [each for step in plan.steps if (each := blocking_estimate(step)) is not None]
+    found = [(step, each) for step in plan.steps if (each := blocking_estimate(step)) is not None]
+    unsure = any(map(is_open, plan.steps))
+    if not found and unsure:
+        return _fact("Blocks", "not known", "not all of it was rehearsed", "warn")
     if not found:
         return _fact("Blocks", "nobody", "no table that is there", "good")
-    worst = max(found, key=reach)
-    long = worst.high_ms is None or worst.high_ms >= 1000
-    told = f"{between(worst.low_ms, worst.high_ms)}, {first_few(worst.relations, 1)}"
+    step, worst = max(found, key=lambda pair: (reach(pair[1])[0], is_open(pair[0]), reach(pair[1])))
+    long = worst.high_ms is None or worst.high_ms >= 1000 or is_open(step)
+    lasting = at_least(worst.low_ms) if is_open(step) else between(worst.low_ms, worst.high_ms)
+    told = f"{lasting}, {first_few(worst.relations, 1)}"
     return _fact("Blocks", BLOCKS[worst.blocks], told, "warn" if long else "")
 
 
 def _takes(plan: Plan) -> Element:
-    predicted = [step.predicted for step in plan.steps]
+    predicted = [None if is_open(step) else step.predicted for step in plan.steps]
     known = [each for each in predicted if each is not None]
     if len(known) < len(predicted) or not known:
         return _fact("Takes", "not known", "not all of it was rehearsed" if known else "not rehearsed")

@@ -10,7 +10,18 @@ from erm_alembic.planning.rehearsal import Blocks, Estimate
 from erm_alembic.render.places import Places
 from erm_alembic.render.words import duration
 
-__all__ = ["BLOCKS", "amount", "anchor", "between", "file_of", "numbered", "reach", "size", "statement_anchors"]
+__all__ = [
+    "BLOCKS",
+    "amount",
+    "anchor",
+    "at_least",
+    "between",
+    "file_of",
+    "numbered",
+    "reach",
+    "size",
+    "statement_anchors",
+]
 
 BLOCKS: Mapping[Blocks, str] = {"reads": "reads and writes", "writes": "writes", "nothing": "nobody"}
 
@@ -31,6 +42,16 @@ def between(low_ms: float, high_ms: float | None) -> str:
         return f"{low} or any longer"
     high = _unbroken(high_ms)
     return low if low == high else f"{low} to {high}"
+
+
+def at_least(low_ms: float) -> str:
+    """How long something takes whose end is not known.
+
+    Example:
+        >>> at_least(3).replace(UNBROKEN, "_")
+        'at least 3_ms, its end is not known'
+    """
+    return f"at least {_unbroken(low_ms)}, its end is not known"
 
 
 def _unbroken(milliseconds: float) -> str:

@@ -10,9 +10,9 @@ from erm_alembic.postgres.text.passwords import without_passwords
 from erm_alembic.render.markdown.detail import Detail, chosen
 from erm_alembic.render.markdown.inert import code, fenced, html_code, prose
 from erm_alembic.render.presentation import Presentation
-from erm_alembic.render.rehearsal import blocked_words, effect_of, proof_words, range_words
+from erm_alembic.render.rehearsal import effect_of, proof_words
 from erm_alembic.render.safe import block, clip, one_line
-from erm_alembic.render.summary import Summary, blocking_estimate, takes_words, undo_words
+from erm_alembic.render.summary import Summary, blocked_for, blocking_estimate, takes_words, undo_words
 from erm_alembic.render.verdict import how_it_stands, verb_of, what_it_is
 from erm_alembic.render.words import counted, duration
 
@@ -128,7 +128,7 @@ def _cells(number: int, step: Step, plan: Plan, ended: StepOutcome | None, detai
     return [
         str(number),
         revision,
-        "" if blocks is None else prose(f"{blocked_words(blocks)} for {range_words(blocks)}", detail.sentence),
+        "" if blocks is None else prose(blocked_for(step, blocks), detail.sentence),
         takes_words((step,)) or "",
         prose(undo, detail.sentence) if plan.direction == "upgrade" else "",
         "",
