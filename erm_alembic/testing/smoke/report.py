@@ -46,7 +46,7 @@ class SmokeReport:
         tests: each test, in order.
         problems: what failed besides tests: modules that could not be collected, options that pytest does not know.
         escapes: what was refused because it would have outlived its transaction.
-        kept: what is left all the same, as far as the server says.
+        kept: what is left all the same, as far as the server says, or not known to be rolled back.
         notes: what else is to be known.
         seconds: how long all of it took.
     """
