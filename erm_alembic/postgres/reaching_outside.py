@@ -1,4 +1,4 @@
-"""Functions of a database that reach outside its transactions by what they call, and tables whose triggers do."""
+"""Functions of a database that reach outside its transactions by what they call, and what runs them unnamed."""
 
 from __future__ import annotations
 
@@ -17,18 +17,45 @@ DEFINITIONS = """
      WHERE p.prokind IN ('f', 'p') AND l.lanname NOT IN ('internal', 'c')
        AND n.nspname NOT IN ('pg_catalog', 'information_schema')
 """
-TRIGGERS = """
-    SELECT DISTINCT c.relname::text
-      FROM pg_catalog.pg_trigger t
-      JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
-      JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
-     WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' AND p.proname = ANY(%s)
+# What comes to run what: by whichever of the catalog's ways, each as (what runs, what then runs it, its name).
+# A function that a default, a check, a domain, a rule, an aggregate, an operator or a trigger calls; a table that a
+# view or a rule reads; a table that a foreign key of another one changes, or that has it for a partition.
+RUNS = """
+    WITH carried (classid, objid, kind, carrier) AS (
+        SELECT 'pg_catalog.pg_attrdef'::regclass, oid, 'c', adrelid FROM pg_catalog.pg_attrdef
+        UNION ALL SELECT 'pg_catalog.pg_constraint'::regclass, oid, 'c', conrelid FROM pg_catalog.pg_constraint
+                   WHERE conrelid <> 0 AND contype = 'c'
+        UNION ALL SELECT 'pg_catalog.pg_constraint'::regclass, oid, 't', contypid FROM pg_catalog.pg_constraint
+                   WHERE contypid <> 0
+        UNION ALL SELECT 'pg_catalog.pg_rewrite'::regclass, oid, 'c', ev_class FROM pg_catalog.pg_rewrite
+        UNION ALL SELECT 'pg_catalog.pg_trigger'::regclass, oid, 'c', tgrelid FROM pg_catalog.pg_trigger
+                   WHERE NOT tgisinternal AND tgenabled <> 'D'
+        UNION ALL SELECT 'pg_catalog.pg_proc'::regclass, oid, 'p', oid FROM pg_catalog.pg_proc WHERE prokind = 'a'
+    ), runs (from_kind, from_oid, kind, carrier) AS (
+        SELECT CASE d.refclassid WHEN 'pg_catalog.pg_proc'::regclass THEN 'p' WHEN 'pg_catalog.pg_type'::regclass
+                    THEN 't' ELSE 'c' END, d.refobjid, c.kind, c.carrier
+          FROM pg_catalog.pg_depend d
+          JOIN carried c ON c.classid = d.classid AND c.objid = d.objid
+         WHERE d.refclassid IN ('pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_type'::regclass)
+            OR (d.refclassid, d.classid) = ('pg_catalog.pg_class'::regclass, 'pg_catalog.pg_rewrite'::regclass)
+        UNION ALL SELECT 't', refobjid, 'c', objid FROM pg_catalog.pg_depend
+                   WHERE (classid, refclassid) = ('pg_catalog.pg_class'::regclass, 'pg_catalog.pg_type'::regclass)
+        UNION ALL SELECT 'c', conrelid, 'c', confrelid FROM pg_catalog.pg_constraint
+                   WHERE contype = 'f' AND (confdeltype IN ('c', 'n', 'd') OR confupdtype IN ('c', 'n', 'd'))
+        UNION ALL SELECT 'c', inhrelid, 'c', inhparent FROM pg_catalog.pg_inherits
+    )
+    SELECT r.from_kind || r.from_oid, r.kind || r.carrier, coalesce(c.relname, t.typname, p.proname)::text
+      FROM runs r
+      LEFT JOIN pg_catalog.pg_class c ON r.kind = 'c' AND c.oid = r.carrier
+      LEFT JOIN pg_catalog.pg_type t ON r.kind = 't' AND t.oid = r.carrier
+      LEFT JOIN pg_catalog.pg_proc p ON r.kind = 'p' AND p.oid = r.carrier
 """
+FUNCTIONS = "SELECT 'p' || oid FROM pg_catalog.pg_proc WHERE proname = ANY(%s)"
 CALL = re.compile(r"([^\W\d][\w$]*)\"?\s*\(")
 
 
 def reaching_outside(cursor: Any, outside: Collection[str]) -> frozenset[str]:
-    """The names of functions that call, by whichever ways, one that acts outside; and of tables with such triggers.
+    """The names of functions that call, by whichever ways, one that acts outside; and of what runs such a one.
 
     Nobody knows what one in a language that is not trusted does: it is among them. A text that is put together while it
     runs is not seen through.
@@ -48,5 +75,22 @@ def reaching_outside(cursor: Any, outside: Collection[str]) -> frozenset[str]:
     while found := {name for name, its in words.items() if name not in reaching and (its - {name.lower()}) & known}:
         reaching |= found
         known |= {name.lower() for name in found}
-    cursor.execute(TRIGGERS, [sorted(reaching)])
-    return frozenset(reaching) | {name for (name,) in cursor.fetchall()}
+    return frozenset(reaching) | _running(cursor, known | reaching)
+
+
+def _running(cursor: Any, functions: Collection[str]) -> frozenset[str]:
+    """The names of what runs one of these functions without naming it."""
+    cursor.execute(RUNS)
+    run_by: dict[str, list[tuple[str, str]]] = {}
+    for what, by, name in cursor.fetchall():
+        run_by.setdefault(what, []).append((by, name))
+    cursor.execute(FUNCTIONS, [sorted(functions)])
+    waiting = [key for (key,) in cursor.fetchall()]
+    seen, names = set(waiting), set()
+    while waiting:
+        for by, name in run_by.get(waiting.pop(), ()):
+            names.add(name)
+            if by not in seen:
+                seen.add(by)
+                waiting.append(by)
+    return frozenset(names - {None})

@@ -358,3 +358,36 @@ def test_no_text_is_sent_that_the_server_reads_in_another_way(
     held.begin(Terms())
     assert send(held, "SELECT 1") == [(1,)]
     held.end()
+
+
+def test_what_runs_unnamed_is_followed_by_the_catalog(database: Database, held: SmokeTransaction) -> None:
+    """Cascades, partitions, views, defaults, checks, domains, rules and aggregates; their neighbours are let pass."""
+    database.execute(
+        "CREATE FUNCTION outward(i int) RETURNS int LANGUAGE sql AS 'SELECT pg_reload_conf()::int';"
+        " CREATE FUNCTION told() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM outward(1); RETURN NEW; END';"
+        " CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE child (p int REFERENCES parent ON DELETE CASCADE);"
+        " CREATE TRIGGER tell AFTER DELETE ON child FOR EACH ROW EXECUTE FUNCTION told();"
+        " CREATE VIEW seen AS SELECT * FROM child; CREATE TABLE plain (a int REFERENCES parent);"
+        " CREATE TABLE whole (k int) PARTITION BY LIST (k); CREATE TABLE part PARTITION OF whole FOR VALUES IN (1);"
+        " CREATE TRIGGER tell AFTER INSERT ON part FOR EACH ROW EXECUTE FUNCTION told();"
+        " CREATE TABLE filled (a int DEFAULT outward(1)); CREATE TABLE checked (a int CHECK (outward(a) > 0));"
+        " CREATE DOMAIN narrow AS int CHECK (outward(VALUE) > 0); CREATE TABLE typed (a narrow);"
+        " CREATE TABLE ruled (a int); CREATE RULE r AS ON INSERT TO ruled DO ALSO SELECT outward(1);"
+        " CREATE AGGREGATE summed (int) (sfunc = int4pl, stype = int, finalfunc = outward)"
+    )
+    held.look_around()
+    wanted = {
+        "outward",
+        "told",
+        "child",
+        "parent",
+        "seen",
+        "whole",
+        "part",
+        "filled",
+        "checked",
+        "narrow",
+        "typed",
+        "ruled",
+    }
+    assert held.outside == wanted | {"summed"}
