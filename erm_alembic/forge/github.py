@@ -104,8 +104,8 @@ def _told(run: Run, rejected: Rejected, permission: str) -> ForgeError:
         return ReadOnlyToken(
             f"The token in {run.token_name} may not write ({said}).",
             effect="Nothing was written there. For a pull request from a fork, GitHub gives out read-only tokens.",
-            cure=f"Give the job `{needs}`. For forks: show the plan in the job's summary (--summary), or comment from "
-            "a second workflow, on workflow_run, which runs the code of your own branch.",
+            cure=f"Give the job `{needs}`. For forks: show the plan in the job's summary (`erm comment --summary`), "
+            "or comment from a second workflow, on workflow_run, which runs the code of your own branch.",
         )
     if rejected.status in (403, 404):
         number = "" if run.number is None else f", or has no pull request {run.number}"

@@ -10,7 +10,6 @@ import pytest
 
 from erm_alembic.routing.deciding.selection import Verdict
 from erm_alembic.routing.positions import Position
-from erm_alembic.routing.router import Router
 from tests.chaos.faults import AFTERMATH
 from tests.chaos.plans import KEYS_EACH, SharedFacts
 from tests.chaos.run import clusters, logged, no_standby_was_written_to, no_write_is_lost, nothing_is_in_use, prepare
@@ -104,7 +103,7 @@ def test_a_routing_that_asks_nobody_how_fresh_he_is_is_found_out(
             return Counter(name for each in facts.truth.violations for name in names if each.startswith(name))
 
         until(lambda: not load() and facts.truth.counts["writes acknowledged"] > 20 and facts.tokens)
-        monkeypatch.setattr(Router, "judged", lambda *_: Verdict("", float("inf")))
+        monkeypatch.setattr(cluster.router, "_judge", lambda *_: Verdict("", float("inf")))
         until(lambda: set(load()) == set(names), lambda: facts.truth.violations)
         assert all("answered by primary" not in each for each in facts.truth.violations)
 

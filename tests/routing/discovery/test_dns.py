@@ -111,7 +111,7 @@ def test_an_address_that_has_no_name_to_resolve_is_refused(url: str) -> None:
         ({"family": "ipv5"}, "ipv4, ipv6 or None"),
         ({"interval": 0}, "longer than nothing"),
         ({"keep_for": "soon"}, "soon"),
-        ({"weight": 0}, "is not positive"),
+        ({"weight": 0}, "is no positive number"),
         ({"max_follower_lag": -1}, "not negative"),
     ],
 )
