@@ -13,7 +13,7 @@ from typing import Any
 from erm_alembic.errors import ForgeError
 from erm_alembic.forge.ci import Run
 from erm_alembic.forge.comments import Comment, Gone, ReadOnlyToken
-from erm_alembic.forge.http import SHAPE, Api, Rejected, other_shape
+from erm_alembic.forge.http import SHAPE, Api, Rejected, endless, other_shape, refused
 from erm_alembic.render.safe import one_line
 
 __all__ = ["GitHub", "api_of", "pages", "refusals"]
@@ -67,9 +67,7 @@ def pages(api: Api, place: str) -> Iterator[Any]:
         yield answer.json()
         link = NEXT.search(answer.headers.get("link", ""))
         following = link[1] if link else None
-    raise ForgeError(
-        f"The list does not end after {MOST_PAGES} pages.", effect="Nothing was sent.", cure="Check --api-url."
-    )
+    raise endless(MOST_PAGES)
 
 
 @contextmanager
@@ -114,9 +112,7 @@ def _told(run: Run, rejected: Rejected, permission: str) -> ForgeError:
             effect="Nothing was written there.",
             cure=f"Check --repository and --number, and give the job `{needs}`.",
         )
-    return ForgeError(
-        f"GitHub refuses ({said}).", effect="Nothing was written there.", cure="Correct what it names, and try again."
-    )
+    return refused("GitHub", said)
 
 
 @dataclass

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from erm_alembic.errors import ForgeError
 from erm_alembic.forge.ci import Run
 from erm_alembic.forge.comments import Comment, Gone, ReadOnlyToken
-from erm_alembic.forge.http import SHAPE, Api, Rejected, other_shape
+from erm_alembic.forge.http import SHAPE, Api, Rejected, endless, other_shape, refused
 
 __all__ = ["GitLab", "api_of", "pages", "project_of", "refusals"]
 
@@ -63,9 +63,7 @@ def pages(api: Api, place: str) -> Iterator[Any]:
         number = answer.headers.get("x-next-page", "").strip()
         if not (number.isascii() and number.isdigit()):
             return
-    raise ForgeError(
-        f"The list does not end after {MOST_PAGES} pages.", effect="Nothing was sent.", cure="Check --api-url."
-    )
+    raise endless(MOST_PAGES)
 
 
 @contextmanager
@@ -114,9 +112,7 @@ def _told(run: Run, rejected: Rejected) -> ForgeError:
             effect="Nothing was written there.",
             cure=f"Check --repository and --number. {NEEDS_TOKEN}",
         )
-    return ForgeError(
-        f"GitLab refuses ({said}).", effect="Nothing was written there.", cure="Correct what it names, and try again."
-    )
+    return refused("GitLab", said)
 
 
 @dataclass

@@ -24,7 +24,7 @@ from erm_alembic.forge.waiting import UNSAID, asked_to_wait, backoff, is_rate_li
 from erm_alembic.render.safe import clip, one_line
 from erm_alembic.version import __version__
 
-__all__ = ["SHAPE", "Answer", "Api", "Rejected", "Uncertain", "other_shape"]
+__all__ = ["SHAPE", "Answer", "Api", "Rejected", "Uncertain", "endless", "other_shape", "refused"]
 
 TRIES = 4
 REDIRECTS = 5
@@ -63,6 +63,31 @@ def other_shape(platform: str, error: Exception) -> ForgeError:
         f"{platform} answered in another shape than its documentation has ({type(error).__name__}).",
         effect="What was asked for is not known to be done.",
         cure="Check --api-url: something else may answer there.",
+    )
+
+
+def endless(pages: int) -> ForgeError:
+    """The error of a list whose pages do not end.
+
+    Args:
+        pages: how many were read.
+    """
+    return ForgeError(
+        f"The list does not end after {pages} pages.", effect="Nothing was sent.", cure="Check --api-url."
+    )
+
+
+def refused(platform: str, said: str) -> ForgeError:
+    """The error of an answer of which nothing more is known than what it says.
+
+    Args:
+        platform: `GitHub` or `GitLab`.
+        said: the status, with the platform's own words.
+    """
+    return ForgeError(
+        f"{platform} refuses ({said}).",
+        effect="Nothing was written there.",
+        cure="Correct what it names, and try again.",
     )
 
 

@@ -17,7 +17,7 @@ from erm_alembic.config.redaction import register_secret
 from erm_alembic.planning.model import HalfDoneRevision, Outcome, Plan, StepOutcome
 from erm_alembic.planning.request import Request
 from erm_alembic.render.formats import render
-from erm_alembic.render.html.markup import element, prose
+from erm_alembic.render.html.markup import element
 from erm_alembic.render.html.page import render_html
 from erm_alembic.render.html.verdict import verdict_of
 from erm_alembic.render.places import Places
@@ -386,16 +386,3 @@ def test_the_page_says_when_and_by_what_it_was_made() -> None:
 def test_the_format_is_registered() -> None:
     """`--format html` prints it."""
     assert render("html", REHEARSED, REHEARSED.findings, None, Presentation()).startswith("<!doctype html>")
-
-
-def test_attributes_are_escaped_and_may_be_left_out() -> None:
-    """A quote does not end an attribute, and a line break is none."""
-    assert element("a", title="\"><script>\n'", hidden=False, open=True, rel=None).markup == (
-        '<a title="&quot;&gt;&lt;script&gt; &#x27;" open></a>'
-    )
-
-
-def test_a_backtick_that_nobody_closes_is_a_backtick() -> None:
-    """Only what stands between two of them is code."""
-    assert prose("`a` and `b").markup == "`a` and `b"
-    assert prose("`<b>`").markup == "<code>&lt;b&gt;</code>"

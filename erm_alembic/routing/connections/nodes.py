@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import threading
 import time
@@ -14,14 +13,14 @@ from typing import Any, cast
 
 from sqlalchemy import Dialect, Engine, create_engine, event
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.pool import ConnectionPoolEntry, Pool, QueuePool
-from sqlalchemy.util import greenlet_spawn
+from sqlalchemy.pool import Pool, QueuePool
 
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.config.settings import PoolSettings
 from erm_alembic.errors import ConfigurationError
 from erm_alembic.postgres.engine import pooled_engine
 from erm_alembic.routing.connections.by_hand import listen_to_commits
+from erm_alembic.routing.connections.closing import close_at_return, dispose_within
 from erm_alembic.routing.connections.connecting import connect_by_host, connect_timeout, with_connect_timeout
 from erm_alembic.routing.connections.open_connections import OpenConnections
 from erm_alembic.routing.connections.read_only import is_held, told
@@ -121,7 +120,7 @@ class Node:
         """
         for asynchronous, engine in list(self._engines.items()):
             if close and asynchronous:
-                _dispose_within(self._loop, engine)
+                dispose_within(self._loop, engine)
             else:
                 self._dispose(engine, close=close)
         if close:
@@ -301,11 +300,11 @@ class ReplicaNode(Node):
             self._retired = True
             engines = list(self._engines.items())
         for asynchronous, engine in engines:
-            event.listen(engine, "checkin", _close_at_return)
+            event.listen(engine, "checkin", close_at_return)
             if not asynchronous:
                 engine.dispose()
             else:
-                _dispose_within(self._loop, engine)
+                dispose_within(self._loop, engine)
 
     def snapshot_engine(self, asynchronous: bool) -> Engine:
         """The same connections, with one snapshot for each transaction."""
@@ -339,36 +338,9 @@ class ReplicaNode(Node):
         if self._known_start is not None:
             hold_to_server(engine, self.name, self._known_start)
         if self._retired:
-            event.listen(engine, "checkin", _close_at_return)
+            event.listen(engine, "checkin", close_at_return)
         if self._on_engine is not None:
             self._on_engine(engine)
-
-
-def _close_at_return(connection: Any, record: ConnectionPoolEntry) -> None:
-    if connection is not None:
-        record.invalidate()
-
-
-def _dispose_within(loop: asyncio.AbstractEventLoop | None, engine: Engine) -> None:
-    """Replace the pool of an asynchronous engine from outside of its loop, which closes the idle connections.
-
-    Not `AsyncEngine.dispose()`, which replaces the pool after that: what comes back meanwhile would stay open.
-    """
-    pool = engine.pool
-    engine.dispose(close=False)
-
-    def close() -> None:
-        task = asyncio.ensure_future(greenlet_spawn(pool.dispose))
-        _disposals.add(task)
-        task.add_done_callback(_disposals.discard)
-
-    if loop is not None and loop.is_running():
-        with contextlib.suppress(RuntimeError):  # the loop is closed, and its connections with it
-            loop.call_soon_threadsafe(close)
-
-
-# A loop keeps only weak references to its tasks.
-_disposals: set[asyncio.Task[None]] = set()
 
 
 def _only_reads(classifier: Classifier) -> Callable[..., None]:
