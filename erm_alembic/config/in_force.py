@@ -6,12 +6,17 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from erm_alembic.config import settings
+from erm_alembic.config.backup_model import backup_settings
 from erm_alembic.config.document import Document, KeyPath, dotted
 from erm_alembic.config.profiles import SECTIONS, Effective
+from erm_alembic.config.release_settings import OwnStageSettings, ReleaseObserveSettings
 from erm_alembic.config.settings import SealedUrl, Settings
+
+if TYPE_CHECKING:
+    from erm_alembic.config.release_model import ReleaseModel
 
 __all__ = ["origins_of", "settings_of", "values_of"]
 
@@ -70,7 +75,7 @@ def settings_of(found: Effective, environment: str, project_dir: Path, seal: Sea
             source=found.shadow.source,
             rehearse=found.shadow.rehearse,
         ),
-        backup=MappingProxyType(dict(found.backup)),
+        backup=backup_settings(found.backup, project_dir),
         ledger=settings.LedgerSettings(found.ledger.schema_),
         execution=settings.ExecutionSettings(**dict(found.execution)),
         hooks=settings.HooksSettings(**dict(found.hooks)),
@@ -81,6 +86,19 @@ def settings_of(found: Effective, environment: str, project_dir: Path, seal: Sea
             found.smoke.role,
             tuple(found.smoke.hosts),
         ),
+        release=_release(found.release),
+    )
+
+
+def _release(found: ReleaseModel) -> settings.ReleaseSettings:
+    own = {name: OwnStageSettings(stage.after, stage.run, stage.timeout) for name, stage in found.stages.items()}
+    return settings.ReleaseSettings(
+        stages=MappingProxyType(own),
+        wait_for_replicas=found.wait_for_replicas,
+        observe=ReleaseObserveSettings(found.observe.for_),
+        promote=found.promote,
+        on_failure=found.on_failure,
+        timeout=found.timeout,
     )
 
 
@@ -149,6 +167,7 @@ def _leaves(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
         for item in fields(value):
             # `from` is a word of Python: the field is named for what it holds.
             name = "from" if isinstance(value, settings.ShadowSettings) and item.name == "source" else item.name
+            name = item.metadata.get("key", name)
             yield from _leaves(getattr(value, item.name), (*path, name))
     elif isinstance(value, Mapping):
         for name, item in value.items():

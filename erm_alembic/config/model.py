@@ -11,13 +11,16 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from erm_alembic.config import settings
-from erm_alembic.config.commands import parse_command
+from erm_alembic.config.backup_model import BackupModel
+from erm_alembic.config.command_field import Command
 from erm_alembic.config.durations import format_duration
 from erm_alembic.config.fields import DURATION_SCHEMA, Count, Duration, Flag, Section, Url, as_duration
 from erm_alembic.config.plan_keys import written_key
+from erm_alembic.config.release_model import ReleaseModel
 from erm_alembic.config.routing_model import ReplicaModel, RoutingModel
 
 __all__ = [
+    "BackupModel",
     "DatabaseModel",
     "DriftIgnoreModel",
     "DriftModel",
@@ -28,6 +31,7 @@ __all__ = [
     "MigrationsModel",
     "PoolModel",
     "ProfileModel",
+    "ReleaseModel",
     "ReplicaModel",
     "RoutingModel",
     "SafetyModel",
@@ -45,19 +49,6 @@ def _fits_server(value: timedelta) -> timedelta:
 
 _LONGEST_TIMEOUT = timedelta(milliseconds=2**31 - 1)
 ServerTimeout = Annotated[Duration, AfterValidator(_fits_server)]
-Command = Annotated[
-    str,
-    BeforeValidator(parse_command),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "minLength": 1},
-                {"type": "array", "items": {"type": "string"}, "minItems": 1},
-            ],
-            "examples": ["./notify.sh --channel deploys", ["python", "check.py"]],
-        }
-    ),
-]
 Level = Literal["error", "warning", "off"]
 PlanKey = Annotated[
     str,
@@ -289,11 +280,12 @@ class _Shared(Section):
     safety: SafetyModel | None = None
     drift: DriftModel | None = None
     shadow: ShadowModel | None = None
-    backup: dict[str, Any] | None = None
+    backup: BackupModel | None = None
     ledger: LedgerModel | None = None
     execution: ExecutionModel | None = None
     hooks: HooksModel | None = None
     smoke: SmokeModel | None = None
+    release: ReleaseModel | None = None
     migrations: MigrationsModel | None = None
 
 

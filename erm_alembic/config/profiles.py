@@ -34,6 +34,7 @@ SECTIONS: Mapping[str, KeyPath] = {
     "execution": ("execution",),
     "hooks": ("hooks",),
     "smoke": ("smoke",),
+    "release": ("release",),
 }
 
 
@@ -52,11 +53,12 @@ class Effective:
     safety: model.SafetyModel
     drift: model.DriftModel
     shadow: model.ShadowModel
-    backup: Mapping[str, Any]
+    backup: model.BackupModel
     ledger: model.LedgerModel
     execution: model.ExecutionModel
     hooks: model.HooksModel
     smoke: model.SmokeModel
+    release: model.ReleaseModel
     sources: Mapping[KeyPath, KeyPath] = field(default_factory=dict)
 
 
@@ -98,11 +100,12 @@ def effective(data: Mapping[str, Any], profile: str | None) -> Effective:
         safety=_section(model.SafetyModel, merged["safety"]),
         drift=_section(model.DriftModel, merged["drift"]),
         shadow=_section(model.ShadowModel, merged["shadow"]),
-        backup=merged["backup"] or {},
+        backup=_section(model.BackupModel, merged["backup"]),
         ledger=_section(model.LedgerModel, merged["ledger"]),
         execution=_section(model.ExecutionModel, merged["execution"]),
         hooks=_section(model.HooksModel, merged["hooks"]),
         smoke=_section(model.SmokeModel, merged["smoke"]),
+        release=_section(model.ReleaseModel, merged["release"]),
         sources=sources,
     )
 

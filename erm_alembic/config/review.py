@@ -129,17 +129,25 @@ class _Profile:
                 yield self._problem("smoke", "paths", index, message=f"there is no file or folder {path}")
 
     def _missing_programs(self) -> Iterator[Problem]:
-        """Hooks that are files of the project; a program of the system may be on another machine than this."""
+        """Commands that are files of the project; a program of the system may be on another machine than this."""
+        for place, command in self._commands():
+            program = shlex.split(command)[0]
+            if "/" not in program or Path(program).is_absolute():
+                continue
+            path = self.root / program
+            if not path.is_file():
+                yield self._problem(*place, message=f"there is no file {path}")
+            elif not os.access(path, os.X_OK):
+                yield self._problem(*place, message=f"{path} is not executable")
+
+    def _commands(self) -> Iterator[tuple[KeyPath, str]]:
         for event in (name for name in type(self.in_force.hooks).model_fields if name != "timeout"):
             for index, command in enumerate(getattr(self.in_force.hooks, event)):
-                program = shlex.split(command)[0]
-                if "/" not in program or Path(program).is_absolute():
-                    continue
-                path = self.root / program
-                if not path.is_file():
-                    yield self._problem("hooks", event, index, message=f"there is no file {path}")
-                elif not os.access(path, os.X_OK):
-                    yield self._problem("hooks", event, index, message=f"{path} is not executable")
+                yield ("hooks", event, index), command
+        for name, stage in self.in_force.release.stages.items():
+            yield ("release", "stages", name, "run"), stage.run
+        for index, command in enumerate(self.in_force.release.promote):
+            yield ("release", "promote", index), command
 
     def _typed_passwords(self) -> Iterator[Problem]:
         """As the rule of that name sees it: dev may have its password in the file."""

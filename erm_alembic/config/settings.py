@@ -13,10 +13,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
+from erm_alembic.config.release_settings import ReleaseSettings
+from erm_alembic.config.backup import BackupSettings
 from erm_alembic.config.sealed import SealedUrl
 from erm_alembic.config.sizes import Size
 
 __all__ = [
+    "BackupSettings",
     "DiscoverySettings",
     "DnsSettings",
     "DriftIgnore",
@@ -30,6 +33,7 @@ __all__ = [
     "PatroniSettings",
     "PolicySettings",
     "PoolSettings",
+    "ReleaseSettings",
     "ReplicaSettings",
     "RoutingSettings",
     "SafetySettings",
@@ -331,7 +335,6 @@ class Settings:
         url: the address of the database, None only where none was required.
         origins: where each setting comes from, by dotted key: `erm.yaml:12`, `ERM_DATABASE_URL`, `default`.
         notes: lines for stderr: what was decided that the user may not expect.
-        backup: the section as it stands in the file.
     """
 
     environment: str
@@ -345,10 +348,11 @@ class Settings:
     safety: SafetySettings = SafetySettings()
     drift: DriftSettings = DriftSettings()
     shadow: ShadowSettings = ShadowSettings()
-    backup: Mapping[str, Any] = field(default_factory=_nothing)
+    backup: BackupSettings = BackupSettings()
     ledger: LedgerSettings = LedgerSettings()
     execution: ExecutionSettings = ExecutionSettings()
     hooks: HooksSettings = HooksSettings()
     smoke: SmokeSettings = SmokeSettings()
+    release: ReleaseSettings = field(default_factory=ReleaseSettings)
     origins: Mapping[str, str] = field(default_factory=_nothing)
     notes: tuple[str, ...] = ()

@@ -8,12 +8,14 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from erm_alembic.config.backup_model import backup_problems
 from erm_alembic.config.document import Document, KeyPath, Problem, dotted
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.config.interpolation import has_variables
 from erm_alembic.config.model import FileModel
 from erm_alembic.config.profiles import Effective, declared_profiles, effective
 from erm_alembic.config.redaction import redact
+from erm_alembic.config.release_model import BUILT_IN_STAGES, OwnStageModel
 from erm_alembic.config.secrets import provider_for
 from erm_alembic.errors import ConfigurationError
 from erm_alembic.spelling import nearest
@@ -125,6 +127,8 @@ def _of_profile(document: Document, found: Effective) -> Iterator[Problem]:
         source = found.sources.get(path, path)
         return Problem(document.line_of(source), dotted(source), message, near)
 
+    for key, message in backup_problems(found.backup):
+        yield problem("backup", key, message=message)
     pool = found.pool
     if pool.min_conns > pool.max_conns:
         yield problem(
@@ -154,10 +158,29 @@ def _of_profile(document: Document, found: Effective) -> Iterator[Problem]:
         if replica.name in seen:
             yield problem("replicas", index, "name", message=f"another replica is already named {replica.name!r}")
         seen.add(replica.name)
+    for stage, own in found.release.stages.items():
+        known = [*BUILT_IN_STAGES, *(name for name in found.release.stages if name != stage)]
+        if stage in BUILT_IN_STAGES:
+            yield problem("release", "stages", stage, message="a stage of erm's own has this name; choose another one")
+        elif own.after not in known:
+            near = nearest(own.after, known)
+            yield problem("release", "stages", stage, "after", message=f"there is no stage {own.after!r}", near=near)
+        elif _in_a_circle(stage, found.release.stages):
+            yield problem("release", "stages", stage, "after", message="it comes after itself")
     if found.migrations.directory is not None and found.migrations.alembic_ini is not None:
         yield problem(
             "migrations", "alembic_ini", message="alembic_ini stands instead of directory; take one of them away"
         )
+
+
+def _in_a_circle(stage: str, stages: Mapping[str, OwnStageModel]) -> bool:
+    """Whether a stage comes after one that comes after it."""
+    seen: set[str] = set()
+    at = stage
+    while at in stages and at not in seen:
+        seen.add(at)
+        at = stages[at].after
+    return at == stage
 
 
 def _addresses(document: Document, resolved: Mapping[str, Any]) -> Iterator[Problem]:

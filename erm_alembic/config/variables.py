@@ -14,8 +14,8 @@ from erm_alembic.config.interpolation import UnsetVariable, expand
 
 __all__ = ["put_variables_in"]
 
-# A hook's command gets the variables itself; what it is typed with is shown and kept.
-_LEFT_ALONE = (*FOREIGN_SECTIONS, "backup", "hooks")
+# A command of the team's own gets the variables itself; what it is typed with is shown and kept.
+_LEFT_ALONE = (*FOREIGN_SECTIONS, "hooks", "release")
 
 
 def put_variables_in(
@@ -39,7 +39,8 @@ def _mapping(
 ) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key, value in data.items():
-        if key == "url" or (key in _LEFT_ALONE and (not path or path[:-1] == ("database", "environments"))):
+        command = key == "command" and path[-1:] == ("backup",)
+        if key == "url" or command or (key in _LEFT_ALONE and (not path or path[:-1] == ("database", "environments"))):
             result[key] = value
             continue
         try:
