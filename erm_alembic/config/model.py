@@ -15,6 +15,7 @@ from erm_alembic.config.backup_model import BackupModel
 from erm_alembic.config.command_field import Command
 from erm_alembic.config.durations import format_duration
 from erm_alembic.config.fields import DURATION_SCHEMA, Count, Duration, Flag, Section, Url, as_duration
+from erm_alembic.config.observing_model import LoggingModel, ObserveModel, TelemetryModel
 from erm_alembic.config.plan_keys import written_key
 from erm_alembic.config.release_model import ReleaseModel
 from erm_alembic.config.routing_model import ReplicaModel, RoutingModel
@@ -28,7 +29,9 @@ __all__ = [
     "FileModel",
     "HooksModel",
     "LedgerModel",
+    "LoggingModel",
     "MigrationsModel",
+    "ObserveModel",
     "PoolModel",
     "ProfileModel",
     "ReleaseModel",
@@ -37,6 +40,7 @@ __all__ = [
     "SafetyModel",
     "ShadowModel",
     "SmokeModel",
+    "TelemetryModel",
 ]
 
 
@@ -282,6 +286,8 @@ class _Shared(Section):
     shadow: ShadowModel | None = None
     backup: BackupModel | None = None
     ledger: LedgerModel | None = None
+    observe: ObserveModel | None = None
+    telemetry: TelemetryModel | None = None
     execution: ExecutionModel | None = None
     hooks: HooksModel | None = None
     smoke: SmokeModel | None = None
@@ -312,6 +318,7 @@ class FileModel(_Shared):
     """erm.yaml: which database, which migrations, how strict."""
 
     database: DatabaseModel | None = None
+    logging: LoggingModel | None = None
     module: Any = Field(None, description="another tool's section, left alone")
     oidc: Any = Field(None, description="another tool's section, left alone")
     graphql: Any = Field(None, description="another tool's section, left alone")

@@ -31,6 +31,9 @@ SECTIONS: Mapping[str, KeyPath] = {
     "shadow": ("shadow",),
     "backup": ("backup",),
     "ledger": ("ledger",),
+    "observe": ("observe",),
+    "telemetry": ("telemetry",),
+    "logging": ("logging",),
     "execution": ("execution",),
     "hooks": ("hooks",),
     "smoke": ("smoke",),
@@ -55,6 +58,9 @@ class Effective:
     shadow: model.ShadowModel
     backup: model.BackupModel
     ledger: model.LedgerModel
+    observe: model.ObserveModel
+    telemetry: model.TelemetryModel
+    logging: model.LoggingModel
     execution: model.ExecutionModel
     hooks: model.HooksModel
     smoke: model.SmokeModel
@@ -102,6 +108,9 @@ def effective(data: Mapping[str, Any], profile: str | None) -> Effective:
         shadow=_section(model.ShadowModel, merged["shadow"]),
         backup=_section(model.BackupModel, merged["backup"]),
         ledger=_section(model.LedgerModel, merged["ledger"]),
+        observe=_section(model.ObserveModel, merged["observe"]),
+        telemetry=_section(model.TelemetryModel, merged["telemetry"]),
+        logging=_section(model.LoggingModel, merged["logging"]),
         execution=_section(model.ExecutionModel, merged["execution"]),
         hooks=_section(model.HooksModel, merged["hooks"]),
         smoke=_section(model.SmokeModel, merged["smoke"]),

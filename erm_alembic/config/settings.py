@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from erm_alembic.config.release_settings import ReleaseSettings
 from erm_alembic.config.backup import BackupSettings
+from erm_alembic.config.observing_settings import LoggingSettings, ObserveSettings, TelemetrySettings
 from erm_alembic.config.sealed import SealedUrl
 from erm_alembic.config.sizes import Size
 
@@ -29,7 +30,9 @@ __all__ = [
     "HeartbeatSettings",
     "HooksSettings",
     "LedgerSettings",
+    "LoggingSettings",
     "MigrationsSettings",
+    "ObserveSettings",
     "PatroniSettings",
     "PolicySettings",
     "PoolSettings",
@@ -41,6 +44,7 @@ __all__ = [
     "Settings",
     "ShadowSettings",
     "SmokeSettings",
+    "TelemetrySettings",
 ]
 
 RuleLevel = Literal["error", "warning", "off"]
@@ -350,6 +354,9 @@ class Settings:
     shadow: ShadowSettings = ShadowSettings()
     backup: BackupSettings = BackupSettings()
     ledger: LedgerSettings = LedgerSettings()
+    observe: ObserveSettings = ObserveSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+    logging: LoggingSettings = LoggingSettings()
     execution: ExecutionSettings = ExecutionSettings()
     hooks: HooksSettings = HooksSettings()
     smoke: SmokeSettings = SmokeSettings()
