@@ -61,9 +61,9 @@ def settings_json(settings: Settings) -> str:
 
 
 def _rows(settings: Settings) -> list[tuple[str, Any, str]]:
-    """Key, value and origin. What a backup tool is told may hold keys of a store: it is never shown."""
+    """Key, value and origin. What a backup tool is typed with may hold keys of a store: it is never shown."""
     return [
-        (key, MASK if key.startswith("backup.") else value, settings.origins.get(key, "default"))
+        (key, MASK if key == "backup.command" and value is not None else value, settings.origins.get(key, "default"))
         for key, value in values_of(settings).items()
     ]
 

@@ -61,7 +61,7 @@ def test_config_show_hides_secrets_and_names_origins(tmp_path: Path, secret: str
     """`erm config show` prints each setting with its origin, and opens no address."""
     (tmp_path / "erm.yaml").write_text(
         f"database:\n  environments:\n    dev: {{url: 'postgresql://app:{secret}@db/shop', pool: {{max_conns: 3}}}}\n"
-        f"backup: {{key: {secret}}}\nshadow: {{url: 'cmd:false --token {secret}'}}\n"
+        f"backup: {{method: command, command: store --key {secret}}}\nshadow: {{url: 'cmd:false --token {secret}'}}\n"
     )
     done = run_erm("config", "show", "--env", "dev", "--format", "json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -69,7 +69,7 @@ def test_config_show_hides_secrets_and_names_origins(tmp_path: Path, secret: str
     assert shown["database.url"] == {"value": "postgresql://app:***@db/shop", "origin": "erm.yaml:3"}
     assert shown["database.pool.max_conns"] == {"value": 3, "origin": "erm.yaml:3"}
     assert shown["shadow.url"]["value"] == "cmd:false ***"
-    assert shown["backup.key"]["value"] == "***"
+    assert shown["backup.command"]["value"] == "***"
     text = run_erm("config", "show", "--env", "dev", cwd=tmp_path)
     assert text.returncode == 0
     rows = [line.split() for line in text.stdout.splitlines()]
