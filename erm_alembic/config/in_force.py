@@ -77,7 +77,7 @@ def settings_of(found: Effective, environment: str, project_dir: Path, seal: Sea
         ),
         backup=backup_settings(found.backup, project_dir),
         ledger=settings.LedgerSettings(found.ledger.schema_),
-        observe=settings.ObserveSettings(**{**dict(found.observe), "rules": MappingProxyType(dict(found.observe.rules))}),
+        observe=settings.ObserveSettings(**{**dict(found.observe), "rules": MappingProxyType(found.observe.rules)}),
         telemetry=settings.TelemetrySettings(path(found.telemetry.prometheus_textfile), found.telemetry.spans),
         logging=settings.LoggingSettings(found.logging.format),
         execution=settings.ExecutionSettings(**dict(found.execution)),

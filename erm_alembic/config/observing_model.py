@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 
 from erm_alembic.config.durations import format_duration
 from erm_alembic.config.fields import Count, Duration, Flag, Number, Section, or_variable
@@ -31,15 +31,17 @@ def _often_enough(value: timedelta) -> timedelta:
     return value
 
 
-def _as_size(value: object) -> object:
-    return parse_size(value) if isinstance(value, str) else value
+def _as_size(value: object) -> Size:
+    if isinstance(value, str):
+        return parse_size(value)
+    raise ValueError("a size is expected here, as 512kB, 16MB or 1GB")
 
 
 Period = Annotated[Duration, AfterValidator(_longer_than_nothing)]
 Share = Annotated[Number, Field(ge=0, le=1)]
 Bytes = Annotated[
     Size,
-    BeforeValidator(_as_size),
+    PlainValidator(_as_size),
     or_variable({"type": "string", "pattern": SIZE_PATTERN, "examples": ["16MB", "4GB"]}),
 ]
 

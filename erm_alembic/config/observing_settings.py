@@ -14,6 +14,7 @@ from erm_alembic.config.sizes import Size
 __all__ = ["LogFormat", "LoggingSettings", "ObserveSettings", "TelemetrySettings"]
 
 LogFormat = Literal["text", "json"]
+_MAX_SLOT = Size(4 * 1024**3)
 
 
 def _nothing() -> Mapping[str, Any]:
@@ -53,7 +54,7 @@ class ObserveSettings:
     min_calls: int = 20
     more_errors: float = 0.02
     max_dead_rows: float = 0.2
-    max_slot: Size = Size(4 * 1024**3)
+    max_slot: Size = _MAX_SLOT
     rules: Mapping[str, Literal["error", "warning", "off"]] = field(default_factory=_nothing)
 
 
