@@ -13,9 +13,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from erm_alembic.config.release_settings import ReleaseSettings
 from erm_alembic.config.backup import BackupSettings
 from erm_alembic.config.observing_settings import LoggingSettings, ObserveSettings, TelemetrySettings
+from erm_alembic.config.release_settings import ReleaseSettings
 from erm_alembic.config.sealed import SealedUrl
 from erm_alembic.config.sizes import Size
 
@@ -352,7 +352,7 @@ class Settings:
     safety: SafetySettings = SafetySettings()
     drift: DriftSettings = DriftSettings()
     shadow: ShadowSettings = ShadowSettings()
-    backup: BackupSettings = BackupSettings()
+    backup: BackupSettings = field(default_factory=BackupSettings)
     ledger: LedgerSettings = LedgerSettings()
     observe: ObserveSettings = ObserveSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
