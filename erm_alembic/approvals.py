@@ -296,6 +296,8 @@ def approval_of(settings: Settings, approved: ApprovedPlan, plan: Plan, checkpoi
         Refused: something differs; every difference is told.
     """
     found = terms_of(plan)
+    if plan.basis is not None:  # who reads for another one may not send what was approved for that one
+        found = replace(found, role=plan.basis.read_as)
     progress = _progress(approved, found, plan, checkpoints)
     differences = divergences(approved, found, progress)
     env = env_option(plan.environment)
@@ -303,6 +305,8 @@ def approval_of(settings: Settings, approved: ApprovedPlan, plan: Plan, checkpoi
     if differences:
         told = "\n".join(map(str, differences))
         more = " `erm drift` shows what of the schema." if any(each.of_schema for each in differences) else ""
+        if any(each.of_role for each in differences):
+            more += " With `migrations.role` in erm.yaml, whoever logs in acts as the same role."
         raise Refused(
             f"{approved.name} does not fit:\n{told}",
             effect=NOTHING_CHANGED,

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psycopg2
 from psycopg2 import sql
+from psycopg2.errors import InsufficientPrivilege
 from psycopg2.extensions import cursor as PlainCursor
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
@@ -81,11 +82,15 @@ class Target:
         """
         return _connect(self.url, self.redacted, application_name)
 
-    def connect_read_only(self, application_name: str) -> GatedConnection:
+    def connect_read_only(self, application_name: str, *, strictly: bool = False) -> GatedConnection:
         """Open a connection that the server itself keeps from writing, and that never queues behind a lock for long.
+
+        It reads as the role that erm logs in as where that one may not act as `migrations.role`, as one that only reads
+        may not: whoever writes is refused then (`set_role`).
 
         Args:
             application_name: how the session is seen in `pg_stat_activity`.
+            strictly: whether it is refused as well, since what is asked is asked about that role.
 
         Raises:
             TargetError: the server cannot be reached or refuses.
@@ -96,7 +101,8 @@ class Target:
             cursor.execute(f"SET default_transaction_read_only = on; SET lock_timeout = '{LOCK_TIMEOUT}'")
         self.lift_session_limits(connection)
         connection.autocommit = False
-        self.set_role(connection)
+        with contextlib.nullcontext() if strictly else contextlib.suppress(InsufficientPrivilege):
+            self.set_role(connection)
         return connection
 
     def engine(self, first: GatedConnection, connect_more: Callable[[], GatedConnection]) -> Engine:
@@ -109,18 +115,19 @@ class Target:
         return gated_engine(first, self.url.sqlalchemy_url("postgresql+psycopg2"), connect_more)
 
     @contextlib.contextmanager
-    def reading(self, application_name: str) -> Iterator[PlainCursor]:
+    def reading(self, application_name: str, *, strictly: bool = False) -> Iterator[PlainCursor]:
         """A cursor of a session that only reads, as `connect_read_only` opens it, for as long as the block lasts.
 
         Args:
             application_name: how the session is seen in `pg_stat_activity`.
+            strictly: whether it must act as `migrations.role`.
 
         Raises:
             TargetError: the server cannot be reached, or it objects to what is asked.
         """
         with (
             self.reported(),
-            contextlib.closing(self.connect_read_only(application_name)) as connection,
+            contextlib.closing(self.connect_read_only(application_name, strictly=strictly)) as connection,
             connection.cursor(cursor_factory=PlainCursor) as cursor,
         ):
             yield cursor
@@ -153,9 +160,11 @@ class Target:
         if self.settings.migrations.role is None:
             return
         before, connection.autocommit = connection.autocommit, True
-        with connection.cursor() as cursor:
-            cursor.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(self.settings.migrations.role)))
-        connection.autocommit = before
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(self.settings.migrations.role)))
+        finally:
+            connection.autocommit = before
 
 
 def open_target(settings: Settings) -> Target:

@@ -149,3 +149,6 @@ class PlanFiles:
 
         digest = keep_plan(plan, self.out, approve_partial=self.approve_partial, sign_key=key)
         console.note(f"The plan is kept in {self.out}{'' if key is None else ', signed'}: digest {digest}")
+        basis = plan.basis
+        if basis is not None and basis.role != basis.read_as:
+            console.note(f"It is to be run as {basis.role}: {basis.read_as}, who planned, may not deploy here.")

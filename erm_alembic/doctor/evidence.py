@@ -159,7 +159,7 @@ def _or_error(read: Callable[[], Read]) -> Read | ErmError:
 
 
 def _rights(target: Target) -> MigrationRights:
-    with target.reading(NAME) as cursor:
+    with target.reading(NAME, strictly=True) as cursor:
         return read_migration_rights(cursor)
 
 

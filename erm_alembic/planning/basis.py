@@ -11,34 +11,37 @@ from erm_alembic.planning.model import Basis
 from erm_alembic.postgres.catalog import quoted_schema, whole_name
 from erm_alembic.postgres.identity import read_identity
 from erm_alembic.postgres.intercept import GatedConnection
+from erm_alembic.postgres.sender import read_sender
 from erm_alembic.postgres.snapshot import catalog_fingerprint
 from erm_alembic.revisions.version_table import version_table
 
 if TYPE_CHECKING:
+    from erm_alembic.config.settings import Settings
     from erm_alembic.revisions.environment import MigrationContext
 
 __all__ = ["read_basis", "version_table_name"]
 
 
-def read_basis(raw: GatedConnection, context: MigrationContext, ledger_schema: str) -> Basis:
+def read_basis(raw: GatedConnection, context: MigrationContext, settings: Settings) -> Basis:
     """Read it in the session that env.py has set up.
 
     Args:
         raw: a connection with a transaction open.
         context: Alembic's context as env.py configured it.
-        ledger_schema: the ledger's schema, which is no part of the application's.
+        settings: what is in force: the ledger's schema is no part of the application's.
     """
     with raw.cursor(cursor_factory=extensions.cursor) as cursor:
         table = version_table_name(cursor, context)
         try:
-            catalog = catalog_fingerprint(cursor, (ledger_schema,), (table,))
+            catalog = catalog_fingerprint(cursor, (settings.ledger.schema,), (table,))
         except psycopg2.Error:  # somebody has locked a view: only an approval cannot do without
             if raw.closed:
                 raise
             catalog = None
-        cursor.execute("SELECT pg_catalog.current_schema(), current_user")
-        schema, role = cursor.fetchone() or (None, "")
-        return Basis(read_identity(cursor), table, schema, catalog, role)
+        cursor.execute("SELECT pg_catalog.current_schema()")
+        (schema,) = cursor.fetchone() or (None,)
+        sender = read_sender(cursor, table, settings.migrations.role)
+        return Basis(read_identity(cursor), table, schema, catalog, sender.role, sender.read_as)
 
 
 def version_table_name(cursor: extensions.cursor, context: MigrationContext) -> str:

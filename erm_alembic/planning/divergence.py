@@ -24,12 +24,14 @@ class Divergence:
         approved: what the plan has.
         found: what is there.
         of_schema: whether it is the database's schema, of which `erm drift` can tell more.
+        of_role: whether it is the role that sends the statements, which a setting can make the same for every login.
     """
 
     what: str
     approved: str
     found: str
     of_schema: bool = False
+    of_role: bool = False
 
     def __str__(self) -> str:
         return f"{self.what}\n  approved: {self.approved}\n  found:    {self.found}"
@@ -89,13 +91,13 @@ def _target(terms: Terms, found: Terms) -> Iterator[Divergence]:
 def _role(terms: Terms, found: Terms) -> Iterator[Divergence]:
     if terms.role != found.role:
         what = "Another role sends the statements, and owns what they make."
-        yield Divergence(what, terms.role or "-", found.role or "-")
+        yield Divergence(what, terms.role or "-", found.role or "-", of_role=True)
 
 
 def _identity(terms: Terms) -> tuple[object, ...]:
     if terms.system is not None:
         return terms.system, terms.oid
-    return None, terms.oid, terms.database, terms.address
+    return None, terms.oid, terms.database, terms.place
 
 
 def _database(terms: Terms) -> str:

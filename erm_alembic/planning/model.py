@@ -197,6 +197,7 @@ class Basis:
         schema: where a name without a schema goes; None when nowhere.
         catalog: the fingerprint of the database's schema; None when it could not be read.
         role: as whom statements are sent: who owns what they make, and whose rights hold.
+        read_as: as whom it was read; another role than `role` where that one may only read.
     """
 
     identity: Identity
@@ -204,6 +205,7 @@ class Basis:
     schema: str | None
     catalog: str | None
     role: str
+    read_as: str
 
 
 @dataclass(frozen=True)

@@ -142,7 +142,7 @@ def record_revisions(
         chosen = choose(heads)
         if with_basis or (chosen and not apart):
             with _without_trace(first):
-                recorded.basis = read_basis(first, context, target.settings.ledger.schema)
+                recorded.basis = read_basis(first, context, target.settings)
         # What was sent has gone through the listeners of the project: they would hear it a second time.
         listened = context.connection is not None and listens_to_statements(context.connection)
         for pending in chosen:

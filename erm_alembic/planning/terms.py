@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from erm_alembic.config.dsn import DatabaseUrl
+from erm_alembic.errors import ConfigurationError
 from erm_alembic.planning.model import Plan, Rendered, Statement, Step
 from erm_alembic.planning.read_plan import ReadPlan
 from erm_alembic.planning.request import Direction, Request
@@ -143,7 +145,8 @@ class Terms:
         system: the cluster's identifier; None where the role may not read it.
         oid: the database's number in it; None where nobody asked.
         database: the database's name.
-        address: the database's address without its password: what identifies it where `system` does not.
+        address: the database's address without its password: what identifies it where `system` does not, whoever logs
+            in there.
         version_table: Alembic's version table with its schema: whose revisions these are.
         schema: where a name without a schema goes.
         direction: up or down.
@@ -175,6 +178,14 @@ class Terms:
         """What was asked for."""
         return Request(self.direction, self.to, self.steps_asked)
 
+    @property
+    def place(self) -> str:
+        """The database's address without who logs in there."""
+        try:
+            return DatabaseUrl.parse(self.address).with_parameters(user="", password="").dsn()
+        except ConfigurationError:  # one of an embedded server, which logs in as itself
+            return self.address
+
     def digest(self) -> str:
         """SHA-256 of all of it, hexadecimal.
 
@@ -185,7 +196,7 @@ class Terms:
 
     def _canonical(self) -> Mapping[str, Any]:
         known = self.system is not None
-        target = [self.system, self.oid] if known else [None, self.oid, self.database, self.address]
+        target = [self.system, self.oid] if known else [None, self.oid, self.database, self.place]
         return {
             "target": target,
             "environment": self.environment,

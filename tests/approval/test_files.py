@@ -33,7 +33,7 @@ PLAN = Plan(
     ("a1",),
     ("b2",),
     (STEP,),
-    basis=Basis(Identity("72", 16384, "shop"), "public.alembic_version", "public", "1-2-3", "deployer"),
+    basis=Basis(Identity("72", 16384, "shop"), "public.alembic_version", "public", "1-2-3", "deployer", "deployer"),
     request=Request("upgrade", "heads"),
 )
 
