@@ -15,7 +15,17 @@ import psycopg2
 
 from erm_alembic.postgres.replication import is_refusal
 
-__all__ = ["Receiver", "Sender", "ServerFacts", "Slot", "is_same_start", "quoted", "read_server_facts"]
+__all__ = [
+    "Receiver",
+    "Sender",
+    "ServerFacts",
+    "Slot",
+    "is_same_start",
+    "quoted",
+    "read_senders",
+    "read_server_facts",
+    "read_slots",
+]
 
 Fact = TypeVar("Fact")
 
@@ -259,7 +269,7 @@ def read_server_facts(cursor: Any) -> ServerFacts:
 
     nobody: tuple[Sender, ...] = ()
     nothing: tuple[Slot, ...] = ()
-    senders = asked("pg_stat_replication", _senders, nobody)
+    senders = asked("pg_stat_replication", read_senders, nobody)
     address, port = asked("inet_server_addr", lambda cursor: _row(cursor, ADDRESS), (None, None))
     return ServerFacts(
         version=version.split()[0],
@@ -286,7 +296,7 @@ def read_server_facts(cursor: Any) -> ServerFacts:
         connection_limit=min((limit for limit in limits if limit is not None and limit >= 0), default=None),
         settings=asked("pg_settings", _settings, {}),
         senders=senders,
-        slots=asked("pg_replication_slots", _slots, nothing),
+        slots=asked("pg_replication_slots", read_slots, nothing),
         receiver=asked("pg_stat_wal_receiver", _receiver, None) if standby else None,
         conflicts=asked("pg_stat_database_conflicts", _conflicts, {}) if standby else {},
         refused=tuple(refused),
@@ -305,12 +315,22 @@ def _row(cursor: Any, query: str) -> tuple[Any, ...]:
     return tuple(cursor.fetchone())
 
 
-def _senders(cursor: Any) -> tuple[Sender, ...]:
+def read_senders(cursor: Any) -> tuple[Sender, ...]:
+    """Who follows a server.
+
+    Args:
+        cursor: of a psycopg2 connection in autocommit mode.
+    """
     cursor.execute(SENDERS)
     return tuple(Sender(*row[1:]) for row in cursor.fetchall())
 
 
-def _slots(cursor: Any) -> tuple[Slot, ...]:
+def read_slots(cursor: Any) -> tuple[Slot, ...]:
+    """The replication slots of a server.
+
+    Args:
+        cursor: of a psycopg2 connection in autocommit mode.
+    """
     cursor.execute(SLOTS)
     return tuple(
         Slot(name, kind, active, temporary, None if held is None else max(0, int(held)), *rest)

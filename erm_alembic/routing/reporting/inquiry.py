@@ -28,6 +28,7 @@ class Inquiry(Generic[Answer]):
     Args:
         question: gets a cursor in autocommit mode.
         timeout: how long all of them may take together, in seconds.
+        application_name: how the sessions are seen in `pg_stat_activity`.
 
     Example:
         >>> with Inquiry(lambda cursor: cursor.rowcount) as inquiry:
@@ -35,8 +36,10 @@ class Inquiry(Generic[Answer]):
         {}
     """
 
-    def __init__(self, question: Callable[[Any], Answer], timeout: float = 3.0) -> None:
-        self._question, self._timeout = question, timeout
+    def __init__(
+        self, question: Callable[[Any], Answer], timeout: float = 3.0, application_name: str = "erm routing"
+    ) -> None:
+        self._question, self._timeout, self._application_name = question, timeout, application_name
         self._servers: dict[str, _Server[Answer]] = {}
 
     def ask(self, servers: Mapping[str, Address]) -> dict[str, Answer | str]:
@@ -51,7 +54,7 @@ class Inquiry(Generic[Answer]):
         for name, address in servers.items():
             server = self._servers.get(name)
             if server is None:
-                server = self._servers[name] = _Server(self._question, self._timeout)
+                server = self._servers[name] = _Server(self._question, self._timeout, self._application_name)
             server.ask(address)
         return {name: self._servers[name].answer(ends_at) for name in servers}
 
@@ -72,8 +75,8 @@ class Inquiry(Generic[Answer]):
 class _Server(Generic[Answer]):
     """One server: what hangs there is left to a thread that nobody waits for."""
 
-    def __init__(self, question: Callable[[Any], Answer], timeout: float) -> None:
-        self._question, self._timeout = question, timeout
+    def __init__(self, question: Callable[[Any], Answer], timeout: float, application_name: str) -> None:
+        self._question, self._timeout, self._application_name = question, timeout, application_name
         self._link: Link | None = None
         self._dsn = ""  # where that leads
         self._address: Address | None = None
@@ -128,7 +131,7 @@ class _Server(Generic[Answer]):
                     if self._link.cut_off or not self._link.broken:
                         raise
                     self._drop()
-            self._link, self._dsn = Link(dsn, self._timeout), dsn
+            self._link, self._dsn = Link(dsn, self._timeout, self._application_name), dsn
             said.append(self._link.run(self._question))
         except Exception as error:  # whatever a provider of secrets raises
             self._drop()

@@ -43,12 +43,13 @@ class Link:
     Args:
         dsn: the address, as libpq takes it.
         timeout: how long one host may take to accept it, and the server to answer, in seconds.
+        application_name: how the session is seen in `pg_stat_activity`.
 
     Raises:
         psycopg2.OperationalError: no host accepts it.
     """
 
-    def __init__(self, dsn: str, timeout: float) -> None:
+    def __init__(self, dsn: str, timeout: float, application_name: str = "erm routing") -> None:
         self.opened_at = time.monotonic()
         self.used = False
         # What the server gives, once it was asked for that.
@@ -59,7 +60,7 @@ class Link:
         self._lock = threading.Lock()
         self._connection = psycopg2.connect(
             dsn,
-            application_name="erm routing",
+            application_name=application_name,
             connect_timeout=max(2, math.ceil(timeout)),
             keepalives=1,
             keepalives_idle=5,
