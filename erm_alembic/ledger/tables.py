@@ -8,8 +8,10 @@ from psycopg2 import errors as pg
 from psycopg2 import sql
 
 from erm_alembic.ledger.approved_runs import APPROVAL
+from erm_alembic.ledger.backups import BACKUP, GUARD
 from erm_alembic.ledger.hooks import HOOK
 from erm_alembic.ledger.refusals import may_not_create
+from erm_alembic.ledger.releases import RELEASE, RELEASE_STAGE
 from erm_alembic.ledger.smoke import SMOKE
 from erm_alembic.postgres.catalog import has_schema, tables_of
 
@@ -110,6 +112,10 @@ TABLES = {
     "mapping": MAPPING,
     "prediction": PREDICTION,
     "smoke": SMOKE,
+    "backup": BACKUP,
+    "guard": GUARD,
+    "release": RELEASE,
+    "release_stage": RELEASE_STAGE,
 }
 
 
