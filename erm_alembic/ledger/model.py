@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from erm_alembic.ledger.approved_runs import ApprovedRun
+from erm_alembic.ledger.backups import RunGuard
 from erm_alembic.ledger.hooks import HookRecord
+from erm_alembic.ledger.smoke import SmokeRun
 
-__all__ = ["AppliedSource", "RevisionRecord", "RunRecord"]
+__all__ = ["AppliedSource", "History", "RevisionRecord", "RunRecord"]
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class RunRecord:
         overrides: the rules that were let pass, each with its reason: `RULE: REASON`.
         hooks: the team's own commands that were run around it, in order.
         approved: the approved plan that it carried out; None for a run without one.
+        backups: the backups that stood behind it.
         backend_pid: the server process of its connection, which holds the deploy lock while it runs.
     """
 
@@ -82,6 +85,7 @@ class RunRecord:
     hooks: tuple[HookRecord, ...] = ()
     approved: ApprovedRun | None = None
     backend_pid: int = 0
+    backups: tuple[RunGuard, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,3 +96,16 @@ class AppliedSource:
     path: str
     source: str
     source_hash: str
+
+
+@dataclass(frozen=True)
+class History:
+    """What was run on a database, latest first.
+
+    Args:
+        runs: what was deployed, repaired or taken over.
+        smoke: the smoke tests.
+    """
+
+    runs: tuple[RunRecord, ...] = ()
+    smoke: tuple[SmokeRun, ...] = ()

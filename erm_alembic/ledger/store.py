@@ -14,6 +14,7 @@ from psycopg2 import errors as pg
 from psycopg2 import sql
 
 from erm_alembic.ledger.approved_runs import ApprovedRun, read_approved_runs
+from erm_alembic.ledger.backups import RunGuard, read_guards
 from erm_alembic.ledger.encoding import beside_placeholders, fitted, unpacked
 from erm_alembic.ledger.hooks import HookRecord, insert_hook, read_hooks
 from erm_alembic.ledger.model import AppliedSource, RevisionRecord, RunRecord
@@ -240,9 +241,14 @@ class Ledger:
         )
         run_ids = [row[0] for row in runs]
         revisions, hooks = self._revisions_of(run_ids, sources), self._hooks_of(run_ids)
-        approved = self._approved(run_ids)
+        approved, backups = self._approved(run_ids), self._guards_of(run_ids)
         return tuple(
-            replace(_as_run(row, revisions.get(row[0], [])), hooks=hooks.get(row[0], ()), approved=approved.get(row[0]))
+            replace(
+                _as_run(row, revisions.get(row[0], [])),
+                hooks=hooks.get(row[0], ()),
+                approved=approved.get(row[0]),
+                backups=backups.get(row[0], ()),
+            )
             for row in runs
         )
 
@@ -256,6 +262,12 @@ class Ledger:
             return {}
         with self._cursor() as cursor:
             return read_hooks(cursor, self._placed(), run_ids)
+
+    def _guards_of(self, run_ids: list[int]) -> dict[int, tuple[RunGuard, ...]]:
+        if "guard" not in self._tables():
+            return {}
+        with self._cursor():
+            return read_guards(self._connection, self.table("guard"), self.table("backup"), run_ids)
 
     def _approved(self, run_ids: list[int]) -> dict[int, ApprovedRun]:
         if "approval" not in self._tables():

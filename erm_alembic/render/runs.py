@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from erm_alembic.config.redaction import redact
@@ -12,7 +13,8 @@ from erm_alembic.render.words import counted, duration
 
 if TYPE_CHECKING:
     from erm_alembic.ledger.hooks import HookRecord
-    from erm_alembic.ledger.model import RevisionRecord, RunRecord
+    from erm_alembic.ledger.model import History, RevisionRecord, RunRecord
+    from erm_alembic.ledger.smoke import SmokeRun
 
 __all__ = ["history_json", "history_text", "moment", "override_lines", "run_headline"]
 
@@ -39,12 +41,26 @@ def run_headline(run: RunRecord, paint: Paint, ending: tuple[str, str] | None = 
         ending: how it ended and the role of its colour, where more is known of that than the ledger has.
     """
     word, role = ending or _ending(run)
+    return f"run {run.id}  {moment(run.started_at)}  {one_line(run.mode)} {paint(word, role)}  {_by_whom(run)}"
+
+
+def _by_whom(run: RunRecord | SmokeRun) -> str:
     who = f"{one_line(run.who)}@{one_line(run.host)}"
     commit = f", commit {one_line(run.git_commit)[:12]}" if run.git_commit else ""
-    return (
-        f"run {run.id}  {moment(run.started_at)}  {one_line(run.mode)} {paint(word, role)}  "
-        f"{one_line(run.environment)}, {who}, erm {one_line(run.erm_version)}{commit}"
-    )
+    return f"{one_line(run.environment)}, {who}, erm {one_line(run.erm_version)}{commit}"
+
+
+def _smoke_lines(run: SmokeRun, paint: Paint) -> list[str]:
+    where = f" on {one_line(run.replica)}" if run.replica else ""
+    word = paint(one_line(run.outcome), "good" if run.outcome == "passed" else "bad")
+    counts = [f"{run.passed} passed", *([f"{run.failed} failed"] if run.failed else [])]
+    counts += [f"{run.skipped} skipped"] if run.skipped else []
+    counts += [f"{counted(run.escapes, 'escape')} refused"] if run.escapes else []
+    took = duration(round((run.finished_at - run.started_at).total_seconds() * 1000))
+    return [
+        f"smoke {run.id}  {moment(run.started_at)}  smoke tests{where} {word}  {_by_whom(run)}",
+        f"  {', '.join(counts)}  ({took})",
+    ]
 
 
 def _revision_line(record: RevisionRecord) -> str:
@@ -70,6 +86,15 @@ def _plan_lines(run: RunRecord) -> list[str]:
     return [f"  plan  {one_line(run.approved.digest)}{signed}"]
 
 
+def _backup_lines(run: RunRecord) -> list[str]:
+    """The backups that stood behind a run."""
+    return [
+        f"  backup  {one_line(each.id)}  {one_line(each.method)}, {one_line(each.place)}"
+        + ("" if each.taken else "  (there already)")
+        for each in run.backups
+    ]
+
+
 def _hook_lines(hook: HookRecord) -> list[str]:
     about = f" {one_line(hook.revision)}" if hook.revision else ""
     status = "" if hook.exit_status in (None, 0) else f" {hook.exit_status}"
@@ -81,7 +106,7 @@ def _hook_lines(hook: HookRecord) -> list[str]:
 
 
 def _run_lines(run: RunRecord, verbose: bool, paint: Paint) -> list[str]:
-    lines = [run_headline(run, paint), *_plan_lines(run), *override_lines(run, paint)]
+    lines = [run_headline(run, paint), *_plan_lines(run), *_backup_lines(run), *override_lines(run, paint)]
     for record in run.revisions:
         lines.append(_revision_line(record))
         if record.error:
@@ -93,23 +118,27 @@ def _run_lines(run: RunRecord, verbose: bool, paint: Paint) -> list[str]:
     return lines
 
 
-def history_text(runs: tuple[RunRecord, ...], *, verbose: bool = False, paint: Paint = plain) -> str:
-    """The ledger's runs, in the order given.
+def history_text(found: History, *, verbose: bool = False, paint: Paint = plain) -> str:
+    """What the ledger says was run, latest first.
 
     Args:
-        runs: the runs.
+        found: the runs, and the smoke tests.
         verbose: show the team's own commands too, with what they wrote.
         paint: gives colour; none by default.
 
     Example:
-        >>> history_text(())
+        >>> from erm_alembic.ledger.model import History
+        >>> history_text(History())
         'The ledger has no run of this database yet.\\n'
     """
-    if not runs:
+    told = [(run.started_at, _run_lines(run, verbose, paint)) for run in found.runs]
+    told += [(run.started_at, _smoke_lines(run, paint)) for run in found.smoke]
+    if not told:
         return "The ledger has no run of this database yet.\n"
-    return "\n\n".join("\n".join(_run_lines(run, verbose, paint)) for run in runs) + "\n"
+    told.sort(key=itemgetter(0), reverse=True)
+    return "\n\n".join("\n".join(lines) for _, lines in told) + "\n"
 
 
-def history_json(runs: tuple[RunRecord, ...]) -> str:
-    """The ledger's runs as one JSON object."""
-    return result_document({"runs": plain_value(runs)})
+def history_json(found: History) -> str:
+    """What the ledger says was run, as one JSON object."""
+    return result_document({"runs": plain_value(found.runs), "smoke": plain_value(found.smoke)})
