@@ -6,9 +6,10 @@ from pathlib import Path
 
 from erm_alembic.ledger.last_run import LastRun, read_last_run
 from erm_alembic.ledger.leftovers import InvalidIndex, leftovers
-from erm_alembic.ledger.model import RunRecord
+from erm_alembic.ledger.model import History, RunRecord
 from erm_alembic.ledger.progress import HalfDone
 from erm_alembic.ledger.restore import restore_file
+from erm_alembic.ledger.smoke import read_smoke_runs
 from erm_alembic.ledger.store import open_ledger
 from erm_alembic.opening import configured, interruptible, open_project
 from erm_alembic.planning.reports import Status
@@ -16,7 +17,7 @@ from erm_alembic.planning.standing import read_standing
 from erm_alembic.revisions.project import AlembicOptions, find_project
 from erm_alembic.target import open_target
 
-__all__ = ["AlembicOptions", "Status", "history", "restore", "status"]
+__all__ = ["AlembicOptions", "History", "Status", "full_history", "history", "restore", "status"]
 
 
 def status(env: str | None = None, *, config: Path | None = None, options: AlembicOptions | None = None) -> Status:
@@ -84,12 +85,27 @@ def history(env: str | None = None, *, config: Path | None = None, limit: int | 
         >>> [(run.mode, run.outcome, len(run.revisions)) for run in erm_alembic.history("staging", limit=1)]
         [('apply', 'done', 2)]
     """
-    settings = configured(env, config)
-    target = open_target(settings)
+    return full_history(env, config=config, limit=limit).runs
 
-    def read() -> tuple[RunRecord, ...]:
+
+def full_history(env: str | None = None, *, config: Path | None = None, limit: int | None = None) -> History:
+    """Everything that the ledger says was run, latest first: the runs, and the smoke tests since the first of them.
+
+    Args:
+        env: the profile.
+        config: the path of erm.yaml.
+        limit: how many of each; None means all, of smoke tests also those from before the first run.
+
+    Raises:
+        ErmError: a subclass of it, when the ledger cannot be read.
+    """
+    target = open_target(configured(env, config))
+
+    def read() -> History:
         with open_ledger(target) as ledger:
-            return ledger.runs(limit, sources=True)
+            runs = ledger.runs(limit, sources=True)
+            since = runs[-1].started_at if runs and limit is not None else None
+            return History(runs, read_smoke_runs(ledger.connection, target.settings.ledger.schema, limit, since))
 
     return interruptible(target, read)
 

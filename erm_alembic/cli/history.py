@@ -37,7 +37,10 @@ def history(
     context: typer.Context,
     env: EnvironmentOption = None,
     limit: Annotated[
-        int | None, typer.Option("--limit", metavar="N", help="Only the newest N runs. Default: all.")
+        int | None,
+        typer.Option(
+            "--limit", metavar="N", help="Only the newest N runs, and the newest N of smoke tests since. Default: all."
+        ),
     ] = None,
     format_: FormatOption = Format.text,
     config: ConfigOption = None,
@@ -54,11 +57,11 @@ def history(
     from erm_alembic.render.runs import history_json, history_text
 
     with console.stdout_reserved():
-        runs = inspection.history(env, config=config, limit=limit)
+        found = inspection.full_history(env, config=config, limit=limit)
     if format_ is Format.json:
-        console.write(history_json(runs))
+        console.write(history_json(found))
     else:
-        console.write(history_text(runs, verbose=verbose, paint=console.painter(sys.stdout)))
+        console.write(history_text(found, verbose=verbose, paint=console.painter(sys.stdout)))
 
 
 @app.command("restore", short_help="Write a lost revision file back.", epilog=RESTORE_EXAMPLES)

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 import erm_alembic
+from erm_alembic.ledger.model import History
 from erm_alembic.planning.model import Outcome, Plan
 from erm_alembic.under_way import under_way
 from tests.render.plans import DONE, PLAN
@@ -56,6 +57,7 @@ class FakePipeline:
         raises: raised instead of any answer.
         prints: printed to stdout by the project meanwhile, as an env.py may.
         runs: the ledger.
+        smoke: its smoke tests.
         status_facts: the answer of `status`.
     """
 
@@ -64,6 +66,7 @@ class FakePipeline:
     raises: BaseException | None = None
     prints: str = ""
     runs: tuple[Any, ...] = ()
+    smoke: tuple[Any, ...] = ()
     status_facts: Any = None
     calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = field(default_factory=list)
 
@@ -97,8 +100,8 @@ class FakePipeline:
     def rollback(self, *args: Any, **kwargs: Any) -> Result:
         return self._answer("rollback", Result(self.answer_plan, self.outcome), *args, **kwargs)
 
-    def history(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
-        return self._answer("history", self.runs, *args, **kwargs)
+    def full_history(self, *args: Any, **kwargs: Any) -> Any:
+        return self._answer("full_history", History(self.runs, self.smoke), *args, **kwargs)
 
     def status(self, *args: Any, **kwargs: Any) -> Any:
         return self._answer("status", self.status_facts, *args, **kwargs)
@@ -109,7 +112,7 @@ class FakePipeline:
 
 SEAMS = {
     "migrate": ("plan", "plan_rollback", "apply", "rollback"),
-    "inspection": ("history", "status", "restore"),
+    "inspection": ("full_history", "status", "restore"),
 }
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from erm_alembic.ledger.leftovers import InvalidIndex
 from erm_alembic.ledger.model import RevisionRecord, RunRecord
+from erm_alembic.ledger.smoke import SmokeRun
 from erm_alembic.planning.model import HalfDoneRevision
 from tests.cli.pipeline import FakePipeline, erm, install
 from tests.render.plans import HOSTILE
@@ -206,14 +207,28 @@ def test_history_in_words(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> N
         "  up    a1b2c3  add orders  (done, 1.2 s, 3 statements)\n",
         "",
     )
-    assert pipeline.calls == [("history", ("prod",), {"config": None, "limit": 3})]
+    assert pipeline.calls == [("full_history", ("prod",), {"config": None, "limit": 3})]
+
+
+def test_smoke_tests_stand_between_the_runs(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """Each at its time, on a line of its own, with what came of them below; their names act as little as others."""
+    later = RUN.started_at + timedelta(minutes=5)
+    ended, counts = later + timedelta(seconds=3), (5, 1, 2, 1)
+    smoke = SmokeRun(4, later, ended, "prod", "repl\x1bica", "ann", "ci-4", "0.1.0", None, "failed", *counts)
+    install(monkeypatch, FakePipeline(runs=(replace(RUN, revisions=()),), smoke=(smoke,)))
+    assert erm(capsys, "history")[1] == (
+        "smoke 4  2025-03-01 12:35:00 UTC  smoke tests on repl\\x1bica failed  prod, ann@ci-4, erm 0.1.0\n"
+        "  5 passed, 1 failed, 2 skipped, 1 escape refused  (3.0 s)\n"
+        "\n"
+        "run 7  2025-03-01 12:30:00 UTC  apply done  prod, ann (deployer)@ci-4, erm 0.1.0, commit 0123456789ab\n"
+    )
 
 
 def test_an_empty_ledger_says_so(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     """A database that erm never ran on has a sentence, and as JSON an empty list."""
     install(monkeypatch, FakePipeline())
     assert erm(capsys, "history")[1] == "The ledger has no run of this database yet.\n"
-    assert json.loads(erm(capsys, "history", "--format", "json")[1]) == {"schema_version": 1, "runs": []}
+    assert json.loads(erm(capsys, "history", "--format", "json")[1]) == {"schema_version": 1, "runs": [], "smoke": []}
 
 
 def test_history_cannot_be_forged(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:

@@ -14,6 +14,7 @@ import pytest
 from erm_alembic.checks.without_target import DowngradeCheck, ProjectCheck
 from erm_alembic.config.redaction import register_secret
 from erm_alembic.config.settings import Settings
+from erm_alembic.ledger.model import History
 from erm_alembic.planning.model import Outcome, Plan
 from erm_alembic.planning.terms import plan_digest
 from erm_alembic.postgres.embedded.server import ServerStatus
@@ -200,7 +201,7 @@ def test_the_digest_leaves_judgement_out() -> None:
         check_json(DowngradeCheck((), 0)),
         project_check_json(ProjectCheck((), (), 0, 0, ())),
         rules_json(()),
-        history_json(()),
+        history_json(History()),
         server_json(ServerStatus(False, None, None, None, None, None)),
         settings_json(Settings("dev", Path("/srv"))),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -351,10 +352,14 @@ def test_a_run_that_takes_too_long_is_ended(filled: Database, tmp_path: Path) ->
 
 
 def test_the_smoke_tests_of_the_sample_project_are_those_of_the_page(one_database: Database, tmp_path: Path) -> None:
-    """They pass on a database that is deployed, and the ledger has the run."""
+    """They pass on a database that is deployed, which `erm history` shows; where nothing is deployed, that is said."""
     project = tmp_path / "shop"
     shutil.copytree(REPOSITORY / "examples" / "shop", project, ignore=shutil.ignore_patterns(".erm", "__pycache__"))
     env = {"ERM_DATABASE_URL": one_database.url, **ALONE}
+    undeployed = run_smoke(project, one_database, code=1)
+    assert undeployed["notes"] == [
+        "No revision is recorded on this database, so that its tables may be missing. To deploy: erm migrate"
+    ]
     assert run_erm("migrate", cwd=project, env=env).returncode == 0
     done = run_erm("smoke", "--env", "dev", cwd=project, env=env)
     assert done.returncode == 0, done.stdout
@@ -364,6 +369,13 @@ def test_the_smoke_tests_of_the_sample_project_are_those_of_the_page(one_databas
         ("dev", "passed", 2, 0)
     ]
     assert one_database.execute("SELECT count(*) FROM orders") == [(0,)]
+    history = run_erm("history", cwd=project, env=env)
+    first = r"smoke 1  \S+ \S+ UTC  smoke tests passed  dev, \S+ \(postgres\)@.*\n  2 passed  \("
+    assert re.match(first, history.stdout)
+    assert "\n\nrun 1  " in history.stdout
+    told = json.loads(run_erm("history", "--limit", "1", "--format", "json", cwd=project, env=env).stdout)
+    assert [(each["outcome"], each["passed"]) for each in told["smoke"]] == [("passed", 2)]
+    assert [run["mode"] for run in told["runs"]] == ["apply"]
     page = (REPOSITORY / "docs" / "smoke.md").read_text(encoding="utf-8")
     assert (project / "tests" / "smoke" / "test_orders.py").read_text(encoding="utf-8") in page
 

@@ -25,6 +25,7 @@ from erm_alembic.testing.smoke.job import HERE, SmokeJob
 from erm_alembic.testing.smoke.noting import note_in_ledger
 from erm_alembic.testing.smoke.process import SmokeProcess
 from erm_alembic.testing.smoke.report import FAILED, RAN, SmokeReport, SmokeTest
+from erm_alembic.testing.smoke.undeployed import nothing_deployed
 
 __all__ = ["SmokeRequest", "run_smoke_tests"]
 
@@ -152,6 +153,8 @@ def run_smoke_tests(settings: Settings, request: SmokeRequest, show: Callable[[s
         told("interrupted")
         raise
     _refuse_what_did_not_begin(target, heard)
+    if any(test.outcome in FAILED for test in heard.tests) and (why := nothing_deployed(settings, target)) is not None:
+        heard.notes[why] = None
     return told(_outcome(heard))
 
 
