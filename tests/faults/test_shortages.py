@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
@@ -47,23 +48,40 @@ def test_out_of_memory_for_locks(pg_bin: PostgresBinaries, tmp_path: Path) -> No
 
 @contextmanager
 def all_connections_but(free: int, server: PrivateServer) -> Iterator[None]:
-    """Take every connection that the server has, less a few."""
-    taken = []
+    """Take every connection that the server has, less a few. A closed one is free only when its process is gone."""
+    taken: list[Any] = []
     try:
         with pytest.raises(psycopg2.OperationalError, match="too many clients"):
             while True:
                 taken.append(psycopg2.connect(server.url()))
         for _ in range(free):
             taken.pop().close()
+        until(lambda: clients_seen_by(taken[0]) == len(taken))
         yield
+        for connection in taken[1:]:
+            connection.close()
+        until(lambda: clients_seen_by(taken[0]) == 1)
     finally:
         for connection in taken:
             connection.close()
-        until(
-            lambda: (
-                server.execute("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'")[0][0] == 1
-            )
-        )
+    until(lambda: lets_in(server))
+
+
+def clients_seen_by(connection: Any) -> int:
+    """How many connections the server has, this one among them."""
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'")
+        (count,) = cursor.fetchone()
+        return int(count)
+
+
+def lets_in(server: PrivateServer) -> bool:
+    """Whether somebody can connect, and finds nobody else there."""
+    try:
+        with closing(psycopg2.connect(server.url())) as connection:
+            return clients_seen_by(connection) == 1
+    except psycopg2.OperationalError:
+        return False
 
 
 def test_out_of_connections(pg_bin: PostgresBinaries, tmp_path: Path) -> None:
