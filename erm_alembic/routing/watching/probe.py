@@ -35,6 +35,8 @@ Answer = TypeVar("Answer")
 _LIFETIME = 60.0
 # In intervals: the first pause after a failure, and the longest.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 4.0
+# Of libpq.
+CONNECTION_OK = 0
 
 
 class Link:
@@ -123,7 +125,8 @@ class Link:
     @property
     def broken(self) -> bool:
         """Whether it is of no use any more."""
-        return self.cut_off or bool(self._connection.closed)
+        # psycopg2 does not always notice that the server has closed it.
+        return self.cut_off or bool(self._connection.closed) or self._connection.info.status != CONNECTION_OK
 
 
 class PollControl:
