@@ -16,3 +16,23 @@ is a gap, never an exception. `sample_json` and `sample_of` keep the sample of b
 """
 
 from __future__ import annotations
+
+from erm_alembic.observing.course import before, observe
+from erm_alembic.observing.model import Gap, Observation, Point, ReplicaLag, Sample, StatementChange, Worsened
+from erm_alembic.observing.storing import observation_json, observation_of, sample_json, sample_of
+
+__all__ = [
+    "Gap",
+    "Observation",
+    "Point",
+    "ReplicaLag",
+    "Sample",
+    "StatementChange",
+    "Worsened",
+    "before",
+    "observation_json",
+    "observation_of",
+    "observe",
+    "sample_json",
+    "sample_of",
+]
