@@ -35,8 +35,6 @@ Answer = TypeVar("Answer")
 _LIFETIME = 60.0
 # In intervals: the first pause after a failure, and the longest.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 4.0
-# Of libpq.
-CONNECTION_OK = 0
 
 
 class Link:
@@ -57,6 +55,7 @@ class Link:
         # What the server gives, once it was asked for that.
         self.facts: tuple[str, ...] | None = None
         self.cut_off = False
+        self._lost = False
         self._timeout = timeout
         self._ends_at: float | None = None
         self._lock = threading.Lock()
@@ -92,6 +91,11 @@ class Link:
         try:
             with self._connection.cursor() as cursor:
                 answer = question(cursor)
+        except psycopg2.DatabaseError as error:
+            # Of a server that crashed, neither psycopg2 nor libpq hold the connection for closed at first.
+            lost = type(error) in (psycopg2.DatabaseError, psycopg2.OperationalError) and error.pgcode is None
+            self._lost = self._lost or lost
+            raise
         finally:
             self._ends_at = None
         self.used = True
@@ -125,8 +129,7 @@ class Link:
     @property
     def broken(self) -> bool:
         """Whether it is of no use any more."""
-        # psycopg2 does not always notice that the server has closed it.
-        return self.cut_off or bool(self._connection.closed) or self._connection.info.status != CONNECTION_OK
+        return self.cut_off or self._lost or bool(self._connection.closed)
 
 
 class PollControl:
