@@ -20,6 +20,8 @@ from erm_alembic.config.redaction import MASK
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
+    from erm_alembic.config.credentials import Credential, Logins
+
 __all__ = ["DatabaseUrl"]
 
 _DRIVERS = ("psycopg2", "psycopg", "psycopg_async", "asyncpg")
@@ -36,6 +38,8 @@ class DatabaseUrl:
         driver: the driver that the text named (`asyncpg`), "" when it named none.
         parameters: libpq's keywords and their values; `host` and `port` are comma lists of equal length.
         driver_parameters: what only the named driver understands.
+        logins: gives the user and the password at each use, where these are kept elsewhere and may change; the
+            `parameters` hold none then.
 
     Example:
         >>> DatabaseUrl.parse("postgres://app:hunter2@db:5433/shop?sslmode=require")
@@ -46,6 +50,7 @@ class DatabaseUrl:
     driver: str = ""
     parameters: Mapping[str, str] = field(default_factory=dict)
     driver_parameters: Mapping[str, str] = field(default_factory=dict)
+    logins: Logins | None = field(default=None, compare=False, repr=False)
 
     def __repr__(self) -> str:
         return f"DatabaseUrl({self.redacted!r})"
@@ -109,16 +114,38 @@ class DatabaseUrl:
         masked = {key: MASK if key in _SECRET_KEYWORDS and value else value for key, value in self.parameters.items()}
         return write_uri(masked)
 
+    def opened(self) -> DatabaseUrl:
+        """The address as of now, with the user and the password that are good at this moment.
+
+        Raises:
+            ConfigurationError: these are kept elsewhere, and cannot be had.
+        """
+        return self.with_credential()[0]
+
+    def with_credential(self) -> tuple[DatabaseUrl, Credential | None]:
+        """The address as of now, and what it holds of a login that ends; None where the address is all there is.
+
+        Raises:
+            ConfigurationError: user and password are kept elsewhere, and cannot be had.
+        """
+        if self.logins is None:
+            return self, None
+        found = self.logins.current(self.parameters)
+        login = {"password": found.password} | ({"user": found.user} if found.user is not None else {})
+        return self.with_parameters(**login), found
+
     def dsn(self) -> str:
         """The address as libpq, psql and pg_dump take it: a URI without driver, with everything else kept.
 
         Raises:
-            ConfigurationError: an embedded address has none before its server runs.
+            ConfigurationError: an embedded address has none before its server runs; a login cannot be had.
         """
-        return write_uri(self._server_parameters())
+        return write_uri(self.opened()._server_parameters())
 
     def with_parameters(self, **parameters: str) -> DatabaseUrl:
         """The same address with some libpq keywords set anew; an empty value takes the keyword away.
+
+        Whoever sets the password, or takes it away, means just that: then it is asked for nowhere else.
 
         Example:
             >>> DatabaseUrl.parse("postgresql://db/shop").with_parameters(dbname="other").dsn()
@@ -129,6 +156,7 @@ class DatabaseUrl:
             driver=self.driver,
             parameters={key: value for key, value in merged.items() if value != ""},
             driver_parameters=self.driver_parameters,
+            logins=None if "password" in parameters else self.logins,
         )
 
     def sqlalchemy_url(self, drivername: str) -> URL:
@@ -146,7 +174,7 @@ class DatabaseUrl:
         """
         from sqlalchemy.engine import URL
 
-        query = self._server_parameters()
+        query = self.opened()._server_parameters()
         asyncpg = drivername.partition("+")[2] == "asyncpg"
         if asyncpg and "hostaddr" in query:
             # It has no word for an address beside the name, and would connect to any address of the name.

@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from erm_alembic.config import settings
 from erm_alembic.config.backup_model import backup_settings
 from erm_alembic.config.document import Document, KeyPath, dotted
 from erm_alembic.config.profiles import SECTIONS, Effective
 from erm_alembic.config.release_settings import OwnStageSettings, ReleaseObserveSettings
+from erm_alembic.config.secrets.settings import VaultAuthSettings
+from erm_alembic.config.secrets_model import secrets_settings, written_auth
 from erm_alembic.config.settings import SealedUrl, Settings
 
 if TYPE_CHECKING:
@@ -20,7 +22,15 @@ if TYPE_CHECKING:
 
 __all__ = ["origins_of", "settings_of", "values_of"]
 
-Seal = Callable[[str, KeyPath], SealedUrl]
+
+class Seal(Protocol):
+    """Makes a sealed address of a text and its place in the file, and of what says where its login is kept."""
+
+    def __call__(
+        self, text: str, path: KeyPath, credentials: str | None = None, at: KeyPath | None = None
+    ) -> SealedUrl: ...
+
+
 AsPath = Callable[[str | None], Path | None]
 
 
@@ -40,7 +50,12 @@ def settings_of(found: Effective, environment: str, project_dir: Path, seal: Sea
     replicas = tuple(
         settings.ReplicaSettings(
             name=replica.name,
-            url=seal(replica.url, found.sources["replicas", index, "url"]),
+            url=seal(
+                replica.url,
+                found.sources["replicas", index, "url"],
+                replica.credentials,
+                found.sources.get(("replicas", index, "credentials")),
+            ),
             read_only=replica.read_only,
             max_follower_lag=replica.max_follower_lag,
             weight=replica.weight,
@@ -90,6 +105,7 @@ def settings_of(found: Effective, environment: str, project_dir: Path, seal: Sea
             tuple(found.smoke.hosts),
         ),
         release=_release(found.release),
+        secrets=secrets_settings(found.secrets, project_dir),
     )
 
 
@@ -137,7 +153,7 @@ def _discovery(found: Effective, seal: Seal, path: AsPath) -> settings.Discovery
 
 def origins_of(in_force: Settings, found: Effective, document: Document) -> dict[str, str]:
     """Where each setting comes from, by the dotted key under which it stands at the file's base."""
-    origins: dict[str, str] = {"database.url": "not set"}
+    origins: dict[str, str] = {"database.url": "not set", "database.credentials": "not set"}
     for key, path, _ in _walk(in_force):
         source = found.sources.get(path)
         origins[key] = document.origin_of(source) if source is not None else "default"
@@ -151,7 +167,10 @@ def values_of(in_force: Settings) -> dict[str, Any]:
         >>> values_of(Settings("dev", Path("/srv")))["ledger.schema"]
         'erm'
     """
-    return {"database.url": in_force.url} | {key: value for key, _, value in _walk(in_force)}
+    login = in_force.url.login if in_force.url is not None else None
+    return {"database.url": in_force.url, "database.credentials": login} | {
+        key: value for key, _, value in _walk(in_force)
+    }
 
 
 def _walk(in_force: Settings) -> Iterator[tuple[str, KeyPath, Any]]:
@@ -164,6 +183,12 @@ def _walk(in_force: Settings) -> Iterator[tuple[str, KeyPath, Any]]:
 def _leaves(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
     if isinstance(value, settings.DriftIgnore):
         yield path, str(value)
+    elif isinstance(value, SealedUrl) and value.login is not None and not value.login_is_inherited:
+        yield path, value
+        yield (*path[:-1], "credentials"), value.login
+    elif isinstance(value, VaultAuthSettings):
+        for name, item in written_auth(value).items():
+            yield (*path, name), item
     elif isinstance(value, SealedUrl) or not (is_dataclass(value) or isinstance(value, (Mapping, tuple))):
         yield path, value
     elif is_dataclass(value):

@@ -1,7 +1,8 @@
 """From erm.yaml, the environment and the flags to the settings in force.
 
 `ERM_DATABASE_URL` beats every profile; then the profile of `--env`, else of `ERM_ENV`, else `dev`; a profile that is
-not declared, or has no url, falls back to `database.url`. `ERM_SHADOW_URL` beats `shadow.url`. Addresses stay sealed.
+not declared, or has no url, falls back to `database.url`. `ERM_DATABASE_CREDENTIALS` beats the `credentials` beside the
+address, `ERM_SHADOW_URL` beats `shadow.url`. Addresses stay sealed.
 """
 
 from __future__ import annotations
@@ -14,10 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from erm_alembic.config.document import Document, InvalidConfiguration, KeyPath, Problem, dotted, read_document
 from erm_alembic.config.env_option import DEFAULT_ENVIRONMENT
-from erm_alembic.config.in_force import origins_of, settings_of
+from erm_alembic.config.in_force import Seal, origins_of, settings_of
 from erm_alembic.config.interpolation import UnsetVariable, has_variables
 from erm_alembic.config.profiles import SECTIONS, declared_profiles, effective, profile_data
 from erm_alembic.config.sealed import SealedUrl, has_typed_password, register_address
+from erm_alembic.config.sealed_login import SealedLogin
+from erm_alembic.config.secrets import scheme_of
+from erm_alembic.config.secrets.settings import SecretsSettings
+from erm_alembic.config.secrets_model import secrets_settings
 from erm_alembic.config.settings import Settings
 from erm_alembic.config.validation import find_problems
 from erm_alembic.config.variables import put_variables_in
@@ -31,11 +36,13 @@ __all__ = ["check_file", "find_file", "load_settings"]
 
 FILE_NAME = "erm.yaml"
 URL_VARIABLE = "ERM_DATABASE_URL"
+CREDENTIALS_VARIABLE = "ERM_DATABASE_CREDENTIALS"
 SHADOW_VARIABLE = "ERM_SHADOW_URL"
 ENVIRONMENT_VARIABLE = "ERM_ENV"
 
 # A profile is taken for a typo of another one sooner than any other word: falling back would act on another database.
 NEAR_A_PROFILE = 0.6
+_NO_SECRETS = SecretsSettings()
 
 
 class NoDatabase(ConfigurationError):
@@ -87,7 +94,11 @@ def load_settings(
     _refuse_unset(document, data, unset, environment)
 
     found = effective(data, environment)
-    settings = settings_of(found, environment, project_dir, chooser.sealed)
+    secrets = secrets_settings(found.secrets, project_dir)
+    if url is not None:
+        login = replace(url.login, secrets=secrets) if url.login is not None else None
+        url = replace(url, secrets=secrets, login=login)
+    settings = settings_of(found, environment, project_dir, chooser.sealing(secrets, url))
     replicas, routing = settings.replicas, settings.routing
     if url is not None and url.origin == URL_VARIABLE and (replicas or routing.discovery is not None):
         replicas, routing = (), replace(routing, discovery=None)
@@ -95,9 +106,10 @@ def load_settings(
     origins = origins_of(settings, found, document)
     if url is not None:
         origins["database.url"] = url.origin
+        origins["database.credentials"] = url.login.origin if url.login is not None else "not set"
     shadow = settings.shadow
     if text := environ.get(SHADOW_VARIABLE, "").strip():
-        shadow = replace(shadow, url=_sealed_variable(SHADOW_VARIABLE, text, environ, project_dir))
+        shadow = replace(shadow, url=_sealed_variable(SHADOW_VARIABLE, text, environ, project_dir, secrets))
         origins["shadow.url"] = SHADOW_VARIABLE
     return replace(
         settings,
@@ -202,11 +214,46 @@ class _Chooser:
             environ=self._environ,
         )
 
+    def login(self, text: str, path: KeyPath) -> SealedLogin:
+        """Seal what says where a user and a password are kept."""
+        origin, line = self._document.origin_of(path), self._document.line_of(path)
+        return SealedLogin(text, origin, dotted(path), line, self._project_dir, self._environ)
+
+    def sealing(self, secrets: SecretsSettings, primary: SealedUrl | None) -> Seal:
+        """Seals addresses beside that of the primary, whose login they share unless they have one of their own.
+
+        Args:
+            secrets: the section `secrets` that is in force.
+            primary: the database's address.
+        """
+
+        def seal(text: str, path: KeyPath, credentials: str | None = None, at: KeyPath | None = None) -> SealedUrl:
+            is_shadow = path[-2:-1] == ("shadow",)
+            shared = primary.login if primary is not None and not is_shadow else None
+            login = shared if credentials is None else replace(self.login(credentials, at or path), secrets=secrets)
+            sealed = self.sealed(text, path)
+            return replace(sealed, secrets=secrets, login=login, login_is_inherited=credentials is None)
+
+        return seal
+
+    def _login_beside(self, environment: str, url_is_own: bool) -> SealedLogin | None:
+        """Where the login of an address is kept: said beside it, never taken from beside another address."""
+        if text := self._environ.get(CREDENTIALS_VARIABLE, "").strip():
+            variable = CREDENTIALS_VARIABLE
+            return SealedLogin(text, variable, variable, None, self._project_dir, self._environ)
+        own = profile_data(self._data, environment).get("credentials")
+        if own is not None:
+            return self.login(own, ("database", "environments", environment, "credentials"))
+        base = (self._data.get("database") or {}).get("credentials")
+        return None if url_is_own or base is None else self.login(base, ("database", "credentials"))
+
     def url(self, environment: str) -> tuple[SealedUrl | None, list[str]]:
         """The address, and what must be said about the choice."""
         own = profile_data(self._data, environment).get("url")
         if text := self._environ.get(URL_VARIABLE, "").strip():
             found = _sealed_variable(URL_VARIABLE, text, self._environ, self._project_dir)
+            if self._environ.get(CREDENTIALS_VARIABLE, "").strip():
+                found = replace(found, login=self._login_beside(environment, url_is_own=True))
             notes = []
             if own is not None:
                 notes.append(f"{URL_VARIABLE} is set: it wins over the url of {environment} in {self._name}.")
@@ -214,12 +261,16 @@ class _Chooser:
                 notes.append(f"{URL_VARIABLE} is taken as it is: the `${{...}}` in it is not replaced.")
             return found, notes
         if own is not None:
-            return self.sealed(own, ("database", "environments", environment, "url")), []
+            sealed = self.sealed(own, ("database", "environments", environment, "url"))
+            return replace(sealed, login=self._login_beside(environment, url_is_own=True)), []
         base = (self._data.get("database") or {}).get("url")
         if base is None:
             return None, []
         reason = "has no url" if environment in self._profiles else f"is not declared in {self._name}"
-        return self.sealed(base, ("database", "url")), [f"Environment {environment!r} {reason}: using database.url."]
+        sealed = replace(
+            self.sealed(base, ("database", "url")), login=self._login_beside(environment, url_is_own=False)
+        )
+        return sealed, [f"Environment {environment!r} {reason}: using database.url."]
 
     def refuse_typo(self, environment: str) -> None:
         """Refuse a name that is nearly a declared one: falling back would act on another database.
@@ -258,10 +309,17 @@ class _Chooser:
         return self._document.path.name if self._document.path else FILE_NAME
 
 
-def _sealed_variable(name: str, text: str, environ: Mapping[str, str], project_dir: Path) -> SealedUrl:
+def _sealed_variable(
+    name: str,
+    text: str,
+    environ: Mapping[str, str],
+    project_dir: Path,
+    secrets: SecretsSettings = _NO_SECRETS,
+) -> SealedUrl:
     """The address in a variable."""
-    register_address(text)
-    return SealedUrl(text, name, name, base_dir=project_dir, environ=environ)
+    if scheme_of(text) in (None, "cmd"):
+        register_address(text)
+    return SealedUrl(text, name, name, base_dir=project_dir, environ=environ, secrets=secrets)
 
 
 def _close_name(name: str, declared: list[str]) -> str | None:

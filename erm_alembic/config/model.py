@@ -19,6 +19,7 @@ from erm_alembic.config.observing_model import LoggingModel, ObserveModel, Telem
 from erm_alembic.config.plan_keys import written_key
 from erm_alembic.config.release_model import ReleaseModel
 from erm_alembic.config.routing_model import ReplicaModel, RoutingModel
+from erm_alembic.config.secrets_model import Credentials, SecretsModel
 
 __all__ = [
     "BackupModel",
@@ -38,6 +39,7 @@ __all__ = [
     "ReplicaModel",
     "RoutingModel",
     "SafetyModel",
+    "SecretsModel",
     "ShadowModel",
     "SmokeModel",
     "TelemetryModel",
@@ -292,6 +294,7 @@ class _Shared(Section):
     hooks: HooksModel | None = None
     smoke: SmokeModel | None = None
     release: ReleaseModel | None = None
+    secrets: SecretsModel | None = None
     migrations: MigrationsModel | None = None
 
 
@@ -299,6 +302,7 @@ class ProfileModel(_Shared):
     """One environment; its sections win over the base's, key by key."""
 
     url: Url | None = None
+    credentials: Credentials | None = None
     pool: PoolModel | None = None
     replicas: list[ReplicaModel] | None = Field(None, description="stands instead of the base's list")
     routing: RoutingModel | None = None
@@ -308,6 +312,7 @@ class DatabaseModel(Section):
     """The database, and its environments."""
 
     url: Url | None = Field(None, description="for every environment that has no url of its own")
+    credentials: Credentials | None = None
     pool: PoolModel | None = None
     replicas: list[ReplicaModel] | None = None
     routing: RoutingModel | None = None

@@ -38,6 +38,7 @@ SECTIONS: Mapping[str, KeyPath] = {
     "hooks": ("hooks",),
     "smoke": ("smoke",),
     "release": ("release",),
+    "secrets": ("secrets",),
 }
 
 
@@ -65,6 +66,7 @@ class Effective:
     hooks: model.HooksModel
     smoke: model.SmokeModel
     release: model.ReleaseModel
+    secrets: model.SecretsModel
     sources: Mapping[KeyPath, KeyPath] = field(default_factory=dict)
 
 
@@ -115,6 +117,7 @@ def effective(data: Mapping[str, Any], profile: str | None) -> Effective:
         hooks=_section(model.HooksModel, merged["hooks"]),
         smoke=_section(model.SmokeModel, merged["smoke"]),
         release=_section(model.ReleaseModel, merged["release"]),
+        secrets=_section(model.SecretsModel, merged["secrets"]),
         sources=sources,
     )
 

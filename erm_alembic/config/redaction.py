@@ -12,7 +12,7 @@ import json
 import re
 from urllib.parse import quote, quote_plus, unquote
 
-__all__ = ["MASK", "first_line", "redact", "register_secret", "shows_secret"]
+__all__ = ["MASK", "first_line", "forget_secret", "redact", "register_secret", "shows_secret"]
 
 MASK = "***"
 
@@ -49,6 +49,24 @@ def register_secret(text: str) -> None:
     forms = {form for form in _forms(text) if len(form.strip()) >= _SHORTEST}
     if not forms <= _secrets:
         _secrets.update(forms)
+        _pattern = None
+
+
+def forget_secret(text: str) -> None:
+    """Forget a secret that ended long ago: of one that changes each hour there would be ever more to look for.
+
+    Args:
+        text: the secret as it was registered.
+
+    Example:
+        >>> register_secret("battery staple"); forget_secret("battery staple")
+        >>> redact("it was battery staple")
+        'it was battery staple'
+    """
+    global _pattern
+    forms = _forms(text)
+    if not forms.isdisjoint(_secrets):
+        _secrets.difference_update(forms)
         _pattern = None
 
 

@@ -12,6 +12,7 @@ from pydantic_core import CoreSchema
 from erm_alembic.config import settings
 from erm_alembic.config.durations import format_duration, parse_duration
 from erm_alembic.config.fields import DURATION_SCHEMA, Count, Duration, Flag, Number, Section, Url, or_variable
+from erm_alembic.config.secrets_model import Credentials
 from erm_alembic.config.sizes import SIZE_PATTERN, Size, parse_size
 
 __all__ = ["DiscoveryModel", "FallbackBudgetModel", "HeartbeatModel", "PolicyModel", "ReplicaModel", "RoutingModel"]
@@ -81,6 +82,7 @@ class ReplicaModel(Section):
 
     name: str = Field(min_length=1)
     url: Url
+    credentials: Credentials | None = None
     read_only: Flag = True
     max_follower_lag: Lag | None = Field(None, description="how far behind the primary it may be read: 15s, or 16MB")
     weight: Annotated[Number, Field(gt=0, description="its share of the reads beside the other replicas' (1)")] = 1.0

@@ -17,6 +17,8 @@ from erm_alembic.config.backup import BackupSettings
 from erm_alembic.config.observing_settings import LoggingSettings, ObserveSettings, TelemetrySettings
 from erm_alembic.config.release_settings import ReleaseSettings
 from erm_alembic.config.sealed import SealedUrl
+from erm_alembic.config.sealed_login import SealedLogin
+from erm_alembic.config.secrets.settings import SecretsSettings
 from erm_alembic.config.sizes import Size
 
 __all__ = [
@@ -40,7 +42,9 @@ __all__ = [
     "ReplicaSettings",
     "RoutingSettings",
     "SafetySettings",
+    "SealedLogin",
     "SealedUrl",
+    "SecretsSettings",
     "Settings",
     "ShadowSettings",
     "SmokeSettings",
@@ -361,5 +365,6 @@ class Settings:
     hooks: HooksSettings = HooksSettings()
     smoke: SmokeSettings = SmokeSettings()
     release: ReleaseSettings = field(default_factory=ReleaseSettings)
+    secrets: SecretsSettings = field(default_factory=SecretsSettings)
     origins: Mapping[str, str] = field(default_factory=_nothing)
     notes: tuple[str, ...] = ()

@@ -16,7 +16,8 @@ from erm_alembic.config.model import FileModel
 from erm_alembic.config.profiles import Effective, declared_profiles, effective
 from erm_alembic.config.redaction import redact
 from erm_alembic.config.release_model import BUILT_IN_STAGES, OwnStageModel
-from erm_alembic.config.secrets import provider_for
+from erm_alembic.config.secrets import scheme_of
+from erm_alembic.config.secrets_model import reference_problem
 from erm_alembic.errors import ConfigurationError
 from erm_alembic.spelling import nearest
 
@@ -184,9 +185,13 @@ def _in_a_circle(stage: str, stages: Mapping[str, OwnStageModel]) -> bool:
 
 
 def _addresses(document: Document, resolved: Mapping[str, Any]) -> Iterator[Problem]:
-    """Addresses that can be judged without opening them."""
-    for path, text in _urls(resolved, ()):
-        if provider_for(text) is not None or not text.strip():
+    """Addresses, and what says where their logins are kept, as far as they can be judged without opening them."""
+    own = _own_schemes(resolved)
+    for path, text in _texts(resolved, (), "credentials"):
+        if said := reference_problem(text, own):
+            yield Problem(document.line_of(path), dotted(path), said)
+    for path, text in _texts(resolved, (), "url"):
+        if scheme_of(text, own) is not None or not text.strip():
             continue
         literal = text
         if has_variables(text):
@@ -200,11 +205,22 @@ def _addresses(document: Document, resolved: Mapping[str, Any]) -> Iterator[Prob
             yield Problem(document.line_of(path), dotted(path), redact(error.what.rstrip(".")))
 
 
-def _urls(data: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+def _own_schemes(data: Any) -> dict[str, str]:
+    """The schemes of the team's own providers, in whichever profile they are declared."""
+    profiles = ((data.get("database") or {}).get("environments") or {}).values() if isinstance(data, dict) else ()
+    found: dict[str, str] = {}
+    for section in (data, *(profile for profile in profiles if isinstance(profile, dict))):
+        providers = ((section.get("secrets") or {}) if isinstance(section, dict) else {}).get("providers")
+        found |= providers if isinstance(providers, dict) else {}
+    return found
+
+
+def _texts(data: Any, path: KeyPath, name: str) -> Iterator[tuple[KeyPath, str]]:
+    """The texts of one key within `database` and `shadow`, at every depth."""
     if path[:1] in ((), ("database",), ("shadow",)):
         items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
         for key, value in items:
-            if key == "url" and isinstance(value, str):
+            if key == name and isinstance(value, str):
                 yield (*path, key), value
             elif "backup" not in path:
-                yield from _urls(value, (*path, key))
+                yield from _texts(value, (*path, key), name)

@@ -18,10 +18,15 @@ __all__ = ["put_variables_in"]
 _LEFT_ALONE = (*FOREIGN_SECTIONS, "hooks", "release")
 
 
+# Addresses, logins, and what one gets in to secret managers with: opened when they are used.
+_SEALED = ("url", "credentials")
+_SEALED_IN_AUTH = ("secret_id", "password")
+
+
 def put_variables_in(
     data: Mapping[str, Any], environ: Mapping[str, str]
 ) -> tuple[dict[str, Any], dict[KeyPath, UnsetVariable]]:
-    """Replace `${VAR}` in every text but the addresses.
+    """Replace `${VAR}` in every text but addresses and logins.
 
     Args:
         data: the file as it was read.

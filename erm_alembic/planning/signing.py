@@ -17,6 +17,7 @@ from erm_alembic.config.interpolation import UnsetVariable
 from erm_alembic.config.plan_keys import FILE, key_id, public_key
 from erm_alembic.config.redaction import register_secret
 from erm_alembic.config.secrets import SecretContext, provider_for
+from erm_alembic.config.secrets.reading import as_secret
 from erm_alembic.config.settings import Settings
 from erm_alembic.errors import ConfigurationError
 
@@ -149,7 +150,7 @@ def _secret(reference: str) -> str:
     provider = provider_for(reference)
     try:
         if provider is not None and provider.scheme != "file":
-            return provider.fetch(reference.partition(":")[2], context)
+            return as_secret(provider.fetch(reference.partition(":")[2], context)).text or ""
         path = context.expand(reference.removeprefix(FILE).removeprefix("//"))
     except UnsetVariable as unset:
         raise _no_key(f"cannot be read: {unset}", "Set the variable.") from None

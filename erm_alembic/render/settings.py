@@ -9,7 +9,7 @@ from typing import Any
 from erm_alembic.config.durations import format_duration
 from erm_alembic.config.in_force import values_of
 from erm_alembic.config.redaction import MASK, redact
-from erm_alembic.config.settings import SealedUrl, Settings
+from erm_alembic.config.settings import SealedLogin, SealedUrl, Settings
 from erm_alembic.config.sizes import Size
 from erm_alembic.render.json import result_document
 from erm_alembic.render.safe import one_line
@@ -69,7 +69,7 @@ def _rows(settings: Settings) -> list[tuple[str, Any, str]]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, SealedUrl):
+    if isinstance(value, SealedUrl | SealedLogin):
         return value.shown
     if isinstance(value, timedelta):
         return format_duration(value)
