@@ -68,6 +68,7 @@ COMMANDS: tuple[LazyCommand, ...] = (
     LazyCommand(
         "replicas", "Show a primary with its replicas, and who could answer a read.", "erm_alembic.cli.replicas"
     ),
+    LazyCommand("observe", "Observe a database in use: is it worse than before?", "erm_alembic.cli.observe"),
     LazyCommand("doctor", "Check how project, database and replicas are set up.", "erm_alembic.cli.doctor"),
     LazyCommand("init", "Start an Alembic project that erm runs.", "erm_alembic.cli.init"),
     LazyCommand("new", "Write an empty revision.", "erm_alembic.cli.new"),
@@ -87,7 +88,7 @@ COMMANDS: tuple[LazyCommand, ...] = (
 
 
 # They change nothing in a database, so that there is nothing to say when they are ended.
-ONLY_LOOKING = ("replicas", "doctor", "comment", "check-run", "fetch-plan")
+ONLY_LOOKING = ("replicas", "observe", "doctor", "comment", "check-run", "fetch-plan")
 
 # New containers between two looks of the cyclic collector; the default is 700.
 COLLECT_EVERY = 50_000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import signal
 import sys
 import time
@@ -14,6 +13,7 @@ import typer
 from typer.core import TyperCommand
 
 from erm_alembic.cli import console
+from erm_alembic.cli.live import WRAPS, frame
 from erm_alembic.cli.options import ConfigOption, EnvironmentOption, Format, FormatOption, VerboseOption
 from erm_alembic.cli.signals import leave_at_next_signal
 from erm_alembic.errors import TargetError, UsageError
@@ -32,7 +32,6 @@ Examples:
 
 EVERY = "2"  # seconds, where --watch stands alone
 WATCH = "--watch"
-WRAPS = "\x1b[?7h"  # lets the terminal wrap long lines, as it does everywhere else
 
 
 class _WatchCommand(TyperCommand):
@@ -157,22 +156,12 @@ def _watch(look: Callable[[], str], every: float, format_: Format) -> NoReturn:
         while True:
             begun = time.monotonic()
             shown = look()
-            console.write(_frame(shown) if redraws else shown if format_ is Format.json else f"{shown}\n")
+            console.write(frame(shown) if redraws else shown if format_ is Format.json else f"{shown}\n")
             time.sleep(max(0.0, begun + every - time.monotonic()))
     except KeyboardInterrupt as interrupt:
         if redraws:
             console.write(WRAPS)  # a picture may have been cut short
         raise typer.Exit(128 + int(getattr(interrupt, "signal_number", signal.SIGINT))) from None
-
-
-def _frame(shown: str) -> str:
-    """A picture in the place of the one before it: what does not fit is cut, so that nothing scrolls."""
-    lines = shown.splitlines()
-    height = shutil.get_terminal_size().lines - 1
-    if len(lines) > height:
-        lines = [*lines[: height - 1], f"... {len(lines) - height + 1} more lines: make the terminal higher"]
-    # From the upper left corner, line by line, each to its end; the terminal wraps none of them meanwhile.
-    return "\x1b[H\x1b[?7l" + "".join(f"{line}\x1b[K\n" for line in lines) + "\x1b[J" + WRAPS
 
 
 def register(app: typer.Typer) -> None:
