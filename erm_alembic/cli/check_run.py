@@ -13,13 +13,14 @@ from erm_alembic.cli.forge_options import (
     ShaOption,
     ShownPlanOption,
     in_summary,
+    no_plan,
     places,
     rendered,
     run,
     shown_plan,
     summarise,
 )
-from erm_alembic.cli.options import ConfigOption, Format, FormatOption, VerboseOption, refused
+from erm_alembic.cli.options import ConfigOption, EnvironmentOption, Format, FormatOption, VerboseOption, refused
 from erm_alembic.render.safe import one_line
 
 if TYPE_CHECKING:
@@ -31,17 +32,23 @@ EXAMPLES = """\b
 Examples:
   erm check-run --plan plan.json
   erm check-run --title "erm (prod)" --plan plan.json
+  erm check-run --failed --env prod               there is no plan
 """
+NOTHING_SENT = "Nothing was sent."
 
 
 def check_run(
     plan: ShownPlanOption = None,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Say that the plan for --env could not be made: the check fails.")
+    ] = False,
     title: Annotated[
         str | None, typer.Option("--title", metavar="TEXT", help="What the check is called. Default: erm (ENV).")
     ] = None,
     repository: RepositoryOption = None,
     sha: ShaOption = None,
     api_url: ApiUrlOption = None,
+    env: EnvironmentOption = None,
     format_: FormatOption = Format.text,
     config: ConfigOption = None,
     verbose: VerboseOption = False,
@@ -56,18 +63,28 @@ def check_run(
     from erm_alembic.forge.github import api_of
     from erm_alembic.render.json import result_document
 
-    if plan is None:
-        raise refused("A check run tells of a plan.", "erm check-run --plan plan.json", "Nothing was sent.")
-    shown = shown_plan(plan)
+    if (plan is not None) is failed:
+        raise refused(
+            "A check run tells of a plan, or that there is none.", "Give one of --plan FILE and --failed.", NOTHING_SENT
+        )
+    if env is not None and not failed:
+        raise refused("--env is for --failed: a plan says its own.", "Leave out --env.", NOTHING_SENT)
+    shown = None if plan is None else shown_plan(plan)
     told = run("github", repository, api_url, sha=sha)
-    verdict = Verdict(
-        passed=not shown.blocked,
-        title=_headline(shown.blocked, len(shown.steps)),
-        summary=rendered(shown, config, LONGEST_SUMMARY),
-        annotations=tuple(annotated(shown.findings, places(shown.environment, config))),
-    )
+    if shown is None:
+        missing = no_plan(env, config)
+        environment = missing.environment
+        verdict = Verdict(False, "The plan could not be made", missing.markdown(told.job_url))
+    else:
+        environment = shown.environment
+        verdict = Verdict(
+            passed=not shown.blocked,
+            title=_headline(shown.blocked, len(shown.steps)),
+            summary=rendered(shown, config, LONGEST_SUMMARY),
+            annotations=tuple(annotated(shown.findings, places(environment, config))),
+        )
     try:
-        url = put_check_run(told, api_of(told), title or f"erm ({shown.environment})", verdict)
+        url = put_check_run(told, api_of(told), title or f"erm ({environment})", verdict)
     except ReadOnlyToken as error:
         _instead(error, verdict.summary)
         if format_ is Format.json:

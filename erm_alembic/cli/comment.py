@@ -16,7 +16,7 @@ from erm_alembic.cli.forge_options import (
     ProviderOption,
     RepositoryOption,
     ShownPlanOption,
-    failed_plan,
+    no_plan,
     rendered,
     run,
     shown_plan,
@@ -97,7 +97,7 @@ def comment(
     if shown is not None:
         text = rendered(shown, config, forge.limit - ROOM)
     if text is None:
-        text = failed_plan(env, config, told.job_url)
+        text = no_plan(env, config).markdown(told.job_url)
     text = text if key else of_commit(text, told.sha, forge.limit - ROOM)
     summarised = summary and summarise(text)
     if summary and not summarised:

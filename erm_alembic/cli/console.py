@@ -247,20 +247,22 @@ def print_error(error: ErmError, *, verbose: bool) -> None:
 def print_error_result(error: ErmError, format_: str) -> None:
     """Write an error as the result of a command that has printed none, where the format has a form for it.
 
-    That is one JSON object, or an annotation of a GitHub workflow; stderr has its lines anyway.
+    So no program takes an empty file for one in which nothing objects; stderr has its lines anyway.
 
     Args:
         error: the error.
         format_: the format.
     """
-    if _results.begun or format_ not in ("json", "github"):
+    if _results.begun or format_ in ("", "text"):
         return
-    if format_ == "json":
-        from erm_alembic.render.json import error_document as told
-    else:
-        from erm_alembic.render.github import error_annotation as told
-    with suppress(ErmError, BrokenPipeError):
-        write(told(error))
+    from erm_alembic.cli.reports import places_from
+    from erm_alembic.render.formats import failure
+    from erm_alembic.render.presentation import Presentation
+
+    told = failure(format_, error, Presentation(places=places_from(Path.cwd())))
+    if told is not None:
+        with suppress(ErmError, BrokenPipeError):
+            write(told)
 
 
 def print_defect(error: BaseException, *, verbose: bool) -> ErmError:

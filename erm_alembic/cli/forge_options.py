@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from erm_alembic.cli.reports import places_of
+from erm_alembic.cli.reports import places_from, places_of
 from erm_alembic.errors import ErmError, UsageError
 
 if TYPE_CHECKING:
@@ -19,13 +20,14 @@ if TYPE_CHECKING:
 __all__ = [
     "ApiUrlOption",
     "AuthorOption",
+    "NoPlan",
     "NumberOption",
     "ProviderOption",
     "RepositoryOption",
     "ShaOption",
     "ShownPlanOption",
-    "failed_plan",
     "in_summary",
+    "no_plan",
     "places",
     "rendered",
     "run",
@@ -127,20 +129,45 @@ def places(env: str, config: Path | None) -> Places:
     return places_of(load_settings(env, config, require_url=False))
 
 
-def failed_plan(env: str | None, config: Path | None, job_url: str | None) -> str:
-    """The Markdown in place of a plan that could not be made.
+@dataclass(frozen=True)
+class NoPlan:
+    """A plan that could not be made.
+
+    Args:
+        environment: the profile that it was to be made for.
+        places: where the files of the project stand.
+    """
+
+    environment: str
+    places: Places
+
+    def markdown(self, job_url: str | None) -> str:
+        """What stands in its place.
+
+        Args:
+            job_url: where the log of the job is.
+        """
+        from erm_alembic.forge.bodies import could_not_be_made
+        from erm_alembic.render.presentation import Presentation
+
+        return could_not_be_made(self.environment, Presentation("migrate", places=self.places), job_url)
+
+
+def no_plan(env: str | None, config: Path | None) -> NoPlan:
+    """The plan that could not be made; a wrong erm.yaml may be why, and does not keep that from being said.
 
     Args:
         env: `--env`.
         config: `--config`.
-        job_url: where the log of the job is.
     """
+    from erm_alembic.config.env_option import DEFAULT_ENVIRONMENT
     from erm_alembic.config.loader import load_settings
-    from erm_alembic.forge.bodies import could_not_be_made
-    from erm_alembic.render.presentation import Presentation
 
-    settings = load_settings(env, config, require_url=False)
-    return could_not_be_made(settings.environment, Presentation("migrate", places=places_of(settings)), job_url)
+    try:
+        settings = load_settings(env, config, require_url=False)
+    except ErmError:
+        return NoPlan(env or os.environ.get("ERM_ENV") or DEFAULT_ENVIRONMENT, places_from(Path.cwd()))
+    return NoPlan(settings.environment, places_of(settings))
 
 
 def rendered(plan: ReadPlan, config: Path | None, limit: int) -> str:

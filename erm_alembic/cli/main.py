@@ -88,7 +88,10 @@ COMMANDS: tuple[LazyCommand, ...] = (
 
 
 # They change nothing in a database, so that there is nothing to say when they are ended.
-ONLY_LOOKING = ("replicas", "observe", "doctor", "comment", "check-run", "fetch-plan")
+ONLY_LOOKING = ("replicas", "observe", "doctor", "grants", "comment", "check-run", "fetch-plan")
+
+# What a shell says of a program that was ended by SIGPIPE (13).
+CLOSED_PIPE = 141
 
 # New containers between two looks of the cyclic collector; the default is 700.
 COLLECT_EVERY = 50_000
@@ -132,11 +135,16 @@ class LazyGroup(TyperGroup):
             formatter.write_dl([(command.name, command.summary) for command in COMMANDS])
 
     def invoke(self, ctx: Any) -> Any:
-        """Invoke the command; a signal becomes an error with the exit code of that signal."""
+        """Invoke the command; a signal becomes an error with the exit code of that signal.
+
+        So does a pipe that its reader has closed: `erm history | head` is no failure, and ends as other programs do.
+        """
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as interrupt:
             number = int(getattr(interrupt, "signal_number", signal.SIGINT))
+        except BrokenPipeError:
+            raise typer.Exit(CLOSED_PIPE) from None
             if ctx.invoked_subcommand in ONLY_LOOKING:
                 raise typer.Exit(128 + number) from None
             raise Interrupted(
@@ -224,8 +232,6 @@ def _invoke(arguments: Sequence[str] | None, kept: Invocation) -> int:
         result = command.main(args=arguments, prog_name="erm", standalone_mode=False, obj=kept)
     except ErmError as error:
         return _told(error, arguments, kept)
-    except BrokenPipeError:
-        return 1
     except KeyboardInterrupt:
         return 128 + kept.signal_number
     except typer.Abort:

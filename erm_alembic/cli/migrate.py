@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -154,6 +155,12 @@ def _show(request: Request, plan: Plan, outcome: Outcome | None) -> None:
         console.write(told)
 
 
+def _show_to_reader(request: Request, plan: Plan, outcome: Outcome | None) -> None:
+    """Show it to whoever reads it: one who has read enough changes nothing of what was done, nor of its exit code."""
+    with suppress(BrokenPipeError):
+        _show(request, plan, outcome)
+
+
 def _typed(request: Request, plan: Plan) -> Typed:
     from erm_alembic.render.presentation import Typed
 
@@ -179,21 +186,23 @@ def _run(request: Request) -> int:
     check_combination(request)
     if request.only_plans:
         key = request.files.opened_key()
-        plan = _plan(request)
+        with request.reports.missing_on_error():
+            plan = _plan(request)
         shown = request.files.shown(plan)
         try:
-            _show(request, shown, None)
-        finally:  # whoever closed the pipe may want the files all the same
+            _show_to_reader(request, shown, None)
+        finally:  # whoever has no room for the result may want the files all the same
             unwritten = _report(request, shown, None)
         request.files.keep(plan, key)
         if unwritten is not None:
             raise unwritten
         return _plan_exit_code(request, plan)
-    result = _execute(request)
+    with request.reports.missing_on_error():
+        result = _execute(request)
     interrupted = result.outcome.result == "interrupted"
     try:
-        _show(request, result.plan, result.outcome)
-    except (ErmError, BrokenPipeError):
+        _show_to_reader(request, result.plan, result.outcome)
+    except ErmError:
         if not interrupted:  # by a terminal that was closed, and that nothing can be shown on any more
             raise
     finally:

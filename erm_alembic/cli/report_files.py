@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -64,6 +65,22 @@ class ReportFiles:
                 raise _not_there(path, "is named twice", "Give each file a name of its own.")
             taken.add(real)
             _check_place(path)
+
+    @contextmanager
+    def missing_on_error(self) -> Iterator[None]:
+        """Let an error of the block say that no report was written, and what stands there from before."""
+        try:
+            yield
+        except ErmError as error:
+            if self.paths:
+                error.effect = f"{error.effect} {self._missing()}".strip()
+            raise
+
+    def _missing(self) -> str:
+        named = ", ".join(one_line(str(path)) for path in self.paths)
+        older = [one_line(str(path)) for path in self.paths if path.exists()]
+        said = f" {', '.join(older)} {'is' if len(older) == 1 else 'are'} of an earlier run." if older else ""
+        return f"No report was written to {named}.{said}"
 
     def write(self, plan: Plan, outcome: Outcome | None, how: Presentation) -> ErmError | None:
         """Write all of them.

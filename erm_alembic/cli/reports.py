@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from erm_alembic.config.settings import Settings
     from erm_alembic.findings import Finding
 
-__all__ = ["findings_report", "places_of", "presentation", "repository_root", "shown_at"]
+__all__ = ["findings_report", "places_from", "places_of", "presentation", "repository_root", "shown_at"]
 
 # Where a pipeline's forge shows files, from what it says of itself.
 FORGES = (
@@ -60,6 +60,15 @@ def shown_at(environ: Mapping[str, str] | None = None) -> str | None:
         if address.startswith(("https://", "http://")):
             return address
     return None
+
+
+def places_from(folder: Path) -> Places:
+    """Where files stand in the repository that a folder belongs to, where nothing is known of a project.
+
+    Args:
+        folder: an absolute path.
+    """
+    return Places(folder, repository_root(folder), Places.anchor, shown_at())
 
 
 def places_of(settings: Settings) -> Places:

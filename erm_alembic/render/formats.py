@@ -11,11 +11,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
+    from erm_alembic.errors import ErmError
     from erm_alembic.findings import Finding
     from erm_alembic.planning.model import Outcome, Plan
     from erm_alembic.render.presentation import Presentation
 
-__all__ = ["FORMATS", "Format", "Renderer", "formats_of", "render"]
+__all__ = ["FORMATS", "Format", "Renderer", "failure", "formats_of", "render"]
 
 
 class Renderer(Protocol):
@@ -44,6 +45,7 @@ class Format:
         module: the module that has its `report`, a `Renderer`.
         commands: the commands that know it.
         endings: how files are called that `--report` writes in it; none where it is no format of a file.
+        tells_failure: whether its module has a `failure` too, which tells an error to a program that reads the format.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Format:
     module: str
     commands: tuple[str, ...] = ("migrate", "check", "drift")
     endings: tuple[str, ...] = ()
+    tells_failure: bool = False
 
     def load(self) -> Renderer:
         """Import the module and return its renderer."""
@@ -59,12 +62,12 @@ class Format:
 
 FORMATS: tuple[Format, ...] = (
     Format("text", "for a terminal", "erm_alembic.render.text"),
-    Format("json", "one object, for programs", "erm_alembic.render.json", endings=(".json",)),
+    Format("json", "one object, for programs", "erm_alembic.render.json", endings=(".json",), tells_failure=True),
     Format("html", "a page for a browser", "erm_alembic.render.html", ("migrate",), (".html", ".htm")),
     Format("markdown", "a comment on a pull request", "erm_alembic.render.markdown.page", endings=(".md",)),
-    Format("github", "annotations of a GitHub workflow", "erm_alembic.render.github"),
-    Format("gitlab", "a GitLab code quality report", "erm_alembic.render.gitlab"),
-    Format("sarif", "code scanning, SARIF 2.1.0", "erm_alembic.render.sarif", endings=(".sarif",)),
+    Format("github", "annotations of a GitHub workflow", "erm_alembic.render.github", tells_failure=True),
+    Format("gitlab", "a GitLab code quality report", "erm_alembic.render.gitlab", tells_failure=True),
+    Format("sarif", "code scanning, SARIF 2.1.0", "erm_alembic.render.sarif", endings=(".sarif",), tells_failure=True),
 )
 
 
@@ -79,6 +82,26 @@ def formats_of(command: str) -> tuple[Format, ...]:
         True
     """
     return tuple(each for each in FORMATS if command in each.commands)
+
+
+def failure(name: str, error: ErmError, how: Presentation) -> str | None:
+    """An error as the whole result of a command, for a program that reads a format; None where people read it.
+
+    Args:
+        name: the format's name; one that does not exist is told nothing.
+        error: the error; secrets in its texts are hidden.
+        how: where the files stand.
+
+    Example:
+        >>> from erm_alembic.errors import ErmError
+        >>> from erm_alembic.render.presentation import Presentation
+        >>> failure("text", ErmError("The lock is held.", effect="", cure="Wait."), Presentation()) is None
+        True
+    """
+    for each in FORMATS:
+        if each.name == name and each.tells_failure:
+            return cast(str, import_module(each.module).failure(error, how))
+    return None
 
 
 def render(

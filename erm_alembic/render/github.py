@@ -20,7 +20,7 @@ from erm_alembic.render.verdict import how_it_stands, what_it_is
 from erm_alembic.render.words import counted
 from erm_alembic.wording import first_few
 
-__all__ = ["ANNOTATIONS", "command", "error_annotation", "report"]
+__all__ = ["ANNOTATIONS", "command", "failure", "report"]
 
 # How many annotations of a level GitHub keeps of one step.
 ANNOTATIONS = 10
@@ -53,14 +53,15 @@ def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def error_annotation(error: ErmError) -> str:
+def failure(error: ErmError, how: Presentation) -> str:
     """An error as the annotation of a command that has no result.
 
     Args:
         error: the error; secrets in its texts are hidden.
+        how: where the files stand.
 
     Example:
-        >>> error_annotation(ErmError("The lock is held.", effect="", cure="Wait."))
+        >>> failure(ErmError("The lock is held.", effect="", cure="Wait."), Presentation())
         '::error title=erm::The lock is held.%0AWait.\\n'
     """
     told = "\n".join(line for text in (error.what, error.effect, error.cure) if text for line in block(redact(text)))

@@ -25,7 +25,7 @@ __all__ = [
     "NEVER_SERIALISED",
     "OBSERVED",
     "dump",
-    "error_document",
+    "failure",
     "plain_value",
     "plan_document",
     "render_json",
@@ -158,14 +158,14 @@ def result_line(members: Mapping[str, Any]) -> str:
     return _without_command(json.dumps({"schema_version": SCHEMA_VERSION, **members}, ensure_ascii=True)) + "\n"
 
 
-def error_document(error: ErmError) -> str:
+def failure(error: ErmError, how: Presentation) -> str:
     """An error as the one JSON object of a command that has no result: `error` with its texts and its exit code.
 
     Args:
         error: the error; secrets in its texts are hidden.
 
     Example:
-        >>> json.loads(error_document(ErmError("The lock is held.", effect="", cure="Wait.")))["error"]["exit_code"]
+        >>> json.loads(failure(ErmError("The lock is held.", effect="", cure="Wait."), Presentation()))["error"]["exit_code"]
         1
     """
     told = {"what": redact(error.what), "effect": redact(error.effect), "cure": redact(error.cure)}

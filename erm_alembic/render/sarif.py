@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from erm_alembic.config.redaction import redact
+from erm_alembic.errors import ErmError
 from erm_alembic.findings import Finding, Ignored
 from erm_alembic.planning.model import Outcome, Plan
 from erm_alembic.render.json import dump
@@ -19,7 +20,7 @@ from erm_alembic.render.presentation import Presentation
 from erm_alembic.render.safe import block, clip, one_line
 from erm_alembic.version import __version__
 
-__all__ = ["SCHEMA", "report"]
+__all__ = ["SCHEMA", "failure", "report"]
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 VERSION = "2.1.0"
@@ -48,12 +49,38 @@ def report(plan: Plan | None, findings: tuple[Finding, ...], outcome: Outcome | 
     ignored = () if plan is None else plan.ignored
     rules = list(dict.fromkeys([*(each.finding.rule for each in places), *(each.rule for each in ignored)]))
     results = [_result(each, rules) for each in places] + [_ignored(each, rules, how) for each in ignored]
+    ended = {"executionSuccessful": outcome is None or outcome.result in ("done", "nothing-to-do")}
+    return _log(_category(plan, how), ended, [*map(_rule, rules)], results)
+
+
+def failure(error: ErmError, how: Presentation) -> str:
+    """An error as a log whose one run found nothing since it did not end well.
+
+    It has a category of its own, so that it closes nothing that a plan has opened.
+
+    Args:
+        error: the error; secrets in its texts are hidden.
+        how: where the files stand.
+
+    Example:
+        >>> import json
+        >>> (run,) = json.loads(failure(ErmError("The lock is held.", effect="", cure="Wait."), Presentation()))["runs"]
+        >>> run["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"]
+        'The lock is held.\\nWait.'
+    """
+    lines = [line for text in (error.what, error.effect, error.cure) if text for line in block(redact(text))]
+    told = {"level": "error", "message": {"text": _literal(clip("\n".join(lines), LONG))}}
+    ended = {"executionSuccessful": False, "exitCode": error.exit_code, "toolExecutionNotifications": [told]}
+    return _log("erm/not-run/", ended, [], [])
+
+
+def _log(category: str, ended: dict[str, Any], rules: list[dict[str, Any]], results: list[dict[str, Any]]) -> str:
     run = {
-        "tool": {"driver": {"name": "erm", "semanticVersion": __version__, "rules": [*map(_rule, rules)]}},
-        "automationDetails": {"id": _category(plan, how)},
+        "tool": {"driver": {"name": "erm", "semanticVersion": __version__, "rules": rules}},
+        "automationDetails": {"id": category},
         "columnKind": "unicodeCodePoints",
         "originalUriBaseIds": {ROOT: {"description": {"text": "The root of the repository."}}},
-        "invocations": [{"executionSuccessful": outcome is None or outcome.result in ("done", "nothing-to-do")}],
+        "invocations": [ended],
         "results": results,
     }
     return dump({"$schema": SCHEMA, "version": VERSION, "runs": [run]})

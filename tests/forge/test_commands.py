@@ -212,6 +212,24 @@ def test_a_check_run_has_every_finding_on_its_line(github: GitHubServer, on_gith
     assert json.loads(done.stdout) == {"schema_version": 1, "url": check["html_url"], "annotations": 120}
 
 
+@pytest.mark.parametrize("yaml", ["", "database: [\n"], ids=["right", "wrong"])
+def test_a_check_run_says_that_there_is_no_plan(
+    github: GitHubServer, on_github: Variables, tmp_path: Path, yaml: str
+) -> None:
+    """It fails under the name that the plan's would have, also where erm.yaml is what is wrong."""
+    (tmp_path / "erm.yaml").write_text(yaml)
+    done = erm("check-run", "--failed", "--env", "prod", cwd=tmp_path, env=on_github)
+    assert done.returncode == 0, done.stderr
+    (check,) = github.checks
+    assert (check["head_sha"], check["conclusion"], check["name"]) == (HEAD, "failure", "erm (prod)")
+    assert (
+        check["output"]["title"] == "The plan could not be made" and "could not be made" in check["output"]["summary"]
+    )
+    assert erm("comment", "--failed", "--env", "prod", cwd=tmp_path, env=on_github).returncode == 0
+    for wrong in (("--failed", "--plan", "plan.json"), (), ("--plan", "plan.json", "--env", "prod")):
+        assert erm("check-run", *wrong, cwd=tmp_path, env=on_github).returncode == 2
+
+
 def test_a_check_run_that_a_token_may_not_write_is_left_to_the_summary(
     github: GitHubServer, on_github: Variables, bot_token: str, tmp_path: Path
 ) -> None:

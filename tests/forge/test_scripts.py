@@ -91,6 +91,18 @@ def test_a_job_without_a_token_keeps_its_plan_and_says_so(calls: Calls) -> None:
     assert "There is no GITLAB_TOKEN" in done.stdout
 
 
+def test_where_there_is_no_plan_comment_and_check_run_say_so(calls: Calls) -> None:
+    """Both are asked for, also where the comment cannot be written; the job fails."""
+    calls.answers["comment --provider github"] = 1
+    runner = Runner(calls.folder, calls.folder / "work", lambda name, folder: None, program=calls.program())
+    done = runner.run({"GITHUB_EVENT_NAME": "pull_request"}, version="installed", env="prod", check_run="true")
+    assert [words for words in calls.words if words[0] in ("comment", "check-run")] == [
+        ["comment", "--provider", "github", "--summary", "--failed", "--env", "prod"],
+        ["check-run", "--failed", "--env", "prod"],
+    ]
+    assert done.failed == "Show the plan"
+
+
 def test_an_unknown_mode_is_refused(calls: Calls) -> None:
     """A mistyped mode runs nothing and does not pass."""
     assert on_github(calls, mode="aply") == "Refuse an unknown mode"

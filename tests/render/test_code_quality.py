@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 
 from erm_alembic.checks import CHECKS
+from erm_alembic.errors import ErmError
 from erm_alembic.findings import Finding, Ignored
 from erm_alembic.planning.model import Outcome, Plan
 from erm_alembic.render import gitlab, pages, sarif
@@ -61,6 +62,19 @@ def test_every_report_is_valid(plan: Plan, outcome: Outcome | None, of_sarif: An
     findings = (*plan.findings, LOSES)
     of_sarif.validate(json.loads(sarif.report(plan, findings, outcome, HOW)))
     of_gitlab.validate(json.loads(gitlab.report(plan, findings, outcome, HOW)))
+
+
+@given(hostile())
+@settings(max_examples=settings().max_examples // 5)
+def test_an_error_is_a_valid_report(of_sarif: Any, of_gitlab: Any, text: str) -> None:
+    """Which is not empty: an empty one would say that nothing objects."""
+    error = ErmError(text, effect=text, cure=text)
+    log, issues = json.loads(sarif.failure(error, HOW)), json.loads(gitlab.failure(error, HOW))
+    of_sarif.validate(log)
+    of_gitlab.validate(issues)
+    assert [issue["severity"] for issue in issues] == ["blocker"]
+    (ended,) = log["runs"][0]["invocations"]
+    assert (ended["executionSuccessful"], len(ended["toolExecutionNotifications"])) == (False, 1)
 
 
 def test_the_schemas_object_to_a_wrong_report(of_sarif: Any, of_gitlab: Any) -> None:

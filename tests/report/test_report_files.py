@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from erm_alembic.errors import TargetError
 from erm_alembic.planning.model import Outcome
 from erm_alembic.planning.private_file import write_private
 from tests.cli.pipeline import FakePipeline, erm, install
@@ -53,6 +54,21 @@ def test_a_plan_that_is_blocked_has_a_report(
     mode = "plan" if outcome is None else "apply"
     assert erm(capsys, "migrate", "--mode", mode, "--report", "plan.html")[0] == code
     assert "missing-revision" in Path("plan.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize("format_", ["json", "github", "gitlab", "sarif"])
+def test_what_failed_leaves_no_report_that_says_otherwise(
+    format_: str, pipeline: FakePipeline, capsys: Capture
+) -> None:
+    """The error names the files that were not written and those that are older; what a program reads says it too."""
+    pipeline.raises = TargetError("The server is away.", effect="Nothing was run.", cure="Start it.")
+    Path("old.md").write_text("old")
+    arguments = ("--format", format_, "--report", "plan.html", "--report", "old.md")
+    code, out, err = erm(capsys, "migrate", "--mode", "plan", *arguments)
+    assert (code, "The server is away." in out) == (1, True)
+    said = "effect: Nothing was run. No report was written to plan.html, old.md. old.md is of an earlier run."
+    assert said in " ".join(err.split())
+    assert [each.name for each in Path().iterdir()] == ["old.md"]
 
 
 @pytest.mark.parametrize(
