@@ -70,12 +70,14 @@ COMMANDS: tuple[LazyCommand, ...] = (
     ),
     LazyCommand("observe", "Observe a database in use: is it worse than before?", "erm_alembic.cli.observe"),
     LazyCommand("doctor", "Check how project, database and replicas are set up.", "erm_alembic.cli.doctor"),
+    LazyCommand("grants", "Print the least SQL that a role needs for this project.", "erm_alembic.cli.grants"),
     LazyCommand("init", "Start an Alembic project that erm runs.", "erm_alembic.cli.init"),
     LazyCommand("new", "Write an empty revision.", "erm_alembic.cli.new"),
     LazyCommand("gen", "Write a revision where models and database differ.", "erm_alembic.cli.gen"),
     LazyCommand(
         "import-sql", "Adopt the SQL scripts of golang-migrate, dbmate or Go's erm.", "erm_alembic.cli.import_sql"
     ),
+    LazyCommand("baseline", "Write the first revision from a live database.", "erm_alembic.cli.baseline"),
     LazyCommand("smoke", "Run smoke tests on a database in use, rolled back.", "erm_alembic.cli.smoke"),
     LazyCommand("check", "Check the revision files, without a database.", "erm_alembic.cli.check"),
     LazyCommand("comment", "Show a plan on its pull request.", "erm_alembic.cli.comment"),
@@ -141,10 +143,10 @@ class LazyGroup(TyperGroup):
         """
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt as interrupt:
-            number = int(getattr(interrupt, "signal_number", signal.SIGINT))
         except BrokenPipeError:
             raise typer.Exit(CLOSED_PIPE) from None
+        except KeyboardInterrupt as interrupt:
+            number = int(getattr(interrupt, "signal_number", signal.SIGINT))
             if ctx.invoked_subcommand in ONLY_LOOKING:
                 raise typer.Exit(128 + number) from None
             raise Interrupted(

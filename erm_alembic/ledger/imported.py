@@ -26,6 +26,7 @@ class ImportedRevision:
         source: the file's text with its scripts.
         source_hash: SHA-256 of it.
         applied_at: when it was run, where the other tool says so.
+        direction: `upgrade`; or `downgrade`, for one that is not there although the ledger had it.
     """
 
     revision: str
@@ -34,6 +35,7 @@ class ImportedRevision:
     source: str = field(repr=False)
     source_hash: str
     applied_at: datetime
+    direction: str = "upgrade"
 
 
 def record_import(
@@ -44,6 +46,8 @@ def record_import(
     environment: str,
     role: str,
     git_commit: str | None,
+    mode: str = "import",
+    overrides: Sequence[tuple[str, str]] = (),
 ) -> int:
     """Write the run and its revisions on the given connection, in its transaction.
 
@@ -54,24 +58,26 @@ def record_import(
         environment: the profile.
         role: the database role.
         git_commit: the project's commit.
+        mode: what kind of run it was.
+        overrides: the rules that were let pass, each with its reason; of a repair, what was done and why.
 
     Returns:
         The run's number.
     """
     ledger = Ledger(connection, schema)
     run_id = ledger.start_run(
-        mode="import",
+        mode=mode,
         environment=environment,
         role=role,
         backend_pid=connection.info.backend_pid,
         git_commit=git_commit,
-        overrides=[],
+        overrides=overrides,
     )
     placed = beside_placeholders(sql.Identifier(schema), connection)
     with connection.cursor() as cursor:
         for each in revisions:
             values = [
-                *(run_id, each.revision, each.message, "upgrade", each.applied_at, 0, 0),
+                *(run_id, each.revision, each.message, each.direction, each.applied_at, 0, 0),
                 *(each.path, Source(each.source), each.source_hash, "done", None),
             ]
             cursor.execute(ledger.revision_insert(), fitted(values, connection))

@@ -1,13 +1,13 @@
 """Alembic's own version table: what a script without Alembic begins with, and how a step is recorded in little time.
 
-`MigrationContext._version`, `_has_version_table` and `HeadMaintainer` are private names;
+`MigrationContext._version`, `_has_version_table`, `_ensure_version_table` and `HeadMaintainer` are private names;
 tests/revisions/test_alembic_names.py watches them.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from alembic.runtime import migration
 from alembic.runtime.migration import HeadMaintainer, MigrationContext
@@ -17,7 +17,7 @@ from sqlalchemy.schema import CreateTable
 
 from erm_alembic.postgres.text.literals import sql_literal
 
-__all__ = ["has_version_table", "script_start", "version_table", "written_without_compiling"]
+__all__ = ["has_version_table", "script_start", "set_heads", "version_table", "written_without_compiling"]
 
 
 class _TextHeads(HeadMaintainer):
@@ -116,6 +116,21 @@ def has_version_table(context: MigrationContext) -> bool:
         context: Alembic's context as env.py configured it.
     """
     return context._has_version_table()
+
+
+def set_heads(context: MigrationContext, wanted: Collection[str]) -> None:
+    """Let the version table, which is made where it is missing, record these revisions and no others.
+
+    Args:
+        context: Alembic's context as env.py configured it, with a transaction open; whoever opened it commits.
+        wanted: the revisions.
+    """
+    context._ensure_version_table()
+    heads = migration.HeadMaintainer(context, context.get_current_heads())
+    for gone in sorted(heads.heads - set(wanted)):
+        heads._delete_version(gone)
+    for new in sorted(set(wanted) - heads.heads):
+        heads._insert_version(new)
 
 
 def version_table(context: MigrationContext) -> str:

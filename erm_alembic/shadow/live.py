@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,12 @@ from erm_alembic.postgres.text.lexer import statement_kinds
 from erm_alembic.postgres.text.shared import statement_texts
 from erm_alembic.target import Target
 
-__all__ = ["dump_schema", "load_schema"]
+__all__ = ["dump_schema", "load_schema", "run_pg_dump"]
 
 VERSION = re.compile(r"\(PostgreSQL\)\s+(\d+)")
-# psql's own words, with which newer versions keep a dump from doing more than SQL.
-META = re.compile(r"^\\(?:un)?restrict .*$", re.MULTILINE)
+# psql's own words, with which newer versions keep a dump from doing more than SQL: the first line of all that is no
+# comment, and the last one. Within a function such a line is the function's.
+META_FIRST = re.compile(r"\A((?:--[^\n]*\n|\n)*)\\restrict (\S+)$", re.MULTILINE)
 LOCK_WAIT = "5s"
 LONGEST_DUMP = 600.0
 
@@ -45,13 +46,26 @@ def dump_schema(target: Target, ledger_schema: str, preferred: int) -> str:
     Raises:
         ShadowUnavailable: there is no `pg_dump` that can read such a server, or it fails.
     """
+    quoted = ledger_schema.replace('"', '""')
+    # Neither what connects elsewhere, nor what only a server with its provider loaded takes.
+    arguments = ["--schema-only", "--no-subscriptions", "--no-security-labels", f'--exclude-schema="{quoted}"']
+    return run_pg_dump(target, arguments, preferred).decode("utf-8", "surrogateescape")
+
+
+def run_pg_dump(target: Target, arguments: Sequence[str], preferred: int) -> bytes:
+    """What `pg_dump` says of a target: SQL, without psql's own commands.
+
+    Args:
+        target: the database.
+        arguments: what is to be dumped, and how.
+        preferred: the major version of the server that the dump is for.
+
+    Raises:
+        ShadowUnavailable: there is no `pg_dump` that can read such a server, or it fails.
+    """
     program = _pg_dump(target.major, preferred)
     url = target.url.with_parameters(password="", sslpassword="")
-    # Neither what connects elsewhere, nor what only a server with its provider loaded takes.
-    argv = [str(program), "--schema-only", "--no-subscriptions", "--no-security-labels", "--no-password"]
-    argv += [f"--lock-wait-timeout={LOCK_WAIT}"]
-    quoted = ledger_schema.replace('"', '""')
-    argv += [f'--exclude-schema="{quoted}"', f"--dbname={url.dsn()}"]
+    argv = [str(program), *arguments, "--no-password", f"--lock-wait-timeout={LOCK_WAIT}", f"--dbname={url.dsn()}"]
     role = target.settings.migrations.role
     argv += [f"--role={role}"] if role is not None else []
     environ = dict(os.environ) | {"LC_ALL": "C", "PGAPPNAME": "erm shadow"}
@@ -68,7 +82,18 @@ def dump_schema(target: Target, ledger_schema: str, preferred: int) -> str:
             said.seek(0)
             words = said.read().decode("utf-8", "replace")
             raise _failed(next((line for line in words.splitlines() if "error:" in line), words.strip()[:200]))
-    return META.sub("", done.stdout.decode("utf-8", "surrogateescape"))
+    return _without_meta(done.stdout)
+
+
+def _without_meta(dump: bytes) -> bytes:
+    """A dump without the pair of psql's commands around it."""
+    text = dump.decode("latin-1")  # which gives every byte back
+    begins = META_FIRST.match(text)
+    if begins is None:
+        return dump
+    ends = f"\\unrestrict {begins[2]}"
+    head, found, tail = text[begins.end() :].rpartition(ends)
+    return (begins[1] + (head + tail if found else tail)).encode("latin-1")
 
 
 def load_schema(connect: Callable[[], GatedConnection], schema: str) -> None:

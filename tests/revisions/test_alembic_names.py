@@ -56,6 +56,7 @@ def test_steps_are_chosen_as_alembic_chooses_them() -> None:
 def test_the_context_answers_for_its_version_table() -> None:
     """`--sql` needs the version table's own definition."""
     assert hasattr(MigrationContext, "_has_version_table")
+    assert "purge" in inspect.signature(MigrationContext._ensure_version_table).parameters
     assert "self._version = self.impl.version_table_impl(" in inspect.getsource(MigrationContext.__init__)
 
 

@@ -41,11 +41,13 @@ class NewPair:
         up: the script on the way up.
         down: the script on the way down.
         stub: the revision file that runs them.
+        revision: its id.
     """
 
     up: Path
     down: Path
     stub: Path
+    revision: str
 
 
 def create_pair(
@@ -56,6 +58,7 @@ def create_pair(
     down: str = "",
     head: str | None = None,
     version_path: Path | None = None,
+    base: bool = False,
 ) -> NewPair:
     """Write a new revision in SQL.
 
@@ -69,6 +72,7 @@ def create_pair(
         down: those on the way down.
         head: the revision to build on, where there are several heads.
         version_path: the version location to write to, where the project has several.
+        base: whether it builds on none of the others; then `head` says nothing.
 
     Raises:
         ProjectError: the project cannot be read, or a file cannot be written.
@@ -79,12 +83,12 @@ def create_pair(
     called_from = Path.cwd()
     with project.entered():
         scripts = project.scripts()
-        parent = _parent(scripts, head)
+        parent = None if base else _parent(scripts, head)
         folder = _folder(scripts, parent, version_path, called_from)
         revision = _next_id(scripts, parent)
         name = f"{revision}_{_slug(message)}"
         up_end, down_end = _endings(parent)
-        pair = NewPair(folder / f"{name}{up_end}", folder / f"{name}{down_end}", folder / f"{name}.py")
+        pair = NewPair(folder / f"{name}{up_end}", folder / f"{name}{down_end}", folder / f"{name}.py", revision)
         stub = stub_source(
             message=message,
             revision=revision,
@@ -147,15 +151,15 @@ def _folder(scripts: ScriptDirectory, parent: Script | None, wanted: Path | None
 
 def _next_id(scripts: ScriptDirectory, parent: Script | None) -> str:
     """The next number where the project's revisions are numbers, a time where they are times, else Alembic's own."""
-    if parent is None:
-        return "001"
-    if not parent.revision.isdecimal():
-        return rev_id()
     numbers = [each.revision for each in scripts.walk_revisions() if each.revision.isdecimal()]
+    if parent is None and not scripts.get_heads():
+        return "001"
+    if not numbers or (parent is not None and not parent.revision.isdecimal()):
+        return rev_id()
     latest = max(numbers, key=int)
     if len(latest) >= TIMESTAMP:
         return max(datetime.now(UTC).strftime("%Y%m%d%H%M%S"), str(int(latest) + 1))
-    return str(int(latest) + 1).zfill(len(parent.revision))
+    return str(int(latest) + 1).zfill(len(latest if parent is None else parent.revision))
 
 
 def _slug(message: str) -> str:
