@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from erm_alembic.cli import console
-from erm_alembic.planning.model import Step, StepOutcome
+from erm_alembic.planning.model import Outcome, Plan, Step, StepOutcome
 from erm_alembic.postgres.text.passwords import without_passwords
 from erm_alembic.render.outcome import step_lines
 from erm_alembic.render.safe import clip, one_line
@@ -54,6 +54,9 @@ class LineProgress:
     def __init__(self, *, verbose: bool = False) -> None:
         self._verbose = verbose
 
+    def run_started(self, plan: Plan, mode: str) -> None:
+        """Nothing: the first step says it."""
+
     def note(self, message: str) -> None:
         """Print the message."""
         console.note(message)
@@ -67,6 +70,9 @@ class LineProgress:
         if self._verbose:
             console.note(f"      {_under_way(sql, line)}")
 
+    def statement_finished(self, step: Step, sql: str, line: int | None, error: BaseException | None) -> None:
+        """Nothing: the step says how it went."""
+
     def step_finished(self, step: Step, outcome: StepOutcome) -> None:
         """Print how the step ended."""
         console.note(_finished(step, outcome))
@@ -75,6 +81,9 @@ class LineProgress:
         """Print where it came from, when wanted; what it says is told in the outcome."""
         if self._verbose:
             console.print_traceback(error, quoting=False)
+
+    def run_finished(self, outcome: Outcome) -> None:
+        """Nothing: the outcome is printed."""
 
 
 class TerminalProgress:
@@ -103,6 +112,9 @@ class TerminalProgress:
 
         self._bar.update(self._task, description=escape(redact(text)))
 
+    def run_started(self, plan: Plan, mode: str) -> None:
+        """Nothing: the bar comes with the first step."""
+
     def note(self, message: str) -> None:
         """Print the message above the bar."""
         self._print(one_line(message))
@@ -119,6 +131,9 @@ class TerminalProgress:
         """Show the statement in the bar."""
         self._show(f"{one_line(step.revision)}  {_under_way(sql, line)}")
 
+    def statement_finished(self, step: Step, sql: str, line: int | None, error: BaseException | None) -> None:
+        """Nothing: the next statement takes its place."""
+
     def step_finished(self, step: Step, outcome: StepOutcome) -> None:
         """Advance the bar and leave a line above it."""
         self._bar.advance(self._task)
@@ -127,6 +142,9 @@ class TerminalProgress:
 
     def failed(self, error: BaseException) -> None:
         """Nothing: the outcome tells it, and `-v`, which shows the traceback, has no bar."""
+
+    def run_finished(self, outcome: Outcome) -> None:
+        """Nothing: the bar goes when the block ends."""
 
 
 def bar_of_steps() -> Bar:

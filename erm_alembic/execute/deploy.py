@@ -94,7 +94,10 @@ def _guarded(course: Course, begun: float) -> Outcome:
     if ending[0] != "done":
         course.fail_step(ending[1] or ending[0])
     outcome = replace(_outcome(course, ending, aftermath, begun), current_known=asked)
-    course.hooks.after_run(outcome)
+    try:
+        course.hooks.after_run(outcome)
+    finally:
+        course.run.progress.run_finished(outcome)
     if isinstance(failure, ErmError) and ending[0] == "failed":
         raise failure
     return outcome

@@ -24,6 +24,7 @@ class Observer:
 
     Args:
         show: told the step, the text and the line of each statement before it is sent.
+        ended: told the same when it has ended, and the error that it ended with.
         check: called before each statement; raises when the run must not go on.
         locks: watches what each statement waits for.
         losses: looks at what the statements of a downgrade take; None where they may take anything.
@@ -32,11 +33,12 @@ class Observer:
     def __init__(
         self,
         show: Callable[[StepUnderWay, str, int | None], None],
+        ended: Callable[[StepUnderWay, str, int | None, BaseException | None], None],
         check: Callable[[], None],
         locks: LockWatch,
         losses: LossGuard | None = None,
     ) -> None:
-        self._show = show
+        self._show, self._ended = show, ended
         self._check = check
         self._locks = locks
         self._losses = losses
@@ -87,10 +89,15 @@ class Observer:
             if not shown:
                 step.statements, shown = step.statements + 1, True
                 self._show(step, sql, line)
-            if self._losses is None:
-                send_watched()
-            else:
-                self._losses.pass_through(cursor, sql, parameters, line, send_watched)
+            try:
+                if self._losses is None:
+                    send_watched()
+                else:
+                    self._losses.pass_through(cursor, sql, parameters, line, send_watched)
+            except BaseException as error:
+                self._ended(step, sql, line, error)
+                raise
+            self._ended(step, sql, line, None)
 
         passage.pass_through(cursor, sql, parameters, line, send_shown)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from erm_alembic.planning.model import Step, StepOutcome
+from erm_alembic.planning.model import Outcome, Plan, Step, StepOutcome
 
-__all__ = ["NotesOnly", "Progress", "SilentProgress", "UnfailingProgress"]
+__all__ = ["NotesOnly", "Progress", "SeveralProgress", "SilentProgress", "UnfailingProgress"]
 
 
 class Progress(Protocol):
@@ -16,6 +16,9 @@ class Progress(Protocol):
     It is called on the executor's thread; but what a statement waits for is told by another one, while the executor's
     waits for the server. It is never called twice at once.
     """
+
+    def run_started(self, plan: Plan, mode: str) -> None:
+        """A run is about to take the deploy lock; `mode` is what the ledger calls it."""
 
     def note(self, message: str) -> None:
         """Something to know that is not about one statement, such as who holds the deploy lock."""
@@ -26,6 +29,9 @@ class Progress(Protocol):
     def statement(self, step: Step, sql: str, line: int | None) -> None:
         """A statement is about to be sent; `line` is its line in the revision's file, where it is known."""
 
+    def statement_finished(self, step: Step, sql: str, line: int | None, error: BaseException | None) -> None:
+        """The statement that was told last has ended; `error` may quote rows, and is None where it succeeded."""
+
     def step_finished(self, step: Step, outcome: StepOutcome) -> None:
         """A step ended, well or badly."""
 
@@ -35,6 +41,9 @@ class Progress(Protocol):
         The outcome has it in words that may be shown.
         """
 
+    def run_finished(self, outcome: Outcome) -> None:
+        """The run ended, however it did; one that was refused before it began is told too."""
+
 
 class SilentProgress:
     """Watches nothing: the progress of Python callers who want none.
@@ -42,6 +51,9 @@ class SilentProgress:
     Example:
         >>> SilentProgress().note("waiting for the deploy lock")
     """
+
+    def run_started(self, plan: Plan, mode: str) -> None:
+        """Ignore the beginning."""
 
     def note(self, message: str) -> None:
         """Ignore the message."""
@@ -52,11 +64,17 @@ class SilentProgress:
     def statement(self, step: Step, sql: str, line: int | None) -> None:
         """Ignore the statement."""
 
+    def statement_finished(self, step: Step, sql: str, line: int | None, error: BaseException | None) -> None:
+        """Ignore its end."""
+
     def step_finished(self, step: Step, outcome: StepOutcome) -> None:
         """Ignore the outcome."""
 
     def failed(self, error: BaseException) -> None:
         """Ignore the error."""
+
+    def run_finished(self, outcome: Outcome) -> None:
+        """Ignore the end."""
 
 
 class NotesOnly(SilentProgress):
@@ -80,12 +98,19 @@ class NotesOnly(SilentProgress):
 class UnfailingProgress:
     """Hands everything on until that fails, then nothing more: a closed terminal must not decide how a run ends.
 
+    A progress that was written for an older erm is not told what it has no method for.
+
     Args:
         watched: the progress that the caller gave.
     """
 
     def __init__(self, watched: Progress) -> None:
         self._watched: Progress | None = watched
+
+    def run_started(self, plan: Plan, mode: str) -> None:
+        """Hand the beginning on."""
+        if hasattr(self._watched, "run_started"):
+            self._try(lambda watched: watched.run_started(plan, mode))
 
     def note(self, message: str) -> None:
         """Hand the message on."""
@@ -99,14 +124,24 @@ class UnfailingProgress:
         """Hand the statement on."""
         self._try(lambda watched: watched.statement(step, sql, line))
 
+    def statement_finished(self, step: Step, sql: str, line: int | None, error: BaseException | None) -> None:
+        """Hand its end on."""
+        if hasattr(self._watched, "statement_finished"):
+            self._try(lambda watched: watched.statement_finished(step, sql, line, error))
+
     def step_finished(self, step: Step, outcome: StepOutcome) -> None:
         """Hand the outcome on."""
         self._try(lambda watched: watched.step_finished(step, outcome))
 
     def failed(self, error: BaseException) -> None:
-        """Hand the error on, to a progress that takes it: one that was written for an older erm does not."""
+        """Hand the error on."""
         if hasattr(self._watched, "failed"):
             self._try(lambda watched: watched.failed(error))
+
+    def run_finished(self, outcome: Outcome) -> None:
+        """Hand the end on."""
+        if hasattr(self._watched, "run_finished"):
+            self._try(lambda watched: watched.run_finished(outcome))
 
     def _try(self, tell: Callable[[Progress], None]) -> None:
         if self._watched is None:
@@ -115,3 +150,61 @@ class UnfailingProgress:
             tell(self._watched)
         except Exception:
             self._watched = None
+
+
+class SeveralProgress:
+    """Hands everything on to several who watch, each of whom may fail for itself; the end is told once.
+
+    Args:
+        watched: all of them.
+
+    Example:
+        >>> SeveralProgress(SilentProgress(), SilentProgress()).note("waiting for the deploy lock")
+    """
+
+    def __init__(self, *watched: Progress) -> None:
+        self._watched = tuple(UnfailingProgress(each) for each in watched)
+        self._has_ended = False
+
+    def run_started(self, plan: Plan, mode: str) -> None:
+        """Hand the beginning on."""
+        for each in self._watched:
+            each.run_started(plan, mode)
+
+    def note(self, message: str) -> None:
+        """Hand the message on."""
+        for each in self._watched:
+            each.note(message)
+
+    def step_started(self, step: Step, number: int, total: int) -> None:
+        """Hand the step on."""
+        for each in self._watched:
+            each.step_started(step, number, total)
+
+    def statement(self, step: Step, sql: str, line: int | None) -> None:
+        """Hand the statement on."""
+        for each in self._watched:
+            each.statement(step, sql, line)
+
+    def statement_finished(self, step: Step, sql: str, line: int | None, error: BaseException | None) -> None:
+        """Hand its end on."""
+        for each in self._watched:
+            each.statement_finished(step, sql, line, error)
+
+    def step_finished(self, step: Step, outcome: StepOutcome) -> None:
+        """Hand the outcome on."""
+        for each in self._watched:
+            each.step_finished(step, outcome)
+
+    def failed(self, error: BaseException) -> None:
+        """Hand the error on."""
+        for each in self._watched:
+            each.failed(error)
+
+    def run_finished(self, outcome: Outcome) -> None:
+        """Hand the end on, unless it was told before."""
+        if self._has_ended:
+            return
+        self._has_ended = True
+        for each in self._watched:
+            each.run_finished(outcome)

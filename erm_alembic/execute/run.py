@@ -124,7 +124,7 @@ class Course:
         self.retries = Retries(settings, self.locks, tell, watch.check)
         lost_on_purpose = may_lose(run.target.settings.safety.rules, run.overrides)
         self.losses = None if lost_on_purpose else LossGuard(self.locks.sending)
-        self.observer = Observer(self._show, watch.check, self.locks, self.losses)
+        self.observer = Observer(self._show, self._show_end, watch.check, self.locks, self.losses)
         self.under_way: StepUnderWay | None = None
         self._planned = {step.revision: step for step in run.survey.plan.steps}
         self.outcomes: list[StepOutcome] = []
@@ -138,6 +138,9 @@ class Course:
 
     def _show(self, under_way: StepUnderWay, text: str, line: int | None) -> None:
         self.run.progress.statement(under_way.step, text, line)
+
+    def _show_end(self, under_way: StepUnderWay, text: str, line: int | None, error: BaseException | None) -> None:
+        self.run.progress.statement_finished(under_way.step, text, line, error)
 
     def steps(self, heads: tuple[str, ...], context: MigrationContext) -> Iterable[RevisionStep]:
         """The work that env.py's run_migrations() does: each step, recorded in its own transaction."""
