@@ -223,11 +223,26 @@ def _told(error: ErmError, arguments: Sequence[str] | None, kept: Invocation) ->
 
 def _defect(error: BaseException, arguments: Sequence[str] | None, kept: Invocation) -> int:
     told = console.print_defect(error, verbose=kept.verbose)
+    unfit = _unfit()
+    if unfit is not None:
+        return _told(unfit, arguments, kept)
     console.print_error_result(told, _wanted_format(arguments))
     return 1
 
 
 def _invoke(arguments: Sequence[str] | None, kept: Invocation) -> int:
+def _unfit() -> ErmError | None:
+    """What was installed over erm's own requirements, and may be why something failed that does not say so."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    from erm_alembic.revisions.alembic_version import too_old
+
+    try:
+        return too_old(version("alembic"))
+    except PackageNotFoundError:
+        return None
+
+
     """Run the command line and return its exit code; every error has been told."""
     command = typer.main.get_command(app)
     try:

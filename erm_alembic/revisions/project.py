@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import alembic
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 from erm_alembic.config.settings import Settings
 from erm_alembic.errors import ProjectError
+from erm_alembic.revisions.alembic_version import too_old
 from erm_alembic.revisions.source.place import ProjectPlace, find_place
 
 __all__ = ["AlembicOptions", "AlembicProject", "find_project"]
@@ -150,8 +152,10 @@ def find_project(settings: Settings, options: AlembicOptions | None = None) -> A
 
     Raises:
         NoProject: there is none.
-        ProjectError: what erm.yaml names is not there, or cannot be read.
+        ProjectError: what erm.yaml names is not there, or cannot be read; Alembic is too old.
     """
+    if (unfit := too_old(alembic.__version__)) is not None:
+        raise unfit
     migrations = settings.migrations
     place = find_place(
         settings.project_dir, ini=migrations.alembic_ini, directory=migrations.directory, elsewhere=Path.cwd()
