@@ -222,15 +222,14 @@ def _told(error: ErmError, arguments: Sequence[str] | None, kept: Invocation) ->
 
 
 def _defect(error: BaseException, arguments: Sequence[str] | None, kept: Invocation) -> int:
-    told = console.print_defect(error, verbose=kept.verbose)
     unfit = _unfit()
     if unfit is not None:
         return _told(unfit, arguments, kept)
     console.print_error_result(told, _wanted_format(arguments))
+    told = console.print_defect(error, verbose=kept.verbose)
     return 1
 
 
-def _invoke(arguments: Sequence[str] | None, kept: Invocation) -> int:
 def _unfit() -> ErmError | None:
     """What was installed over erm's own requirements, and may be why something failed that does not say so."""
     from importlib.metadata import PackageNotFoundError, version
@@ -244,6 +243,7 @@ def _unfit() -> ErmError | None:
 
 
     """Run the command line and return its exit code; every error has been told."""
+def _invoke(arguments: Sequence[str] | None, kept: Invocation) -> int:
     command = typer.main.get_command(app)
     try:
         result = command.main(args=arguments, prog_name="erm", standalone_mode=False, obj=kept)
