@@ -25,6 +25,7 @@ from erm_alembic.errors import ConfigurationError, TargetError
 from erm_alembic.postgres.embedded.address import running_address
 from erm_alembic.postgres.intercept import GatedConnection, connect_gated, gated_engine
 from erm_alembic.postgres.limits import SESSION_ENDING
+from erm_alembic.postgres.logins import connect_as_of_now
 from erm_alembic.postgres.password_file import exposed_password_file, without_exposed_file
 from erm_alembic.postgres.reading import LOCK_TIMEOUT
 
@@ -53,7 +54,7 @@ class Target:
 
     Args:
         settings: what is in force for its environment.
-        url: its address with its password, never shown.
+        address: its address; where its user and password are kept elsewhere, they are asked for at each use.
         redacted: its address without the password.
         server_version: the server's version, as in `15.18`.
         major: the server's major version.
@@ -63,13 +64,33 @@ class Target:
     """
 
     settings: Settings
-    url: DatabaseUrl = field(repr=False)
+    address: DatabaseUrl = field(repr=False)
     redacted: str
     server_version: str
     major: int
     database: str
     role: str
     is_standby: bool
+
+    @property
+    def url(self) -> DatabaseUrl:
+        """Its address with the user and the password that are good at this moment, never shown.
+
+        Raises:
+            ConfigurationError: these are kept elsewhere, and cannot be had.
+        """
+        return self.address.opened()
+
+    @property
+    def login_ends(self) -> bool:
+        """Whether the role that logs in is dropped after a while, as those that a secret manager makes: what it owned
+        would be nobody's, or would keep it from being dropped.
+
+        Raises:
+            ConfigurationError: there is no login to be had.
+        """
+        credential = self.address.with_credential()[1]
+        return credential is not None and credential.secret.ends_sessions
 
     def connect(self, application_name: str) -> GatedConnection:
         """Open a connection for migrations.
@@ -80,7 +101,7 @@ class Target:
         Raises:
             TargetError: the server cannot be reached or refuses.
         """
-        return _connect(self.url, self.redacted, application_name)
+        return _connect(self.address, self.redacted, application_name)
 
     def connect_read_only(self, application_name: str, *, strictly: bool = False) -> GatedConnection:
         """Open a connection that the server itself keeps from writing, and that never queues behind a lock for long.
@@ -204,7 +225,9 @@ def _resolve(settings: Settings) -> tuple[DatabaseUrl, str]:
             cure="Set ERM_DATABASE_URL, or a url in erm.yaml.",
         )
     url = settings.url.database_url()
-    asks_for_password = url.embedded_name is None and not (url.parameters.get("password") or "PGPASSWORD" in os.environ)
+    asks_for_password = url.embedded_name is None and not (
+        url.logins is not None or url.parameters.get("password") or "PGPASSWORD" in os.environ
+    )
     if asks_for_password and (path := exposed_password_file()) is not None:
         _tell_of_exposed(path)
     return running_address(url, settings.project_dir), url.redacted
@@ -239,7 +262,7 @@ def _read_facts(settings: Settings, url: DatabaseUrl, redacted: str, connection:
 
 def _connect(url: DatabaseUrl, redacted: str, application_name: str) -> GatedConnection:
     try:
-        return connect_gated(_patient(url).dsn(), application_name)
+        return connect_as_of_now(url, lambda found: connect_gated(_patient(found).dsn(), application_name))
     except (psycopg2.Error, ValueError) as error:
         said = redact(" ".join(str(error).split()))
         cure = _missing(said, url) or _cure(said)

@@ -131,8 +131,16 @@ class DatabaseUrl:
         if self.logins is None:
             return self, None
         found = self.logins.current(self.parameters)
-        login = {"password": found.password} | ({"user": found.user} if found.user is not None else {})
-        return self.with_parameters(**login), found
+        return self.with_login(found), found
+
+    def with_login(self, login: Credential) -> DatabaseUrl:
+        """The address with a user and a password, which are asked for nowhere else then.
+
+        Args:
+            login: them.
+        """
+        user = {"user": login.user} if login.user is not None else {}
+        return self.with_parameters(password=login.password, **user)
 
     def dsn(self) -> str:
         """The address as libpq, psql and pg_dump take it: a URI without driver, with everything else kept.

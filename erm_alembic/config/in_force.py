@@ -13,7 +13,7 @@ from erm_alembic.config.backup_model import backup_settings
 from erm_alembic.config.document import Document, KeyPath, dotted
 from erm_alembic.config.profiles import SECTIONS, Effective
 from erm_alembic.config.release_settings import OwnStageSettings, ReleaseObserveSettings
-from erm_alembic.config.secrets.settings import VaultAuthSettings
+from erm_alembic.config.secrets.settings import AwsSettings, VaultAuthSettings, VaultSettings
 from erm_alembic.config.secrets_model import secrets_settings, written_auth
 from erm_alembic.config.settings import SealedUrl, Settings
 
@@ -186,9 +186,12 @@ def _leaves(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
     elif isinstance(value, SealedUrl) and value.login is not None and not value.login_is_inherited:
         yield path, value
         yield (*path[:-1], "credentials"), value.login
-    elif isinstance(value, VaultAuthSettings):
-        for name, item in written_auth(value).items():
-            yield (*path, name), item
+    elif isinstance(value, VaultSettings | VaultAuthSettings | AwsSettings):
+        # What is not set here is not nothing: the environment says it.
+        written = written_auth(value) if isinstance(value, VaultAuthSettings) else _fields(value)
+        for name, item in written.items():
+            if item is not None:
+                yield from _leaves(item, (*path, name))
     elif isinstance(value, SealedUrl) or not (is_dataclass(value) or isinstance(value, (Mapping, tuple))):
         yield path, value
     elif is_dataclass(value):
@@ -203,3 +206,7 @@ def _leaves(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
     else:
         for index, item in enumerate(value):
             yield from _leaves(item, (*path, index))
+
+
+def _fields(value: VaultSettings | AwsSettings) -> dict[str, Any]:
+    return {item.name: getattr(value, item.name) for item in fields(value)}

@@ -166,6 +166,8 @@ def _rights(target: Target) -> MigrationRights:
 def _ledger_rights(target: Target) -> LedgerRights:
     with target.reported(), contextlib.closing(target.connect(NAME)) as connection:
         connection.autocommit = True
+        if target.login_ends:
+            target.set_role(connection)
         with connection.cursor() as cursor:
             return read_ledger_rights(cursor, target.settings.ledger.schema)
 

@@ -381,6 +381,8 @@ def open_ledger(target: Target) -> Iterator[Ledger]:
     connection.autocommit = True
     try:
         target.lift_session_limits(connection, lock_timeout=LOCK_TIMEOUT)
+        if target.login_ends:
+            target.set_role(connection)
         yield Ledger(connection, target.settings.ledger.schema)
     except pg.LockNotAvailable as error:
         if error.cursor is None or error.cursor.connection is not connection:

@@ -26,6 +26,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, Pool, QueuePool
 
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.config.settings import PoolSettings
+from erm_alembic.postgres.logins import connect_as_of_now, is_ending
 
 __all__ = ["PoolKeeper", "keeper_of", "pooled_engine"]
 
@@ -43,7 +44,7 @@ def pooled_engine(
     *,
     clock: Clock = time.monotonic,
     background: bool = True,
-    address: Callable[[], str] | None = None,
+    address: Callable[[], DatabaseUrl] | None = None,
     **engine_kw: Any,
 ) -> Engine:
     """Make an engine on psycopg2 whose pool does what the settings say.
@@ -58,7 +59,7 @@ def pooled_engine(
         pool: the settings in force.
         clock: seconds that only grow.
         background: False leaves the looking after to `keeper_of(engine).check()`.
-        address: gives libpq's URI at each new connection, for a server that moves; None takes the address as it is.
+        address: gives the address at each new connection, for a server that moves; None takes the one given here.
         engine_kw: anything else that `sqlalchemy.create_engine` takes, `connect_args` included; not the pool's size.
 
     Raises:
@@ -69,12 +70,15 @@ def pooled_engine(
         >>> engine.url, engine.pool.size()
         (postgresql+psycopg2://app@db/shop, 5)
     """
-    dsn = url.dsn()
+    if url.embedded_name is not None:
+        url.dsn()  # which says what is wrong
     connect_args = engine_kw.pop("connect_args", {})
     shown = url.with_parameters(password="", sslpassword="").sqlalchemy_url("postgresql+psycopg2")
     engine = create_engine(
         shown,
-        creator=lambda: psycopg2.connect(address() if address is not None else dsn, **connect_args),
+        creator=lambda: connect_as_of_now(
+            address() if address is not None else url, lambda opened: psycopg2.connect(opened.dsn(), **connect_args)
+        ),
         poolclass=QueuePool,
         pool_size=pool.max_conns,
         max_overflow=0,
@@ -236,7 +240,7 @@ class PoolKeeper:
             self._held.pop(id(dbapi), None)
 
     def _is_old(self, held: _Held, now: float) -> bool:
-        return now - held.opened_at > self._lifetime
+        return now - held.opened_at > self._lifetime or is_ending(held.dbapi)
 
     def _open_missing(self, stopping: threading.Event) -> None:
         """Take connections until enough are open, and give them back; the pool opens those that it lacks."""

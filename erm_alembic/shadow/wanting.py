@@ -118,7 +118,7 @@ class Wants:
         told = {
             "major": found.binaries.major if found.binaries else None,
             "server": found.url.redacted if found.url else None,
-            "role": [self.live.target.role, settings.migrations.role],
+            "role": [None if self.live.target.login_ends else self.live.target.role, settings.migrations.role],
             "metadata": settings.migrations.metadata,
             "settings": dict(facts.settings),
             "encoding": facts.encoding,

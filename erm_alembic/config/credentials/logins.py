@@ -66,6 +66,26 @@ class Logins:
         """
         return self.source(parameters).current()
 
+    def after_refusal(self, parameters: Mapping[str, str], refused: Credential) -> Credential | None:
+        """Another credential than one that a server did not take; None where there is none.
+
+        A standby may not have heard of a new role yet: then it is the one before.
+
+        Args:
+            parameters: the address, as libpq's keywords.
+            refused: what was sent.
+        """
+        source = self.source(parameters)
+        if (former := source.before(refused.password)) is not None:
+            return former
+        if not source.refused(refused.user, refused.password):
+            return None
+        try:
+            found = source.current()
+        except ErmError:
+            return None
+        return found if found.password != refused.password else None
+
     def source(self, parameters: Mapping[str, str]) -> CredentialSource:
         """The source for an address; only some providers ask which one it is.
 

@@ -122,7 +122,7 @@ class CredentialSource:
                 return False
             self._refused = True
         try:
-            return self.current() is not found
+            return self.current().password != password
         except ErmError:
             return False
 

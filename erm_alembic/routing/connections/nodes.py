@@ -19,6 +19,7 @@ from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.config.settings import PoolSettings
 from erm_alembic.errors import ConfigurationError
 from erm_alembic.postgres.engine import pooled_engine
+from erm_alembic.postgres.logins import log_in_at_each_connection, without_login
 from erm_alembic.routing.connections.by_hand import listen_to_commits
 from erm_alembic.routing.connections.closing import close_at_return, dispose_within
 from erm_alembic.routing.connections.connecting import connect_by_host, connect_timeout, with_connect_timeout
@@ -90,6 +91,8 @@ class Node:
                 if engine is None:
                     engine = self._asynchronous() if asynchronous else self._synchronous()
                     self.prepare(engine)
+                    if self.url.logins is not None and (asynchronous or self.url.driver == "psycopg"):
+                        log_in_at_each_connection(engine, lambda: self.url)
                     self.open_connections.watch(engine)
                     if asynchronous:
                         event.listen(engine, "connect", self._remember_loop)
@@ -156,10 +159,10 @@ class Node:
 
     def _synchronous(self) -> Engine:
         if self.url.driver == "psycopg":
-            url = with_connect_timeout(self.url).sqlalchemy_url("postgresql+psycopg")
+            url = with_connect_timeout(without_login(self.url)).sqlalchemy_url("postgresql+psycopg")
             return create_engine(url, **self._pool_arguments("psycopg"))
         return pooled_engine(
-            self.url, self._pool, address=lambda: with_connect_timeout(self.located()).dsn(), **self._options
+            self.url, self._pool, address=lambda: with_connect_timeout(self.located()), **self._options
         )
 
     def _asynchronous(self) -> Engine:
@@ -170,7 +173,7 @@ class Node:
         if driver == "asyncpg":
             patient = {"async_creator_fn": connect_by_host(connect_timeout(self.url))}
             arguments["connect_args"] = patient | arguments.get("connect_args", {})
-        url = with_connect_timeout(self.url).sqlalchemy_url(f"postgresql+{driver}")
+        url = with_connect_timeout(without_login(self.url)).sqlalchemy_url(f"postgresql+{driver}")
         return create_async_engine(url, **arguments).sync_engine
 
     def _remember_loop(self, *_: Any) -> None:
@@ -240,7 +243,7 @@ class PrimaryNode(Node):
         """Let a driver connect to where the primary is now."""
         if self.locate is None:
             return
-        url = self.located().sqlalchemy_url(f"postgresql+{dialect.driver}")
+        url = without_login(self.located()).sqlalchemy_url(f"postgresql+{dialect.driver}")
         current = dialect.create_connect_args(url)[1]
         for keyword in ("host", "port", "hostaddr"):
             parameters.pop(keyword, None)

@@ -23,6 +23,7 @@ import psycopg2
 from psycopg2.extensions import parse_dsn
 
 from erm_alembic.config.redaction import MASK, first_line
+from erm_alembic.postgres.logins import tell_refusal
 
 __all__ = ["Address", "Link", "PollControl", "Probe", "words_of"]
 
@@ -309,6 +310,8 @@ class Probe(Generic[Answer]):
 
     def _has_failed(self, error: Exception) -> None:
         cut_off = self._link is not None and self._link.cut_off
+        if self._link is None:
+            tell_refusal(self._dsn, error)
         self._drop()
         if self._control.stopping:
             return

@@ -18,12 +18,13 @@ __all__ = ["NOWHERE", "clean_environment"]
 # A name that never resolves (RFC 2606).
 NOWHERE = "erm-shadow.invalid"
 SCHEME = re.compile(r"(postgres(?:ql)?(?:\+\w+)?)://")
-REFERENCE = re.compile(r"(?:file|cmd):")
+REFERENCE = re.compile(r"(?!embedded:)[a-z][a-z0-9+.\-]*:")
 LIBPQ = re.compile(r"PG[A-Z]+")
 SECRET_NAME = re.compile(r"(?i)pass|pwd|secret|token|key")
 # What the programs that erm's secret references run are let in by, and what other secret managers read.
 CREDENTIALS = re.compile(
-    r"VAULT_\w+|CONSUL_\w+|AWS_(?!REGION$|DEFAULT_REGION$)\w+|AZURE_\w+|ARM_\w+|GOOGLE_\w*CREDENTIALS\w*|CLOUDSDK_\w+"
+    r"VAULT_\w+|BAO_\w+|ERM_DATABASE_CREDENTIALS|CONSUL_\w+|AWS_(?!REGION$|DEFAULT_REGION$)\w+|AZURE_\w+|ARM_\w+"
+    r"|GOOGLE_\w*CREDENTIALS\w*|CLOUDSDK_\w+"
     r"|OP_\w+|BWS_\w+|BW_SESSION|DOPPLER_\w+|INFISICAL_\w+|AKEYLESS_\w+|CONJUR_\w+|SOPS_\w+|KUBECONFIG"
     r"|ACTIONS_ID_TOKEN_\w+|CI_JOB_(?:JWT|TOKEN)\w*|SSH_AUTH_SOCK"
 )
