@@ -225,8 +225,8 @@ def _defect(error: BaseException, arguments: Sequence[str] | None, kept: Invocat
     unfit = _unfit()
     if unfit is not None:
         return _told(unfit, arguments, kept)
-    console.print_error_result(told, _wanted_format(arguments))
     told = console.print_defect(error, verbose=kept.verbose)
+    console.print_error_result(told, _wanted_format(arguments))
     return 1
 
 
@@ -242,8 +242,8 @@ def _unfit() -> ErmError | None:
         return None
 
 
-    """Run the command line and return its exit code; every error has been told."""
 def _invoke(arguments: Sequence[str] | None, kept: Invocation) -> int:
+    """Run the command line and return its exit code; every error has been told."""
     command = typer.main.get_command(app)
     try:
         result = command.main(args=arguments, prog_name="erm", standalone_mode=False, obj=kept)
