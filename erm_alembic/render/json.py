@@ -163,6 +163,7 @@ def failure(error: ErmError, how: Presentation) -> str:
 
     Args:
         error: the error; secrets in its texts are hidden.
+        how: where the files stand.
 
     Example:
         >>> json.loads(failure(ErmError("The lock is held.", effect="", cure="Wait."), Presentation()))["error"]["exit_code"]
