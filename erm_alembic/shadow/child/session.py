@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.postgres.intercept import Gate, GatedConnection, connect_gated, gated_engine
+from erm_alembic.postgres.text.shared import Shared
 from erm_alembic.revisions.environment import run_environment
 from erm_alembic.revisions.graph import verify_graph
 from erm_alembic.shadow.child.job import Job
@@ -82,6 +83,7 @@ class LoadedProject:
         notes: what was stood in for so far, for a human; as keys, in order.
         extensions: the extensions that were made so far; as keys.
         lacking: those of which nothing could be made; as keys.
+        stood_in: told each statement that was not sent, because it acts on what all databases share.
     """
 
     job: Job
@@ -90,6 +92,7 @@ class LoadedProject:
     notes: dict[str, None] = field(default_factory=dict)
     extensions: dict[str, None] = field(default_factory=dict)
     lacking: dict[str, None] = field(default_factory=dict)
+    stood_in: Callable[[Shared], None] = lambda statement: None
 
 
 @contextlib.contextmanager
@@ -151,6 +154,7 @@ def session_in(loaded: LoadedProject, url: str, gate: Gate | None = None) -> Ite
             used=loaded.extensions.setdefault,
             lacking=loaded.lacking.setdefault,
             given=job.given,
+            stood_in=loaded.stood_in,
         )
         return raw
 

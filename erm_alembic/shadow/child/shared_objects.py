@@ -46,6 +46,7 @@ class SharedObjects:
         used: told the name of each extension that is made.
         lacking: told the name of each extension of which nothing could be made.
         given: whether the target's schemas and extensions are there already: making one again is no error.
+        stood_in: told each statement that was not sent, because it acts on what all databases share.
     """
 
     def __init__(
@@ -58,7 +59,9 @@ class SharedObjects:
         used: Callable[[str], None] = lambda name: None,
         lacking: Callable[[str], None] = lambda name: None,
         given: bool = False,
+        stood_in: Callable[[Shared], None] = lambda statement: None,
     ) -> None:
+        self._stood_in = stood_in
         self._connect = connect
         self._extensions = extensions
         self._note = note
@@ -127,6 +130,7 @@ class SharedObjects:
                 make_roles(apart, each.names)
             elif each.act == "tablespace":
                 make_tablespaces(apart, each.names)
+        self._stood_in(each)
         what = {"role": "roles", "tablespace": "tablespaces"}.get(each.act, "the server or another database")
         self._tell(f"What revisions do to {what} ({each.verb}) is stood in for in the shadow.")
 

@@ -22,6 +22,7 @@ TASKS = (
     "erm_alembic.shadow.child.replay:replay",
     "erm_alembic.shadow.child.models:models",
     "erm_alembic.shadow.rehearsal.rehearse:rehearse",
+    "erm_alembic.shadow.rights.trial:try_rights",
 )
 
 

@@ -1,0 +1,1 @@
+"""Which rights the server asks for: what it refuses, on which object, and who has what of it."""
