@@ -18,6 +18,7 @@ from erm_alembic.postgres.outer_transaction import COMMITTED, end_of, transactio
 from erm_alembic.testing.failing import told_as_failure
 from erm_alembic.testing.sandbox.connection import HeldConnection
 from erm_alembic.testing.sandbox.database import TestDatabase
+from erm_alembic.testing.sandbox.sqlalchemy_internals import connect_as
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -54,23 +55,24 @@ class SharedDatabase:
 
     def engine(self, driver: str) -> Engine:
         """An engine of it that keeps no connections: what a session leaves in one is nobody else's."""
-        engine: Engine = self._kept(f"postgresql+{driver}", create_engine)
-        engine._connection_cls = HeldConnection  # which has no public name; asynchronous engines take it from there too
+        engine: Engine = self._kept(f"postgresql+{driver}", create_engine, lambda made: made)
         return engine
 
     def async_engine(self, driver: str) -> AsyncEngine:
         """An asynchronous one, for any event loop."""
         from sqlalchemy.ext.asyncio import create_async_engine
 
-        engine: AsyncEngine = self._kept(f"postgresql+{driver} of a loop", create_async_engine)
-        engine.sync_engine._connection_cls = HeldConnection
+        name = f"postgresql+{driver} of a loop"
+        engine: AsyncEngine = self._kept(name, create_async_engine, lambda made: made.sync_engine)
         return engine
 
-    def _kept(self, name: str, create: Callable[..., Any]) -> Any:
+    def _kept(self, name: str, create: Callable[..., Any], connects: Callable[[Any], Engine]) -> Any:
         """One engine of each kind, since the first connection of an engine asks for more than the others."""
         if name not in self._engines:
             url = self.database.address.sqlalchemy_url(name.partition(" ")[0])
-            self._engines[name] = create(url, poolclass=NullPool)
+            engine = create(url, poolclass=NullPool)
+            connect_as(connects(engine), HeldConnection)
+            self._engines[name] = engine
         return self._engines[name]
 
     def refuse(self) -> None:
