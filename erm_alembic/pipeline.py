@@ -163,6 +163,26 @@ def run_plan(
         mode: what the ledger calls the run; None for what its direction says.
         approval: the approved plan that it must keep to.
     """
+    from erm_alembic.telemetry import told
+
+    mode = mode or survey.plan.mode
+    with told(opened.target, survey.plan, mode, progress) as watched:
+        result = _run_watched(opened, survey, wait, accept_environment, watched, overrides, mode, approval)
+        watched.run_finished(result.outcome)
+    return result
+
+
+def _run_watched(
+    opened: Opened,
+    survey: Survey,
+    wait: float | None,
+    accept_environment: bool,
+    watched: Progress,
+    overrides: tuple[Override, ...],
+    mode: RunMode,
+    approval: Approval | None,
+) -> Result:
+    """Run a plan, unless something objects to it, while somebody watches."""
     not_run = tuple(StepOutcome(step.revision, "not-run") for step in survey.plan.steps)
     if blocking(survey.plan.findings):
         return Result(survey.plan, Outcome("refused", steps=not_run, current=survey.plan.current))
@@ -180,12 +200,10 @@ def run_plan(
         return Result(survey.plan, Outcome("nothing-to-do", current=survey.plan.current))
     # A plan, which most runs of erm are, does without what runs one.
     from erm_alembic.execute.deploy import execute
-    from erm_alembic.execute.progress import SilentProgress
     from erm_alembic.execute.run import Run
     from erm_alembic.hooks import TeamHooks
 
-    mode = mode or survey.plan.mode
-    hooks, watched = TeamHooks(opened.settings, survey.plan), progress or SilentProgress()
+    hooks = TeamHooks(opened.settings, survey.plan)
     run = Run(opened.target, opened.project, survey, mode, watched, overrides, hooks, approval=approval)
     accepted = accept_environment or bool(survey.plan.deployed_as)  # which a rule or an override has let pass
     outcome = execute(run, wait=wait, accept_environment=accepted)
