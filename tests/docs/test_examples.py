@@ -26,6 +26,7 @@ ON_THE_SHOP = (
     "erm_alembic.approvals",
     "erm_alembic.comparing",
     "erm_alembic.generate",
+    "erm_alembic.granting",
     "erm_alembic.inspection",
     "erm_alembic.migrate",
     "erm_alembic.preview",
