@@ -7,6 +7,7 @@ it, opening a prompt on it, and getting rid of it.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from erm_alembic.cli.options import (
 from erm_alembic.errors import Refused, ServerError, UsageError
 from erm_alembic.render.safe import one_line
 from erm_alembic.render.server import server_json, server_text
+from erm_alembic.spelling import nearest
 
 if TYPE_CHECKING:
     from erm_alembic.postgres.embedded.server import EmbeddedServer
@@ -139,13 +141,19 @@ def status(
 def url(
     context: typer.Context,
     name: DatabaseArgument = None,
+    create: Annotated[bool, typer.Option("--create", help="Create the named database where it is not there.")] = False,
     env: EnvironmentOption = None,
     config: ConfigOption = None,
     verbose: VerboseOption = False,
 ) -> None:
-    """Print the libpq URL of a database, started and created where needed, so that the URL works at once."""
+    """Print the libpq URL of a database, so that it works at once: the server is started where it does not run.
+
+    The profile's own database is created where it is missing, another one only with --create.
+    """
     project = _project(context, env)
     database = project.database_or(name)
+    if database != project.database and not create:
+        _require_database(project.server, database)
     project.server.ensure_database(database)
     console.write(one_line(project.server.dsn(database)) + "\n")
 
@@ -193,6 +201,23 @@ def reset(
         raise typer.Exit(1)
     removed = server.reset()
     console.write("The server and its databases are removed.\n" if removed else "There was no server.\n")
+
+
+def _require_database(server: EmbeddedServer, name: str) -> None:
+    """Refuse a database that is not there: its name may be mistyped.
+
+    Raises:
+        UsageError: the server has none of that name.
+    """
+    known = server.databases()
+    if name not in known:
+        near = nearest(name, known)
+        meant = f"Did you mean {one_line(near)}? " if near else ""
+        raise UsageError(
+            f"The embedded server has no database {one_line(name)}; it has {one_line(', '.join(known))}.",
+            effect="No database was created.",
+            cure=f"{meant}To create it: erm dev url {one_line(shlex.quote(name))} --create",
+        )
 
 
 def _require_project(folder: Path) -> None:

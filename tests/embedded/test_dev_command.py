@@ -107,11 +107,17 @@ def test_it_works_below_the_project(configured: Path) -> None:
 
 
 def test_without_a_configuration(project: Path) -> None:
-    """Where there is no erm.yaml, the working directory is the project and any database can be named."""
+    """Where erm.yaml names no database, any can be named; one that is not there is created only when that is said."""
     (project / "erm.yaml").touch()
-    done = run_erm("dev", "url", "try me", cwd=project)
-    assert done.returncode == 0, done.stderr
-    assert "/try%20me?" in done.stdout
+    refused = run_erm("dev", "url", "try me", cwd=project)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "The embedded server has no database try me; it has postgres." in refused.stderr
+    assert "To create it: erm dev url 'try me' --create" in refused.stderr
+    for arguments in (("try me", "--create"), ("try me",)):
+        done = run_erm("dev", "url", *arguments, cwd=project)
+        assert done.returncode == 0, done.stderr
+        assert "/try%20me?" in done.stdout
+    assert "Did you mean try me?" in run_erm("dev", "url", "tri me", cwd=project).stderr
 
 
 def test_a_profile_on_another_server(configured: Path) -> None:

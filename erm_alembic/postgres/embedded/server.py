@@ -9,8 +9,8 @@ behind stands in the way.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from contextlib import closing, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,25 +121,32 @@ class EmbeddedServer:
             ServerError: the name cannot be a database's, or the server cannot be started or reached.
         """
         _check_name(name)
+        with self._asking() as cursor:
+            if name not in _databases(cursor):
+                with suppress(pg_errors.DuplicateDatabase, pg_errors.UniqueViolation):  # another process has made it
+                    cursor.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+
+    def databases(self) -> tuple[str, ...]:
+        """The names of its databases, sorted; the server is started where it does not run.
+
+        Raises:
+            ServerError: the server cannot be started or reached.
+        """
+        with self._asking() as cursor:
+            return _databases(cursor)
+
+    @contextmanager
+    def _asking(self) -> Iterator[Any]:
+        """A cursor on the server, which is started where it does not run; each statement is a transaction."""
         self.ensure_running()
         arguments: dict[str, Any] = {"connect_timeout": 10, **without_exposed_file()}
         try:
-            connection = psycopg2.connect(self.dsn("postgres"), **arguments)
+            with closing(psycopg2.connect(self.dsn("postgres"), **arguments)) as connection:
+                connection.autocommit = True
+                with connection.cursor() as cursor:
+                    yield cursor
         except psycopg2.Error as error:
             raise _unreachable(error) from error
-        try:
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT 1 FROM pg_catalog.pg_database WHERE datname = %s", (name,))
-                if cursor.fetchone() is None:
-                    statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name))
-                    cursor.execute(statement)
-        except (pg_errors.DuplicateDatabase, pg_errors.UniqueViolation):
-            pass  # Another process created it in between: there it is.
-        except psycopg2.Error as error:
-            raise _unreachable(error) from error
-        finally:
-            connection.close()
 
     def dsn(self, name: str) -> str:
         """The libpq URI of a database on the server; nothing is started or created.
@@ -289,6 +296,11 @@ def _check_major(cluster: Cluster, binaries: PostgresBinaries) -> None:
             cure=f"Set ERM_PG_BIN to a PostgreSQL {major}, or start afresh with: erm dev reset"
             "   (the databases in it are lost)",
         )
+
+
+def _databases(cursor: Any) -> tuple[str, ...]:
+    cursor.execute("SELECT datname::text FROM pg_catalog.pg_database WHERE NOT datistemplate ORDER BY 1")
+    return tuple(row[0] for row in cursor.fetchall())
 
 
 def _unreachable(error: psycopg2.Error) -> ServerError:
