@@ -41,6 +41,7 @@ __all__ = [
     "DriftReport",
     "Reverted",
     "adopt",
+    "compare",
     "drift",
     "drift_against",
     "revert_sql",
@@ -105,7 +106,7 @@ def drift(
     """
     opened = open_project(env, config, options)
     verify_kinds(opened.settings.drift, known_kinds(), opened.settings.origins)
-    return _compare(opened, sources, whole)
+    return compare(opened, sources, whole=whole)
 
 
 def drift_against(
@@ -327,7 +328,14 @@ class _Looking:
         self.comparisons.append(comparison)
 
 
-def _compare(opened: Opened, sources: Collection[DriftSource], whole: bool) -> DriftReport:
+def compare(opened: Opened, sources: Collection[DriftSource], *, whole: bool = False) -> DriftReport:
+    """Look for drift, of what is opened already.
+
+    Args:
+        opened: what the command works on.
+        sources: `history`, `database`, `models`: what to compare.
+        whole: whether a way out is to be written.
+    """
     looking, target, project = _Looking(opened), opened.target, opened.project
     standing = None if whole else interruptible(target, lambda: known_standing(target, project))
     with open_shadow(opened.settings, project, target) as shadow:

@@ -61,6 +61,7 @@ class LazyCommand:
 
 COMMANDS: tuple[LazyCommand, ...] = (
     LazyCommand("migrate", "Plan, apply or roll back the project's revisions.", "erm_alembic.cli.migrate"),
+    LazyCommand("release", "Release what is pending, from the plan to the report.", "erm_alembic.cli.release"),
     LazyCommand("status", "Show where a database stands.", "erm_alembic.cli.status"),
     LazyCommand("drift", "Show where database, history and models differ.", "erm_alembic.cli.drift"),
     LazyCommand("repair", "Show what is half done; go on with it or take it back.", "erm_alembic.cli.repair"),

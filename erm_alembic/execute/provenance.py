@@ -1,11 +1,12 @@
-"""Which commit of the project is being deployed."""
+"""Which commit of the project is being deployed, and by whom."""
 
 from __future__ import annotations
 
+import getpass
 import subprocess
 from pathlib import Path
 
-__all__ = ["git_commit"]
+__all__ = ["deployer", "git_commit"]
 
 
 def git_commit(folder: Path) -> str | None:
@@ -21,3 +22,16 @@ def git_commit(folder: Path) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return answer.stdout.strip() or None if answer.returncode == 0 else None
+
+
+def deployer(role: str) -> str:
+    """Who deploys: the operating system's user and the database role, as `ann (deployer)`.
+
+    Args:
+        role: the database role.
+    """
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = "unknown"
+    return f"{user} ({role})"

@@ -60,7 +60,7 @@ READ_STAGES = """
       FROM {stage} WHERE release_id = ANY(%s) ORDER BY id
 """
 # How a release ends that is not gone on with.
-OVER = frozenset({"done", "rolled-back", "abandoned", "superseded"})
+OVER = frozenset({"done", "rolled-back", "rollback-failed", "abandoned", "superseded"})
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from erm_alembic.postgres.text.words import name_parts
 
 if TYPE_CHECKING:
+    from erm_alembic.ledger.failed_before import FailedBefore
     from erm_alembic.ledger.mapping import Mapped
     from erm_alembic.planning.model import Plan, Statement
     from erm_alembic.postgres.activity import Held
@@ -34,11 +35,13 @@ class Surroundings:
         tables: the tables that statements of the plan name, by the name that they use; new ones are missing.
         held: the relations that somebody else has had locked for long.
         mapped: what the models of the last release map, where the plan takes away columns or tables, and that is known.
+        failed: the revisions without a way back that failed when they were last tried.
     """
 
     tables: Mapping[TableName, ExistingTable] = field(default_factory=lambda: MappingProxyType({}))
     held: tuple[Held, ...] = ()
     mapped: Mapped | None = None
+    failed: tuple[FailedBefore, ...] = ()
 
     def table(self, name: TableName) -> ExistingTable | None:
         """The table of the target behind a name; None for one that is not there (yet).
@@ -70,16 +73,34 @@ def look_around(target: Target, plan: Plan) -> Surroundings:
     Raises:
         TargetError: the database cannot be reached.
     """
+    failed = _failed(target, plan)
     statements = [statement for step in plan.steps for statement in step.statements if not statement.read]
     if not statements:
-        return Surroundings()
+        return Surroundings(failed=failed)
     from erm_alembic.postgres.activity import held_for_long
     from erm_alembic.postgres.existing_tables import existing_tables
 
     with target.reading("erm plan") as cursor:
         tables = existing_tables(cursor, list(_names(statements)))
         held = held_for_long(cursor, LONG, [cursor.connection.info.backend_pid])
-    return Surroundings(MappingProxyType(tables), held, _mapping(target, statements))
+    return Surroundings(MappingProxyType(tables), held, _mapping(target, statements), failed)
+
+
+def _failed(target: Target, plan: Plan) -> tuple[FailedBefore, ...]:
+    """Asked only where the answer counts: of revisions that have no way back, and are not gone on with."""
+    half_done = {each.revision for each in plan.half_done}
+    wanted = [
+        step.revision
+        for step in plan.steps
+        if step.direction == "upgrade" and step.downgrade in ("missing", "empty") and step.revision not in half_done
+    ]
+    if not wanted:
+        return ()
+    from erm_alembic.ledger.failed_before import failed_before
+    from erm_alembic.ledger.store import open_ledger
+
+    with target.reported(), open_ledger(target) as ledger:
+        return failed_before(ledger, target.settings.ledger.schema, wanted)
 
 
 def _mapping(target: Target, statements: Iterable[Statement]) -> Mapped | None:

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from functools import cache
-from importlib.resources import files
 
 from erm_alembic.findings import Finding, blocking
 from erm_alembic.planning.model import Outcome, Plan
 from erm_alembic.planning.terms import plan_digest
+from erm_alembic.render.html.document import head
 from erm_alembic.render.html.ending import ending_section
 from erm_alembic.render.html.findings import drift_section, findings_section, losses_section
 from erm_alembic.render.html.graph import graph_section
 from erm_alembic.render.html.locks import locks_section
-from erm_alembic.render.html.markup import Element, element, text
+from erm_alembic.render.html.markup import Element, element
 from erm_alembic.render.html.steps import steps_section
 from erm_alembic.render.html.tables import tables_section
 from erm_alembic.render.html.verdict import facts_of, verdict_of, verdict_section
 from erm_alembic.render.places import Places
 from erm_alembic.render.rehearsal import rehearsal_lines
-from erm_alembic.render.safe import one_line
 from erm_alembic.render.verdict import what_it_is
 from erm_alembic.render.words import counted
 from erm_alembic.version import __version__
@@ -84,32 +80,7 @@ def render_html(
         _footer(plan, made_at or datetime.now(UTC)),
     )
     title = f"{verdict.what}: {plan.environment}"
-    return f"<!doctype html>\n{element('html', _head(title), body, lang='en').markup}\n"
-
-
-@cache
-def _style() -> str:
-    return files("erm_alembic.render.html").joinpath("report.css").read_text(encoding="utf-8").strip()
-
-
-def _head(title: str) -> Element:
-    """Nothing is loaded but the page's own style, which is known by its hash; no script at all."""
-    style = _style()
-    known_by = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{known_by}'; base-uri 'none'; form-action 'none'"
-    # The style is ours, and its hash is that of exactly this text.
-    return element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=policy),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name="color-scheme", content="light dark"),
-        element("meta", name="referrer", content="no-referrer"),
-        element("meta", name="robots", content="noindex"),
-        element("meta", name="generator", content=f"erm {__version__}"),
-        Element(f"<title>{text(one_line(title))}</title>"),
-        Element(f"<style>{style}</style>"),
-    )
+    return f"<!doctype html>\n{element('html', head(title), body, lang='en').markup}\n"
 
 
 def _header(plan: Plan, outcome: Outcome | None) -> Element:
