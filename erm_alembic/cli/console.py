@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from erm_alembic.errors import ErmError
 from erm_alembic.render.safe import Paint, block, one_line, plain
@@ -23,8 +23,12 @@ __all__ = [
     "print_error_result",
     "print_traceback",
     "stdout_reserved",
+    "tell_as_json",
+    "tell_event",
+    "tell_line",
     "tell_under_way",
     "typed_path",
+    "tells_json",
     "wants_bar",
     "wants_colour",
     "write",
@@ -42,7 +46,8 @@ def wants_colour(stream: TextIO) -> bool:
 
 def wants_bar(stream: TextIO) -> bool:
     """Whether a progress bar may be drawn: the stream is a terminal that can move its cursor."""
-    return stream.isatty() and os.environ.get("TERM") != "dumb"
+    plain = stream is sys.stderr and _results.as_json
+    return stream.isatty() and os.environ.get("TERM") != "dumb" and not plain
 
 
 def _ansi(text: str, role: str) -> str:
@@ -62,7 +67,7 @@ def painter(stream: TextIO) -> Paint:
 
 def prepare_streams() -> None:
     """Make no character fatal: what the terminal's encoding lacks is written as a backslash escape."""
-    _results.begun = False
+    _results.begun = _results.as_json = False
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # the caller closed it: what would go there is not wanted
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open to the end
@@ -73,9 +78,15 @@ def prepare_streams() -> None:
 
 @dataclass
 class _Results:
-    """Whether a result stands on stdout: one command prints one JSON object and no second one behind it."""
+    """Whether a result stands on stdout: one command prints one JSON object and no second one behind it.
+
+    Args:
+        begun: that.
+        as_json: whether stderr gets one JSON object a line.
+    """
 
     begun: bool = False
+    as_json: bool = False
 
 
 _results = _Results()
@@ -166,12 +177,12 @@ def stdout_reserved() -> Iterator[None]:
             os.close(kept)
 
 
-def _tell(line: str) -> None:
+def _tell(line: str, *, whole: bool = False) -> None:
     """Write one line to stderr; a reader who hung up, or a full disk, must not stop a migration."""
     from erm_alembic.config.redaction import redact
 
     try:
-        sys.stderr.write(redact(line) + "\n")
+        sys.stderr.write((line if whole else redact(line)) + "\n")
         sys.stderr.flush()
     except (OSError, ValueError):
         abandon_stderr()
@@ -185,8 +196,33 @@ def abandon_stderr() -> None:
         os.close(void)
 
 
+def tell_as_json() -> None:
+    """Write to stderr one JSON object a line from now on."""
+    _results.as_json = True
+
+
+def tells_json() -> bool:
+    """Whether stderr gets one JSON object a line."""
+    return _results.as_json
+
+
+def tell_line(line: str) -> None:
+    """Write one line to stderr, as it is."""
+    _tell(line, whole=True)
+
+
+def tell_event(name: str, level: str, message: str, members: Mapping[str, Any] | None = None) -> None:
+    """Write something that happened to stderr, as one JSON object, secrets hidden."""
+    from erm_alembic.telemetry.json_lines import json_line
+
+    tell_line(json_line(name, level, message, members))
+
+
 def note(message: str) -> None:
     """Write something to know to stderr, secrets hidden."""
+    if _results.as_json:
+        tell_event("note", "info", message)
+        return
     for line in block(message):
         _tell(line)
 
@@ -224,6 +260,10 @@ def print_traceback(error: BaseException, *, quoting: bool = True) -> None:
     """
     from erm_alembic.render.traceback import traceback_lines
 
+    if _results.as_json:
+        lines = list(traceback_lines(error, quoting=quoting))
+        tell_event("traceback", "debug", type(error).__name__, {"lines": lines})
+        return
     for line in traceback_lines(error, quoting=quoting):
         _tell(line)
 
@@ -237,6 +277,9 @@ def print_error(error: ErmError, *, verbose: bool) -> None:
     """
     if verbose:
         print_traceback(error)
+    if _results.as_json:
+        tell_event("error", "error", error.what, {"effect": error.effect, "cure": error.cure})
+        return
     _labelled("error: ", error.what, "bad")
     if error.effect:
         _labelled("effect:", error.effect, "strong")

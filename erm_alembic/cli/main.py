@@ -23,6 +23,7 @@ import typer
 from typer.core import TyperGroup
 
 from erm_alembic.cli import console
+from erm_alembic.cli.log_format import LogFormatOption, use_log_format, wanted_log_format
 from erm_alembic.cli.options import ConfigOption, Invocation, VerboseOption
 from erm_alembic.cli.signals import leave_in_peace
 from erm_alembic.errors import ErmError, Interrupted
@@ -183,6 +184,7 @@ def erm(
     ] = False,
     verbose: VerboseOption = False,
     config: ConfigOption = None,
+    log_format: LogFormatOption = None,
 ) -> None:
     """Deploy database schema changes: plan, apply and roll back any Alembic project on PostgreSQL."""
     if context.invoked_subcommand is None:
@@ -247,6 +249,7 @@ def _invoke(arguments: Sequence[str] | None, kept: Invocation) -> int:
     """Run the command line and return its exit code; every error has been told."""
     command = typer.main.get_command(app)
     try:
+        use_log_format(wanted_log_format(arguments))
         result = command.main(args=arguments, prog_name="erm", standalone_mode=False, obj=kept)
     except ErmError as error:
         return _told(error, arguments, kept)

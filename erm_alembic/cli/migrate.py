@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from erm_alembic.cli import console
+from erm_alembic.cli.log_format import LogFormatOption
 from erm_alembic.cli.migrate_request import Mode, Request, check_combination
 from erm_alembic.cli.options import (
     AcceptEnvironmentOption,
@@ -253,6 +254,7 @@ def migrate(
     name: SectionOption = "alembic",
     tag: TagOption = None,
     config: ConfigOption = None,
+    log_format: LogFormatOption = None,
     verbose: VerboseOption = False,
 ) -> None:
     """Plan, apply or roll back the project's revisions.

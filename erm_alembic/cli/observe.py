@@ -13,6 +13,7 @@ import typer
 
 from erm_alembic.cli import console
 from erm_alembic.cli.live import WRAPS, columns_of, frame, takes_bars
+from erm_alembic.cli.log_format import LogFormatOption
 from erm_alembic.cli.options import ConfigOption, EnvironmentOption, VerboseOption
 from erm_alembic.cli.signals import leave_at_next_signal
 from erm_alembic.errors import UsageError
@@ -116,6 +117,7 @@ def observe(
         typer.Option("--format", help="json prints one object at the end, jsonl one line for each look besides."),
     ] = ObserveFormat.text,
     config: ConfigOption = None,
+    log_format: LogFormatOption = None,
     verbose: VerboseOption = False,
 ) -> None:
     """Observe a database in use: locks, lag, errors, slow statements; and say what became worse."""

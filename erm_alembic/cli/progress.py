@@ -175,6 +175,11 @@ def progress(*, verbose: bool = False) -> Iterator[Progress]:
         ...     shown.step_started  # doctest: +ELLIPSIS
         <bound method ...>
     """
+    if console.tells_json():
+        from erm_alembic.telemetry.events import EventProgress
+
+        yield EventProgress(lambda event: console.tell_event(event.name, event.level, event.message, event.members))
+        return
     if verbose or not console.wants_bar(sys.stderr):
         yield LineProgress(verbose=verbose)
         return

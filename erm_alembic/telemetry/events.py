@@ -41,18 +41,17 @@ class EventProgress:
 
     Args:
         tell: takes each event.
-        environment: the profile.
         wants_statements: whether each statement is one.
     """
 
-    def __init__(
-        self, tell: Callable[[Event], None], environment: str, wants_statements: Callable[[], bool] = lambda: True
-    ) -> None:
-        self._tell, self._environment, self._wants_statements = tell, environment, wants_statements
+    def __init__(self, tell: Callable[[Event], None], wants_statements: Callable[[], bool] = lambda: True) -> None:
+        self._tell, self._wants_statements = tell, wants_statements
+        self._environment: str | None = None
         self._begun = 0.0
 
     def run_started(self, plan: Plan, mode: str) -> None:
         """A run begins."""
+        self._environment = plan.environment
         members = {"mode": mode, "database": plan.database_url, "revisions": [step.revision for step in plan.steps]}
         self._event("run_started", "info", f"{mode} of {len(plan.steps)} revisions begins", members)
 
@@ -113,7 +112,8 @@ class EventProgress:
         self._event("run_finished", "info" if good else "error", f"The run ended: {outcome.result}", members)
 
     def _event(self, name: str, level: Level, message: str, members: Mapping[str, Any] | None = None) -> None:
-        self._tell(Event(name, level, message, {"environment": self._environment, **(members or {})}))
+        of = {} if self._environment is None else {"environment": self._environment}
+        self._tell(Event(name, level, message, {**of, **(members or {})}))
 
 
 def error_code(error: BaseException) -> str:

@@ -31,7 +31,7 @@ def logged(target: Target, plan: Plan) -> Progress | None:
     """
     if not _log.isEnabledFor(logging.ERROR):
         return None
-    return EventProgress(_write, target.settings.environment, lambda: _log.isEnabledFor(logging.DEBUG))
+    return EventProgress(_write, lambda: _log.isEnabledFor(logging.DEBUG))
 
 
 def _write(event: Event) -> None:
