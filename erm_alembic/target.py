@@ -25,6 +25,7 @@ from erm_alembic.errors import ConfigurationError, TargetError
 from erm_alembic.postgres.embedded.address import running_address
 from erm_alembic.postgres.intercept import GatedConnection, connect_gated, gated_engine
 from erm_alembic.postgres.limits import SESSION_ENDING
+from erm_alembic.postgres.login_role import keep_ledger_as
 from erm_alembic.postgres.logins import connect_as_of_now
 from erm_alembic.postgres.password_file import exposed_password_file, without_exposed_file
 from erm_alembic.postgres.reading import LOCK_TIMEOUT
@@ -43,6 +44,12 @@ PATIENCE = {
     "keepalives_count": "3",
     "tcp_user_timeout": "60000",
 }
+# A role that was lent so many seconds ago has its time before it.
+FRESH_ENOUGH = 20.0
+ENDED_CURE = (
+    "If the secret manager has ended the role's sessions, let it lend roles for longer than a deployment takes "
+    "(max_ttl of the role); else try again once the server is up."
+)
 POOLER_CURE = "Give migrations the database's own address, past the pooler."
 
 logger = logging.getLogger("erm_alembic")
@@ -92,6 +99,11 @@ class Target:
         credential = self.address.with_credential()[1]
         return credential is not None and credential.secret.ends_sessions
 
+    def freshen_login(self) -> None:
+        """Before long work: log in from now on with a role that has all of its time before it, where roles end."""
+        if self.address.logins is not None:
+            self.address.logins.freshen(self.address.parameters, FRESH_ENOUGH)
+
     def connect(self, application_name: str) -> GatedConnection:
         """Open a connection for migrations.
 
@@ -101,7 +113,13 @@ class Target:
         Raises:
             TargetError: the server cannot be reached or refuses.
         """
-        return _connect(self.address, self.redacted, application_name)
+        connection = _connect(self.address, self.redacted, application_name)
+        if (role := self.settings.migrations.role) is not None and self.login_ends:
+            connection.autocommit = True
+            with connection.cursor(cursor_factory=PlainCursor) as cursor:
+                keep_ledger_as(cursor, role)
+            connection.autocommit = False
+        return connection
 
     def connect_read_only(self, application_name: str, *, strictly: bool = False) -> GatedConnection:
         """Open a connection that the server itself keeps from writing, and that never queues behind a lock for long.
@@ -174,7 +192,7 @@ class Target:
         try:
             yield
         except (psycopg2.Error, DBAPIError) as error:
-            raise _objection(self.redacted, error) from error
+            raise _objection(self.redacted, error, ends=self.address.logins is not None) from error
 
     def set_role(self, connection: GatedConnection) -> None:
         """Act as `migrations.role`, where one is configured, for the whole session."""
@@ -286,11 +304,14 @@ def _patient(url: DatabaseUrl) -> DatabaseUrl:
     return url.with_parameters(**missing)
 
 
-def _objection(redacted: str, error: psycopg2.Error | DBAPIError) -> TargetError:
+def _objection(redacted: str, error: psycopg2.Error | DBAPIError, *, ends: bool = False) -> TargetError:
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     primary = cause.diag.message_primary if isinstance(cause, psycopg2.Error) else None
-    said = first_line(primary or cause, "the connection is lost")
+    lost = isinstance(cause, psycopg2.InterfaceError)  # what the driver says then is about its own objects
+    said = "the connection is lost" if lost else first_line(primary or cause, "the connection is lost")
     state = getattr(cause, "pgcode", None) or ""
+    if ends and (lost or state == "57P01"):
+        return TargetError(f"{redacted}: {said.rstrip('.')}.", effect=NOTHING_RUN, cure=ENDED_CURE)
     cure = next((cure for prefix, cure in OBJECTIONS if state.startswith(prefix)), _cure(said))
     return TargetError(f"{redacted}: {said.rstrip('.')}.", effect=NOTHING_RUN, cure=cure)
 

@@ -47,6 +47,7 @@ def under_deploy_lock(
         TargetError: the database cannot be reached.
     """
     execution = target.settings.execution
+    target.freshen_login()
     try:
         with cancel_on_signal() as watch, contextlib.closing(target.connect(name)) as raw:
             watch.remember(raw)

@@ -86,6 +86,15 @@ class Logins:
             return None
         return found if found.password != refused.password else None
 
+    def freshen(self, parameters: Mapping[str, str], older_than: float) -> None:
+        """Have a lease with all of its time before it, where one can be had.
+
+        Args:
+            parameters: the address, as libpq's keywords.
+            older_than: one that was taken later will do, in seconds.
+        """
+        self.source(parameters).freshen(older_than)
+
     def source(self, parameters: Mapping[str, str]) -> CredentialSource:
         """The source for an address; only some providers ask which one it is.
 

@@ -7,6 +7,7 @@ by everybody at once.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 import threading
@@ -125,6 +126,22 @@ class CredentialSource:
             return self.current().password != password
         except ErmError:
             return False
+
+    def freshen(self, older_than: float) -> None:
+        """Have a lease with all of its time before it, for work that may take that long; else what is known stays.
+
+        Args:
+            older_than: one that was taken later will do, in seconds.
+        """
+        with self._changed:
+            found = self._now
+            if found is None or not found.secret.ends_sessions or self._is_asking:
+                return
+            if self._clock() - found.issued_at < older_than:
+                return
+            self._is_asking = True
+        with contextlib.suppress(ConfigurationError):
+            self._replace()
 
     def before(self, password: str) -> Credential | None:
         """The credential before the one of now, where that is new and the former one is still good.
