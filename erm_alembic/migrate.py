@@ -73,9 +73,14 @@ def plan(
     overrides = verify_overrides(overrides)
     opened, request = open_project(env, config, options, judge=refuse_misnamed), Request("upgrade", to)
     wish = Wish("plan", True if copy_data else rehearse, copy_data)
-    return plan_request(
+    planned = plan_request(
         opened, request, overrides, accept_environment=accept_environment, wish=wish, for_approval=for_approval
     ).plan
+    if to == "heads" and opened.settings.telemetry.prometheus_textfile is not None:
+        from erm_alembic.telemetry.textfile import planned as write_planned
+
+        write_planned(opened.target, planned)
+    return planned
 
 
 def plan_rollback(

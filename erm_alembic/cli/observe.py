@@ -19,7 +19,10 @@ from erm_alembic.cli.signals import leave_at_next_signal
 from erm_alembic.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from erm_alembic.observing import Observation
+    from erm_alembic.target import Target
 
 __all__ = ["observe", "register"]
 
@@ -132,13 +135,26 @@ def observe(
 
     target = open_target(load_settings(env, config))
     try:
-        look_again(target, tables=table or (), duration=wanted, interval=every, told=shown.look)
+        look_again(target, tables=table or (), duration=wanted, interval=every, told=_telling(target, shown))
     except KeyboardInterrupt as interrupt:
         shown.end()
         raise typer.Exit(128 + int(getattr(interrupt, "signal_number", signal.SIGINT))) from None
     shown.end()
     if check and shown.observation is not None and shown.observation.is_worse:
         raise typer.Exit(1)
+
+
+def _telling(target: Target, shown: _Shown) -> Callable[[Observation], None]:
+    """Who hears of each look: whoever reads the screen, and Prometheus where that is configured."""
+    if target.settings.telemetry.prometheus_textfile is None:
+        return shown.look
+    from erm_alembic.telemetry.textfile import observed
+
+    def look(observation: Observation) -> None:
+        observed(target, observation)
+        shown.look(observation)
+
+    return look
 
 
 def _duration(option: str, text: str | None) -> timedelta | None:

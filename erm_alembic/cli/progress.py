@@ -175,10 +175,20 @@ def progress(*, verbose: bool = False) -> Iterator[Progress]:
         ...     shown.step_started  # doctest: +ELLIPSIS
         <bound method ...>
     """
+    from erm_alembic.telemetry.sdk import exporting
+
+    with exporting(), _shown(verbose) as shown:
+        yield shown
+
+
+@contextmanager
+def _shown(verbose: bool) -> Iterator[Progress]:
     if console.tells_json():
         from erm_alembic.telemetry.events import EventProgress
 
-        yield EventProgress(lambda event: console.tell_event(event.name, event.level, event.message, event.members))
+        yield EventProgress(
+            lambda event: console.tell_event(event.name, event.level, event.message, event.members), lambda: verbose
+        )
         return
     if verbose or not console.wants_bar(sys.stderr):
         yield LineProgress(verbose=verbose)

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from erm_alembic.config.redaction import redact
 from erm_alembic.planning.model import Outcome, Plan, Step, StepOutcome
+from erm_alembic.render.words import counted
 from erm_alembic.telemetry.shown_sql import operation, shown_sql
 
 __all__ = ["Event", "EventProgress", "error_code"]
@@ -53,7 +54,7 @@ class EventProgress:
         """A run begins."""
         self._environment = plan.environment
         members = {"mode": mode, "database": plan.database_url, "revisions": [step.revision for step in plan.steps]}
-        self._event("run_started", "info", f"{mode} of {len(plan.steps)} revisions begins", members)
+        self._event("run_started", "info", f"{mode} begins: {counted(len(plan.steps), 'revision')}", members)
 
     def note(self, message: str) -> None:
         """Something to know."""

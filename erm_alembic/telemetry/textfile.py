@@ -120,10 +120,15 @@ class _RunWritten(SilentProgress):
         ]
         if good:
             gauges.append(Gauge("erm_last_success_timestamp_seconds", now))
-        if self._plan.direction == "upgrade":
+        if self._goes_to_the_heads():
             gauges.append(Gauge("erm_revisions_pending", sum(step.outcome != "done" for step in outcome.steps)))
         gauges.append(Gauge("erm_drift_differences", len(self._plan.drift)))
         self._textfile.write([*gauges, *_lags(self._target)])
+
+    def _goes_to_the_heads(self) -> bool:
+        """Whether all that could be pending is in the plan."""
+        reached = {*self._plan.current, *(step.revision for step in self._plan.steps)}
+        return self._plan.direction == "upgrade" and reached.issuperset(self._plan.heads)
 
 
 def written(target: Target, plan: Plan) -> Progress | None:
@@ -144,7 +149,7 @@ def planned(target: Target, plan: Plan) -> None:
         target: the database.
         plan: the plan.
     """
-    if (textfile := _textfile(target.settings, target.database)) is not None and plan.direction == "upgrade":
+    if (textfile := _textfile(target.settings, target.database)) is not None:
         pending = Gauge("erm_revisions_pending", len(plan.steps))
         textfile.write([pending, Gauge("erm_drift_differences", len(plan.drift)), *_lags(target)])
 
