@@ -155,6 +155,8 @@ class UnfailingProgress:
 class SeveralProgress:
     """Hands everything on to several who watch, each of whom may fail for itself; the end is told once.
 
+    What ends is told in the reverse order: what the first one opened still holds while the others hear of its end.
+
     Args:
         watched: all of them.
 
@@ -188,12 +190,12 @@ class SeveralProgress:
 
     def statement_finished(self, step: Step, sql: str, line: int | None, error: BaseException | None) -> None:
         """Hand its end on."""
-        for each in self._watched:
+        for each in reversed(self._watched):
             each.statement_finished(step, sql, line, error)
 
     def step_finished(self, step: Step, outcome: StepOutcome) -> None:
         """Hand the outcome on."""
-        for each in self._watched:
+        for each in reversed(self._watched):
             each.step_finished(step, outcome)
 
     def failed(self, error: BaseException) -> None:
@@ -206,5 +208,5 @@ class SeveralProgress:
         if self._has_ended:
             return
         self._has_ended = True
-        for each in self._watched:
+        for each in reversed(self._watched):
             each.run_finished(outcome)

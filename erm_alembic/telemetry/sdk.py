@@ -5,6 +5,7 @@ A program that uses erm sets the SDK up itself, and so does `opentelemetry-instr
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -15,14 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SpanExporter
 
 __all__ = ["exporting", "wanted_exporters"]
 
 GROUP = "opentelemetry_traces_exporter"
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
-# In milliseconds: a collector that is away must not hold up the end of a deployment.
-FLUSH = 3_000
+TIMEOUTS = ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT")
+# In seconds: a collector that is away must not hold up the end of a deployment.
+PATIENCE = 3
 
 
 def wanted_exporters(environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
@@ -60,7 +63,6 @@ def exporting(environ: Mapping[str, str] = os.environ) -> Iterator[None]:
         yield
     finally:
         if provider is not None:
-            provider.force_flush(FLUSH)
             provider.shutdown()
 
 
@@ -72,16 +74,25 @@ def _set_up(names: tuple[str, ...], environ: Mapping[str, str]) -> TracerProvide
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError:
         return None
-    exporters = [found.load() for name in names if (found := _exporter(name, environ)) is not None]
+    # Of tries that may yet succeed it tells each; that none did, it tells once.
+    logging.getLogger("opentelemetry.exporter").setLevel(logging.ERROR)
+    exporters = [_made(found, environ) for name in names if (found := _exporter(name, environ)) is not None]
     if not exporters:
         return None
     is_named = bool(environ.get("OTEL_SERVICE_NAME")) or "service.name=" in environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
     attributes: dict[str, Any] = {} if is_named else {"service.name": "erm"}
     provider = TracerProvider(resource=Resource.create(attributes))
     for exporter in exporters:
-        provider.add_span_processor(BatchSpanProcessor(exporter()))
+        provider.add_span_processor(BatchSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
     return provider
+
+
+def _made(found: EntryPoint, environ: Mapping[str, str]) -> SpanExporter:
+    kind = found.load()
+    waits = found.name.startswith("otlp") and not any(environ.get(name) for name in TIMEOUTS)
+    exporter: SpanExporter = kind(timeout=PATIENCE) if waits else kind()
+    return exporter
 
 
 def _exporter(name: str, environ: Mapping[str, str]) -> EntryPoint | None:
