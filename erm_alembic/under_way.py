@@ -10,26 +10,31 @@ __all__ = ["listening", "under_way"]
 
 Listener = Callable[[str], None]
 
-_listener: ContextVar[Listener | None] = ContextVar("erm_under_way", default=None)
+_listener: ContextVar[tuple[Listener, bool] | None] = ContextVar("erm_under_way", default=None)
 
 
-def under_way(words: str) -> None:
+def under_way(words: str, *, brief: bool = False) -> None:
     """Say what begins now and may take seconds; nothing happens where nobody listens.
 
     Args:
         words: what is done, as in `replaying 12 revisions in a shadow`.
+        brief: whether it takes a second at most, most of the time.
     """
-    listener = _listener.get()
-    if listener is not None:
+    heard = _listener.get()
+    if heard is None:
+        return
+    listener, patient = heard
+    if not (brief and patient):
         listener(words)
 
 
 @contextmanager
-def listening(listener: Listener) -> Iterator[None]:
+def listening(listener: Listener, *, patient: bool = False) -> Iterator[None]:
     """Hear what is under way for as long as the block lasts.
 
     Args:
         listener: told each of them.
+        patient: whether it is not told what is brief.
 
     Example:
         >>> heard = []
@@ -38,7 +43,7 @@ def listening(listener: Listener) -> Iterator[None]:
         >>> heard
         ['replaying 12 revisions in a shadow']
     """
-    token = _listener.set(listener)
+    token = _listener.set((listener, patient))
     try:
         yield
     finally:

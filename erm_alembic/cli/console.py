@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout, suppress
+from contextlib import AbstractContextManager, contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -228,19 +228,22 @@ def note(message: str) -> None:
 
 
 def tell_under_way() -> AbstractContextManager[None]:
-    """Tell what long work is under way on stderr, where that is a terminal, for as long as the block lasts."""
-    if not wants_bar(sys.stderr):
-        return nullcontext()
+    """Tell what long work is under way on stderr, for as long as the block lasts.
+
+    A terminal is told each piece of it; the log of a pipeline, where silence looks like a job that hangs, the first one
+    that is not brief.
+    """
     from erm_alembic.under_way import listening
 
     told: list[str] = []
+    watched = wants_bar(sys.stderr)
 
     def tell(words: str) -> None:
-        if told[-1:] != [words]:  # a plan that is made again says it once
+        if told[-1:] != [words] and (watched or not told):  # a plan that is made again says it once
             told[:] = [words]
             _tell(painter(sys.stderr)(f"{one_line(words[:1].upper() + words[1:])} ...", "dim"))
 
-    return listening(tell)
+    return listening(tell, patient=not watched)
 
 
 def _labelled(label: str, text: str, role: str) -> None:

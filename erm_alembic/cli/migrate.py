@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from erm_alembic.cli import console
+from erm_alembic.cli.completion import complete_revisions
 from erm_alembic.cli.log_format import LogFormatOption
 from erm_alembic.cli.migrate_request import Mode, Request, check_combination
 from erm_alembic.cli.options import (
@@ -227,6 +228,7 @@ def migrate(
             metavar="REV",
             help="Where to stop: a revision, +2, branch@head. For a rollback what stays, or base. "
             "Default: all heads; one revision down.",
+            autocompletion=complete_revisions,
         ),
     ] = None,
     steps: Annotated[

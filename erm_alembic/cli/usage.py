@@ -15,6 +15,8 @@ __all__ = ["usage_error"]
 
 NOTHING_DONE = "Nothing was done."
 EXTRA = "unexpected extra argument"
+# What other tools call a run that only shows what it would do.
+LOOKS_ONLY = ("--dry-run", "--dryrun", "--plan-only", "--pretend", "--noop")
 
 
 def usage_error(error: Exception, command: str = "erm") -> UsageError | None:
@@ -58,7 +60,9 @@ def usage_error(error: Exception, command: str = "erm") -> UsageError | None:
 def _of_option(option: str, context: Any, help_: str) -> str:
     """What to type instead of an option that the command does not have."""
     params = () if context is None else (*context.command.params, context.command.get_help_option(context))
-    names = (name for each in params if each is not None for name in (*each.opts, *each.secondary_opts))
+    names = [name for each in params if each is not None for name in (*each.opts, *each.secondary_opts)]
+    if option in LOOKS_ONLY and "--mode" in names:
+        return _did_you_mean("--mode plan", help_)
     near = nearest(option, [name for name in names if name.startswith("-")])
     if near is None and context is not None and context.parent is None:
         return f"Options stand after the command, as in: erm status --env prod. See {help_}"

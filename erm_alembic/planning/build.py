@@ -221,7 +221,7 @@ def build_plan(
         UsageError: the requested revision does not exist.
         TargetError: the database cannot be reached.
     """
-    under_way("reading the revisions")
+    under_way("reading the revisions", brief=True)
     with open_ledger(target) as ledger:
         hashes, half_done = ledger.applied_hashes(), ledger.half_done()
         deployed_as = ledger.environments()

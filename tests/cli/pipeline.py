@@ -72,7 +72,7 @@ class FakePipeline:
 
     def _answer(self, function: str, answer: Any, *args: Any, **kwargs: Any) -> Any:
         self.calls.append((function, args, kwargs))
-        under_way("reading the revisions")
+        under_way("reading the revisions", brief=True)
         if self.prints:
             print(self.prints)
         progress = kwargs.get("progress")

@@ -13,12 +13,16 @@ import pytest
 import typer
 
 from erm_alembic import __version__
+from erm_alembic.cli import console
+from erm_alembic.cli.completion import complete_revisions
 from erm_alembic.cli.main import COMMANDS, Terminated
 from erm_alembic.cli.options import complete_environments
 from erm_alembic.config.redaction import register_secret
 from erm_alembic.errors import ErmError, Interrupted, LockNotHad
 from erm_alembic.render.schema import plan_schema
+from erm_alembic.under_way import under_way
 from tests.cli.pipeline import FakePipeline, erm, install
+from tests.faults.deploying import Project
 
 Capture = pytest.CaptureFixture[str]
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -72,6 +76,11 @@ def test_bad_usage_is_an_object_where_json_is_awaited(typed: str, capsys: Captur
             "Did you mean `--format json`? See erm status --help",
         ),
         ("migrate --moed plan", "erm migrate has no option --moed.", "Did you mean `--mode`? See erm migrate --help"),
+        (
+            "migrate --dry-run",
+            "erm migrate has no option --dry-run.",
+            "Did you mean `--mode plan`? See erm migrate --help",
+        ),
         ("migrate --badopt", "erm migrate has no option --badopt.", "erm migrate --help lists the options."),
         ("new x --format text", "erm new has no option --format.", "erm new --help lists the options."),
         (
@@ -300,6 +309,37 @@ def test_completion_offers_the_declared_profiles(tmp_path: Path) -> None:
     assert complete_environments(_context(good), "pr") == ["preview", "prod"]
     assert complete_environments(_context(broken), "") == []
     assert complete_environments(_context(tmp_path / "absent.yaml"), "") == []
+
+
+def test_completion_offers_the_revisions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--to completes the ids in the revision files, each with its message; nothing is imported, and nothing said."""
+    monkeypatch.chdir(tmp_path)
+    config = tmp_path / "erm.yaml"
+    config.write_text("migrations: {directory: migrations}")
+    assert complete_revisions(_context(config), "") == []
+    project = Project(tmp_path, url="postgresql://db.example/none")
+    project.table("a1", "first")
+    project.revision("b2", "raise SystemExit", down="a1")
+    project.revision("a2\x1b[2J", "pass", down="b2", name="odd")
+    (project.versions / "broken.py").write_text("revision = 'a3'\nimport nothing_of_the_kind\ndef upgrade(:\n")
+    assert complete_revisions(_context(config), "a") == [("a1", "make a1")]
+    assert complete_revisions(_context(config), "") == [("a1", "make a1"), ("b2", "make b2")]
+    config.write_text("migrations: [")
+    assert complete_revisions(_context(config), "") == []
+
+
+@pytest.mark.parametrize(("terminal", "heard"), [(False, ["Replaying 3 revisions in a shadow ..."]), (True, None)])
+def test_a_log_is_told_once_that_work_is_under_way(
+    terminal: bool, heard: list[str] | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of what takes longer than a second; a terminal is told all of it."""
+    words = ["reading the revisions", "replaying 3 revisions in a shadow", "rehearsing 1 revision in a shadow"]
+    monkeypatch.setattr(console, "wants_bar", lambda stream: terminal)
+    with console.tell_under_way():
+        under_way(words[0], brief=True)
+        for each in (words[1], words[1], words[2]):
+            under_way(each)
+    assert capsys.readouterr().err.splitlines() == (heard or [f"{each.capitalize()} ..." for each in words])
 
 
 def _context(config: Path) -> typer.Context:
