@@ -8,6 +8,7 @@
     ├── TargetError               exit 1   the database cannot be reached or used
     │   └── ServerError                    the embedded server cannot be started or stopped
     ├── ShadowUnavailable         exit 1   no shadow can be had, so what would have been seen there is unknown
+    ├── BackupError               exit 1   a backup cannot be taken, read or brought back
     ├── LockNotHad                exit 1   another deployer holds the deploy lock
     ├── RoutingError              exit 1   a read or a write of an application cannot go where it should
     │   ├── NoReplicaAvailable             no replica is fresh enough, and the primary may not be asked instead
@@ -23,6 +24,7 @@ Every error says what happened, the effect it has on the user's database or file
 from __future__ import annotations
 
 __all__ = [
+    "BackupError",
     "ConfigurationError",
     "EnvironmentRefused",
     "ErmError",
@@ -110,6 +112,10 @@ class ShadowUnavailable(ErmError):
         super().__init__(reason, effect=effect, cure=cure)
         self.reason = reason
         self.sqlstate: str | None = None  # where a statement of the history was refused
+
+
+class BackupError(ErmError):
+    """A backup cannot be taken, read or brought back."""
 
 
 class LockNotHad(ErmError):

@@ -34,6 +34,7 @@ from erm_alembic.shadow.rehearsal.when import Wish, is_compared
 if TYPE_CHECKING:
     from erm_alembic.config.settings import Settings
     from erm_alembic.execute.approved.course import Approval
+    from erm_alembic.execute.guarding import Guard
     from erm_alembic.execute.progress import Progress
     from erm_alembic.execute.run import RunMode
     from erm_alembic.revisions.project import AlembicProject
@@ -107,6 +108,7 @@ def _judged(
     drifted = replace(survey.plan, drift=drift, deployed_as=() if accept_environment else survey.plan.deployed_as)
     since = opened.settings.safety.downgrades_since
     exempt = exempt_ids(survey.parents(), since) if since is not None else frozenset()
+    drifted = _with_backup(opened, drifted)
     context = CheckContext(
         plan=drifted,
         revisions=tuple(facts.as_file() for facts in survey.pending),
@@ -125,6 +127,26 @@ def _judged(
         tables=with_named(drifted.tables, context.around.tables.values()),
     )
     return replace(survey, plan=judged)
+
+
+def _with_backup(opened: Opened, plan: Plan) -> Plan:
+    """The plan with what is to be said of backups, where a profile demands one, or data goes down with it."""
+    if not plan.steps or (plan.direction == "upgrade" and not opened.settings.backup.demanded):
+        return plan
+    from erm_alembic.backup.planned import planned_backup
+
+    return replace(plan, backup=planned_backup(opened.target, plan))
+
+
+def _guard(opened: Opened, plan: Plan) -> Guard:
+    """What has a backup before the first step; most runs need none."""
+    from erm_alembic.execute.guarding import NoGuard
+
+    if plan.backup is None or not plan.backup.demanded:
+        return NoGuard()
+    from erm_alembic.backup.gate import gate_of
+
+    return gate_of(opened.target, plan)
 
 
 def _read(opened: Opened, request: Request, wish: Wish | None, for_approval: bool) -> Survey:
@@ -204,7 +226,8 @@ def _run_watched(
     from erm_alembic.hooks import TeamHooks
 
     hooks = TeamHooks(opened.settings, survey.plan)
-    run = Run(opened.target, opened.project, survey, mode, watched, overrides, hooks, approval=approval)
+    guard = _guard(opened, survey.plan)
+    run = Run(opened.target, opened.project, survey, mode, watched, overrides, hooks, approval=approval, guard=guard)
     accepted = accept_environment or bool(survey.plan.deployed_as)  # which a rule or an override has let pass
     outcome = execute(run, wait=wait, accept_environment=accepted)
     if outcome.result == "done":

@@ -81,6 +81,8 @@ COMMANDS: tuple[LazyCommand, ...] = (
     ),
     LazyCommand("baseline", "Write the first revision from a live database.", "erm_alembic.cli.baseline"),
     LazyCommand("smoke", "Run smoke tests on a database in use, rolled back.", "erm_alembic.cli.smoke"),
+    LazyCommand("backup", "Take a backup, list them, look whether one is whole.", "erm_alembic.cli.backup"),
+    LazyCommand("restore", "Bring a backup back, or lost data of it.", "erm_alembic.cli.restore"),
     LazyCommand("check", "Check the revision files, without a database.", "erm_alembic.cli.check"),
     LazyCommand("comment", "Show a plan on its pull request.", "erm_alembic.cli.comment"),
     LazyCommand("check-run", "Write a check run on GitHub, with a plan's findings.", "erm_alembic.cli.check_run"),

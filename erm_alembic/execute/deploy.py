@@ -131,6 +131,7 @@ def _outcome(course: Course, ending: Ending, aftermath: Aftermath, begun: float)
         signal_number=course.watch.received if result == "interrupted" else None,
         effect=aftermath.effect,
         cure=aftermath.cure,
+        backup=course.guarding.backup,
     )
 
 

@@ -20,8 +20,10 @@ from erm_alembic.config.redaction import first_line
 from erm_alembic.errors import EnvironmentRefused, Refused
 from erm_alembic.execute.approved.course import Approval, ApprovedCourse
 from erm_alembic.execute.bookkeeping import open_last_transaction, record_revision
+from erm_alembic.execute.changed import changed_since_plan
 from erm_alembic.execute.endings.failure import describe_failure
 from erm_alembic.execute.going import Going, as_planned
+from erm_alembic.execute.guarding import Guard, Guarding, NoGuard
 from erm_alembic.execute.hooks import HookFailed, Hooks, NoHooks, RunHooks
 from erm_alembic.execute.losing import LossGuard, may_lose
 from erm_alembic.execute.observe import Observer
@@ -55,7 +57,6 @@ __all__ = ["Course", "Run", "RunMode"]
 
 RunMode = Mode | Literal["repair"]
 LOOK = "SET CONSTRAINTS ALL IMMEDIATE"
-NOTHING_RUN = "No revision was run."
 LOST = "the server went down before this revision's commit was on its disk"
 
 
@@ -73,6 +74,7 @@ class Run:
         hooks: the team's own commands around it.
         way: the way out of a half-done revision that a repair goes: `resume`, `take-back`, `mark-done`, `forget`.
         approval: the approved plan that it must keep to; None where there is none.
+        guard: has a backup before the first step, where one is demanded.
     """
 
     target: Target
@@ -84,6 +86,7 @@ class Run:
     hooks: Hooks = field(default_factory=NoHooks)
     way: str = "resume"
     approval: Approval | None = None
+    guard: Guard = field(default_factory=NoGuard)
 
     @property
     def command(self) -> str:
@@ -134,6 +137,7 @@ class Course:
         self.half_done: dict[tuple[str, str], HalfDone] = {}
         self._commits_wait_for: str | None = None
         self.approved = ApprovedCourse.of(run.approval, run_id, run.target.settings.ledger.schema)
+        self.guarding = Guarding(run.guard, run_id, ledger, watch, run.progress.note)
         self.hooks = RunHooks(run.hooks, run.survey.plan, run_id, ledger, watch, run.progress.note)
 
     def _show(self, under_way: StepUnderWay, text: str, line: int | None) -> None:
@@ -161,6 +165,8 @@ class Course:
             self.hooks.before_run()
             if run_hooks.before_run:
                 self._refuse_what_a_hook_changed(context)
+            if self.guarding.have_backup() is not None:  # which may take an hour
+                self._refuse_what_a_hook_changed(context, "something has changed it while a backup was taken")
             if self.approved is not None:
                 self.approved.verify(self.raw)
         self._commit_without_waiting(len(pending))
@@ -178,14 +184,16 @@ class Course:
             self.end_step(under_way)
             self.hooks.after_revision(under_way.step, self.outcomes[-1], self.current)
 
-    def _refuse_what_a_hook_changed(self, context: MigrationContext) -> None:
+    def _refuse_what_a_hook_changed(
+        self, context: MigrationContext, why: str = "a hook of this run has changed it"
+    ) -> None:
         """A team's command may have migrated by itself: what was planned does not begin where the database is now."""
         with self.raw.cursor(cursor_factory=PlainCursor) as cursor:
             heads = read_heads(cursor, version_table(context))
         self.raw.commit()
         if heads != tuple(sorted(self.current)):
             self.current = heads
-            raise _changed_since_plan(heads, "a hook of this run has changed it")
+            raise changed_since_plan(heads, why)
 
     def _commit_without_waiting(self, pending: int) -> None:
         """Let the commits before the last one return early; a hook may act on a revision as soon as it is done."""
@@ -215,13 +223,13 @@ class Course:
         """Read again under the lock what is pending; another deployer may have done all or part of it."""
         run, survey = self.run, self.run.survey
         if unknown_revisions(survey.scripts, heads):
-            raise _changed_since_plan(heads)
+            raise changed_since_plan(heads)
         pending = choose_pending(run.project, survey.scripts, survey.request, heads, self.ledger.applied_order())
         wanted = [step.revision for step in survey.plan.steps]
         found = [each.facts.revision for each in pending]
         unchanged = found == wanted or (run.mode == "apply" and found == [each for each in wanted if each in found])
         if not unchanged:
-            raise _changed_since_plan(heads)
+            raise changed_since_plan(heads)
         self.current = tuple(sorted(heads))
         return pending
 
@@ -357,8 +365,8 @@ class Course:
 
     def check_ended(self) -> None:
         """Raise what a revision failed with, or a hook objected, when env.py kept it to itself."""
-        if self.hooks.refusal is not None:
-            raise self.hooks.refusal
+        if (refusal := self.hooks.refusal or self.guarding.refusal) is not None:
+            raise refusal
         if self.under_way is not None:
             raise self.under_way.failure or EnvironmentRefused(
                 "env.py ended the run, and kept the reason to itself.",
@@ -389,11 +397,3 @@ def _raised(error: BaseException) -> str:
     if isinstance(error, SystemExit):
         return f"the revision calls sys.exit({error.code!r})"
     return f"the revision raises {type(error).__name__}: {first_line(error)}"
-
-
-def _changed_since_plan(heads: tuple[str, ...], why: str = "another deployment has just run") -> Refused:
-    return Refused(
-        f"The database changed after it was planned: it now records {', '.join(sorted(heads)) or 'no revision'}.",
-        effect=NOTHING_RUN,
-        cure=f"Plan again; {why}.",
-    )

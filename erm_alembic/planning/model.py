@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Literal
 
 from erm_alembic.findings import Finding, Ignored, Override, blocking
+from erm_alembic.ledger.backups import RunGuard
+from erm_alembic.planning.backups import PlannedBackup
 from erm_alembic.planning.comparison import Comparison, LeftOut
 from erm_alembic.planning.graph import GraphRevision
 from erm_alembic.planning.rehearsal import Estimate, Observed, Prediction, Proof, Rehearsal
@@ -239,6 +241,7 @@ class Plan:
         left_out: what `drift.ignore` left out of them.
         ignored: the findings that comments in their files let pass.
         tables: how large the tables are that its statements are about, as far as they are there.
+        backup: what is to be said of backups; None where no profile demands one, and none holds what is lost.
         graph: all revisions of the project, for a picture of where the plan stands; never serialised.
     """
 
@@ -266,6 +269,7 @@ class Plan:
     left_out: tuple[LeftOut, ...] = ()
     ignored: tuple[Ignored, ...] = ()
     tables: tuple[TableSize, ...] = field(default=(), compare=False)
+    backup: PlannedBackup | None = field(default=None, compare=False)
     graph: tuple[GraphRevision, ...] = field(default=(), repr=False, compare=False)
 
     @property
@@ -319,6 +323,7 @@ class Outcome:
         cure: what to do about it, where erm knows that.
         current_known: whether the database could be asked for `current` when the run ended; otherwise that is where it
             stood when it could last be asked.
+        backup: the backup that stands behind the run; None where none was demanded, or it did not come to that.
     """
 
     result: Literal["done", "nothing-to-do", "refused", "failed", "interrupted"]
@@ -331,3 +336,4 @@ class Outcome:
     effect: str | None = None
     cure: str | None = None
     current_known: bool = True
+    backup: RunGuard | None = None

@@ -47,7 +47,7 @@ TABLES = """
 """
 COLUMNS = """
     SELECT a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attgenerated <> '',
-           a.attidentity <> '', a.attnotnull,
+           a.attidentity::text, a.attnotnull,
            CASE WHEN a.attgenerated = '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END,
            pg_catalog.pg_get_serial_sequence(pg_catalog.quote_ident(n.nspname) || '.'
                || pg_catalog.quote_ident(c.relname), a.attname)
@@ -133,7 +133,7 @@ class KeptColumn:
         name: its name.
         type: its type, as SQL has it.
         generated: whether it is computed from others.
-        identity: whether the server numbers it.
+        identity: `a` where the server always numbers it, `d` where it does by default; empty where it does not.
         not_null: whether it takes no null.
         default: its default as SQL; None where it has none.
         sequence: the sequence that belongs to it, quoted where it must be.
@@ -142,7 +142,7 @@ class KeptColumn:
     name: str
     type: str
     generated: bool = False
-    identity: bool = False
+    identity: str = ""
     not_null: bool = False
     default: str | None = None
     sequence: str | None = None

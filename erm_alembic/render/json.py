@@ -112,6 +112,7 @@ def plan_document(plan: Plan, outcome: Outcome | None = None) -> dict[str, Any]:
         "overrides": plain_value(plan.overrides),
         "data_loss": plain_value(plan.data_loss),
         "tables": plain_value(plan.tables),
+        "backup": plain_value(plan.backup),
         "exempted": plan.exempted,
         "blocked": plan.blocked,
         "rehearsal": plain_value(plan.rehearsal),

@@ -14,7 +14,9 @@ from datetime import datetime
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from erm_alembic.findings import Finding, Ignored, Override
+from erm_alembic.ledger.backups import LostObject, RunGuard
 from erm_alembic.planning.approved_plan import FILE_VERSION, SCHEMA_VERSION
+from erm_alembic.planning.backups import HeldBackup, PlannedBackup
 from erm_alembic.planning.comparison import Comparison, LeftOut
 from erm_alembic.planning.model import DataLoss, Drift, HalfDoneRevision, Outcome, Statement, Step, StepOutcome
 from erm_alembic.planning.rehearsal import (
@@ -58,6 +60,10 @@ DEFINITIONS: tuple[type[Any], ...] = (
     Override,
     DataLoss,
     TableSize,
+    LostObject,
+    HeldBackup,
+    PlannedBackup,
+    RunGuard,
     StepOutcome,
     Outcome,
 )
@@ -236,6 +242,10 @@ def plan_schema() -> Schema:
         "overrides": _many(Override, "The rules that may pass this once, whether they object or not."),
         "data_loss": _many(DataLoss, "What a rollback would lose; empty for an upgrade."),
         "tables": _many(TableSize, "How large the tables are that the statements are about, as far as they are there."),
+        "backup": {
+            "anyOf": [_reference(PlannedBackup), {"type": "null"}],
+            "description": "What is to be said of backups; null where none is demanded, and none holds what is lost.",
+        },
         "exempted": {"type": "integer", "description": "Revisions exempted by `safety.downgrades_since`."},
         "blocked": {"type": "boolean", "description": "Whether apply and rollback refuse this plan."},
         "rehearsal": {

@@ -9,6 +9,7 @@ from itertools import groupby
 
 from erm_alembic.findings import NOT_KEPT_RULE, Finding, blocking
 from erm_alembic.planning.model import DataLoss, Outcome, Plan
+from erm_alembic.render.backups import planned_lines
 from erm_alembic.render.break_glass import DATA_LOSS, DATA_LOSS_FLAG, OVER_AGAIN, objecting, override_section, pass_once
 from erm_alembic.render.findings import finding_lines, finding_report, ignored_lines
 from erm_alembic.render.outcome import done_meanwhile, outcome_lines
@@ -70,6 +71,7 @@ def _header(plan: Plan, paint: Paint) -> list[str]:
         f"Heads    {revisions(plan.heads, 'none: the project has no revisions')}",
         *rehearsal_lines(plan),
         *_summary(plan, paint),
+        *planned_lines(plan, paint),
     ]
 
 

@@ -51,6 +51,7 @@ def test_the_contract_of_the_plan() -> None:
         "overrides": [],
         "data_loss": [],
         "tables": [],
+        "backup": None,
         "exempted": 0,
         "blocked": False,
         "rehearsal": None,
