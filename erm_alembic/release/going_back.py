@@ -10,15 +10,21 @@ from erm_alembic.planning.request import Request
 from erm_alembic.release.course import Course
 from erm_alembic.release.stage import Ended
 from erm_alembic.render.words import counted
+from erm_alembic.shadow.rehearsal.when import Wish
+from erm_alembic.wording import first_few
 
 __all__ = ["ROLLBACK", "go_back", "why_not_back"]
 
+SHOWN = 3
 # What stands in the ledger beside the stages.
 ROLLBACK = "rollback"
 
 
 def why_not_back(course: Course) -> str | None:
-    """Why the release does not go back by itself; None when its plan has proven that nothing is lost.
+    """Why the release does not go back by itself; None when its plan has proven that all that was there comes back.
+
+    What the release has made itself (a table, a column) goes with it: whether anything was written there meanwhile, the
+    plan of the way back asks the database.
 
     Args:
         course: the release.
@@ -33,11 +39,11 @@ def why_not_back(course: Course) -> str | None:
             return f"revision {revision} has no way back: its downgrade is {step.get('downgrade', 'not known')}"
         if step.get("round_trip") is None:
             return f"the plan was not rehearsed, so that nothing is proven of the downgrade of revision {revision}"
-        if step["round_trip"] != "same" or step["data"] != "lossless":
-            said = {"lossy": "loses values", "impossible": "is not possible"}.get(
-                step["data"], "is not proven to bring everything back"
-            )
-            return f"the downgrade of revision {revision} {said}"
+        if step["round_trip"] != "same" or step["data"] not in ("lossless", "lossy"):
+            return f"the downgrade of revision {revision} is not proven to bring everything back"
+        if step["lost_of_before"]:
+            lost = first_few(step["lost_of_before"], SHOWN, ", ")
+            return f"the downgrade of revision {revision} does not bring back the values of {lost}"
     return None
 
 
@@ -57,16 +63,24 @@ def go_back(course: Course) -> Ended:
     if not applied:
         return Ended("done", "everything was taken back before")
     request = course.request
+    # Rehearsed where something would be lost, so that all of that is counted.
+    wish = Wish("run", True) if _loses(course) else None
     survey = plan_request(
         course.opened,
         Request("downgrade", None, len(applied)),
         wait=request.wait,
         accept_environment=request.accept_environment,
+        wish=wish,
     )
     plan = survey.plan
     if {step.revision for step in plan.steps} != set(applied):
         others = ", ".join(step.revision for step in plan.steps)
         return Ended("failed", f"not gone back: the last revisions are others now ({others})", _by_hand(course, 1))
+    if wish is not None and (plan.rehearsal is None or plan.rehearsal.status != "done"):
+        why = "" if plan.rehearsal is None else f": {plan.rehearsal.reason}"
+        return Ended(
+            "failed", f"not gone back: the way back could not be rehearsed{why}", _by_hand(course, len(applied))
+        )
     objections = blocking(plan.findings)
     if objections or plan.cannot_run is not None:
         told = "; ".join(each.message for each in objections) or plan.cannot_run
@@ -83,6 +97,11 @@ def go_back(course: Course) -> Ended:
     if outcome.result in ("done", "nothing-to-do"):
         return Ended("done", f"{counted(len(applied), 'revision')} taken back", details=details)
     return Ended("failed", f"not gone back: {outcome.error or outcome.result}", outcome.cure or "", details)
+
+
+def _loses(course: Course) -> bool:
+    """Whether the way back takes away anything at all."""
+    return any(step["lost"] for step in course.details("plan")["steps"])
 
 
 def _still_applied(course: Course) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from erm_alembic.approvals import approval_of, checkpoints_of, open_approved, refuse_unsigned
@@ -12,6 +13,7 @@ from erm_alembic.planning.build import Survey
 from erm_alembic.planning.model import Plan
 from erm_alembic.planning.request import Request
 from erm_alembic.planning.terms import plan_digest
+from erm_alembic.postgres.existing_objects import existing_objects
 from erm_alembic.release.course import Course
 from erm_alembic.revisions.facts import revision_hash
 from erm_alembic.shadow.rehearsal.when import Wish
@@ -63,15 +65,18 @@ def planned(course: Course, wish: Wish | None) -> tuple[Survey, Approval | None]
     return survey, approval_of(opened.settings, approved, survey.plan, checkpoints)
 
 
-def plan_details(plan: Plan, approval: Approval | None, to: str) -> dict[str, Any]:
+def plan_details(course: Course, plan: Plan, approval: Approval | None) -> dict[str, Any]:
     """What the ledger keeps of the plan: what it is known by, and what a way back needs to know of it.
 
     Args:
+        course: the release.
         plan: the plan.
         approval: the approved plan that it keeps to.
-        to: what was asked for.
     """
+    to = course.request.to
     counted_from_here = "+" in to and bool(plan.steps)
+    lost = {name for step in plan.steps if step.proof is not None for name in step.proof.lost}
+    there = _there_before(course, lost)
     return {
         "digest": plan_digest(plan),
         "approved": None if approval is None else approval.plan.digest,
@@ -86,6 +91,9 @@ def plan_details(plan: Plan, approval: Approval | None, to: str) -> dict[str, An
                 "downgrade": step.downgrade,
                 "round_trip": None if step.proof is None else step.proof.round_trip,
                 "data": None if step.proof is None else step.proof.data,
+                "lost": [] if step.proof is None else list(step.proof.lost),
+                # What the release itself makes can have lost nothing that was there before.
+                "lost_of_before": [] if step.proof is None else [each for each in step.proof.lost if each in there],
             }
             for step in plan.steps
         ],
@@ -98,6 +106,13 @@ def plan_details(plan: Plan, approval: Approval | None, to: str) -> dict[str, An
         "tables": [each.table for each in plan.tables],
         "rehearsal": None if plan.rehearsal is None else plan.rehearsal.status,
     }
+
+
+def _there_before(course: Course, names: Collection[str]) -> frozenset[str]:
+    if not names:
+        return frozenset()
+    with course.opened.target.reading("erm release") as cursor:
+        return existing_objects(cursor, names)
 
 
 def refuse_other_plan(course: Course, plan: Plan) -> None:

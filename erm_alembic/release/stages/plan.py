@@ -34,7 +34,7 @@ def _run(course: Course) -> Ended:
     survey, approval = planned(course, wish)
     plan = course.plan = survey.plan
     refuse_other_plan(course, plan)
-    details = plan_details(plan, approval, request.to)
+    details = plan_details(course, plan, approval)
     objections = blocking(plan.findings)
     if objections:
         told = "\n".join(f"  {each.rule}: {each.message}" for each in objections)
