@@ -202,8 +202,9 @@ def restore(
     Example:
         >>> import erm_alembic.backup
         >>> taken = erm_alembic.backup.take("staging")
-        >>> erm_alembic.backup.restore("staging", taken.id, into="staging_again").database
-        'staging_again'
+        >>> restored = erm_alembic.backup.restore("staging", taken.id)
+        >>> restored.database.startswith("shop"), restored.kept_as
+        (False, None)
     """
     from erm_alembic.backup.restoring import restore_whole
 
@@ -257,6 +258,8 @@ def put_back(
 
     Example:
         >>> import erm_alembic.backup
+        >>> erm_alembic.apply("staging", to="8c4d2e91f6a0").outcome.result
+        'done'
         >>> taken = erm_alembic.backup.take("staging")
         >>> found = erm_alembic.backup.put_back("staging", taken.id, names=("public.alembic_version",), lost=False)
         >>> found.really, [(each.table, each.inserted) for each in found.tables]

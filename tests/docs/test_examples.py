@@ -24,6 +24,7 @@ SHOP = REPOSITORY / "examples" / "shop"
 ON_THE_SHOP = (
     "erm_alembic",
     "erm_alembic.approvals",
+    "erm_alembic.backup.commands",
     "erm_alembic.comparing",
     "erm_alembic.generate",
     "erm_alembic.granting",
