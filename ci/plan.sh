@@ -14,7 +14,9 @@ if [ "${INPUT_KEEP:-true}" = true ]; then
     options+=(--out "$kept/plan.json")
     # shellcheck disable=SC2016 # erm opens it, so that the key stands in no list of processes
     [ -z "${INPUT_SIGN_KEY:-}" ] || options+=(--sign-key '${INPUT_SIGN_KEY}')
-    read -r -a partial <<<"${INPUT_APPROVE_PARTIAL:-}"
+    labels=""
+    [ ! -f "${GITHUB_EVENT_PATH:-}" ] || labels=$(python3 "${BASH_SOURCE[0]%/*}/labels.py" <"$GITHUB_EVENT_PATH")
+    read -r -a partial <<<"${INPUT_APPROVE_PARTIAL:-} $labels"
     for revision in ${partial[@]+"${partial[@]}"}; do options+=(--approve-partial "$revision"); done
 fi
 

@@ -108,7 +108,7 @@ def with_refusal(plan: Plan, approve_partial: Sequence[str]) -> Plan:
             f"The plan cannot be kept to be approved: not every statement of {step.revision} can be known before it "
             f"runs: {step.reason}",
             f"Where the part that is shown is enough to approve it: --approve-partial {step.revision}; in a pipeline, "
-            "its input approve-partial (GitHub) or the variable ERM_CI_APPROVE_PARTIAL (GitLab).",
+            f"the label erm-approve-partial:{step.revision} on the pull request.",
             revision=step.revision,
             path=step.path,
         )

@@ -50,6 +50,27 @@ def test_what_is_asked_for_reaches_erm(calls: Calls) -> None:
     assert back[7:11] == ["--to", "a1", "--wait", "5m"]
 
 
+def test_a_label_of_the_pull_request_lets_a_revision_be_approved_in_part(calls: Calls) -> None:
+    """On GitHub and on GitLab, beside those of the input; a label of another kind is none."""
+    names = [
+        "bug",
+        "erm-approve-partial:b2",
+        "erm-approve-partial: c3 ",
+        "x erm-approve-partial:d4",
+        "erm-approve-partial:$(id)",
+    ]
+    event = calls.folder / "event.json"
+    event.write_text(json.dumps({"pull_request": {"labels": [{"name": name} for name in names]}}))
+    runner = Runner(calls.folder, calls.folder / "work", lambda name, folder: None, program=calls.program())
+    environ = {"GITHUB_EVENT_NAME": "pull_request", "GITHUB_EVENT_PATH": str(event)}
+    runner.run(environ, version="installed", mode="plan", approve_partial="a1")
+    variables = {"CI_MERGE_REQUEST_LABELS": ",".join(names), "ERM_CI_APPROVE_PARTIAL": "a1"}
+    gitlab_job("erm plan", calls.folder, calls.folder / "work", variables, program=calls.program())
+    planned = [words for words in calls.words if words[:3] == ["migrate", "--mode", "plan"]]
+    named = [[words[at + 1] for at, word in enumerate(words) if word == "--approve-partial"] for words in planned]
+    assert named == [["a1", "b2", "c3"], ["a1", "b2", "c3"]]
+
+
 def test_a_merge_without_revisions_needs_no_plan(calls: Calls) -> None:
     """Nothing is fetched where nothing is pending; where something is, only the approved plan is run."""
     assert on_github(calls, mode="apply", env="prod") is None

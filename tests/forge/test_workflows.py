@@ -18,12 +18,13 @@ from tests.forge.runner import ACTION, EXPRESSION, GITLAB, programs
 from tests.support.cli import REPOSITORY, erm_environment
 
 WORKFLOWS = sorted((REPOSITORY / ".github" / "workflows").glob("*.yml"))
+COPIES = sorted((REPOSITORY / "examples" / "github").glob("*.yml"))
 SCRIPTS = sorted((REPOSITORY / "ci").glob("*.sh"))
 HOOKS = REPOSITORY / ".pre-commit-hooks.yaml"
 TEMPLATES = REPOSITORY / "alembic_templates" / "ci"
 SCHEMAS = {
     "vendor.github-actions": [ACTION],
-    "vendor.github-workflows": [*WORKFLOWS, TEMPLATES / "github.yml"],
+    "vendor.github-workflows": [*WORKFLOWS, *COPIES, TEMPLATES / "github.yml"],
     "vendor.gitlab-ci": [GITLAB, TEMPLATES / "gitlab.yml"],
 }
 # By a major version of an action, or by the commit.
@@ -32,7 +33,7 @@ PINNED = re.compile(r"[\w.-]+/[\w./-]+@(v\d+|[0-9a-f]{40})")
 
 def documents() -> Iterator[tuple[Path, Any]]:
     """Each workflow, and the action."""
-    for path in (*WORKFLOWS, ACTION, TEMPLATES / "github.yml"):
+    for path in (*WORKFLOWS, *COPIES, ACTION, TEMPLATES / "github.yml"):
         yield path, yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
@@ -78,6 +79,39 @@ def test_what_the_page_has_to_copy_fits_its_schema_too(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize(
+    ("copy", "own", "job"), [("migrations", "ci", "migrations"), ("nightly", "nightly", "rollbacks")]
+)
+def test_what_is_copied_is_what_runs_here(copy: str, own: str, job: str) -> None:
+    """Its steps are those of this repository's own workflow, but for where the action and the project come from."""
+    copied = yaml.safe_load((REPOSITORY / "examples" / "github" / f"{copy}.yml").read_text(encoding="utf-8"))["jobs"][
+        job
+    ]
+    run_here = yaml.safe_load((REPOSITORY / ".github" / "workflows" / f"{own}.yml").read_text(encoding="utf-8"))[
+        "jobs"
+    ][job]
+    assert {key: copied[key] for key in ("services", "env", "timeout-minutes")} == {
+        key: run_here[key] for key in ("services", "env", "timeout-minutes")
+    }
+    assert run_here.pop("defaults") == {"run": {"working-directory": "examples/shop"}}
+    mine = {"uses": "./", "working-directory": "examples/shop", "approve-partial": "5f28e6d09b7c"}
+    for theirs, ours in zip(steps({"jobs": {"": copied}}), steps({"jobs": {"": run_here}}), strict=True):
+        if "Install" in theirs.get("name", ""):
+            assert theirs["name"] == ours["name"]
+            continue
+        if ours.get("uses") == mine["uses"]:
+            ours["uses"] = "erm-alembic/erm-alembic@v0"
+            ours["with"] = {key: value for key, value in ours["with"].items() if value != mine.get(key)}
+        assert theirs == ours
+
+
+def test_a_copy_names_nothing_of_this_repository() -> None:
+    """What is copied works elsewhere as it stands."""
+    for path in COPIES:
+        text = path.read_text(encoding="utf-8")
+        assert not {each for each in ("examples/", "shop", "uses: ./", "../..", "5f28e6d09b7c") if each in text}, path
+
+
 def test_the_hooks_fit_what_pre_commit_wants() -> None:
     """pre-commit itself reads the manifest."""
     command = [sys.executable, "-m", "pre_commit", "validate-manifest", str(HOOKS)]
@@ -89,7 +123,7 @@ def test_actionlint_finds_nothing() -> None:
     """Expressions, contexts and shells of the workflows are what GitHub knows."""
     if shutil.which("actionlint") is None:
         pytest.skip("actionlint is not installed")
-    done = subprocess.run(["actionlint", *map(str, WORKFLOWS)], capture_output=True, text=True, check=False)
+    done = subprocess.run(["actionlint", *map(str, (*WORKFLOWS, *COPIES))], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
 
