@@ -163,7 +163,7 @@ def test_what_cannot_be_approved_is_shown_and_fails_the_job(
     assert github.checks[-1]["conclusion"] == "failure"
     assert [each["title"] for each in github.checks[-1]["annotations"]].count("not-kept") == 1
     body = github.comments[0]["body"]
-    assert "blocked by 1 error" in body and "its input approve-partial" in body
+    assert "blocked by 1 error" in body and "the label erm-approve-partial:" in body
     assert ".erm/ci" not in body and "To run it" not in body
     key = private_key()
     approved = on_main.plan(commit, approve_partial="c3", sign_key=key)
