@@ -88,6 +88,7 @@ def _gathered(opened: Opened, role: str, purposes: tuple[Purpose, ...], tried: T
             for purpose in [each for each in PURPOSES if each in purposes]:
                 gathering.purpose = purpose
                 _want(gathering, purpose, opened, role, maker, tried or Tried(Trial("unknown")))
+            gathering.purpose = next(each for each in PURPOSES if each in purposes)
             want_connection(gathering, role)
             known = standing.role(role)
             gathering.settle(role, known)

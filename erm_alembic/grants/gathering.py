@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from erm_alembic.grants.model import Grant, GrantKind, Purpose, Remark
 from erm_alembic.grants.sql import Statements
-from erm_alembic.postgres.rights.kinds import RELATION, keyword_of
+from erm_alembic.postgres.rights.kinds import RELATION, keyword_of, privileges_of
 from erm_alembic.postgres.rights.objects import Found
 from erm_alembic.postgres.rights.standing import PUBLIC, Role, Standing
 
@@ -173,7 +173,9 @@ class Gathering:
         """The privileges, those that are alike in one statement."""
         alike: dict[tuple[object, ...], list[Found]] = {}
         for (_, _, role), asked in self._asked.items():
-            lacking = tuple(each for each in asked.wanted if not self.covered(asked.found, each, role))
+            ordered = privileges_of(asked.found.kind, asked.found.address.type, self.standing.major)[::-1]
+            wanted = sorted(asked.wanted, key=ordered.index)
+            lacking = tuple(each for each in wanted if not self.covered(asked.found, each, role))
             if lacking:
                 named = self.standing.known_again(asked.found) or asked.found
                 keyword = keyword_of(named.kind, named.address.type)
@@ -214,11 +216,8 @@ class Gathering:
             role: what it is; None where there is none.
         """
         if role is None:
-            self.first(
-                self.statements.create_role(name),
-                "the role itself; its password is set apart, as with \\password in psql",
-                held=False,
-            )
+            why = "the role itself; its password is set apart, as with \\password in psql"
+            self._first.insert(0, Grant(self.statements.create_role(name), why, purpose=self.purpose))
             return
         if not role.can_login:
             self.first(self.statements.attribute(name, "LOGIN"), "it logs in", held=False)

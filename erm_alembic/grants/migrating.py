@@ -14,7 +14,8 @@ __all__ = ["use_schema", "want_connection", "want_ledger", "want_migrations", "w
 
 EXTENSION = re.compile(r'permission denied to create extension "(?P<name>.+)"', re.DOTALL)
 PARAMETER = re.compile(r'permission denied to set parameter "(?P<name>.+)"', re.DOTALL)
-PREDEFINED = re.compile(r'privileges of the "(?P<name>pg_\w+)" role')
+# Up to PostgreSQL 15 the message names it, from 16 on the detail; in 13, as one of whose members one has to be.
+PREDEFINED = re.compile(r'(?:privileges|a member) of the "?(?P<name>pg_\w+)"? role')
 MAKES_ROLES = ("permission denied to create role", "permission denied to alter role", "permission denied to drop role")
 PARAMETERS_SINCE = 15
 SUBSCRIPTIONS_SINCE = 16
@@ -152,7 +153,7 @@ def _want_shared(gathering: Gathering, statement: str, role: str, why: str) -> N
 def _want_more(gathering: Gathering, need: Need, role: str, why: str) -> None:
     """What no grant on an object gives."""
     extension, parameter = EXTENSION.fullmatch(need.name), PARAMETER.fullmatch(need.name)
-    predefined = PREDEFINED.search(need.hint)
+    predefined = PREDEFINED.search(f"{need.name} {need.hint}")
     if extension is not None:
         there = gathering.standing.named("extension", extension["name"])
         gathering.first(

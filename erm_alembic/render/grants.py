@@ -57,10 +57,11 @@ def grants_text(report: GrantReport, *, paint: Paint = plain, only_missing: bool
     if report.remarks:
         lines += ["", paint("To know", "strong")]
         for remark in report.remarks:
-            mark = paint("must be seen to  ", "bad") if remark.blocks else ""
-            said = " ".join(filter(None, (one_line(remark.what), one_line(remark.cure))))
+            mark = "must be seen to" if remark.blocks else ""
+            said = " ".join(filter(None, (mark, one_line(remark.what), one_line(remark.cure))))
             first, *rest = textwrap.wrap(said, WIDTH - 2, break_long_words=False, break_on_hyphens=False)
-            lines += [f"  {mark}{first}", *(f"  {line}" for line in rest)]
+            first = paint(mark, "bad") + first.removeprefix(mark) if mark else first
+            lines += [f"  {first}", *(f"  {line}" for line in rest)]
     return "\n".join([*lines, "", _summary(report, paint)]) + "\n"
 
 

@@ -11,7 +11,16 @@ from erm_alembic.postgres.rights.kinds import keyword_of, kind_of_catalog, privi
 from erm_alembic.postgres.rights.objects import Found, find_named, table_of
 from erm_alembic.postgres.rights.refusal import Refusal
 
-__all__ = ["Fix", "apply_fix", "drop_probe", "is_superuser", "make_probe", "options_for", "take_from_public"]
+__all__ = [
+    "Fix",
+    "apply_fix",
+    "drop_probe",
+    "is_superuser",
+    "make_probe",
+    "options_for",
+    "take_back",
+    "take_from_public",
+]
 
 IDENTITY = """
     SELECT i.type, i.identity, c.relkind::text
@@ -38,6 +47,15 @@ PUBLIC_RIGHTS = """
      WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
        AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e'
                           AND d.classid = 'pg_catalog.pg_proc'::regclass)
+     UNION ALL
+    SELECT 'TYPE', i.identity
+      FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+           LEFT JOIN pg_catalog.pg_class r ON r.oid = t.typrelid,
+           LATERAL pg_catalog.pg_identify_object('pg_catalog.pg_type'::regclass, t.oid, 0) i
+     WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND coalesce(r.relkind, 'c') = 'c'
+       AND t.typtype IN ('b', 'c', 'd', 'e', 'r') AND t.typelem = 0
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.objid = t.oid AND d.deptype = 'e'
+                          AND d.classid = 'pg_catalog.pg_type'::regclass)
 """
 
 ORDINARY_ROLES = """
@@ -87,7 +105,7 @@ def options_for(cursor: Any, refusal: Refusal, major: int) -> list[list[Fix]]:
     if refusal.wants == "member":
         return [[Fix("MEMBER", name=refusal.name)], superuser]
     if refusal.wants == "other":
-        return [*_create_in_database(cursor, refusal), *_members(cursor, refusal), superuser]
+        return [*_on_database(cursor, refusal), *_members(cursor, refusal), superuser]
     found = find_named(cursor, refusal.kind, refusal.name)
     own = [Fix("OWN", each) for each in found]
     groups = [own] if own else []
@@ -110,10 +128,12 @@ def _said(refusal: Refusal) -> str:
     return f"{words} {refusal.kind} {refusal.name}"
 
 
-def _create_in_database(cursor: Any, refusal: Refusal) -> list[list[Fix]]:
-    """A trusted extension, a publication: the server's hint, or its message, asks for CREATE on the database."""
+def _on_database(cursor: Any, refusal: Refusal) -> list[list[Fix]]:
+    """A trusted extension: the hint asks for CREATE on the database. A temporary table: the message is of its own."""
     cursor.execute("SELECT pg_catalog.current_database()")
     found = find_named(cursor, "database", cursor.fetchone()[0])
+    if refusal.name.startswith("permission denied to create temporary tables"):
+        return [[Fix("TEMPORARY", each) for each in found]]
     return [[Fix("CREATE", each) for each in found]] if "CREATE privilege" in f"{refusal.name} {refusal.hint}" else []
 
 
@@ -171,6 +191,24 @@ def apply_fix(cursor: Any, fix: Fix, role: str) -> bool:
     words = "ROUTINE" if fix.object.kind is kind_of_catalog("pg_proc") else ALTERED.get(type_, type_.upper())
     cursor.execute(sql.SQL("ALTER {} {} OWNER TO {}").format(sql.SQL(words), sql.SQL(identity), to))
     return True
+
+
+def take_back(cursor: Any, fix: Fix, role: str) -> None:
+    """Take a privilege away again that was no help; an owner stays.
+
+    Args:
+        cursor: a plain cursor of a superuser's session.
+        fix: the right.
+        role: who was given it.
+    """
+    if fix.kind != "privilege" or fix.object is None:
+        return
+    keyword, address = keyword_of(fix.object.kind, fix.object.address.type), fix.object.address
+    cursor.execute(
+        sql.SQL("REVOKE {} ON {} {} FROM {}").format(
+            sql.SQL(fix.right), sql.SQL(keyword), sql.SQL(address.identity), sql.Identifier(fix.to or role)
+        )
+    )
 
 
 # Where ALTER calls it otherwise than `pg_identify_object` does.

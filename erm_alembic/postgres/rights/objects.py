@@ -14,14 +14,18 @@ __all__ = ["Address", "Found", "find_named", "find_object", "own_relations", "ta
 # As `pg_identify_object_as_address` tells it, and with the identity that statements take.
 FIND = """
     SELECT o.oid, a.type, a.object_names, a.object_args, i.identity
-      FROM (SELECT oid FROM pg_catalog.{catalog} WHERE {name} = %(name)s {or_whole}) o,
+      FROM (SELECT oid FROM pg_catalog.{catalog} WHERE ({name} = %(name)s {or_whole}) {besides}) o,
            LATERAL pg_catalog.pg_identify_object_as_address('pg_catalog.{catalog}'::regclass, o.oid, 0) a,
            LATERAL pg_catalog.pg_identify_object('pg_catalog.{catalog}'::regclass, o.oid, 0) i
      ORDER BY o.oid
 """
 # A message names a type as it would have to be written, with its schema where the search path does not find it.
 WHOLE_TYPE = "OR pg_catalog.format_type(oid, NULL) = %(name)s"
-WHOLE_OTHER = ""
+# Row types and arrays have no rights of their own.
+OWN_TYPE = """
+    AND (typrelid = 0 OR EXISTS (SELECT FROM pg_catalog.pg_class r WHERE r.oid = typrelid AND r.relkind = 'c'))
+    AND NOT EXISTS (SELECT FROM pg_catalog.pg_type e WHERE e.typarray = pg_type.oid)
+"""
 
 # What belongs to an extension is the extension's, and what hangs on a column is its table's.
 OWN_RELATIONS = """
@@ -94,8 +98,8 @@ def find_named(cursor: Any, word: str, name: str) -> list[Found]:
     kinds = (one,) if one is not None else tuple(kind for kind in KINDS if kind.keyword is not None)
     found = []
     for kind in kinds:
-        whole = WHOLE_TYPE if kind.catalog == "pg_type" else WHOLE_OTHER
-        query = FIND.format(catalog=kind.catalog, name=kind.name, or_whole=whole)
+        whole, besides = (WHOLE_TYPE, OWN_TYPE) if kind.catalog == "pg_type" else ("", "")
+        query = FIND.format(catalog=kind.catalog, name=kind.name, or_whole=whole, besides=besides)
         cursor.execute(query, {"name": name})
         for oid, type_, names, args, identity in cursor.fetchall():
             found.append(Found(kind, oid, Address(type_, tuple(names), tuple(args), identity)))

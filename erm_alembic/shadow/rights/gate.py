@@ -15,7 +15,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as PlainCursor
 
 from erm_alembic.postgres.intercept import GatedCursor, Send
-from erm_alembic.postgres.rights.fixes import Fix, apply_fix, options_for
+from erm_alembic.postgres.rights.fixes import Fix, apply_fix, options_for, take_back
 from erm_alembic.postgres.rights.refusal import Refusal, refusal_in, refusal_of_notice
 from erm_alembic.postgres.text.lexer import tokens
 from erm_alembic.postgres.text.nature import Nature, nature
@@ -24,9 +24,12 @@ from erm_alembic.shadow.rights.told import Need
 
 __all__ = ["RightsGate"]
 
-SAVEPOINT = "erm_right"
+SAVEPOINT, FIX = "erm_right", "erm_right_given"
 GRANTS = frozenset({"GRANT", "REVOKE"})
 COPY = frozenset({"COPY"})
+SETS = frozenset({"SET", "RESET"})
+# What comes before the first statement of a transaction.
+OF_TRANSACTIONS = ("TRANSACTION", "CHARACTERISTICS", "AUTHORIZATION")
 # What a COPY into a table takes, and the schema that it stands in.
 COPIES = frozenset({"INSERT", "USAGE"})
 
@@ -71,7 +74,7 @@ class RightsGate:
     def pass_through(self, cursor: GatedCursor, sql: str, parameters: Sequence[Any], send: Send) -> None:
         """Send a statement, with the rights that it takes."""
         words, connection = nature(sql), cursor.connection
-        if words.again and not words.reads and "LOCK" not in words.kinds:
+        if words.again and not words.reads and not _may_be_refused(words, sql):
             # What handles the session or the transaction is sent as it is, in its place.
             send()
             return
@@ -164,7 +167,7 @@ class RightsGate:
         with _plain(connection) as side:
             side.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
             _as(side, "none", local=True)
-            given = [apply_fix(side, fix, acting) for fix in fixes]
+            given = [_given(side, fix, acting) for fix in fixes]
             if all(given):
                 _as(side, acting, local=True)
         try:
@@ -215,24 +218,42 @@ class RightsGate:
             with _plain(connection) as side:
                 _as(side, "none")
                 options = options_for(side, answer.refusal, self._major)
-            # Each of them lasts: the owner may do all that is left to do.
-            group = next((each for each in options if each[0].kind == "own"), options[0])
-            if group[0] in fixes:
-                group = options[-1]
-            with _plain(connection) as side:
-                given = [apply_fix(side, fix, acting) for fix in group]
-                if all(given):
-                    _as(side, acting)
-            try:
-                answer = self._first(connection, words, send)
-            finally:
-                self._act_again(connection, acting)
-            if answer.refusal is not None and group is options[-1]:
+            # Each by itself, the least far-reaching first; what does not help is taken back.
+            for fix in [fix for group in options for fix in reversed(group)]:
+                after = self._outside_with(connection, acting, answer, fix, words, send)
+                if after.key != answer.key:
+                    fixes.append(fix)
+                    answer = after
+                    break
+            else:
                 break
-            fixes += group
         if answer.error is not None:
             raise answer.error
         self._needed(acting, fixes)
+
+    def _outside_with(
+        self, connection: Connection, acting: str, before: _Answer, fix: Fix, words: Nature, send: Send
+    ) -> _Answer:
+        """Send a statement that runs in no transaction, with a further right."""
+        with _plain(connection) as side:
+            _as(side, "none")
+            try:
+                given = apply_fix(side, fix, acting)
+            except Error:
+                return before
+            if given:
+                _as(side, acting)
+        try:
+            answer = self._first(connection, words, send)
+        except Error as error:
+            answer = _Answer(error=error)
+        if not connection.closed:
+            with _plain(connection) as side:
+                if answer.refusal is not None:
+                    _as(side, "none")
+                    take_back(side, fix, acting)
+                _as(side, acting)
+        return answer
 
     def _act(self, connection: Connection) -> str:
         """Act as the probe, where a revision acts as no other role; as whom then."""
@@ -247,12 +268,6 @@ class RightsGate:
             self._note(Need("SET", name=acting))
         return acting
 
-    @staticmethod
-    def _act_again(connection: Connection, acting: str) -> None:
-        if not connection.closed and connection.info.transaction_status == TRANSACTION_STATUS_IDLE:
-            with _plain(connection) as side:
-                _as(side, acting)
-
     def _needed(self, acting: str, fixes: Sequence[Fix]) -> None:
         grantee = None if acting == self._probe else acting
         for fix in fixes:
@@ -263,6 +278,25 @@ class RightsGate:
         if need not in self._told:
             self._told.add(need)
             self._tell(replace(need, revision=self.revision, direction=self.direction))
+
+
+def _may_be_refused(words: Nature, sql: str) -> bool:
+    """Whether a statement that handles the session takes a right: LOCK does, and SET of some parameters."""
+    if "LOCK" in words.kinds:
+        return True
+    return SETS.issuperset(words.kinds) and not any(token.says(*OF_TRANSACTIONS) for token in tokens(sql))
+
+
+def _given(side: Any, fix: Fix, role: str) -> bool:
+    """Give a right that a role may have; what cannot be given is no help, and is found to be none."""
+    side.execute(f"SAVEPOINT {FIX}")
+    try:
+        return apply_fix(side, fix, role)
+    except Error:
+        side.execute(f"ROLLBACK TO SAVEPOINT {FIX}")
+        return True
+    finally:
+        side.execute(f"RELEASE SAVEPOINT {FIX}")
 
 
 def _as(side: Any, role: str, *, local: bool = False) -> None:
