@@ -16,8 +16,6 @@ __all__ = ["put_variables_in"]
 
 # A command of the team's own gets the variables itself; what it is typed with is shown and kept.
 _LEFT_ALONE = (*FOREIGN_SECTIONS, "hooks", "release")
-
-
 # Addresses, logins, and what one gets in to secret managers with: opened when they are used.
 _SEALED = ("url", "credentials")
 _SEALED_IN_AUTH = ("secret_id", "password")
@@ -45,7 +43,8 @@ def _mapping(
     result: dict[str, Any] = {}
     for key, value in data.items():
         command = key == "command" and path[-1:] == ("backup",)
-        if key == "url" or command or (key in _LEFT_ALONE and (not path or path[:-1] == ("database", "environments"))):
+        sealed = key in _SEALED or (path[-2:] == ("vault", "auth") and key in _SEALED_IN_AUTH)
+        if sealed or command or (key in _LEFT_ALONE and (not path or path[:-1] == ("database", "environments"))):
             result[key] = value
             continue
         try:

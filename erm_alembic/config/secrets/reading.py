@@ -72,6 +72,8 @@ def in_address(secret: Secret, place: str) -> str:
         login = quote(user or "", safe="") + (f":{quote(password, safe='')}" if password is not None else "")
         port = f":{fields['port']}" if fields.get("port") else ""
         return f"postgresql://{login}{'@' if login else ''}{host}{port}/{quote(name, safe='')}"
+    if secret.text is not None and not secret.text.lstrip().startswith("{"):
+        return secret.text
     if secret.text is None and len(fields) == 1:
         return next(iter(fields.values()))
     raise _unclear(fields, place, "an address", "url, or host and dbname", "Name the one that is it: REFERENCE#FIELD.")
