@@ -94,7 +94,7 @@ def observe(
             looked_at = begun
             said = sampler.take()
             if isinstance(said, str):
-                observation = with_silence(observation, said, since, elapsed, limits)
+                observation = with_silence(observation, said, since, datetime.now(UTC), elapsed, limits)
             else:
                 sample = said if observation.before is not None else sampler.with_hashes(said)
                 observation = with_sample(observation, sample, elapsed, limits, sampler)

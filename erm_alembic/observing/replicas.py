@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ReplicaWatch"]
 
+# How long the first look goes on watching a replica that is behind, in seconds: the next ones know more.
+PATIENCE = 1.0
+
 
 class ReplicaWatch:
     """Watches the replicas of a profile; a context manager.
@@ -43,7 +46,7 @@ class ReplicaWatch:
             from erm_alembic.routing.reporting.overview import Observer
 
             self._cluster = cluster_of(self._settings)
-            self._observer = Observer(self._cluster)
+            self._observer = Observer(self._cluster, patience=PATIENCE)
         return self
 
     def __exit__(

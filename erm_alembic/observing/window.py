@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Protocol
 
 from erm_alembic.config.observing_settings import ObserveSettings
@@ -35,7 +35,7 @@ class Texts(Protocol):
 
 
 def with_silence(
-    observation: Observation, why: str, since: datetime, elapsed: float, limits: ObserveSettings
+    observation: Observation, why: str, since: datetime, now: datetime, elapsed: float, limits: ObserveSettings
 ) -> Observation:
     """The observation after a look to which nobody answered.
 
@@ -43,10 +43,11 @@ def with_silence(
         observation: what was observed so far.
         why: the reason, in words without secrets.
         since: when the look began.
+        now: when it ended.
         elapsed: how much longer was observed, in seconds: the time counts, and what was in it is not known.
         limits: from where on something is worse.
     """
-    now, last, known = datetime.now(UTC), observation.last, observation.gaps
+    last, known = observation.last, observation.gaps
     if observation.is_away:
         gaps = (*known[:-1], replace(known[-1], why=why))
     else:

@@ -87,7 +87,7 @@ def _course(observation: Observation) -> str:
 
 
 def _history(observation: Observation, paint: Paint, columns: int, ascii_only: bool) -> Iterator[str]:
-    room = max(10, min(60, columns - NAME - 2 * NUMBER - 6))
+    room = max(10, min(60, columns - NAME - 2 * NUMBER - 11))
     for metric, label in ROWS:
         values = [point.values.get(metric) for point in observation.points]
         seen = [value for value in values if value is not None]

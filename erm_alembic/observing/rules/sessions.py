@@ -20,13 +20,13 @@ def _lock_waits(view: View) -> Iterator[Worsened]:
         return
     worst = max(late, key=lambda wait: wait.seconds or 0.0)
     seconds = worst.seconds or 0.0
-    by = f", which {worst.blockers[0]} holds" if worst.blockers else ""
-    others = f"; {view.now.waiting} sessions wait in all" if view.now.waiting > 1 else ""
+    others = f" {view.now.waiting} sessions wait in all." if view.now.waiting > 1 else ""
+    by = f" In the way is {worst.blockers[0]}." if worst.blockers else ""
     yield said(
         "",
         seconds,
-        f"pid {worst.pid} has waited {span(seconds)} for {worst.lock}{by}{others}.",
-        "End what is in the way, or let it come to its end: `SELECT pg_blocking_pids(PID)` says who that is.",
+        f"pid {worst.pid} has waited {span(seconds)} for {worst.lock}.{others}{by}",
+        f"Let what is in the way come to its end, or end it: SELECT pg_blocking_pids({worst.pid}) says who that is.",
     )
 
 
