@@ -73,7 +73,7 @@ def plan_details(course: Course, plan: Plan, approval: Approval | None) -> dict[
         plan: the plan.
         approval: the approved plan that it keeps to.
     """
-    to = course.request.to
+    to = course.request.to if approval is None else approval.plan.terms.to or "heads"
     counted_from_here = "+" in to and bool(plan.steps)
     lost = {name for step in plan.steps if step.proof is not None for name in step.proof.lost}
     there = _there_before(course, lost)
@@ -104,6 +104,13 @@ def plan_details(course: Course, plan: Plan, approval: Approval | None) -> dict[
         ],
         "overrides": [each.rule for each in plan.overrides],
         "tables": [each.table for each in plan.tables],
+        "backup": None
+        if plan.backup is None
+        else {
+            "demanded": plan.backup.demanded,
+            "only_at_risk": plan.backup.tables is not None,
+            "fresh": plan.backup.fresh,
+        },
         "rehearsal": None if plan.rehearsal is None else plan.rehearsal.status,
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from erm_alembic.config.settings import Settings
 from erm_alembic.release.stage import Stage
-from erm_alembic.release.stages import apply, measure, models, observe, plan, promote, replicas, report, smoke
+from erm_alembic.release.stages import apply, backup, measure, models, observe, plan, promote, replicas, report, smoke
 from erm_alembic.release.stages.own import own_stage
 
 __all__ = ["STAGES", "stages_of"]
@@ -12,6 +12,7 @@ __all__ = ["STAGES", "stages_of"]
 STAGES: tuple[Stage, ...] = (
     models.STAGE,
     plan.STAGE,
+    backup.STAGE,
     measure.STAGE,
     apply.STAGE,
     replicas.STAGE,

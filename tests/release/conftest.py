@@ -27,6 +27,14 @@ if not marker.exists():
 """
 
 
+def release_config(root: Path, profile: dict[str, Any], release: dict[str, Any], **sections: Any) -> Path:
+    """Write erm.yaml; its one profile is prod."""
+    document = {"database": {"environments": {"prod": profile}}, "release": release, **sections}
+    path = root / "erm.yaml"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return path
+
+
 @dataclass
 class Released:
     """A project with an erm.yaml of a section `release`."""
@@ -40,8 +48,7 @@ class Released:
 
     def config(self, release: dict[str, Any] | None = None, **sections: Any) -> None:
         """Write erm.yaml; the database is that of the profile prod."""
-        document = {"database": {"environments": {"prod": {"url": self.database.url}}}, "release": release or {}}
-        (self.root / "erm.yaml").write_text(json.dumps({**document, **sections}), encoding="utf-8")
+        release_config(self.root, {"url": self.database.url}, release or {}, **sections)
 
     def script(self, name: str, body: str) -> list[str]:
         """Write a Python program; the words of the command that runs it."""

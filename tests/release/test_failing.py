@@ -96,7 +96,8 @@ def test_it_does_not_go_back_over_what_loses_values(rehearsed: Released) -> None
 
 def test_rows_that_came_meanwhile_keep_it_from_going_back(rehearsed: Released) -> None:
     """The shadow had proven the way back; the rollback's own plan counts the rows of the target."""
-    insert = f"import psycopg2; c = psycopg2.connect({rehearsed.database.url!r}); c.cursor().execute('INSERT INTO second VALUES (1)'); c.commit()"
+    write = "connection.cursor().execute('INSERT INTO second VALUES (1)'); connection.commit()"
+    insert = f"import psycopg2; connection = psycopg2.connect({rehearsed.database.url!r}); {write}"
     stages: dict[str, Any] = {
         "write": {"after": "apply", "run": rehearsed.script("write.py", insert)},
         **FAILS["stages"],

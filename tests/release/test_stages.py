@@ -108,3 +108,16 @@ def test_observing_goes_on_for_as_long_as_wanted(released: Released) -> None:
     before, observed = result.record.last("measure"), result.record.last("observe")
     assert before is not None and "sample" in before.details
     assert observed is not None and observed.outcome == "done" and observed.details["samples"] >= 1
+
+
+def test_a_backup_is_taken_where_the_plan_may_lose_data(released: Released) -> None:
+    """Its place stands in the ledger; the run that follows finds it fresh, and takes no second one."""
+    released.release(to="a1")
+    released.project.revision("b2", 'op.drop_column("first", "id")', 'op.execute("SELECT 1")', down="a1")
+    released.database.execute("INSERT INTO first VALUES (1)")
+    released.config(backup={"method": "pg_dump", "directory": "kept"})
+    result = released.release()
+    taken = result.record.last("backup")
+    assert taken is not None and (taken.outcome, result.record.outcome) == ("done", "done")
+    assert Path(taken.details["place"]).parent == released.root / "kept"
+    assert released.database.execute("SELECT count(*) FROM erm.backup") == [(1,)]
