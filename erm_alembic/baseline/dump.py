@@ -64,11 +64,11 @@ def dump_database(target: Target, version_table: str, parts: Parts) -> Dumped:
     """
     under_way("reading the schema with pg_dump")
     with target.reading("erm baseline") as cursor:
-        facts = read_baseline_facts(cursor, owners=parts.owners, grants=parts.grants)
+        facts = read_baseline_facts(cursor, target.settings.ledger.schema, owners=parts.owners, grants=parts.grants)
         tables = [table for name in parts.with_data for table in _tables(cursor, name)]
     dumps = [_decoded(dump) for dump in _dumps(target, _arguments(target, version_table, parts), tables)]
     remarks = _remarks(target, facts)
-    script = as_script(dumps, facts.populated, remarks)
+    script = as_script(dumps, facts.populated, remarks, own_role=facts.migrator)
     return Dumped(script, _notes(facts, script))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from erm_alembic.checks.context import Check, CheckContext
 from erm_alembic.findings import Finding
+from erm_alembic.revisions.source.squashed import SQUASHED
 
 __all__ = ["CHECK"]
 
@@ -14,7 +15,19 @@ RULE = "missing-revision"
 
 def _check(context: CheckContext) -> Iterator[Finding]:
     for drift in context.drift:
-        if drift.kind == RULE:
+        if drift.kind == RULE and drift.found.startswith(SQUASHED):
+            into = drift.found.removeprefix(SQUASHED).strip()
+            yield Finding(
+                RULE,
+                "error",
+                f"Revision {drift.object} was applied to this database, and `erm squash` has made {into} of it and "
+                "others since: a part of that is here, and a part is not.",
+                f"Bring the database to {into} first, with the files that are kept in the folder squashed/{into}, or "
+                "with a commit from before the squash.",
+                revision=drift.object,
+                path=drift.path,
+            )
+        elif drift.kind == RULE:
             yield Finding(
                 RULE,
                 "error",

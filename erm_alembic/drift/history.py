@@ -10,8 +10,10 @@ from erm_alembic.ledger.model import AppliedSource
 from erm_alembic.ledger.still_applied import still_applied
 from erm_alembic.ledger.store import open_ledger
 from erm_alembic.planning.model import Drift
+from erm_alembic.revisions.chain import squashed_into
 from erm_alembic.revisions.facts import RevisionFacts
 from erm_alembic.revisions.source.same_code import same_code
+from erm_alembic.revisions.source.squashed import SQUASHED
 
 if TYPE_CHECKING:
     from erm_alembic.planning.build import Survey
@@ -28,7 +30,7 @@ def history_drift(target: Target, survey: Survey) -> tuple[Drift, ...]:
         survey: what was read of both.
     """
     return (
-        *_missing(survey.unknown, survey.ledger),
+        *_missing(survey),
         *_lost(survey.lost, survey.parents() if survey.lost else {}),
         *_changed(target, survey),
     )
@@ -46,18 +48,20 @@ def _changed(target: Target, survey: Survey) -> tuple[Drift, ...]:
     return (*inserted, *without_moved(_edited(files, sources), inserted, files, sources))
 
 
-def _missing(unknown: Iterable[str], ledger: Mapping[str, AppliedSource]) -> tuple[Drift, ...]:
+def _missing(survey: Survey) -> tuple[Drift, ...]:
     """Recorded revisions whose file is gone."""
+    ledger = survey.ledger
+    into = {revision: squashed_into(survey.scripts, revision) for revision in survey.unknown}
     return tuple(
         Drift(
             kind="missing-revision",
             object=revision,
             source="history",
             expected=f"a file that declares revision {revision!r}",
-            found="no such file",
+            found="no such file" if into[revision] is None else f"{SQUASHED} {into[revision]}",
             path=ledger[revision].path if revision in ledger else None,
         )
-        for revision in unknown
+        for revision in survey.unknown
     )
 
 
@@ -85,6 +89,8 @@ def _lost(lost: Sequence[str], parents: Mapping[str, Sequence[str]]) -> tuple[Dr
     """What a database that records no revision should record."""
     if not lost:
         return ()
+    # Those that were squashed since are in the one that was made of them.
+    lost = [revision for revision in lost if revision in parents] or lost
     below = {parent for revision in lost for parent in parents.get(revision, ())}
     tips = ", ".join(revision for revision in lost if revision not in below)
     return (

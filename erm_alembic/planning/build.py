@@ -19,6 +19,7 @@ from erm_alembic.planning.model import Plan, Statement
 from erm_alembic.planning.record import record_revisions, without_statements
 from erm_alembic.planning.request import Request
 from erm_alembic.revisions.cache.known import KnownGraph, known_graph, remember_graph
+from erm_alembic.revisions.chain import squashed_into
 from erm_alembic.revisions.facts import RevisionFacts, read_facts, revision_hash
 from erm_alembic.revisions.graph import (
     applied_revisions,
@@ -32,6 +33,7 @@ from erm_alembic.revisions.graph import (
 )
 from erm_alembic.revisions.project import AlembicProject
 from erm_alembic.revisions.recording.recorder import RecordedStatement
+from erm_alembic.revisions.source.squashed import stands_for
 from erm_alembic.revisions.steps import PendingRevision, pending_alone, pending_downgrades, pending_upgrades
 from erm_alembic.target import Target
 from erm_alembic.under_way import under_way
@@ -128,7 +130,10 @@ class _Surveyor:
         for revision in sorted(done & self.hashes.keys()):
             script = script_of(self.scripts, revision)
             file = Path(script.path)
-            if revision_hash(file.read_bytes(), file) != self.hashes[revision]:
+            content = file.read_bytes()
+            if revision_hash(content, file) != self.hashes[revision] and not stands_for(
+                content, revision, self.hashes[revision]
+            ):
                 yield read_facts(self.project, script)
 
     def heads(self) -> tuple[str, ...]:
@@ -159,6 +164,11 @@ class _Surveyor:
     def cannot_run(self, environment: str) -> str | None:
         """Why nothing can be run; None when it can."""
         if self.unknown:
+            if (into := squashed_into(self.scripts, self.unknown[0])) is not None:
+                return (
+                    f"the database records {_named(self.unknown)}, of which `erm squash` has made {into} since; bring "
+                    f"it to {into} first with the files of then, which are kept in the folder squashed/{into}"
+                )
             return (
                 f"the database records {_named(self.unknown)}, which no file of the project declares; write it back "
                 f"with `erm history restore {self.unknown[0]}{env_option(environment)}`, "

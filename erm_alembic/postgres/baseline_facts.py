@@ -33,6 +33,15 @@ SETTINGS = """
       JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
      WHERE d.datname = pg_catalog.current_database()
 """
+# Whoever has the most of the tables and views is the one who migrates.
+MIGRATOR = """
+    SELECT pg_catalog.quote_ident(r.rolname) FROM pg_catalog.pg_class c
+      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+      JOIN pg_catalog.pg_roles r ON r.oid = c.relowner
+     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+       AND n.nspname <> %s
+     GROUP BY r.rolname ORDER BY pg_catalog.count(*) DESC, r.rolname LIMIT 1
+"""
 LARGE_OBJECTS = "SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata"
 EXTENSIONS = "SELECT extname::text FROM pg_catalog.pg_extension WHERE extname <> 'plpgsql' ORDER BY 1"
 
@@ -57,6 +66,7 @@ class BaselineFacts:
         roles: the roles that its rights and policies name, and its owners where those are wanted.
         tablespaces: those that its tables and indexes name.
         extensions: those that it has.
+        migrator: the role, quoted where it must be, that the most of its relations belong to; None where it has none.
         settings: how many settings the database as a whole has (`ALTER DATABASE ... SET`).
         large_objects: how many large objects it has.
     """
@@ -65,6 +75,7 @@ class BaselineFacts:
     roles: tuple[str, ...]
     tablespaces: tuple[str, ...]
     extensions: tuple[str, ...]
+    migrator: str | None
     settings: int
     large_objects: int
 
@@ -90,11 +101,12 @@ class DataTable:
         return f'"{schema}"."{name}"'
 
 
-def read_baseline_facts(cursor: Any, *, owners: bool, grants: bool) -> BaselineFacts:
+def read_baseline_facts(cursor: Any, ledger_schema: str, *, owners: bool, grants: bool) -> BaselineFacts:
     """Ask a database for it.
 
     Args:
         cursor: a psycopg2 cursor that gives tuples.
+        ledger_schema: the schema of erm's ledger, unquoted, which does not count.
         owners: whether owners are wanted.
         grants: whether rights are wanted.
     """
@@ -107,11 +119,13 @@ def read_baseline_facts(cursor: Any, *, owners: bool, grants: bool) -> BaselineF
     tablespaces = tuple(name for (name,) in cursor.fetchall())
     cursor.execute(EXTENSIONS)
     extensions = tuple(name for (name,) in cursor.fetchall())
+    cursor.execute(MIGRATOR, [ledger_schema])
+    row = cursor.fetchone()
     counts = []
     for query in (SETTINGS, LARGE_OBJECTS):
         cursor.execute(query)
         counts.append(int(cursor.fetchone()[0]))
-    return BaselineFacts(populated, roles, tablespaces, extensions, *counts)
+    return BaselineFacts(populated, roles, tablespaces, extensions, row[0] if row else None, *counts)
 
 
 def read_data_tables(cursor: Any, name: str) -> tuple[DataTable, ...]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 
 from erm_alembic.errors import UsageError
 from erm_alembic.revisions.graph import applied_revisions, known_revisions, parent_ids, script_of
+from erm_alembic.revisions.source.squashed import squashed_in
 
-__all__ = ["bases", "in_order", "whole_id"]
+__all__ = ["Member", "bases", "in_order", "members", "squashed_into", "whole_id"]
 
 
 def bases(scripts: ScriptDirectory) -> tuple[str, ...]:
@@ -79,3 +82,58 @@ def in_order(scripts: ScriptDirectory, heads: Sequence[str]) -> tuple[str, ...]:
     for revision in reversed(found):
         add(revision)
     return tuple(order)
+
+
+@dataclass(frozen=True)
+class Member:
+    """One revision of a graph, and what stands in its file about the graph.
+
+    Args:
+        revision: its id.
+        down_revisions: the ids that it builds on.
+        parents: the ids that it builds or depends on.
+        labels: the branch labels that its own file declares.
+        message: the first line of its message.
+        path: its file.
+    """
+
+    revision: str
+    down_revisions: tuple[str, ...]
+    parents: tuple[str, ...]
+    labels: tuple[str, ...]
+    message: str
+    path: Path
+
+
+def members(scripts: ScriptDirectory) -> dict[str, Member]:
+    """Every revision of the project, by its id.
+
+    Args:
+        scripts: the project's script directory.
+    """
+    return {script.revision: _member(script) for script in scripts.walk_revisions()}
+
+
+def _member(script: Script) -> Member:
+    down, labels = script.down_revision, getattr(script.module, "branch_labels", None)
+    return Member(
+        script.revision,
+        (down,) if isinstance(down, str) else tuple(down or ()),
+        parent_ids(script),
+        (labels,) if isinstance(labels, str) else tuple(sorted(labels or ())),
+        script.doc.splitlines()[0] if script.doc else "",
+        Path(script.path),
+    )
+
+
+def squashed_into(scripts: ScriptDirectory, revision: str) -> str | None:
+    """The revision that `erm squash` has made of one that is gone, among others; None where there is none.
+
+    Args:
+        scripts: the project's script directory.
+        revision: the id of the one that is gone.
+    """
+    for each in members(scripts).values():
+        if revision in squashed_in(each.path.read_bytes()):
+            return each.revision
+    return None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from erm_alembic.errors import ProjectError
 from erm_alembic.revisions.project import AlembicProject
+from erm_alembic.revisions.source.squashed import FOLDER, UNDER_WAY
 
 __all__ = ["refuse_what_cannot_run"]
 
@@ -25,7 +26,14 @@ def refuse_what_cannot_run(project: AlembicProject) -> None:
         ProjectError: it cannot run.
     """
     with project.entered():
-        location = project.script_directory(project.config()).env_py_location
+        scripts = project.script_directory(project.config())
+        if Path(scripts.dir, FOLDER, UNDER_WAY).exists():
+            raise ProjectError(
+                "A squash of this project's revisions was cut off before its end.",
+                effect=NOTHING_READ,
+                cure="Type: erm squash --continue   (or --undo, which puts the old files back)",
+            )
+        location = scripts.env_py_location
         env_py = Path(location)
         if not env_py.is_file():
             raise ProjectError(

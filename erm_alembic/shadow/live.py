@@ -64,12 +64,13 @@ def run_pg_dump(target: Target, arguments: Sequence[str], preferred: int) -> byt
         ShadowUnavailable: there is no `pg_dump` that can read such a server, or it fails.
     """
     program = _pg_dump(target.major, preferred)
-    url = target.url.with_parameters(password="", sslpassword="")
+    address = target.url.opened()
+    url = address.with_parameters(password="", sslpassword="")
     argv = [str(program), *arguments, "--no-password", f"--lock-wait-timeout={LOCK_WAIT}", f"--dbname={url.dsn()}"]
     role = target.settings.migrations.role
     argv += [f"--role={role}"] if role is not None else []
     environ = dict(os.environ) | {"LC_ALL": "C", "PGAPPNAME": "erm shadow"}
-    if password := target.url.parameters.get("password"):
+    if password := address.parameters.get("password"):
         environ["PGPASSWORD"] = password
     with tempfile.TemporaryFile() as said:
         try:

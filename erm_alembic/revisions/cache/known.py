@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from erm_alembic.revisions.facts import revision_hash
 from erm_alembic.revisions.graph import parent_ids, version_folders
 from erm_alembic.revisions.source.same_code import source_hash
 from erm_alembic.revisions.source.sql_pair import script_files
+from erm_alembic.revisions.source.squashed import squashed_in
 from erm_alembic.version import __version__
 
 __all__ = ["KnownGraph", "known_graph", "remember_graph"]
@@ -49,12 +50,14 @@ class KnownGraph:
         heads: the heads of the graph, sorted.
         hashes: by revision id: SHA-256 of its file.
         parents: by revision id: the ids that it builds or depends on.
+        squashed: by revision id: SHA-256 of the code that it stands for, where it was made of many.
     """
 
     complete_at: frozenset[str]
     heads: tuple[str, ...]
     hashes: Mapping[str, str]
     parents: Mapping[str, tuple[str, ...]]
+    squashed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def agrees_with(self, applied: Mapping[str, str]) -> bool:
         """Whether no file is another one than was applied.
@@ -62,7 +65,11 @@ class KnownGraph:
         Args:
             applied: by revision id: SHA-256 of its file when it was applied.
         """
-        return all(self.hashes.get(revision, applied[revision]) == applied[revision] for revision in applied)
+        return all(
+            self.hashes.get(revision, applied[revision]) == applied[revision]
+            or applied[revision] in self.squashed.get(revision, ())
+            for revision in applied
+        )
 
 
 def known_graph(root: Path, scripts: ScriptDirectory, clock: Clock = time.time_ns) -> KnownGraph | None:
@@ -98,6 +105,7 @@ def known_graph(root: Path, scripts: ScriptDirectory, clock: Clock = time.time_n
             heads=tuple(memo.heads),
             hashes={revision: kept[0] for revision, kept in memo.revisions.items()},
             parents={revision: tuple(kept[1]) for revision, kept in memo.revisions.items()},
+            squashed={revision: tuple(kept[2]) for revision, kept in memo.revisions.items() if kept[2]},
         )
     # A damaged memo, an unreadable file, an odd file that cannot be loaded: Alembic's own loading will tell.
     except Exception:
@@ -162,7 +170,8 @@ def _note(memo: Memo, path: str, script: Script) -> None:
         identity = memo.beside[str(beside)] = _identity(str(beside))
         if identity:
             memo.young[str(beside)] = source_hash(beside.read_bytes())
-    memo.revisions[script.revision] = [revision_hash(content, file), sorted(parent_ids(script))]
+    replaced = list(squashed_in(content).get(script.revision, ()))
+    memo.revisions[script.revision] = [revision_hash(content, file), sorted(parent_ids(script)), replaced]
     if not _says_what_was_loaded(content, script):
         memo.odd[path] = _read_by_alembic(script)
 

@@ -11,7 +11,7 @@ from erm_alembic.revisions.cache.listing import Identity
 
 __all__ = ["Memo", "from_bytes", "to_bytes"]
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class Memo:
         odd: by path: what Alembic read in a file whose place in the graph is not written in plain words.
         complete_at: the revisions that such a database records, sorted.
         heads: the heads of the graph, sorted.
-        revisions: by revision id: SHA-256 of its file, and the ids that it builds or depends on.
+        revisions: by revision id: SHA-256 of its file, the ids that it builds or depends on, and the hashes of the code
+            that it stands for.
     """
 
     key: Mapping[str, Any]

@@ -17,7 +17,7 @@ from erm_alembic.revisions.sql.stub import RUNNER, runner_source, stub_source
 from erm_alembic.revisions.sql.writing import NewFile, write_all
 from erm_alembic.revisions.writing import chosen_location, placing_cure, refuse_several_heads, refuse_unsafe_message
 
-__all__ = ["NewPair", "create_pair"]
+__all__ = ["NewPair", "create_pair", "slug"]
 
 LONGEST_SLUG = 60
 TIMESTAMP = 14  # digits: 20240101120000
@@ -86,7 +86,7 @@ def create_pair(
         parent = None if base else _parent(scripts, head)
         folder = _folder(scripts, parent, version_path, called_from)
         revision = _next_id(scripts, parent)
-        name = f"{revision}_{_slug(message)}"
+        name = f"{revision}_{slug(message)}"
         up_end, down_end = _endings(parent)
         pair = NewPair(folder / f"{name}{up_end}", folder / f"{name}{down_end}", folder / f"{name}.py", revision)
         stub = stub_source(
@@ -162,7 +162,16 @@ def _next_id(scripts: ScriptDirectory, parent: Script | None) -> str:
     return str(int(latest) + 1).zfill(len(latest if parent is None else parent.revision))
 
 
-def _slug(message: str) -> str:
+def slug(message: str) -> str:
+    """A message as the part of a file's name.
+
+    Args:
+        message: what changes, in a few words.
+
+    Example:
+        >>> slug("Add reviews!")
+        'add_reviews'
+    """
     words = re.sub(r"\W+", "_", message.lower()).strip("_")
     return words[:LONGEST_SLUG].rstrip("_") or "sql"
 
