@@ -185,7 +185,7 @@ def tcp_server(binaries: PostgresBinaries, **settings: str) -> Iterator[TcpServe
         server = TcpPrivateServer(folder, reachable_binaries(binaries, user), user, wanted)
         server.initialise()
         hba = server.data_dir / "pg_hba.conf"
-        hba.write_text("local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
+        hba.write_text("local all,replication all trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
         with running(server):
             found = TcpServer(server, port, password)
             found.execute(f"CREATE ROLE {OWNER} NOLOGIN")
@@ -193,6 +193,19 @@ def tcp_server(binaries: PostgresBinaries, **settings: str) -> Iterator[TcpServe
             found.execute(f"GRANT {OWNER} TO vault WITH ADMIN OPTION")
             found.execute("GRANT pg_signal_backend TO vault")
             yield found
+
+
+@contextmanager
+def tcp_standby(primary: TcpServer) -> Iterator[TcpServer]:
+    """A streaming standby of one, with the same roles and a port of its own."""
+    origin, port = primary.server, free_port()
+    with server_folder() as (folder, user):
+        standby = TcpPrivateServer(folder, origin.binaries, user, {**origin.settings, "port": str(port)})
+        source = f"host={origin.socket_dir} port={primary.port} user=postgres application_name={folder.name}"
+        options = ["--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
+        standby.run("pg_basebackup", "-D", standby.data_dir, "-d", source, *options)
+        with running(standby):
+            yield TcpServer(standby, port, primary.password)
 
 
 class TcpPrivateServer(PrivateServer):
