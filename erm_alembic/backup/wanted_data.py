@@ -98,7 +98,9 @@ def _named(manifest: Manifest, name: str) -> tuple[str, str | None]:
             )
         if tables and (column is None or column in manifest.columns[tables[0]]):
             return tables[0], column
-    known = [*manifest.columns, *(written_name([*name_parts(t), c]) for t, cs in manifest.columns.items() for c in cs)]
+    columns = [(*name_parts(table), column) for table, found in manifest.columns.items() for column in found]
+    whole = [*map(name_parts, manifest.columns), *columns]
+    known = [written_name(each) for each in (*whole, *(each[1:] for each in whole))]
     near = nearest(name, known)
     raise BackupError(
         f"{manifest.backup.id} has no {name}" + (f"; {near} is close to it." if near else "."),

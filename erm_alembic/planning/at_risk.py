@@ -88,8 +88,7 @@ class _Risks(Way):
         table = self.names.table(drop.table, statement.schemas)
         column = self.names.column(table, drop.column) if table and drop.column else None
         if table > 0 and (column or not drop.column):
-            heirs, _ = self.names.with_heirs(table)
-            if any(self._has_any(each, column if each == table else None) for each in heirs):
+            if self._takes_any(drop, table, column, statement.schemas):
                 written = None if column is None else written_name([column])
                 yield LostObject(drop.kind, drop.name, self._written(table), written, step.revision, statement.line)
         elif not table and self.names.may_be(drop.table[-1]):
@@ -113,6 +112,13 @@ class _Risks(Way):
                     yield LostObject(
                         "update", shown, self._written(table), written_name([live]), step.revision, statement.line
                     )
+
+    def _takes_any(self, drop: Drop, table: int, column: str | None, schemas: Sequence[str]) -> bool:
+        """Whether a drop takes a row or a value; one that cannot be looked at in time is taken to."""
+        if drop.kind == "rewrite":
+            return self._rewritten(drop, table, schemas)[0] != 0
+        heirs, _ = self.names.with_heirs(table)
+        return any(self._has_any(each, column if each == table else None) for each in heirs)
 
     def _has_any(self, table: int, column: str | None) -> bool:
         """Whether a table has a row, or a value in a column; one that cannot be looked at in time is taken to."""
