@@ -141,6 +141,9 @@ def create(
         there = databases.find(cursor, name)
         if there is None and databases.exists(cursor, name):
             raise _not_ours(name, NOTHING_MADE)
+        if there is not None and there.is_broken:
+            databases.drop(cursor, name)
+            there = None
         if there is None or fresh:
             _make(cursor, target, name, source, instead=fresh)
         else:

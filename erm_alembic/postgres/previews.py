@@ -18,6 +18,7 @@ import psycopg2
 from psycopg2 import errors, sql
 
 from erm_alembic.postgres.scratch import (
+    INVALID,
     create_database,
     describe,
     drop_database,
@@ -46,7 +47,8 @@ DATABASES = """
     SELECT d.datname::text, d.oid::bigint, pg_catalog.shobj_description(d.oid, 'pg_database'),
            pg_catalog.pg_get_userbyid(d.datdba)::text,
            CASE WHEN pg_catalog.has_database_privilege(d.oid, 'CONNECT') THEN pg_catalog.pg_database_size(d.oid) END,
-           (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity a WHERE a.datid = d.oid)
+           (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity a WHERE a.datid = d.oid),
+           d.datconnlimit
       FROM pg_catalog.pg_database d
      WHERE d.datallowconn AND NOT d.datistemplate
        AND pg_catalog.strpos(pg_catalog.shobj_description(d.oid, 'pg_database'), %s) > 0
@@ -76,6 +78,7 @@ class Preview:
         owner: the role that it belongs to.
         size: its size in bytes; None where the role may not see it.
         sessions: how many are connected to it.
+        is_broken: whether its drop broke off: nobody can use it any more, and it can only be dropped.
     """
 
     name: str
@@ -86,6 +89,7 @@ class Preview:
     owner: str
     size: int | None = None
     sessions: int = 0
+    is_broken: bool = False
 
 
 def previews(cursor: Any) -> tuple[Preview, ...]:
@@ -132,14 +136,12 @@ def create(
     Raises:
         psycopg2.Error: the server refuses.
     """
-    drop_left_behind(cursor, is_ours=lambda name, limit: limit == _mark_of_unfinished(name))
+    drop_left_behind(cursor)
     cursor.execute("SELECT pg_catalog.current_database()")
     (here,) = cursor.fetchone()
     made = held_name(cursor, hashlib.sha256(name.encode()).hexdigest()[:12])
     try:
-        options: dict[str, str | int] = {"CONNECTION LIMIT": _mark_of_unfinished(made)}
-        if owner:
-            options["OWNER"] = owner
+        options = {"OWNER": owner} if owner else {}
         if source is None:
             create_database(cursor, made, options={**_alike(cursor), **options})
         else:
@@ -151,7 +153,7 @@ def create(
             drop(cursor, name)
         rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
         cursor.execute(rename.format(sql.Identifier(made), sql.Identifier(name)))
-        # Only now: an unfinished one without its mark would stay for ever.
+        # Only now: an unfinished one without the mark of a scratch database would stay for ever.
         cursor.execute(sql.SQL("ALTER DATABASE {} CONNECTION LIMIT -1").format(sql.Identifier(name)))
     except BaseException:
         with contextlib.suppress(psycopg2.Error):
@@ -184,18 +186,6 @@ def drop(cursor: Any, name: str) -> bool:
     return True
 
 
-def _mark_of_unfinished(name: str) -> int:
-    """The connection limit by which a database that is being made is told from one that is only called like it.
-
-    The limit is all that CREATE DATABASE itself can write down: a comment needs a second statement, before which a
-    process can be killed. No server has a thousand million connections, so that it limits nothing.
-
-    Args:
-        name: of the database.
-    """
-    return 2**30 | int.from_bytes(hashlib.sha256(f"{MARK} {name}".encode()).digest()[:4], "big") % 2**30
-
-
 def _mark(cursor: Any, place: str, preview: Preview) -> None:
     cursor.execute("SELECT oid::bigint FROM pg_catalog.pg_database WHERE datname = %s", [place])
     (oid,) = cursor.fetchone()
@@ -210,7 +200,9 @@ def _mark(cursor: Any, place: str, preview: Preview) -> None:
     describe(cursor, place, json.dumps({MARK: members}))
 
 
-def _preview(name: str, oid: int, comment: str | None, owner: str, size: int | None, sessions: int) -> Preview | None:
+def _preview(
+    name: str, oid: int, comment: str | None, owner: str, size: int | None, sessions: int, limit: int
+) -> Preview | None:
     """The preview that a database is, by its comment; None for any other database."""
     try:
         told = json.loads(comment or "")[MARK]
@@ -218,7 +210,7 @@ def _preview(name: str, oid: int, comment: str | None, owner: str, size: int | N
             return None
         source = None if told["source"] is None else str(told["source"])
         created, used = float(told["created"]), float(told["used"])
-        return Preview(name, str(told["environment"]), source, created, used, owner, size, sessions)
+        return Preview(name, str(told["environment"]), source, created, used, owner, size, sessions, limit == INVALID)
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
 

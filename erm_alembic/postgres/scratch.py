@@ -2,16 +2,18 @@
 
 The name of one ends with a token of its own. Whoever makes it holds an advisory lock of that number for as long as it
 is needed: the server frees the lock with the session, however that ends, so a database without its lock is nobody's.
-Nothing that is written down could say as much of a process that was killed.
+Nothing that is written down could say as much of a process that was killed. That it is one of erm's, and no
+database that is only called so, is told by its connection limit: all that CREATE DATABASE itself can write down.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import psycopg2
@@ -19,6 +21,7 @@ from psycopg2 import errors, sql
 
 __all__ = [
     "CLONE_STRATEGY_SINCE",
+    "INVALID",
     "create_database",
     "drop_database",
     "drop_left_behind",
@@ -34,6 +37,8 @@ __all__ = [
 LOCK_CLASS = 0x65726D73
 PREFIX = "erm_shadow_"
 NAME = re.compile(rf"{PREFIX}[0-9a-f]{{12}}_([0-9a-f]{{8}})")
+# The connection limit of a database whose DROP broke off: nobody can use it any more, and it can only be dropped.
+INVALID = -2
 # The first major version whose CREATE DATABASE has a STRATEGY.
 CLONE_STRATEGY_SINCE = 15
 TEMPLATE = "erm_shadow_template_"
@@ -92,7 +97,7 @@ def let_go(cursor: Any, name: str) -> None:
 def create_database(
     cursor: Any, name: str, *, template: str = "template0", options: Mapping[str, str | int] | None = None
 ) -> None:
-    """Make a database.
+    """Make a database; a scratch database is marked as such.
 
     Args:
         cursor: of a session in autocommit mode.
@@ -103,8 +108,10 @@ def create_database(
     Raises:
         psycopg2.Error: the server refuses; there is no such template (any more).
     """
+    marked = {"CONNECTION LIMIT": _mark(name)} if is_scratch(name) else {}
     further = sql.SQL("").join(
-        sql.SQL(" {} = {}").format(sql.SQL(option), sql.Literal(value)) for option, value in (options or {}).items()
+        sql.SQL(" {} = {}").format(sql.SQL(option), sql.Literal(value))
+        for option, value in {**marked, **(options or {})}.items()
     )
     statement = sql.SQL("CREATE DATABASE {} TEMPLATE = {}{}")
     cursor.execute(statement.format(sql.Identifier(name), sql.Identifier(template), further))
@@ -115,17 +122,27 @@ def drop_database(cursor: Any, name: str) -> None:
     cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def drop_left_behind(cursor: Any, is_ours: Callable[[str, int], bool] = lambda *_: True) -> tuple[str, ...]:
+def _mark(name: str) -> int:
+    """The connection limit of a scratch database: no server has a thousand million connections, so it limits nothing.
+
+    Args:
+        name: of the database.
+    """
+    return 2**30 | int.from_bytes(hashlib.sha256(f"erm_scratch {name}".encode()).digest()[:4], "big") % 2**30
+
+
+def drop_left_behind(cursor: Any) -> tuple[str, ...]:
     """Drop the scratch databases whose makers are gone; the names of those that were dropped.
+
+    One that is only called like a scratch database stays, unless it is broken: then there is nothing in it to be had.
 
     Args:
         cursor: of a session in autocommit mode.
-        is_ours: of a database, by its name and connection limit, where more than the shape of the name is to tell it.
     """
     cursor.execute(LEFT_BEHIND, [f"^{NAME.pattern}$", LOCK_CLASS])
     dropped = []
     for name, limit in cursor.fetchall():
-        if not is_ours(name, limit):
+        if limit not in (_mark(name), INVALID):
             continue
         # Another process may be sweeping at the same moment.
         with contextlib.suppress(errors.InvalidCatalogName, errors.ObjectInUse, errors.InsufficientPrivilege):

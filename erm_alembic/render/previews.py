@@ -62,6 +62,8 @@ def _facts(preview: Preview, now: float) -> str:
     if preview.size is not None:
         facts.append(f"{preview.size / 1024 / 1024:.0f} MB")
     facts.append(f"owner {one_line(preview.owner)}")
+    if preview.is_broken:
+        facts.append("its drop broke off: `erm preview drop` ends it, `create` makes it anew")
     if preview.sessions:
         facts.append(f"{preview.sessions} connected")
     return ", ".join(facts)

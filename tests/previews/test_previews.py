@@ -314,6 +314,24 @@ class LostOnceMade(psycopg2.extensions.cursor):
             self.connection.close()
 
 
+def test_a_preview_whose_drop_broke_off_is_told_dropped_and_made_anew(project: Project, name: str) -> None:
+    """PostgreSQL lets nobody use such a database; an unfinished one of that kind goes with the next create."""
+    assert project.database is not None
+    broken = "UPDATE pg_database SET datconnlimit = -2 WHERE datname = %s"
+    first, second, left = f"{name}-1", f"{name}-2", "erm_shadow_0123456789ab_00c0ffef"
+    for each in (first, second):
+        made(project, each)
+        project.database.execute(broken, each)
+    administer(project.database, "CREATE DATABASE {}", left)
+    project.database.execute(broken, left)
+    listed = project.erm("preview", "list").stdout
+    assert listed.count("its drop broke off: `erm preview drop` ends it, `create` makes it anew") == 2
+    made(project, first)
+    assert project.erm("preview", "drop", second).returncode == 0
+    assert {first} == {first, second, left} & set(names(project.database))
+    assert "broke off" not in project.erm("preview", "list").stdout
+
+
 def test_a_database_that_is_only_called_like_an_unfinished_one_stays(project: Project, name: str) -> None:
     """Whoever has called it so: erm has not made it for a preview, and does not drop it."""
     assert project.database is not None
