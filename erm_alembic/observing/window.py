@@ -48,9 +48,8 @@ def with_silence(
         limits: from where on something is worse.
     """
     last, known = observation.last, observation.gaps
-    if observation.is_away:
-        gaps = (*known[:-1], replace(known[-1], why=why))
-    else:
+    gaps = known
+    if not observation.is_away:  # the first reason says more than what comes of it
         # It may have gone at any time since the last sample, but not while nobody looked.
         begun = last.taken_at if last is not None and elapsed > 0 else since
         gaps = (*known, Gap(begun, None, "silence", why))
