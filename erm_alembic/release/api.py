@@ -22,6 +22,7 @@ from erm_alembic.postgres.release_lock import release_holder
 from erm_alembic.postgres.signals import SignalWatch, cancel_on_signal
 from erm_alembic.release.course import Course
 from erm_alembic.release.lock import ReleaseLock
+from erm_alembic.release.noting import NotingProgress
 from erm_alembic.release.playbook import stages_of
 from erm_alembic.release.request import ReleaseRequest, request_again
 from erm_alembic.release.run import Result, begin, go_on, in_ledger, run_stages
@@ -82,7 +83,7 @@ def release(
     opened = open_project(env, config, request.options, to_write=True, judge=refuse_misnamed)
     _refuse_unknown_stages(opened, request.skip)
     with _alone(opened) as (lock, watch):
-        course = Course(opened, request, UnfailingProgress(progress or SilentProgress()), watch)
+        course = Course(opened, request, NotingProgress(UnfailingProgress(progress or SilentProgress())), watch)
         with opened.target.reported(), open_ledger(opened.target) as ledger:
             create_ledger(opened.target, ledger, accept_environment=request.accept_environment)
         with in_ledger(course) as known:
@@ -114,7 +115,7 @@ def resume(
     opened = open_project(env, config, request.options, to_write=True, judge=refuse_misnamed)
     _refuse_unknown_stages(opened, request.skip)
     with _alone(opened) as (lock, watch):
-        course = Course(opened, request, UnfailingProgress(progress or SilentProgress()), watch)
+        course = Course(opened, request, NotingProgress(UnfailingProgress(progress or SilentProgress())), watch)
         with in_ledger(course) as known:
             course.record = _to_go_on_with(course, known)
         course.request = request_again(course.record.terms, request)
@@ -141,7 +142,7 @@ def abandon(env: str | None = None, reason: str = "", *, config: Path | None = N
         raise UsageError("A release is not abandoned without a reason.", effect=NOTHING_CHANGED, cure="--reason TEXT")
     opened = open_project(env, config, to_write=True)
     with _alone(opened) as (_, watch):
-        course = Course(opened, ReleaseRequest(), SilentProgress(), watch)
+        course = Course(opened, ReleaseRequest(), NotingProgress(SilentProgress()), watch)
         with in_ledger(course) as known:
             record = _to_go_on_with(course, known)
             known.go_on(record.id)
@@ -186,7 +187,7 @@ def preview(
     request = request or ReleaseRequest()
     opened = open_project(env, config, request.options, judge=refuse_misnamed)
     _refuse_unknown_stages(opened, request.skip)
-    course = Course(opened, request, SilentProgress(), SignalWatch())
+    course = Course(opened, request, NotingProgress(SilentProgress()), SignalWatch())
     return opened.settings.environment, tuple(
         (stage.name, f"skipped: {request.skip[stage.name]}" if stage.name in request.skip else stage.would(course))
         for stage in stages_of(opened.settings)

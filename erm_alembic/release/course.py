@@ -11,12 +11,12 @@ from typing import Any
 from erm_alembic.config.env_option import env_option
 from erm_alembic.config.release_settings import OnFailure
 from erm_alembic.config.settings import Settings
-from erm_alembic.execute.progress import Progress
 from erm_alembic.ledger.releases import ReleaseRecord, Releases
 from erm_alembic.ledger.store import open_ledger
 from erm_alembic.opening import Opened
 from erm_alembic.planning.model import Plan
 from erm_alembic.postgres.signals import SignalWatch
+from erm_alembic.release.noting import NotingProgress
 from erm_alembic.release.request import ReleaseRequest
 
 __all__ = ["Course"]
@@ -29,7 +29,7 @@ class Course:
     Args:
         opened: settings, target, project.
         request: what is asked for.
-        progress: told what happens.
+        progress: told what happens, and keeps it.
         watch: tells of signals.
         record: the release as the ledger has it; None for one that is only looked at.
         row: the ledger's row of the stage under way.
@@ -38,7 +38,7 @@ class Course:
 
     opened: Opened
     request: ReleaseRequest
-    progress: Progress
+    progress: NotingProgress
     watch: SignalWatch
     record: ReleaseRecord | None = None
     row: int = 0

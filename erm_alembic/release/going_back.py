@@ -32,6 +32,8 @@ def why_not_back(course: Course) -> str | None:
     applied = list(course.details("apply").get("applied", ()))
     if not applied:
         return "nothing was applied"
+    if course.record is not None and course.record.has_begun("promote"):
+        return "the stage promote has begun, and nobody takes back what it told others"
     steps = {step["revision"]: step for step in course.details("plan").get("steps", ())}
     for revision in applied:
         step = steps.get(revision, {})

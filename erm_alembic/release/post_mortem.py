@@ -21,6 +21,7 @@ from erm_alembic.render.words import duration
 __all__ = ["write_post_mortem"]
 
 MOST_STATEMENTS = 200
+MOST_TOLD = 60
 
 
 def write_post_mortem(course: Course) -> tuple[tuple[str, ...], ErmError | None]:
@@ -64,6 +65,7 @@ def _paper(course: Course, record: ReleaseRecord, state: str) -> Paper:
             Section("Timeline", table=_timeline(record, runs)),
             Section("Errors", code=tuple(_errors(runs))),
             Section("Blocked sessions", items=tuple(_blocked(course))),
+            Section("What was told last", table=_told(course)),
             Section("Stages", table=stage_table(record)),
             Section("Statements", code=tuple(_statements(steps)), language="sql"),
             Section("Locks, as they were seen in the rehearsal", table=_locks(steps)),
@@ -114,6 +116,11 @@ def _errors(runs: Iterable[RunRecord]) -> Iterable[str]:
         yield from (f"revision {each.revision}: {each.error}" for each in shown)
         if run.error and not shown:
             yield f"run {run.id}: {run.error}"
+
+
+def _told(course: Course) -> Table:
+    rows = tuple((moment(when), line) for when, said in course.progress.notes for line in said.splitlines())
+    return Table(("when", "what"), rows[-MOST_TOLD:])
 
 
 def _blocked(course: Course) -> Iterable[str]:

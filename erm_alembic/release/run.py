@@ -98,7 +98,7 @@ def run_stages(course: Course, lock: ReleaseLock) -> Result:
     """
     assert course.record is not None
     back = course.record.last(ROLLBACK)
-    if back is not None and back.outcome != "nothing-to-do":  # it was killed, or stopped, on its way back
+    if back is not None and back.outcome in (None, "died", "interrupted"):  # on its way back
         return _go_back(course, Ended("failed", next(_failures(course.record), "a stage failed")))
     stages = stages_of(course.settings)
     for number, stage in enumerate(stages, start=1):

@@ -155,11 +155,13 @@ def next_steps(record: ReleaseRecord, state: str, typed: tuple[str, ...] = ()) -
     """
     again = env_option(record.environment) + "".join(f" {shlex.quote(word)}" for word in typed)
     if state in ("stopped", "interrupted", "died"):
-        commands = [f"erm release resume{again}", f"erm release abandon{again} --reason TEXT"]
         applying = record.last("apply")
         applied = () if applying is None else applying.details.get("applied", ())
+        if not applied:
+            return [f"erm release resume{again}", f"erm release{again}"]
+        commands = [f"erm release resume{again}", f"erm release abandon{again} --reason TEXT"]
         back = f"erm migrate --mode rollback --steps {len(applied)} --check{again}"
-        return [*commands, *([back] if applied and state != "interrupted" else [])]
+        return [*commands, *([back] if state != "interrupted" else [])]
     if state in ("rolled-back", "abandoned", "superseded"):
         return [f"erm release{again}"]
     if state == "rollback-failed":

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
+from erm_alembic.config.env_option import env_option
 from erm_alembic.pipeline import run_plan
 from erm_alembic.planning.model import Outcome, Plan
 from erm_alembic.release.course import Course
@@ -54,7 +56,14 @@ def _ended(course: Course, plan: Plan, outcome: Outcome) -> Ended:
         case "interrupted":
             return Ended("interrupted", outcome.error or "interrupted", outcome.cure or "", details)
     told = [outcome.error or "a revision failed", outcome.effect or ""]
-    return Ended("failed", "\n".join(filter(None, told)), outcome.cure or "", details)
+    return Ended("failed", "\n".join(filter(None, told)), _as_release(course, outcome.cure or "", details), details)
+
+
+def _as_release(course: Course, cure: str, details: dict[str, Any]) -> str:
+    """A cure that names the command of the run, with that of the release in its place."""
+    approved = "" if course.request.approved is None else f" --plan {shlex.quote(course.request.approved.name)}"
+    run = f"erm migrate{env_option(course.settings.environment)}{approved}"
+    return cure.replace(f"`{run}`", f"`{course.command('release', *(('resume',) if details['applied'] else ()))}`")
 
 
 def _details(course: Course, plan: Plan, outcome: Outcome | None) -> dict[str, Any]:
