@@ -98,9 +98,14 @@ class ObserveModel(Section):
     max_dead_rows: Annotated[
         Share, Field(description=_described("the share of a table's rows that may be dead", "max_dead_rows"))
     ] = _OBSERVE.max_dead_rows
+    # A factory: a size is nothing that a schema could show as a default.
     max_slot: Annotated[
-        Bytes, Field(description=_described("how much of the log a replication slot may keep", "max_slot"))
-    ] = _OBSERVE.max_slot
+        Bytes,
+        Field(
+            default_factory=lambda: _OBSERVE.max_slot,
+            description=_described("how much of the log a replication slot may keep", "max_slot"),
+        ),
+    ]
     rules: dict[str, Level] = Field(default_factory=dict, description="how loud each rule is: error, warning or off")
 
 
