@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import psycopg2.errors
+
 __all__ = [
     "DatabaseFacts",
     "KeptTable",
@@ -28,7 +30,8 @@ DATABASE = """
 # Of an extension's own tables pg_dump takes what the extension says, if anything.
 TABLES = """
     SELECT c.oid::bigint, n.nspname::text, c.relname::text, c.relkind::text,
-           CASE WHEN c.relkind = 'r' THEN pg_catalog.pg_table_size(c.oid) ELSE 0 END,
+           c.relpages::bigint + coalesce(
+               (SELECT t.relpages FROM pg_catalog.pg_class t WHERE t.oid = c.reltoastrelid), 0),
            coalesce((SELECT pg_catalog.array_agg(a.attname::text ORDER BY a.attnum)
                        FROM pg_catalog.pg_attribute a
                       WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '{}'),
@@ -44,6 +47,10 @@ TABLES = """
                         WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid
                           AND d.deptype = 'e')
      ORDER BY n.nspname, c.relname
+"""
+# This opens each table, and waits for whoever holds it for themselves.
+SIZES = """
+    SELECT c.oid::bigint, pg_catalog.pg_table_size(c.oid) FROM pg_catalog.pg_class c WHERE c.oid = ANY(%s::oid[])
 """
 COLUMNS = """
     SELECT a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attgenerated <> '',
@@ -111,7 +118,7 @@ class StoredTable:
         schema: its schema.
         name: its name.
         kind: `r` for a table with rows of its own, `p` for a partitioned one.
-        bytes: its size without indexes.
+        bytes: its size without indexes; as of the last ANALYZE where somebody holds a table for themselves.
         columns: its columns in order, each with its type.
         parents: the object ids of what it is a partition or an heir of.
     """
@@ -167,6 +174,8 @@ class KeptTable:
     key: tuple[str, ...] = ()
 
 
+PAGE = 8192
+SIZES_WAIT = "500ms"
 PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin"}
 
 
@@ -190,10 +199,28 @@ def stored_tables(cursor: Any) -> tuple[StoredTable, ...]:
         cursor: a cursor that gives tuples.
     """
     cursor.execute(TABLES)
+    rows = cursor.fetchall()
+    sizes = _sizes(cursor, [row[0] for row in rows if row[3] == "r"])
     return tuple(
-        StoredTable(oid, schema, name, kind, size, dict(zip(names, types, strict=True)), tuple(parents))
-        for oid, schema, name, kind, size, names, types, parents in cursor.fetchall()
+        StoredTable(
+            *(oid, schema, name, kind, sizes.get(oid, pages * PAGE)),
+            dict(zip(names, types, strict=True)),
+            tuple(parents),
+        )
+        for oid, schema, name, kind, pages, names, types, parents in rows
     )
+
+
+def _sizes(cursor: Any, oids: Sequence[int]) -> dict[int, int]:
+    """The sizes of tables; none where they are not told in time."""
+    cursor.execute(f"SAVEPOINT erm_sizes; SET LOCAL lock_timeout = '{SIZES_WAIT}'")
+    try:
+        cursor.execute(SIZES, [list(oids)])
+        return {oid: size for oid, size in cursor.fetchall() if size is not None}
+    except psycopg2.errors.LockNotAvailable:
+        return {}
+    finally:
+        cursor.execute("ROLLBACK TO SAVEPOINT erm_sizes; RELEASE SAVEPOINT erm_sizes")
 
 
 def kept_table(cursor: Any, schema: str, name: str) -> KeptTable | None:

@@ -1,0 +1,174 @@
+"""The gate before the first step: no step without the backup that the profile demands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import erm_alembic
+from erm_alembic.backup import dumping
+from erm_alembic.errors import BackupError
+from erm_alembic.migrate import Override
+from tests.backup.conftest import DEMANDED, Shop
+
+TABLE = ("CREATE TABLE users (id int PRIMARY KEY, email text, note text)", "DROP TABLE users")
+
+
+@pytest.fixture
+def loaded(shop: Shop) -> Shop:
+    """A table with a row, and a revision that drops a column of it."""
+    shop.revision("a1", *TABLE)
+    shop.apply()
+    shop.sql("INSERT INTO users VALUES (1, 'e', 'n')")
+    shop.revision("b2", "ALTER TABLE users DROP COLUMN email", "ALTER TABLE users ADD email text", after="a1")
+    return shop
+
+
+def test_a_backup_is_taken_before_the_first_step_and_stands_next_to_its_run(loaded: Shop) -> None:
+    """Plan, outcome and history tell of it; the plan alone takes none."""
+    plan = erm_alembic.plan("dev")
+    assert plan.backup is not None and plan.backup.demanded and plan.backup.fresh is None
+    assert (plan.backup.method, plan.backup.tables) == ("pg_dump", ("public.users",))
+    assert plan.backup.estimated_bytes and loaded.ids() == []
+    outcome = loaded.apply().outcome
+    assert outcome.backup is not None and outcome.backup.taken and loaded.ids() == [outcome.backup.id]
+    run = erm_alembic.history("dev", limit=1)[0]
+    assert (run.id, [each.id for each in run.backups]) == (outcome.run_id, [outcome.backup.id])
+    shown = loaded.project.erm("history", "--limit", "1").stdout
+    assert f"  backup  {outcome.backup.id}  pg_dump, {loaded.folder}" in shown
+
+
+def test_what_loses_nothing_demands_no_backup(shop: Shop) -> None:
+    """Tables that are made, columns that are added, empty tables that are dropped: the profile says destructive."""
+    shop.revision("a1", *TABLE)
+    assert shop.apply().outcome.backup is None
+    shop.revision("b2", "ALTER TABLE users ADD size int; INSERT INTO users VALUES (1)", after="a1")
+    shop.revision("c3", "CREATE TABLE gone (id int)", after="b2")
+    shop.revision("d4", "DROP TABLE gone", after="c3")
+    result = shop.apply()
+    assert result.plan.backup is not None and not result.plan.backup.demanded and result.plan.backup.at_risk == ()
+    assert result.outcome.backup is None and shop.ids() == []
+
+
+def test_what_cannot_be_read_puts_all_tables_at_risk(loaded: Shop) -> None:
+    """A DO block may lose anything: the backup holds all of the database, whatever `tables` says."""
+    loaded.revision("b2", "DO $$ BEGIN NULL; END $$", after="a1")
+    plan = erm_alembic.plan("dev")
+    assert plan.backup is not None and plan.backup.tables is None
+    assert [each.kind for each in plan.backup.at_risk] == ["statement"]
+
+
+def test_without_its_backup_nothing_is_run(loaded: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run failed, the ledger says so, and the database is where it was."""
+    if not Path("/dev/full").exists():
+        pytest.skip("this machine has no /dev/full")
+    loaded.sql("INSERT INTO users SELECT i, md5(i::text) FROM generate_series(2, 999) AS i")
+    monkeypatch.setattr(dumping, "ARCHIVE", "/dev/full")
+    with pytest.raises(BackupError) as caught:
+        loaded.apply()
+    assert caught.value.effect == "No revision was run: this profile demands a backup first."
+    assert loaded.sql("SELECT version_num FROM alembic_version") == [("a1",)]
+    assert loaded.sql("SELECT email FROM users WHERE id = 1") == [("e",)]
+    run = erm_alembic.history("dev", limit=1)[0]
+    assert (run.outcome, run.backups) == ("failed", ()) and "No space left" in (run.error or "")
+
+
+def test_an_env_py_that_keeps_the_refusal_to_itself_does_not_make_the_run_end_well(loaded: Shop) -> None:
+    """Whatever env.py catches, the run has failed."""
+    text = (loaded.root / "migrations" / "env.py").read_text()
+    kept = "        try:\n            context.run_migrations()\n        except Exception:\n            pass\n"
+    loaded.project.env_py(text.replace("        context.run_migrations()\n", kept))
+    loaded.config("backup: {method: pg_dump, directory: /dev/null/backups}\n")
+    with pytest.raises(BackupError, match="cannot be written"):
+        loaded.apply()
+
+
+def test_a_backup_that_is_fresh_enough_is_not_taken_again(loaded: Shop) -> None:
+    """One that was taken by hand counts for the next run, and for no run after that."""
+    taken = loaded.take()
+    plan = erm_alembic.plan("dev")
+    assert plan.backup is not None and plan.backup.fresh == taken.id
+    outcome = loaded.apply().outcome
+    assert outcome.backup is not None and (outcome.backup.id, outcome.backup.taken) == (taken.id, False)
+    loaded.revision("c3", "ALTER TABLE users DROP COLUMN note", after="b2")
+    later = loaded.apply().outcome.backup
+    assert later is not None and later.taken and later.id != taken.id
+
+
+@pytest.mark.parametrize(
+    "why", ["too old", "max_age is 0s", "other revisions", "damaged", "gone", "of other tables", "of another method"]
+)
+def test_a_backup_that_does_not_fit_is_not_fresh(loaded: Shop, why: str) -> None:
+    """Age, revisions, files, extent and method must fit."""
+    taken = loaded.take()
+    match why:
+        case "too old":
+            loaded.sql("UPDATE erm.backup SET started_at = started_at - interval '1 h'")
+        case "max_age is 0s":
+            loaded.config("backup: {method: pg_dump, max_age: 0s}\n")
+        case "other revisions":
+            loaded.sql("UPDATE erm.backup SET heads = '{zz}'")
+        case "damaged":
+            _flip(Path(taken.place) / "database.dump")
+        case "gone":
+            Path(taken.place).rename(loaded.root / "elsewhere")
+        case "of other tables":
+            loaded.sql("UPDATE erm.backup SET tables = '{public.other}'")
+        case _:
+            loaded.sql("UPDATE erm.backup SET method = 'pg_basebackup'")
+    found = loaded.apply().outcome.backup
+    assert found is not None and found.taken and found.id != taken.id
+
+
+def _flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(bytes(data))
+
+
+def test_without_a_method_it_is_refused_until_somebody_says_why_not(loaded: Shop) -> None:
+    """`method: none` is a finding, which an override lets pass once, and the ledger keeps who said it."""
+    loaded.config("backup: {method: none}\n")
+    refused = loaded.apply()
+    assert refused.outcome.result == "refused"
+    assert [each.rule for each in refused.plan.findings if each.severity == "error"] == ["no-backup"]
+    done = loaded.apply(Override("no-backup", "snapshot 4711"))
+    assert (done.outcome.result, done.outcome.backup) == ("done", None)
+    assert erm_alembic.history("dev", limit=1)[0].overrides == ("no-backup: snapshot 4711",)
+
+
+def test_a_rollback_that_loses_data_says_how_it_comes_back(loaded: Shop) -> None:
+    """The plan names the backup that will be taken; apply and put back, and the values are there."""
+    loaded.revision("b2", "ALTER TABLE users ADD size int", "ALTER TABLE users DROP COLUMN size", after="a1")
+    loaded.apply()
+    loaded.sql("UPDATE users SET size = 7")
+    planned = erm_alembic.plan_rollback("dev").backup
+    assert planned is not None and planned.demanded
+    assert planned.command == "erm restore --env dev --to latest --lost"
+    assert loaded.rollback().outcome.backup is not None
+    loaded.apply()
+    loaded.put_back()
+    assert loaded.sql("SELECT size FROM users") == [(7,)]
+
+
+def test_an_approved_plan_stays_approved_and_its_run_has_its_backup(loaded: Shop) -> None:
+    """A backup is no part of what is approved: a plan that was kept before the section was written runs as it is."""
+    loaded.config("{}\n")
+    assert loaded.project.erm("migrate", "--mode", "plan", "--out", "p.json").returncode == 0
+    loaded.config(DEMANDED)
+    done = loaded.project.erm("migrate", "--plan", "p.json", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    outcome = json.loads(done.stdout)["outcome"]
+    assert outcome["backup"]["id"] == loaded.ids()[0] and "taking one before the first step" in done.stderr
+
+
+def test_only_the_tables_at_risk_are_taken_when_asked(loaded: Shop) -> None:
+    """By hand, for what is pending; where nothing is at risk that is said."""
+    loaded.sql("CREATE TABLE other AS SELECT 1 AS id")
+    backup = loaded.take(tables_at_risk=True)
+    assert backup.tables == ("public.users",) and [each.column for each in backup.at_risk] == ["email"]
+    loaded.apply()
+    with pytest.raises(BackupError, match="puts no table at risk"):
+        loaded.take(tables_at_risk=True)
