@@ -154,6 +154,8 @@ def failed(argv: Sequence[str | bytes | Path], status: int, orders: Orders) -> B
         cure = "Free space on that disk, or name another folder: `backup.directory` in erm.yaml."
     elif "aborting because of server version mismatch" in " ".join(orders.said):
         cure = "Install the client programs of the server's version, or set ERM_PG_BIN to the folder that has them."
+    elif "lock timeout" in text:
+        cure = "Somebody holds a table locked: `SELECT * FROM pg_stat_activity` shows who; try again."
     elif "permission denied" in text:
         cure = "Let the role read every table (GRANT pg_read_all_data), or set `migrations.role` to one that may."
     elif "row-level security" in text or "row security" in text:

@@ -69,9 +69,10 @@ def _table(each: Any, really: bool) -> list[str]:
     lines = [f"  {one_line(each.table)}"]
     if each.columns:
         columns = ", ".join(map(one_line, each.columns))
-        lines.append(f"    {columns}: {counted(each.set, 'row')} {'got' if really else 'get'} the backup's value")
+        verb = "got" if really else "gets" if each.set == 1 else "get"
+        lines.append(f"    {columns}: {counted(each.set, 'row')} {verb} the backup's value")
     if each.inserted:
-        verb = "came" if really else "come"
+        verb = "came" if really else "comes" if each.inserted == 1 else "come"
         lines.append(f"    {counted(each.inserted, 'row')} that {_were(each.inserted)} gone {verb} back whole")
     if each.left:
         lines.append(f"    {counted(each.left, 'row')} {'holds' if each.left == 1 else 'hold'} another value by now")

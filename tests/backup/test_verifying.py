@@ -1,0 +1,129 @@
+"""A backup that is damaged is told before it is needed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import erm_alembic.backup
+from erm_alembic.errors import BackupError
+from tests.backup.conftest import Shop
+
+
+def taken(shop: Shop) -> Path:
+    """The folder of a backup of a table with rows."""
+    shop.sql("CREATE TABLE users (id int PRIMARY KEY, email text)")
+    shop.sql("INSERT INTO users SELECT i, md5(i::text) FROM generate_series(1, 2000) AS i")
+    return Path(shop.take().place)
+
+
+def flip(folder: Path) -> None:
+    """One byte in the middle of the archive."""
+    path = folder / "database.dump"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(bytes(data))
+
+
+def cut(folder: Path) -> None:
+    """The archive's end is missing."""
+    path = folder / "database.dump"
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def lose(folder: Path) -> None:
+    """The archive is gone."""
+    (folder / "database.dump").unlink()
+
+
+def add(folder: Path) -> None:
+    """A file that nobody has written."""
+    (folder / "more").write_text("more")
+
+
+def spoil(folder: Path) -> None:
+    """The manifest is no JSON."""
+    (folder / "manifest.json").write_text("{")
+
+
+def believe(folder: Path) -> None:
+    """The archive is another one, and the manifest says that it is right."""
+    from erm_alembic.backup.manifest import file_sums
+
+    flip(folder)
+    told = json.loads((folder / "manifest.json").read_text())
+    (changed,) = file_sums(folder, lambda: False)
+    told["files"] = [{"path": changed.path, "bytes": changed.bytes, "sha256": changed.sha256}]
+    (folder / "manifest.json").write_text(json.dumps(told))
+
+
+DAMAGES: tuple[tuple[Callable[[Path], None], str], ...] = (
+    (flip, "database.dump has other bytes than when it was written"),
+    (cut, "database.dump has other bytes than when it was written"),
+    (lose, "database.dump is missing"),
+    (add, "more was not there when it was written"),
+    (believe, "the ledger has another checksum of it"),
+    (spoil, "The manifest in"),
+)
+
+
+def test_each_kind_of_damage_is_told(shop: Shop) -> None:
+    """Other bytes, a missing end, a missing file, a strange one, a manifest that agrees with the damage."""
+    whole = taken(shop)
+    kept = {path: path.read_bytes() for path in whole.iterdir()}
+    for damage, words in DAMAGES:
+        damage(whole)
+        with pytest.raises(BackupError) as caught:
+            erm_alembic.backup.verify("dev", whole.name)
+        assert words in caught.value.what, damage
+        for path in whole.iterdir():
+            path.unlink()
+        for path, content in kept.items():
+            path.write_bytes(content)
+    assert erm_alembic.backup.verify("dev").verified == "listed"
+
+
+def test_an_archive_that_was_damaged_when_it_was_written_does_not_even_get_its_name(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is read to its end before it counts."""
+    from erm_alembic.backup import taking
+
+    whole = taking.file_sums
+    monkeypatch.setattr(taking, "file_sums", lambda folder, stopped: (flip(folder), whole(folder, stopped))[1])
+    with pytest.raises(BackupError):
+        taken(shop)
+    assert shop.ids() == []
+
+
+def test_it_is_restored_into_a_scratch_database_on_demand(every_shop: Shop) -> None:
+    """Every row is counted there, the ledger has it, and the scratch database is gone again."""
+    folder = taken(every_shop)
+    assert erm_alembic.backup.verify("dev", restored=True).verified == "restored"
+    assert every_shop.sql("SELECT verified FROM erm.backup") == [("restored",)]
+    told = json.loads((folder / "manifest.json").read_text())
+    told["rows"]["public.users"] = 7
+    (folder / "manifest.json").write_text(json.dumps(told))
+    with pytest.raises(BackupError, match="do not have the rows that were counted"):
+        erm_alembic.backup.verify("dev")
+
+
+def test_a_backup_without_a_ledger_is_known_by_its_manifest(shop: Shop) -> None:
+    """A database that is lost takes its ledger with it; the folder says what there is."""
+    folder = taken(shop)
+    shop.sql("DROP SCHEMA erm CASCADE")
+    assert shop.ids() == [folder.name]
+    assert erm_alembic.backup.verify("dev", folder.name[:16]).id == folder.name
+
+
+def test_a_name_that_is_none_or_several_is_told(shop: Shop) -> None:
+    """The list says which there are."""
+    with pytest.raises(BackupError, match=r"No backup is latest\.") as caught:
+        erm_alembic.backup.verify("dev")
+    assert caught.value.cure == "`erm backup list` shows what there is."
+    first, second = shop.take().id, shop.take().id
+    with pytest.raises(BackupError, match=f"2 could be {second}, {first}"):
+        erm_alembic.backup.verify("dev", "2")
