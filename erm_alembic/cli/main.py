@@ -81,6 +81,7 @@ COMMANDS: tuple[LazyCommand, ...] = (
     ),
     LazyCommand("baseline", "Write the first revision from a live database.", "erm_alembic.cli.baseline"),
     LazyCommand("squash", "Make one revision of many.", "erm_alembic.cli.squash"),
+    LazyCommand("rebase", "Put a revision that came late on top; merge heads.", "erm_alembic.cli.rebase"),
     LazyCommand("smoke", "Run smoke tests on a database in use, rolled back.", "erm_alembic.cli.smoke"),
     LazyCommand("backup", "Take a backup, list them, look whether one is whole.", "erm_alembic.cli.backup"),
     LazyCommand("restore", "Bring a backup back, or lost data of it.", "erm_alembic.cli.restore"),
