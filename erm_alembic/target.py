@@ -16,7 +16,7 @@ from psycopg2 import sql
 from psycopg2.errors import InsufficientPrivilege
 from psycopg2.extensions import cursor as PlainCursor
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.config.redaction import first_line, redact
@@ -191,7 +191,7 @@ class Target:
         """
         try:
             yield
-        except (psycopg2.Error, DBAPIError) as error:
+        except (psycopg2.Error, DBAPIError, PendingRollbackError) as error:
             raise _objection(self.redacted, error, ends=self.address.logins is not None) from error
 
     def set_role(self, connection: GatedConnection) -> None:
@@ -304,10 +304,13 @@ def _patient(url: DatabaseUrl) -> DatabaseUrl:
     return url.with_parameters(**missing)
 
 
-def _objection(redacted: str, error: psycopg2.Error | DBAPIError, *, ends: bool = False) -> TargetError:
+def _objection(
+    redacted: str, error: psycopg2.Error | DBAPIError | PendingRollbackError, *, ends: bool = False
+) -> TargetError:
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     primary = cause.diag.message_primary if isinstance(cause, psycopg2.Error) else None
-    lost = isinstance(cause, psycopg2.InterfaceError)  # what the driver says then is about its own objects
+    # What the driver and SQLAlchemy say then is about their own objects.
+    lost = isinstance(cause, psycopg2.InterfaceError | PendingRollbackError)
     said = "the connection is lost" if lost else first_line(primary or cause, "the connection is lost")
     state = getattr(cause, "pgcode", None) or ""
     if ends and (lost or state == "57P01"):

@@ -86,9 +86,7 @@ def write_config(folder: Path, driver: str, engine: Engine, standby: TcpServer, 
     place = folder / driver
     place.mkdir()
     scheme = "postgresql" if driver == "psycopg2" else f"postgresql+{driver}"
-    url, replica = (
-        server.url(engine.database).replace("postgresql", scheme, 1) for server in (engine.server, standby)
-    )
+    url, replica = (server.url(engine.database).replace("postgresql", scheme, 1) for server in (engine.server, standby))
     (place / "erm.yaml").write_text(
         "database:\n  environments:\n    dev:\n"
         f"      url: {url}\n      credentials: vault:{path}\n      pool: {{max_conns: 2}}\n"
