@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from erm_alembic.approvals import (
     approval_of,
@@ -17,8 +17,9 @@ from erm_alembic.checks.overrides import Override, verify_overrides
 from erm_alembic.opening import Opened, open_project
 from erm_alembic.pipeline import Result, plan_request, refuse_misnamed, run_plan
 from erm_alembic.planning.approved_plan import ApprovedPlan
+from erm_alembic.planning.build import Survey
 from erm_alembic.planning.model import Plan
-from erm_alembic.planning.request import Request
+from erm_alembic.planning.request import Request, mode_of
 from erm_alembic.revisions.project import AlembicOptions
 from erm_alembic.shadow.rehearsal.when import Wish
 
@@ -174,7 +175,7 @@ def apply(
             opened, plan_file, wish, wait=wait, accept_environment=accept_environment, progress=progress
         )
     refuse_without_plan(opened.settings, "upgrade")
-    planned = plan_request(opened, request, overrides, wait, accept_environment=accept_environment, wish=wish)
+    planned = _plan_to_run(opened, request, overrides, wait, accept_environment=accept_environment, wish=wish)
     return run_plan(
         opened, planned, wait=wait, accept_environment=accept_environment, progress=progress, overrides=overrides
     )
@@ -231,10 +232,24 @@ def rollback(
             opened, plan_file, wish, wait=wait, accept_environment=accept_environment, progress=progress
         )
     refuse_without_plan(opened.settings, "downgrade")
-    planned = plan_request(opened, request, overrides, wait, accept_environment=accept_environment, wish=wish)
+    planned = _plan_to_run(opened, request, overrides, wait, accept_environment=accept_environment, wish=wish)
     return run_plan(
         opened, planned, wait=wait, accept_environment=accept_environment, progress=progress, overrides=overrides
     )
+
+
+def _plan_to_run(
+    opened: Opened, request: Request, overrides: tuple[Override, ...], wait: float | None, **how: Any
+) -> Survey:
+    """Plan what is to be run at once; that it cannot be planned ends a run too."""
+    try:
+        return plan_request(opened, request, overrides, wait, **how)
+    except BaseException:
+        if opened.settings.telemetry.prometheus_textfile is not None:
+            from erm_alembic.telemetry.textfile import not_planned
+
+            not_planned(opened.target, mode_of(request.direction))
+        raise
 
 
 def _with_data_loss(overrides: tuple[Override, ...], allowed: bool) -> tuple[Override, ...]:
@@ -258,7 +273,7 @@ def _run_approved(
     repeated = wish if wish.asked else None
     checkpoints = checkpoints_of(opened.target, approved)
     request, overrides = request_again(approved, checkpoints), approved.overrides
-    planned = plan_request(
+    planned = _plan_to_run(
         opened, request, overrides, wait, accept_environment=accept_environment, wish=repeated, for_approval=True
     )
     return run_plan(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from erm_alembic.config.settings import Settings
     from erm_alembic.observing.model import Observation
 
-__all__ = ["Textfile", "observed", "planned", "written"]
+__all__ = ["Textfile", "not_planned", "observed", "planned", "written"]
 
 _log = logging.getLogger("erm_alembic")
 
@@ -152,6 +152,23 @@ def planned(target: Target, plan: Plan) -> None:
     if (textfile := _textfile(target.settings, target.database)) is not None:
         pending = Gauge("erm_revisions_pending", len(plan.steps))
         textfile.write([pending, Gauge("erm_drift_differences", len(plan.drift)), *_lags(target)])
+
+
+def not_planned(target: Target, mode: str) -> None:
+    """Write that a run did not come to its first step, because what it was to do could not be planned.
+
+    Args:
+        target: the database.
+        mode: what the ledger would have called the run.
+    """
+    if (textfile := _textfile(target.settings, target.database)) is not None:
+        textfile.write(
+            [
+                Gauge("erm_last_run_timestamp_seconds", time.time()),
+                Gauge("erm_last_run_success", 0.0),
+                Gauge("erm_last_run_info", 1, {"mode": mode, "outcome": "failed", "revision": ""}),
+            ]
+        )
 
 
 def observed(target: Target, observation: Observation) -> None:
