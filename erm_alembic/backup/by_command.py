@@ -53,7 +53,7 @@ def told_to_command(
         at_risk: what the run is to lose.
         run_id: the run that it is taken for; None where it was asked for by hand.
     """
-    parameters = target.url.parameters
+    parameters = target.address.parameters
     return {
         "backup": backup_id,
         "environment": target.settings.environment,

@@ -38,7 +38,8 @@ def address_of(target: Target, database: str | None = None) -> Address:
         target: the database.
         database: the other one's name; None for the target's own.
     """
-    url = target.url.with_parameters(password="", sslpassword="")
+    opened = target.url  # once: the next time it may be another role with another password
+    url = opened.with_parameters(password="", sslpassword="")
     wanted = {"connect_timeout": PATIENCE["connect_timeout"], **without_exposed_file()}
     if "service" in url.parameters or "PGSERVICE" in os.environ:
         wanted = {}
@@ -46,6 +47,6 @@ def address_of(target: Target, database: str | None = None) -> Address:
     url = url.with_parameters(**missing, dbname=database or target.database)
     environ = {name: value for name, value in os.environ.items() if name not in LEFT_OUT}
     environ |= {"LC_ALL": "C", "PGAPPNAME": NAME}
-    if password := target.url.parameters.get("password"):
+    if password := opened.parameters.get("password"):
         environ["PGPASSWORD"] = password
     return Address(url.dsn(), environ)

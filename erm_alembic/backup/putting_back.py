@@ -138,6 +138,7 @@ def put_back_lost(
     try:
         with cancel_on_signal() as watch, contextlib.closing(target.connect("erm restore")) as raw:
             watch.remember(raw)
+            raw.set_client_encoding("UTF8")  # in which names are quoted, whatever the database has
             archive = archive_in(
                 folder,
                 manifest.client,

@@ -23,7 +23,7 @@ from erm_alembic.backup.manifest import Manifest
 from erm_alembic.backup.process import Orders, run_program
 from erm_alembic.backup.programs import find_program
 from erm_alembic.backup.progress import BackupProgress
-from erm_alembic.backup.verifying import compare_rows, verify_backup
+from erm_alembic.backup.verifying import PROVIDERS_SINCE, compare_rows, verify_backup
 from erm_alembic.config.redaction import first_line
 from erm_alembic.errors import BackupError
 from erm_alembic.postgres.backup_facts import database_names, is_empty_database, may_create_databases
@@ -94,6 +94,7 @@ def restore_whole(
         )
     verify_backup(target.settings, manifest, folder, progress, stopped, checksum=checksum)
     with target.reported(), contextlib.closing(target.connect("erm restore")) as admin:
+        admin.set_client_encoding("UTF8")  # in which names are quoted, whatever the database has
         admin.autocommit = True
         with admin.cursor() as cursor:
             able, superuser = may_create_databases(cursor)
@@ -178,11 +179,11 @@ def _made(cursor: Any, name: str, manifest: Manifest) -> Iterator[list[str]]:
     facts = manifest.database
     options = {"ENCODING": facts.encoding, "LC_COLLATE": facts.collate, "LC_CTYPE": facts.ctype}
     words = [sql.SQL(" {} = {}").format(sql.SQL(key), sql.Literal(value)) for key, value in options.items()]
-    if facts.provider != "libc":
-        words.append(sql.SQL(" LOCALE_PROVIDER = {}").format(sql.Identifier(facts.provider)))
-        if facts.locale is not None:
-            key = "ICU_LOCALE" if facts.provider == "icu" else "BUILTIN_LOCALE"
-            words.append(sql.SQL(" {} = {}").format(sql.SQL(key), sql.Literal(facts.locale)))
+    if cursor.connection.server_version >= PROVIDERS_SINCE:
+        words.append(sql.SQL(" LOCALE_PROVIDER = {}").format(sql.Literal(facts.provider)))
+    if facts.provider != "libc" and facts.locale is not None:
+        key = "ICU_LOCALE" if facts.provider == "icu" else "BUILTIN_LOCALE"
+        words.append(sql.SQL(" {} = {}").format(sql.SQL(key), sql.Literal(facts.locale)))
     make = sql.SQL("CREATE DATABASE {} TEMPLATE = template0").format(sql.Identifier(name))
     try:
         cursor.execute(make + sql.Composed(words))

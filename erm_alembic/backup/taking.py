@@ -74,6 +74,7 @@ def take_backup(
             effect="No backup was taken.",
             cure="Set `backup.method` in erm.yaml: pg_dump, pg_basebackup or command.",
         )
+    target.freshen_login()
     contents = read_contents(target)
     store = store_of(target.settings)
     begun = time.monotonic()

@@ -26,8 +26,10 @@ from erm_alembic.postgres.scratch import create_database, drop_database, held_na
 from erm_alembic.postgres.text.words import name_parts
 from erm_alembic.shadow.provision import provision
 
-__all__ = ["compare_files", "compare_rows", "restore_into_scratch", "verify_backup"]
+__all__ = ["PROVIDERS_SINCE", "compare_files", "compare_rows", "restore_into_scratch", "verify_backup"]
 
+# Before this version every database had its collation from the C library.
+PROVIDERS_SINCE = 150000
 # What a scratch server need not have, and what would reach out of it.
 LEFT_OUT = ("--no-owner", "--no-privileges", "--no-subscriptions", "--no-publications", "--no-security-labels")
 
@@ -113,7 +115,7 @@ def restore_into_scratch(
     progress.note(f"Restoring {manifest.backup.id} into a scratch database")
     server = provision(settings, major)
     try:
-        url = server.start()
+        url = server.start().opened()
         with _scratch(url, manifest.database.encoding) as scratch:
             environ = _environ() | ({"PGPASSWORD": scratch.parameters["password"]} if scratch.secrets else {})
             program = find_program("pg_restore", manifest.client)
@@ -146,6 +148,8 @@ def _scratch(url: DatabaseUrl, encoding: str) -> Iterator[DatabaseUrl]:
         with connection.cursor() as cursor:
             name = held_name(cursor, secrets.token_hex(6))
             options: dict[str, str | int] = {"ENCODING": encoding, "LC_COLLATE": "C", "LC_CTYPE": "C"}
+            if connection.server_version >= PROVIDERS_SINCE:
+                options["LOCALE_PROVIDER"] = "libc"
             create_database(cursor, name, options=options)
             try:
                 yield url.with_parameters(dbname=name)
@@ -173,6 +177,7 @@ def compare_rows(url: DatabaseUrl, rows: Mapping[str, int], failure: BackupError
     """
     why = "" if failure is None else f" {failure.what}"
     with contextlib.closing(psycopg2.connect(url.dsn(), application_name="erm backup")) as connection:
+        connection.set_client_encoding("UTF8")  # in which names are quoted, whatever the database has
         for table, expected in rows.items():
             try:
                 with connection.cursor() as cursor:
