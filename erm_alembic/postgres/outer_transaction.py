@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from sqlalchemy import TextClause, text
 
-__all__ = ["COMMITTED", "end_of", "transaction_number"]
+__all__ = ["COMMITTED", "END_OF", "end_of", "transaction_number"]
 
 COMMITTED = "committed"
+# `end_of`, for a driver.
+END_OF = "SELECT pg_catalog.txid_status(%s)"
 
 
 def transaction_number() -> TextClause:

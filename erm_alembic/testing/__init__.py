@@ -15,6 +15,7 @@ from erm_alembic.testing.asynchronous import (
     erm_async_sessionmaker,
     in_anyio_loop,
 )
+from erm_alembic.testing.committing import pytest_runtest_call
 from erm_alembic.testing.databases import (
     erm_async_driver,
     erm_async_engine,
@@ -95,4 +96,5 @@ __all__ = [
     "pytest_collection_modifyitems",
     "pytest_configure",
     "pytest_generate_tests",
+    "pytest_runtest_call",
 ]

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from erm_alembic.testing.committing import note_outer
+
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_sessionmaker
 
@@ -77,6 +79,7 @@ def erm_async_outer_transaction(request: pytest.FixtureRequest, erm_async_driver
     fixture = _fixture_for(request)
     refuse_what_is_missing(erm_async_driver)
     outer: Outer = request.getfixturevalue(fixture)
+    note_outer(request.node, outer)
     return outer
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from erm_alembic.testing.committing import note_outer
+
 if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.orm import Session, sessionmaker
@@ -35,12 +37,16 @@ def erm_session_options() -> Mapping[str, Any]:
 
 @pytest.fixture
 def erm_outer_transaction(
-    erm_shared_database: SharedDatabase, erm_driver: str, erm_session_options: Mapping[str, Any]
+    request: pytest.FixtureRequest,
+    erm_shared_database: SharedDatabase,
+    erm_driver: str,
+    erm_session_options: Mapping[str, Any],
 ) -> Iterator[Outer]:
     """The transaction around `erm_session`."""
     from erm_alembic.testing.sandbox.outer import outer_transaction
 
     with outer_transaction(erm_shared_database, erm_driver, erm_session_options) as outer:
+        note_outer(request.node, outer)
         yield outer
 
 

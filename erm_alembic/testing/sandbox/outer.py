@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE as IDLE
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import NullPool
 
-from erm_alembic.postgres.outer_transaction import COMMITTED, end_of, transaction_number
+from erm_alembic.postgres.outer_transaction import COMMITTED, END_OF, end_of, transaction_number
 from erm_alembic.testing.failing import told_as_failure
 from erm_alembic.testing.sandbox.connection import HeldConnection
 from erm_alembic.testing.sandbox.database import TestDatabase
@@ -44,6 +45,8 @@ class SharedDatabase:
         self._stack = ExitStack()
         self._database: TestDatabase | None = None
         self._engines: dict[str, Any] = {}
+        # The number of the transaction whose test has failed for having committed it.
+        self._told: int | None = None
 
     @property
     def database(self) -> TestDatabase:
@@ -75,10 +78,15 @@ class SharedDatabase:
             self._engines[name] = engine
         return self._engines[name]
 
-    def refuse(self) -> None:
-        """Drop it, and fail the test that has committed something to it."""
-        self.close()
-        pytest.fail(ESCAPED, pytrace=False)
+    def refuse(self, number: int) -> None:
+        """Fail the test that has committed something to it; once, however often that is noticed.
+
+        Args:
+            number: of the test's transaction.
+        """
+        if self._told != number:
+            self._told = number
+            pytest.fail(ESCAPED, pytrace=False)
 
     def close(self) -> None:
         """Drop it; the next one who needs it makes it anew."""
@@ -94,10 +102,39 @@ class Outer:
     Args:
         connection: the connection: `Connection`, or `AsyncConnection`.
         sessionmaker: makes sessions on it, whose commits end a savepoint.
+        number: of the transaction.
+        shared: the database.
     """
 
     connection: Any
     sessionmaker: Any
+    number: int
+    shared: SharedDatabase
+
+    def refuse_commit(self) -> None:
+        """Fail the test that has committed the transaction, as soon as its function is over.
+
+        Who has sent a COMMIT is told by the driver at once, or by the server; what neither tells is told at the end.
+        """
+        end = None
+        with contextlib.suppress(Exception):  # a connection that the test has broken or closed has committed nothing
+            end = self._end()
+        if end == COMMITTED:
+            self.shared.refuse(self.number)
+
+    def _end(self) -> Any:
+        """How the transaction has ended; None while it is under way. Its driver is asked: no listener hears of that."""
+        synchronous = getattr(self.connection, "sync_connection", self.connection)
+        driver = synchronous.connection.driver_connection
+        if synchronous is self.connection:
+            with driver.cursor() as cursor:
+                cursor.execute(END_OF, [self.number])
+                return cursor.fetchone()[0]
+        is_within = getattr(driver, "is_in_transaction", None)  # of asyncpg
+        if is_within() if is_within is not None else driver.info.transaction_status != IDLE:
+            return None
+        with self.shared.engine("psycopg2").connect() as connection:
+            return connection.scalar(end_of(self.number))
 
 
 @contextmanager
@@ -117,7 +154,7 @@ def outer_transaction(shared: SharedDatabase, driver: str, options: Mapping[str,
         make = sessionmaker(**_joined(connection, {"class_": Session, **options}, sessions))
         held = _held(connection)
         try:
-            yield Outer(connection, make)
+            yield Outer(connection, make, number, shared)
         finally:
             held.let_go()
             for session in sessions:
@@ -131,7 +168,8 @@ def outer_transaction(shared: SharedDatabase, driver: str, options: Mapping[str,
         with engine.connect() as connection:
             end = connection.scalar(end_of(number))
     if end == COMMITTED:
-        shared.refuse()
+        shared.close()
+        shared.refuse(number)
 
 
 @asynccontextmanager
@@ -150,7 +188,7 @@ async def async_outer_transaction(
         make = async_sessionmaker(**_joined(connection, options, sessions))
         held = _held(connection.sync_connection)
         try:
-            yield Outer(connection, make)
+            yield Outer(connection, make, number, shared)
         finally:
             held.let_go()
             for session in sessions:
@@ -164,7 +202,8 @@ async def async_outer_transaction(
         async with engine.connect() as connection:
             end = await connection.scalar(end_of(number))
     if end == COMMITTED:
-        shared.refuse()
+        shared.close()
+        shared.refuse(number)
 
 
 def _held(connection: Connection | None) -> HeldConnection:
