@@ -77,6 +77,7 @@ class GatedCursor(Psycopg2Cursor):
     def execute(self, query: Any, vars: Any = None) -> None:
         batch = _batch_of_extras(query)
         self.asked = Asked(query, vars) if isinstance(query, str) and vars is not None else None
+        query = _fixed(self, query)
         if batch is None and vars is not None and not vars:
             # SQLAlchemy doubles each percent sign and hands over no values, for the driver to halve them again.
             shown = self.mogrify(query, vars).decode(encodings[self.connection.encoding])
@@ -92,6 +93,7 @@ class GatedCursor(Psycopg2Cursor):
     def executemany(self, query: Any, vars_list: Any) -> None:
         rows = list(vars_list)
         self.asked = Asked(query, rows) if isinstance(query, str) and rows else None
+        query = _fixed(self, query)
         self._ask(query, rows, lambda: super(GatedCursor, self).executemany(query, rows))
 
     def callproc(self, procname: Any, parameters: Any = None) -> None:
@@ -106,6 +108,7 @@ class GatedCursor(Psycopg2Cursor):
 
     def copy_expert(self, sql: Any, file: Any, size: int = 8192) -> None:
         self.asked = None
+        sql = _fixed(self, sql)
         self._ask(sql, [], lambda: super(GatedCursor, self).copy_expert(sql, file, size))
 
     def copy_from(
@@ -253,10 +256,18 @@ class GatedConnection(Psycopg2Connection):
             self.on_rollback()
 
 
-def _text(cursor: Psycopg2Cursor, query: Any) -> str:
+def _fixed(cursor: Psycopg2Cursor, query: Any) -> Any:
+    """The query as a text that says the same however often it is asked: what is looked at is what is sent."""
     if isinstance(query, composed.Composable):
-        return query.as_string(cursor)
-    return query.decode() if isinstance(query, bytes) else str(query)
+        query = query.as_string(cursor)
+    if isinstance(query, str):  # of a class of its own, too, whose characters are what the driver takes
+        return str.__str__(query)
+    return bytes.__getitem__(query, slice(None)) if isinstance(query, bytes) else query
+
+
+def _text(cursor: Psycopg2Cursor, query: Any) -> str:
+    fixed = _fixed(cursor, query)
+    return fixed.decode(encodings[cursor.connection.encoding]) if isinstance(fixed, bytes) else str(fixed)
 
 
 def _batch_of_extras(query: Any) -> tuple[Any, list[Any]] | None:

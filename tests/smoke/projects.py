@@ -182,6 +182,7 @@ import sys
 import asyncpg
 import psycopg
 import psycopg2
+from psycopg2 import sql
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -224,6 +225,28 @@ def test_calls_what_commits():  # wants to commit
 @smoke
 def test_commits_by_text(erm_smoke_connection):  # because it commits
     erm_smoke_connection.exec_driver_sql("SELECT 1; COMMIT")
+
+
+class Changing(str):
+    def __str__(self):
+        return "SELECT 1"
+
+
+class Composed(sql.SQL):
+    def as_string(self, context):
+        self.__dict__["asked"] = self.__dict__.get("asked", 0) + 1
+        return "SELECT 1" if self.asked == 1 else "COMMIT"
+
+
+@smoke
+def test_shows_another_text(erm_smoke_connection):  # because it commits
+    erm_smoke_connection.connection.cursor().execute(Composed("SELECT 1"))
+    erm_smoke_connection.connection.cursor().execute(Changing("COMMIT"))
+
+
+@smoke
+def test_makes_a_large_object(erm_smoke_connection):  # makes and changes no large object
+    erm_smoke_connection.connection.dbapi_connection.lobject(0, "wb")
 
 
 @smoke

@@ -23,6 +23,24 @@ from tests.support.forking import start
 from tests.support.waiting import until
 
 TABLE = "CREATE TABLE t (id serial PRIMARY KEY, n int); INSERT INTO t (n) VALUES (1)"
+CLOSING = """
+import os
+
+import pytest
+
+pytestmark = pytest.mark.erm_smoke(writes=True)
+
+
+def test_before(erm_smoke_session): ...
+
+
+def test_becomes_a_daemon(erm_smoke_connection):
+    erm_smoke_connection.exec_driver_sql("INSERT INTO t (n) VALUES (2)")
+    os.closerange(3, 256)
+
+
+def test_after(erm_smoke_session): ...
+"""
 # Some of those that are refused, by SQLAlchemy's ways and by others: their tracebacks end in the project.
 ESCAPES = ("test_writes_without_saying_so", "test_commits", "test_calls_what_commits", "test_connects_by_psycopg2")
 SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'erm smoke%'"
@@ -348,6 +366,18 @@ def test_a_run_that_takes_too_long_is_ended(filled: Database, tmp_path: Path) ->
     document = run_smoke(project, filled, "--run-timeout", "2s", code=1)
     assert document["outcome"] == "timed-out"
     assert re.fullmatch(r"The run was ended after 2s( while .*test_waits ran)?\.", document["problems"][0])
+    until(lambda: is_untouched(filled))
+
+
+def test_a_test_that_closes_what_is_not_its_own_ends_the_run_in_words(filled: Database, tmp_path: Path) -> None:
+    """Nothing can be heard of it any more; what it was, is told, and its transaction is rolled back."""
+    project = make_project(tmp_path, CLOSING)
+    document = run_smoke(project, filled, code=1)
+    assert document["problems"] == [
+        "A test has closed files that were not its own, as os.closerange() does, so that the run ended while "
+        "tests/test_smoke.py::test_becomes_a_daemon ran."
+    ]
+    assert [test["outcome"] for test in document["tests"]] == ["passed"]
     until(lambda: is_untouched(filled))
 
 

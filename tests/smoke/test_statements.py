@@ -33,6 +33,8 @@ HARMLESS = (
     "PREPARE a AS SELECT 1; EXECUTE a; DEALLOCATE a",
     "DECLARE c CURSOR FOR SELECT 1; FETCH c; CLOSE c",
     "COPY (SELECT 1) TO STDOUT",
+    "SELECT 1 AS a INTO LOCAL TEMPORARY mine",
+    "WITH a AS (INSERT INTO t VALUES (1) RETURNING a) SELECT a FROM a",
     "NOTIFY told",
     "",
 )
@@ -46,6 +48,8 @@ CHANGES = (
     "CREATE TEMP RECURSIVE VIEW mine (a) AS SELECT 1",
     "CREATE TEMPORARY SEQUENCE mine",
     "MERGE INTO t USING t s ON s.a = t.a WHEN MATCHED THEN DELETE",
+    "SELECT lo_create(0)",
+    "SELECT pg_catalog.lo_from_bytea(0, 'x')",
 )
 ENDS = (
     "COMMIT",
@@ -106,6 +110,8 @@ REACHES_OUT = (
     "CREATE DATABASE other",
     "CREATE TABLE mine (a int)",
     "EXPLAIN ANALYZE CREATE TABLE mine AS SELECT 1",
+    "SELECT * INTO mine FROM t",
+    "WITH a AS (SELECT 1) SELECT * INTO UNLOGGED mine FROM a",
     "TRUNCATE t",
     "LOCK TABLE t",
     "VACUUM",

@@ -62,6 +62,10 @@ RUN_TEXTS = frozenset(
         *("query_export_to_s3", "table_import_from_s3"),
     ]
 )
+# Functions that change large objects, which servers before PostgreSQL 16 let a transaction do that only reads.
+LARGE_OBJECTS = frozenset(
+    ["lo_creat", "lo_create", "lo_from_bytea", "lo_put", "lo_truncate", "lo_truncate64", "lo_unlink", "lowrite"]
+)
 # Beside what no plan may send: files of the server, slots, locks that outlive the transaction, pages of tables and
 # indexes, other sessions, other hosts.
 OUTSIDE = (
@@ -111,6 +115,8 @@ def objection(sql: str, *, writes: bool, outside: frozenset[str] = frozenset()) 
         return "it names what holds the test"
     if found := _outside(all_tokens, OUTSIDE | outside):
         return f"of {found}, whose effect no rollback takes back"
+    if not writes and (found := _outside(all_tokens, LARGE_OBJECTS)):
+        return f"{found} changes large objects"
     if any(token.name == SETTINGS_VIEW for token in all_tokens) and any(
         token.says("UPDATE", "CREATE", "MERGE") for token in all_tokens
     ):
@@ -186,6 +192,8 @@ def _of_statement(statement: list[Token], writes: bool) -> str | None:
         return f"{kind or 'its first word'} is nothing that a test may send to a database in use"
     if kind == "CREATE" and not _is_temporary(statement):
         return "it changes the schema"
+    if kind in ("SELECT", "WITH", "TABLE", "VALUES") and _makes_table(statement):
+        return "it changes the schema"
     if kind == "EXPLAIN" and any(token.says("CREATE", "REFRESH") for token in statement):
         return "it changes the schema"
     if kind == "COPY":
@@ -207,6 +215,15 @@ def _is_temporary(statement: list[Token]) -> bool:
         return False
     made = following[2:] if following[1].says("RECURSIVE") else following[1:]
     return bool(made) and made[0].says("TABLE", "VIEW", "SEQUENCE")
+
+
+def _makes_table(statement: list[Token]) -> bool:
+    """SELECT ... INTO, but for a temporary table."""
+    for at, token in enumerate(statement):
+        if token.says("INTO") and not statement[at - 1].says("INSERT", "MERGE"):
+            following = [each for each in statement[at + 1 : at + 3] if not each.says("LOCAL", "GLOBAL")]
+            return not (following and following[0].says("TEMP", "TEMPORARY"))
+    return False
 
 
 def _of_copy(statement: list[Token], writes: bool) -> str | None:

@@ -19,7 +19,7 @@ from psycopg2.extensions import connection as Psycopg2Connection
 
 from erm_alembic.config.redaction import first_line, redact
 from erm_alembic.config.sealed import register_address
-from erm_alembic.testing.smoke.job import APPLICATION, SmokeJob
+from erm_alembic.testing.smoke.job import APPLICATION, FILES_CLOSED, SmokeJob
 
 __all__ = ["main"]
 
@@ -85,7 +85,11 @@ def _run(job: SmokeJob, emit: Callable[[dict[str, Any]], None], watch_parent: Ca
 
 def _end_with_parent(orders: Any) -> None:
     """Nobody writes after the job: what is read is the end, which comes with that of the parent."""
-    orders.read(1)
+    try:
+        orders.read(1)
+        os.fstat(orders.fileno())
+    except (OSError, ValueError):
+        os._exit(FILES_CLOSED)
     if os.getpgrp() == os.getpid():  # with all that tests have started
         os.killpg(os.getpid(), signal.SIGKILL)
     os._exit(PARENT_GONE)
@@ -98,7 +102,10 @@ def _emitter(descriptor: int) -> Callable[[dict[str, Any]], None]:
     def emit(event: dict[str, Any]) -> None:
         if os.getpid() == own:  # a process that a test has forked speaks for nobody
             with lock:
-                os.write(descriptor, json.dumps(event).encode("utf-8") + b"\n")
+                try:
+                    os.write(descriptor, json.dumps(event).encode("utf-8") + b"\n")
+                except OSError:  # nobody hears what becomes of the tests any more
+                    os._exit(FILES_CLOSED)
 
     return emit
 

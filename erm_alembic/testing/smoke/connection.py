@@ -194,6 +194,8 @@ class SmokeConnection(GatedConnection):
         with self.holder.turn() as terms:
             if terms is None:
                 raise psycopg2.InterfaceError("no smoke test runs")
+            if not getattr(terms, "writes", False) and not _only_reads(*args, **kwargs):
+                raise psycopg2.InterfaceError("a smoke test that only reads makes and changes no large object")
             return super().lobject(*args, **kwargs)
 
     def reset(self) -> None:
@@ -241,3 +243,8 @@ def set_autocommit(connection: SmokeConnection, value: bool) -> None:
         value: whether each statement commits by itself.
     """
     Psycopg2Connection.autocommit.__set__(connection, value)  # type: ignore[attr-defined]
+
+
+def _only_reads(oid: int = 0, mode: str = "", *further: Any, **others: Any) -> bool:
+    """Whether opening a large object in this way leaves it as it is; without a number, it makes one."""
+    return oid != 0 and "w" not in (mode or "") and not any(further) and not any(others.values())

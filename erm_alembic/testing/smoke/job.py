@@ -6,12 +6,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
-__all__ = ["APPLICATION", "HERE", "SmokeJob"]
+__all__ = ["APPLICATION", "FILES_CLOSED", "HERE", "SmokeJob"]
 
 # How its session is seen in pg_stat_activity.
 APPLICATION = "erm smoke"
 # The host that stands for the target in what the tests know: a name that never resolves (RFC 2606).
 HERE = "erm-smoke.invalid"
+# What its process exits with when a test has closed the files by which it is heard.
+FILES_CLOSED = 5
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ __all__ = ["SmokeProcess"]
 CHUNK = 64 * 1024
 ENDING_SECONDS = 5.0
 LOOK_AGAIN_SECONDS = 0.2
+LEAVING_PAUSE = 0.01
 WRITTEN_OVER = (
     "Something has written into a file that was not its own: what erm was to hear of the tests may be incomplete."
 )
@@ -48,6 +49,8 @@ class SmokeProcess:
 
     def __init__(self, cwd: Path, show: Callable[[str], None], heard: Callable[[dict[str, Any]], None]) -> None:
         self._show, self._heard = show, heard
+        # Whether it went on after it had closed all by which it is heard.
+        self.is_unheard = False
         reading, self._events = os.pipe()
         self._streams: dict[int, bytes] = {}
         kept = {
@@ -113,11 +116,21 @@ class SmokeProcess:
                     if not self._read(key.fd):
                         selector.unregister(key.fd)
                         self._streams.pop(key.fd)
+        self._await_end()
         # What still stands in the pipes; a process that a test has left behind may hold them open for ever.
         for stream in list(self._streams):
             while self._read(stream):
                 pass
         return True
+
+    def _await_end(self) -> None:
+        """Wait a moment for the end of a process that has closed all by which it is heard; it may not be at its end."""
+        deadline = time.monotonic() + ENDING_SECONDS
+        while not self._has_ended():
+            if time.monotonic() > deadline:
+                self.is_unheard = True
+                return
+            time.sleep(LEAVING_PAUSE)
 
     def end(self) -> int:
         """End the process, whatever it does; what it exited with."""

@@ -21,7 +21,7 @@ from erm_alembic.shadow.child.clean_environment import NOWHERE, clean_environmen
 from erm_alembic.spelling import nearest
 from erm_alembic.target import Target, open_target
 from erm_alembic.testing.smoke.afterwards import check_junit, control_session, end_session, keep_junit, not_rolled_back
-from erm_alembic.testing.smoke.job import HERE, SmokeJob
+from erm_alembic.testing.smoke.job import FILES_CLOSED, HERE, SmokeJob
 from erm_alembic.testing.smoke.noting import note_in_ledger
 from erm_alembic.testing.smoke.process import SmokeProcess
 from erm_alembic.testing.smoke.report import FAILED, RAN, SmokeReport, SmokeTest
@@ -33,6 +33,8 @@ NOTHING_RUN = "No test was run."
 USAGE_ERROR = 4
 # How a line begins in which pytest says so.
 OBJECTION = "ERROR: "
+ENDED = "The process of the tests ended with code {} before it was done{}."
+CLOSED = "A test has closed files that were not its own, as os.closerange() does, so that the run ended{}."
 # However short the time for a statement is: Python may be busy for a while between two of them.
 LEAST_IDLE = timedelta(seconds=15)
 MOST_FOR_A_LOCK = timedelta(seconds=3)
@@ -178,7 +180,7 @@ def _run(
         try:
             with SmokeProcess(settings.project_dir, show, heard.hear) as process:
                 heard.in_time = process.run(job, limit.total_seconds())
-                code = process.end()
+                code, unheard = process.end(), process.is_unheard
         finally:
             heard.kept += end_session(control, heard.pid)
         heard.kept += not_rolled_back(control, heard.transactions)
@@ -187,11 +189,11 @@ def _run(
             heard.problems += [] if unkept is None else [unkept]
     if heard.problems and (unseen := sorted(set(os.environ) - set(job.environ))):
         heard.notes[f"Variables that tests do not see: {', '.join(unseen)}"] = None
+    within = f" while {heard.started} ran" if heard.started else ""
     if not heard.in_time:
-        within = f" while {heard.started} ran" if heard.started else ""
         heard.problems.append(f"The run was ended after {format_duration(limit)}{within}.")
     elif heard.code is None:
-        heard.problems.append(f"The process of the tests ended with code {code} before it was done.")
+        heard.problems.append(CLOSED.format(within) if unheard or code == FILES_CLOSED else ENDED.format(code, within))
 
 
 def _refuse_what_did_not_begin(target: Target, heard: _Heard) -> None:
