@@ -25,6 +25,11 @@ Examples:
   erm config show --env prod
   erm config show --env prod --format json
 """
+SOURCES_EXAMPLES = """\b
+Examples:
+  erm config sources --env prod
+  erm config sources --env prod --format json
+"""
 CHECK_EXAMPLES = """\b
 Examples:
   erm config check
@@ -51,6 +56,30 @@ def show(
     for line in settings.notes:
         console.note(line)
     console.write(settings_json(settings) if format_ is Format.json else settings_text(settings))
+
+
+@app.command("sources", short_help="Open every secret, and show whose it is and how long.", epilog=SOURCES_EXAMPLES)
+def sources(
+    env: EnvironmentOption = None,
+    format_: FormatOption = Format.text,
+    config: ConfigOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Open every address and login of an environment, and show where each comes from, whose it is and when it runs
+    out; no database is asked, and no secret is shown.
+    """
+    from erm_alembic.config.loader import load_settings
+    from erm_alembic.config.sources import open_sources
+    from erm_alembic.render.sources import sources_json, sources_text
+
+    settings = load_settings(env, config, require_url=False)
+    for line in settings.notes:
+        console.note(line)
+    found = open_sources(settings)
+    render = sources_json if format_ is Format.json else sources_text
+    console.write(render(settings.environment, found))
+    if any(source.problem is not None for source in found):
+        raise typer.Exit(2)
 
 
 @app.command("check", short_help="Report every problem of erm.yaml.", epilog=CHECK_EXAMPLES)

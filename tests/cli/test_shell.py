@@ -111,7 +111,7 @@ def test_bad_usage_is_an_object_where_json_is_awaited(typed: str, capsys: Captur
         (
             "config",
             "erm config: which command?",
-            "`erm config show`, `erm config check`, `erm config schema`; see erm config --help",
+            "`erm config show`, `erm config sources`, `erm config check`, `erm config schema`; see erm config --help",
         ),
     ],
 )
