@@ -10,7 +10,7 @@ from pathlib import Path
 
 from erm_alembic.approvals import open_approved
 from erm_alembic.checks.overrides import verify_overrides
-from erm_alembic.errors import Refused, UsageError
+from erm_alembic.errors import ErmError, Refused, UsageError
 from erm_alembic.execute.progress import Progress, SilentProgress, UnfailingProgress
 from erm_alembic.execute.under_lock import create_ledger
 from erm_alembic.ledger.releases import ReleaseRecord, Releases
@@ -26,6 +26,7 @@ from erm_alembic.release.noting import NotingProgress
 from erm_alembic.release.playbook import stages_of
 from erm_alembic.release.request import ReleaseRequest, request_again
 from erm_alembic.release.run import Result, begin, go_on, in_ledger, run_stages
+from erm_alembic.release.stages import plan
 from erm_alembic.release.unchanged import refuse_changed
 from erm_alembic.spelling import nearest
 from erm_alembic.target import open_target
@@ -89,7 +90,7 @@ def release(
         with in_ledger(course) as known:
             _make_way(course, known)
         begin(course, digest)
-        return run_stages(course, lock)
+        return _to_its_end(course, lock)
 
 
 def resume(
@@ -122,7 +123,7 @@ def resume(
         refuse_changed(course)
         _refuse_other_approval(course)
         go_on(course)
-        return run_stages(course, lock)
+        return _to_its_end(course, lock)
 
 
 def abandon(env: str | None = None, reason: str = "", *, config: Path | None = None) -> ReleaseRecord:
@@ -201,9 +202,24 @@ def _alone(opened: Opened) -> Iterator[tuple[ReleaseLock, SignalWatch]]:
         yield lock, watch
 
 
+def _to_its_end(course: Course, lock: ReleaseLock) -> Result:
+    """Run the stages; what keeps even the ledger from having their end leaves a release that goes on."""
+    try:
+        return run_stages(course, lock)
+    except ErmError as error:
+        error.cure = f"{error.cure}\nThen go on with release {course.id}: {course.command('release', 'resume')}".strip()
+        raise
+
+
 def _refuse_unknown_stages(opened: Opened, skip: Mapping[str, str]) -> None:
     known = [stage.name for stage in stages_of(opened.settings)]
     for name in skip:
+        if name == plan.STAGE.name:
+            raise UsageError(
+                "--skip plan: nothing is applied that was not planned.",
+                effect=NOTHING_CHANGED,
+                cure="Leave it out; --no-rehearse leaves out the rehearsal, --skip apply applies nothing.",
+            )
         if name not in known:
             near = nearest(name, known)
             raise UsageError(

@@ -155,7 +155,7 @@ def _differences(known: list[tuple[str, str]], now: list[tuple[str, str]]) -> li
     told = {
         "edited": edited,
         "added": [revision for revision in after if revision not in before],
-        "gone": [revision for revision in before if revision not in after],
+        "no longer pending": [revision for revision in before if revision not in after],
     }
     return [f"{word}: {', '.join(revisions)}" for word, revisions in told.items() if revisions]
 

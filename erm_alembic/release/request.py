@@ -12,14 +12,14 @@ from typing import Any
 
 from erm_alembic.config.in_force import values_of
 from erm_alembic.config.release_settings import OnFailure
-from erm_alembic.config.sealed import SealedUrl
 from erm_alembic.config.settings import Settings
 from erm_alembic.findings import Override
 from erm_alembic.revisions.project import AlembicOptions
 
 __all__ = ["ReleaseRequest", "changed_settings", "kept_request", "request_again"]
 
-# What decides how an application's own connections behave, and nothing of a release.
+# What decides how an application's own connections behave, and nothing of a release. Addresses are left out too: which
+# database it is, is known by the ledger that the release stands in.
 NOT_OURS = ("database.pool.", "database.routing.", "logging.", "telemetry.")
 
 
@@ -124,14 +124,12 @@ def _settings(settings: Settings) -> dict[str, str]:
     """Each setting by what it is known by: the same in another checkout of the same project."""
     found = {}
     for key, value in values_of(settings).items():
-        if not key.startswith(NOT_OURS):
+        if not key.startswith(NOT_OURS) and not key.endswith(".url"):
             found[key] = _known_by(_as_told(value, settings.project_dir))
     return found
 
 
 def _as_told(value: Any, project_dir: Path) -> str:
-    if isinstance(value, SealedUrl):
-        return value.shown
     if isinstance(value, Path) and value.is_relative_to(project_dir):
         return str(value.relative_to(project_dir))
     return str(value)

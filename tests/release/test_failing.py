@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from erm_alembic.release import api
-from erm_alembic.release.request import ReleaseRequest
 from tests.release.conftest import Released
 
 FAILS = {"stages": {"check": {"after": "replicas", "run": ["sh", "-c", "echo no order can be placed; exit 3"]}}}
@@ -60,22 +59,35 @@ def test_without_a_proof_it_does_not_go_back(released: Released) -> None:
 @pytest.fixture
 def rehearsed(released: Released, monkeypatch: pytest.MonkeyPatch) -> Released:
     """One whose plans are rehearsed, in scratch databases on the tests' own server; its first table stands."""
-    monkeypatch.delenv("ERM_NO_SHADOW")
-    shadow = {"url": released.database.server.url("postgres")}
-    released.config(BACK, shadow=shadow)
     create = 'op.create_table("first", sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.Text))'
     released.project.revision("a1", create, 'op.drop_table("first")')
-    api.release("prod", ReleaseRequest(to="a1", skip={"check": "is about b2"}), config=released.root / "erm.yaml")
+    released.release(to="a1")
+    monkeypatch.delenv("ERM_NO_SHADOW")
+    released.config(BACK, **_shadow(released))
     return released
 
 
+def _shadow(released: Released) -> dict[str, Any]:
+    """Nothing but the rehearsal is done in the shadow."""
+    rules = {"schema-drift": "off", "models-drift": "off"}
+    return {"shadow": {"url": released.database.server.url("postgres")}, "safety": {"rules": rules}}
+
+
 def test_it_goes_back_where_nothing_is_lost(rehearsed: Released) -> None:
-    """What was proven in its own plan is taken back, and is not applied again before its downgrade is there."""
-    result = rehearsed.release()
+    """The shadow has proven the way back; a row that was written meanwhile keeps it from being run until it is gone."""
+    write = "connection.cursor().execute('INSERT INTO second VALUES (1)'); connection.commit()"
+    insert = f"import psycopg2; connection = psycopg2.connect({rehearsed.database.url!r}); {write}"
+    stages: dict[str, Any] = {"write": {"after": "apply", "run": rehearsed.script("write.py", insert)}}
+    rehearsed.config({"stages": {**stages, **FAILS["stages"]}, "on_failure": "rollback"}, **_shadow(rehearsed))
+    stopped = rehearsed.release()
+    assert _last(stopped, "rollback") == ("failed", "not gone back: Dropping table second loses 1 row.")
+    assert (stopped.record.outcome, rehearsed.current()) == ("stopped", ["b2"])
+    rehearsed.database.execute("DELETE FROM second")
+    result = rehearsed.resume()
     assert _last(result, "rollback") == ("done", "1 revision taken back")
     assert (result.record.outcome, rehearsed.current()) == ("rolled-back", ["a1"])
     rehearsed.project.revision("b2", 'op.create_table("second")', "pass", down="a1")
-    again = rehearsed.release()
+    again = rehearsed.release(rehearse=False)
     outcome, reason = _last(again, "plan")
     assert (again.record.outcome, outcome) == ("stopped", "failed")
     assert "failed-before: Revision b2 was taken back by release 2 in run 3" in reason
@@ -91,21 +103,6 @@ def test_it_does_not_go_back_over_what_loses_values(rehearsed: Released) -> None
         "nothing-to-do",
         "not gone back: the downgrade of revision b2 does not bring back the values of public.first.name",
     )
-    assert (result.record.outcome, rehearsed.current()) == ("stopped", ["b2"])
-
-
-def test_rows_that_came_meanwhile_keep_it_from_going_back(rehearsed: Released) -> None:
-    """The shadow had proven the way back; the rollback's own plan counts the rows of the target."""
-    write = "connection.cursor().execute('INSERT INTO second VALUES (1)'); connection.commit()"
-    insert = f"import psycopg2; connection = psycopg2.connect({rehearsed.database.url!r}); {write}"
-    stages: dict[str, Any] = {
-        "write": {"after": "apply", "run": rehearsed.script("write.py", insert)},
-        **FAILS["stages"],
-    }
-    shadow = {"url": rehearsed.database.server.url("postgres")}
-    rehearsed.config({"stages": stages, "on_failure": "rollback"}, shadow=shadow)
-    result = rehearsed.release()
-    assert _last(result, "rollback") == ("failed", "not gone back: Dropping table second loses 1 row.")
     assert (result.record.outcome, rehearsed.current()) == ("stopped", ["b2"])
 
 
