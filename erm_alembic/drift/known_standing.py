@@ -13,7 +13,7 @@ from erm_alembic.postgres.catalog import read_heads, session_basis
 from erm_alembic.postgres.snapshot import catalog_fingerprint
 from erm_alembic.revisions.cache.inputs import Inputs
 from erm_alembic.revisions.cache.known import known_graph
-from erm_alembic.revisions.cache.place import is_off, read_private, write_private
+from erm_alembic.revisions.cache.place import is_off, read_kept, write_kept
 
 if TYPE_CHECKING:
     from erm_alembic.planning.build import Survey
@@ -96,11 +96,11 @@ def remember_standing(target: Target, project: AlembicProject, survey: Survey, i
         "has_models": survey.metadata is not None,
     }
     content = json.dumps(told, separators=(",", ":")).encode("utf-8", "surrogatepass")
-    write_private(target.settings.project_dir, _name(target, project), content)
+    write_kept(target.settings.project_dir, _name(target, project), content)
 
 
 def _read(target: Target, project: AlembicProject) -> dict[str, Any] | None:
-    content = None if is_off() else read_private(target.settings.project_dir, _name(target, project))
+    content = None if is_off() else read_kept(target.settings.project_dir, _name(target, project))
     try:
         if content is None:
             return None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from erm_alembic.drift.position import Position
 from erm_alembic.planning.model import Drift
-from erm_alembic.revisions.cache.place import is_off, prune_private, read_private, write_private
+from erm_alembic.revisions.cache.place import is_off, prune_kept, read_kept, write_kept
 from erm_alembic.version import __version__
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Memory:
         """What was found; None where nothing is remembered."""
         if self.key is None or is_off():
             return None
-        content = read_private(self.root, self._name)
+        content = read_kept(self.root, self._name)
         try:
             return None if content is None else tuple(Drift(**each) for each in json.loads(content))
         except (ValueError, TypeError):
@@ -90,8 +90,8 @@ class Memory:
         if self.key is None or is_off() or len(drift) > MOST_DIFFERENCES:
             return
         told = json.dumps([asdict(each) for each in drift], separators=(",", ":"))
-        if write_private(self.root, self._name, told.encode("utf-8", "surrogatepass")):
-            prune_private(self.root, PREFIX, MOST_KEPT)
+        if write_kept(self.root, self._name, told.encode("utf-8", "surrogatepass")):
+            prune_kept(self.root, PREFIX, MOST_KEPT)
 
     @property
     def _name(self) -> str:

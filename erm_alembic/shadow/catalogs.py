@@ -22,7 +22,7 @@ from erm_alembic.postgres.snapshot import (
     snapshot_to_json,
     take_snapshot,
 )
-from erm_alembic.revisions.cache.place import is_off, prune_private, read_private, write_private
+from erm_alembic.revisions.cache.place import is_off, prune_kept, read_kept, write_kept
 from erm_alembic.shadow.recipe import Made, Recipe, told_apart
 from erm_alembic.shadow.server import connected
 
@@ -108,7 +108,7 @@ def kept_catalog(root: Path, key: str, is_current: Callable[[Made], bool]) -> Ca
     """
     if is_off():
         return None
-    content = read_private(root, f"{PREFIX}{key}.json")
+    content = read_kept(root, f"{PREFIX}{key}.json")
     try:
         if content is None:
             return None
@@ -116,7 +116,7 @@ def kept_catalog(root: Path, key: str, is_current: Callable[[Made], bool]) -> Ca
         made = Made.from_json(told["made"])
         if made is None or not is_current(made):
             return None
-        rows = read_private(root, f"{PREFIX}{key}-rows.json")
+        rows = read_kept(root, f"{PREFIX}{key}-rows.json")
         if rows is None:
             return None
 
@@ -149,6 +149,6 @@ def keep_catalog(root: Path, key: str, catalog: CatalogAt, made: Made) -> None:
         "notes": catalog.notes,
     }
     # In this order: what is found first is whole.
-    if write_private(root, f"{PREFIX}{key}-rows.json", rows):
-        write_private(root, f"{PREFIX}{key}.json", json.dumps(told).encode("utf-8"))
-        prune_private(root, PREFIX, 2 * MOST_KEPT)
+    if write_kept(root, f"{PREFIX}{key}-rows.json", rows):
+        write_kept(root, f"{PREFIX}{key}.json", json.dumps(told).encode("utf-8"))
+        prune_kept(root, PREFIX, 2 * MOST_KEPT)

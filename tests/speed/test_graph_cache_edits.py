@@ -14,7 +14,7 @@ import pytest
 from erm_alembic.revisions.cache import known
 from erm_alembic.revisions.cache.listing import identity_of
 from erm_alembic.revisions.cache.memo import from_bytes, to_bytes
-from erm_alembic.revisions.cache.place import read_private, write_private
+from erm_alembic.revisions.cache.place import read_kept, write_kept
 from tests.speed.projects import CachedProject, later, make_project, rewritten
 
 
@@ -154,12 +154,12 @@ def identities_taken_over(project: CachedProject) -> None:
     with project.alembic.entered():
         scripts = project.alembic.script_directory(project.alembic.config())
         name = known._name(scripts)
-    content = read_private(project.root, name)
+    content = read_kept(project.root, name)
     assert content is not None
     memo = from_bytes(content)
     assert memo is not None
     files = {path: identity_of(Path(path).stat()) for path in memo.files}
-    assert write_private(project.root, name, to_bytes(replace(memo, files=files)))
+    assert write_kept(project.root, name, to_bytes(replace(memo, files=files)))
 
 
 def test_an_edit_within_the_same_tick_of_the_clock_is_seen(tmp_path: Path) -> None:

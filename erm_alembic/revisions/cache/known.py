@@ -21,7 +21,7 @@ from alembic.script import Script, ScriptDirectory
 
 from erm_alembic.revisions.cache.listing import Identity, identity_of, list_files
 from erm_alembic.revisions.cache.memo import Memo, from_bytes, to_bytes
-from erm_alembic.revisions.cache.place import is_off, read_private, write_private
+from erm_alembic.revisions.cache.place import is_off, read_kept, write_kept
 from erm_alembic.revisions.cache.plain import NAMES, plain_names
 from erm_alembic.revisions.facts import revision_hash
 from erm_alembic.revisions.graph import parent_ids, version_folders
@@ -82,7 +82,7 @@ def known_graph(root: Path, scripts: ScriptDirectory, clock: Clock = time.time_n
     """
     if is_off() or scripts.sourceless:
         return None
-    content = read_private(root, _name(scripts))
+    content = read_kept(root, _name(scripts))
     memo = None if content is None else from_bytes(content)
     try:
         now = clock()
@@ -223,7 +223,7 @@ def _still_young(memo: Memo, read_after: int) -> dict[str, str]:
 
 
 def _keep(root: Path, scripts: ScriptDirectory, memo: Memo) -> None:
-    write_private(root, _name(scripts), to_bytes(memo))
+    write_kept(root, _name(scripts), to_bytes(memo))
 
 
 def _folders(scripts: ScriptDirectory) -> list[str]:

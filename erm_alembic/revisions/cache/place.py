@@ -16,7 +16,7 @@ from pathlib import Path
 from erm_alembic.config.own_folder import erm_folder
 from erm_alembic.errors import ServerError
 
-__all__ = ["is_off", "prune_private", "read_private", "write_private"]
+__all__ = ["is_off", "prune_kept", "read_kept", "write_kept"]
 
 OFF = "ERM_NO_CACHE"
 
@@ -26,8 +26,8 @@ def is_off() -> bool:
     return os.name != "posix" or bool(os.environ.get(OFF))
 
 
-def read_private(root: Path, name: str) -> bytes | None:
-    """The content of a file that `write_private` wrote; None when there is none that can be trusted.
+def read_kept(root: Path, name: str) -> bytes | None:
+    """The content of a file that `write_kept` wrote; None when there is none that can be trusted.
 
     Args:
         root: the project's folder.
@@ -41,7 +41,7 @@ def read_private(root: Path, name: str) -> bytes | None:
     return None
 
 
-def write_private(root: Path, name: str, content: bytes) -> bool:
+def write_kept(root: Path, name: str, content: bytes) -> bool:
     """Write a file in the first place that can be written; whether there was one.
 
     Args:
@@ -57,7 +57,7 @@ def write_private(root: Path, name: str, content: bytes) -> bool:
     return False
 
 
-def prune_private(root: Path, prefix: str, most: int) -> None:
+def prune_kept(root: Path, prefix: str, most: int) -> None:
     """Remove the oldest of the files whose names begin alike, but for some.
 
     Args:

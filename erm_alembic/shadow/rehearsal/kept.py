@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from erm_alembic.revisions.cache.place import is_off, prune_private, read_private, write_private
+from erm_alembic.revisions.cache.place import is_off, prune_kept, read_kept, write_kept
 from erm_alembic.shadow.recipe import Made, hashed_files
 
 __all__ = ["KeptRehearsal", "keep_rehearsal", "kept_rehearsal"]
@@ -42,7 +42,7 @@ def kept_rehearsal(root: Path, key: str, is_current: Callable[[Made], bool]) -> 
         key: the hash of what it was made of, hexadecimal.
         is_current: whether what else it was made of is still the same.
     """
-    content = None if is_off() else read_private(root, _name(key))
+    content = None if is_off() else read_kept(root, _name(key))
     try:
         told = json.loads(content or b"null")
         made = None if told is None else Made.from_json(told["made"])
@@ -67,8 +67,8 @@ def keep_rehearsal(root: Path, key: str, found: KeptRehearsal, made: Made) -> No
     read = [path for event in found.events if event["event"] == "read" for path in event["paths"]]
     everything = replace(made, files={**made.files, **hashed_files(root, read)})
     told = {"made": everything.to_json(), "events": list(found.events), "notes": list(found.notes)}
-    if write_private(root, _name(key), json.dumps(told).encode()):
-        prune_private(root, PREFIX, MOST_KEPT)
+    if write_kept(root, _name(key), json.dumps(told).encode()):
+        prune_kept(root, PREFIX, MOST_KEPT)
 
 
 def _name(key: str) -> str:
