@@ -241,6 +241,9 @@ def tell_under_way() -> AbstractContextManager[None]:
     def tell(words: str) -> None:
         if told[-1:] != [words] and (watched or not told):  # a plan that is made again says it once
             told[:] = [words]
+            if _results.as_json:
+                tell_event("under_way", "info", words)
+                return
             _tell(painter(sys.stderr)(f"{one_line(words[:1].upper() + words[1:])} ...", "dim"))
 
     return listening(tell, patient=not watched)

@@ -20,6 +20,7 @@ from erm_alembic.ledger.hooks import HookRecord
 from erm_alembic.planning.model import Plan
 from erm_alembic.planning.terms import plan_digest
 from erm_alembic.render.json import dump, plan_document
+from erm_alembic.telemetry.trace_ids import hand_down
 
 __all__ = ["TeamHooks"]
 
@@ -113,6 +114,7 @@ class TeamHooks:
             "ERM_HOOK": occasion.event,
             "ERM_ENV": self.settings.environment,
             "ERM_RUN_ID": str(occasion.run_id),
+            **hand_down(),
         }
         environ.pop("ERM_REVISION", None)
         return environ | ({"ERM_REVISION": occasion.step.revision} if occasion.step else {})

@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Mapping
 
-__all__ = ["TRACE_VARIABLES", "handed_down", "trace_ids"]
+__all__ = ["TRACE_VARIABLES", "hand_down", "handed_down", "trace_ids"]
 
 # As the W3C's headers are called where there are no headers.
 TRACE_VARIABLES = ("TRACEPARENT", "TRACESTATE", "BAGGAGE")
@@ -34,6 +34,19 @@ def trace_ids(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     if match is None or not match["trace"].strip("0"):
         return {}
     return {"trace_id": match["trace"], "span_id": match["span"]}
+
+
+def hand_down() -> dict[str, str]:
+    """What a program that is started now is to have in its environment, so that what it reports stands below the span
+    that is current; nothing where there is none, and then it has what this process has.
+    """
+    if "opentelemetry.trace" not in sys.modules:
+        return {}
+    from opentelemetry import propagate
+
+    carrier: dict[str, str] = {}
+    propagate.inject(carrier)
+    return {name.upper(): value for name, value in carrier.items() if name.upper() in TRACE_VARIABLES}
 
 
 def handed_down(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
