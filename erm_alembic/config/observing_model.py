@@ -31,6 +31,13 @@ def _often_enough(value: timedelta) -> timedelta:
     return value
 
 
+def _a_prom_file(value: str) -> str:
+    """The collector reads no others, and would leave the file out without a word."""
+    if not value.endswith(".prom"):
+        raise ValueError("node exporter reads files whose name ends in .prom")
+    return value
+
+
 def _as_size(value: object) -> Size:
     if isinstance(value, str):
         return parse_size(value)
@@ -113,8 +120,8 @@ class TelemetryModel(Section):
     """Whom a run tells what it does, besides the terminal."""
 
     prometheus_textfile: Annotated[
-        str | None,
-        Field(min_length=1, description="a file that ends in .prom, for node exporter's textfile collector"),
+        Annotated[str, AfterValidator(_a_prom_file)] | None,
+        Field(description="a file that ends in .prom, for node exporter's textfile collector"),
         WithJsonSchema({"type": "string", "minLength": 1, "examples": ["/var/lib/node_exporter/erm.prom"]}),
     ] = None
     spans: Flag = Field(True, description="spans for OpenTelemetry, where that is installed and set up (true)")

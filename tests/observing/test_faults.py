@@ -130,6 +130,24 @@ def test_a_password_in_a_utility_statement_is_never_told(pair: Replicated, targe
         assert secret not in repr(texts)
 
 
+def test_without_pg_monitor_the_statements_of_others_are_hidden_and_that_is_said(
+    pair: Replicated, target: Target
+) -> None:
+    """A role sees the statements that it ran itself."""
+    pair.primary.execute("CREATE ROLE few LOGIN; GRANT USAGE ON SCHEMA stats TO few")
+    try:
+        with Sampler(target_of(pair.primary.url(user="few"))) as sampler:
+            sample = sampler.take()
+            assert not isinstance(sample, str) and sample.statements is not None
+            assert sample.statements.hidden > 0
+            assert "statements of other roles are hidden (GRANT pg_monitor" in sample.unseen["pg_stat_statements"]
+            pair.primary.execute("GRANT pg_monitor TO few")
+            sample = sampler.take()
+            assert not isinstance(sample, str) and "pg_stat_statements" not in sample.unseen
+    finally:
+        pair.primary.execute("DROP OWNED BY few; DROP ROLE few")
+
+
 def test_a_standby_that_stands_still_is_behind_whether_it_is_configured_or_not(
     pair: Replicated, target: Target
 ) -> None:

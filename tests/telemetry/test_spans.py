@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -125,6 +126,17 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+def test_a_hook_gets_the_trace_of_its_run(here: Project, finished: InMemorySpanExporter, tmp_path: Path) -> None:
+    """What the team's own commands report stands below the run that started them."""
+    here.config("hooks: {after_run: [[sh, -c, 'echo $TRACEPARENT > trace']]}\n")
+    apply()
+    run = _one(finished.get_finished_spans(), "erm apply")
+    assert (here.root / "trace").read_text().strip().split("-")[1:3] == [
+        f"{run.context.trace_id:032x}",
+        f"{run.context.span_id:016x}",
+    ]
 
 
 def test_nothing_is_loaded_that_nobody_asked_for(project: Project) -> None:
