@@ -30,7 +30,7 @@ from erm_alembic.execute.endings.failure import describe_failure
 from erm_alembic.execute.provenance import git_commit
 from erm_alembic.execute.under_lock import create_ledger
 from erm_alembic.ledger.store import Ledger, open_ledger
-from erm_alembic.postgres.backup_facts import KeptTable, kept_table, raise_sequence
+from erm_alembic.postgres.backup_facts import KeptTable, kept_table, raise_sequence, references_among
 from erm_alembic.postgres.deploy_lock import acquire_deploy_lock
 from erm_alembic.postgres.intercept import GatedConnection
 from erm_alembic.postgres.signals import SignalWatch, Stopped, cancel_on_signal
@@ -239,7 +239,7 @@ class _Work:
             ) from error
 
     def _all(self, cursor: Any, *, really: bool) -> tuple[PutBackTable, ...]:
-        now = [(wanted, self._looked_at(cursor, wanted)) for wanted in self.wanted]
+        now = _referred_first(cursor, [(wanted, self._looked_at(cursor, wanted)) for wanted in self.wanted])
         staged = [
             Staged(cursor, number, wanted, table, self._stored(wanted.table))
             for number, (wanted, table) in enumerate(now)
@@ -339,6 +339,18 @@ class _Work:
             cure=f"Bring the backup back beside the database (erm restore --to {self.manifest.backup.id}), and copy by "
             "hand what you can tell.",
         )
+
+
+def _referred_first(cursor: Any, found: list[tuple[WantedTable, KeptTable]]) -> list[tuple[WantedTable, KeptTable]]:
+    """Tables in an order in which rows find those that they refer to; in a circle there is none."""
+    pairs = references_among(cursor, [now.oid for _, now in found])
+    ordered: list[tuple[WantedTable, KeptTable]] = []
+    while found:
+        waiting = {child for child, parent in pairs if parent in {now.oid for _, now in found}}
+        free = [each for each in found if each[1].oid not in waiting] or found
+        ordered += free
+        found = [each for each in found if each not in free]
+    return ordered
 
 
 LIST = "`erm backup list` shows which tables each backup has."

@@ -204,6 +204,11 @@ class Staged:
                 sql.Identifier(name), sql.SQL(constant), sql.SQL(column.type)
             )
             untouched = sql.SQL("({} OR {})").format(untouched, same)
+        if column.missing is not None:  # what the rows got when the column was made
+            same = sql.SQL("t.{}::text IS NOT DISTINCT FROM (CAST({} AS {}[]))[1]::text").format(
+                sql.Identifier(name), sql.Literal(column.missing), sql.SQL(column.type)
+            )
+            untouched = sql.SQL("({} OR {})").format(untouched, same)
         return sql.SQL("({} AND {})").format(untouched, self._differs(name))
 
     def _others(self) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 from erm_alembic.ledger.backups import LostObject
 from erm_alembic.planning.data_loss import Way
 from erm_alembic.planning.model import Plan, Statement, Step
+from erm_alembic.postgres.backup_facts import tables_in
 from erm_alembic.postgres.text.drops import Drop, drops_of
 from erm_alembic.postgres.text.lexer import Token, split_statements, statement_kind, tokens
 from erm_alembic.postgres.text.moves import moves_of
@@ -68,6 +69,7 @@ class _Risks(Way):
             if statement_kind(words) in ADDS:
                 continue
             drops = drops_of(words, text)
+            yield from self._of_schemas(step, statement, words)
             for drop in drops:
                 yield from self._of_drop(step, statement, drop)
             yield from self._of_update(step, statement, words)
@@ -97,6 +99,20 @@ class _Risks(Way):
             self.names.drop(drop.table, statement.schemas)
         elif drop.kind == "column" and drop.column:
             self.names.drop_column(table, drop.column)
+
+    def _of_schemas(self, step: Step, statement: Statement, tokens_: Sequence[Token]) -> Iterator[LostObject]:
+        """The tables that stand in a schema which is dropped with them; what else goes with it cannot be read."""
+        words = Words(list(tokens_))
+        if not (words.take("DROP", "SCHEMA") and words.says_anywhere("CASCADE")):
+            return
+        words.take_if_exists()
+        for part in words.parts():
+            schema = (part.name() or ("",))[-1]
+            for name in tables_in(self._cursor, schema):
+                table = self.names.table((schema, name))
+                if table > 0 and self._has_any(table, None):
+                    shown = written_name((schema, name))
+                    yield LostObject("table", shown, self._written(table), None, step.revision, statement.line)
 
     def _of_update(self, step: Step, statement: Statement, words: Sequence[Token]) -> Iterator[LostObject]:
         for name, columns in updates_of(words):

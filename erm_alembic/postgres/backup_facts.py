@@ -18,7 +18,9 @@ __all__ = [
     "kept_table",
     "may_create_databases",
     "raise_sequence",
+    "references_among",
     "stored_tables",
+    "tables_in",
 ]
 
 DATABASE = """
@@ -57,10 +59,12 @@ COLUMNS = """
            a.attidentity::text, a.attnotnull,
            CASE WHEN a.attgenerated = '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END,
            pg_catalog.pg_get_serial_sequence(pg_catalog.quote_ident(n.nspname) || '.'
-               || pg_catalog.quote_ident(c.relname), a.attname)
+               || pg_catalog.quote_ident(c.relname), a.attname),
+           CASE WHEN a.atthasmissing AND t.typcategory <> 'A' THEN a.attmissingval::text END
       FROM pg_catalog.pg_attribute a
       JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+      JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
       LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
      WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
 """
@@ -69,6 +73,10 @@ KEY = """
       JOIN LATERAL pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, place) ON true
       JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
      WHERE i.indrelid = %s AND i.indisprimary AND i.indisvalid AND k.place <= i.indnkeyatts ORDER BY k.place
+"""
+REFERENCES = """
+    SELECT DISTINCT conrelid::bigint, confrelid::bigint FROM pg_catalog.pg_constraint
+     WHERE contype = 'f' AND conrelid = ANY(%s::oid[]) AND confrelid = ANY(%s::oid[]) AND conrelid <> confrelid
 """
 RELATION = """
     SELECT c.oid::bigint, c.relkind::text,
@@ -144,6 +152,8 @@ class KeptColumn:
         not_null: whether it takes no null.
         default: its default as SQL; None where it has none.
         sequence: the sequence that belongs to it, quoted where it must be.
+        missing: what rows have in it that were there before it, as an array of that one value; None where they have
+            been written since, or it has no default.
     """
 
     name: str
@@ -153,6 +163,7 @@ class KeptColumn:
     not_null: bool = False
     default: str | None = None
     sequence: str | None = None
+    missing: str | None = None
 
 
 @dataclass(frozen=True)
@@ -240,6 +251,28 @@ def kept_table(cursor: Any, schema: str, name: str) -> KeptTable | None:
     columns = {each[0]: KeptColumn(*each) for each in cursor.fetchall()}
     cursor.execute(KEY, [oid])
     return KeptTable(oid, kind, triggers, columns, tuple(key for (key,) in cursor.fetchall()))
+
+
+def references_among(cursor: Any, oids: Sequence[int]) -> frozenset[tuple[int, int]]:
+    """Which of some tables refer to which: each pair is a table and the one that its foreign key leads to.
+
+    Args:
+        cursor: a cursor that gives tuples.
+        oids: their object ids.
+    """
+    cursor.execute(REFERENCES, [list(oids), list(oids)])
+    return frozenset(cursor.fetchall())
+
+
+def tables_in(cursor: Any, schema: str) -> tuple[str, ...]:
+    """The names of the tables of a schema, without those of extensions.
+
+    Args:
+        cursor: a cursor that gives tuples.
+        schema: its name.
+    """
+    cursor.execute(TABLES)
+    return tuple(row[2] for row in cursor.fetchall() if row[1] == schema)
 
 
 def raise_sequence(cursor: Any, sequence: str, table: str, column: str) -> None:
