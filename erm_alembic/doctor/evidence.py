@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from erm_alembic.config.settings import Settings
 from erm_alembic.doctor.files import tracked_files
+from erm_alembic.doctor.leaks import Leak, find_leaks, passwords_in_use
 from erm_alembic.doctor.pooling import PoolMode, pool_mode
 from erm_alembic.errors import ErmError
 from erm_alembic.ledger.last_run import LastRun, read_last_run
@@ -70,6 +71,7 @@ class Evidence:
         runs: what the ledger has of the latest deployment, or why that is not known.
         pool_modes: of each server behind a pooler how that one works.
         catalogs: why the primary's catalogs cannot be read; "" where they can.
+        leaks: the passwords in use that stand in files that git tracks.
     """
 
     settings: Settings
@@ -83,6 +85,7 @@ class Evidence:
     runs: Runs | ErmError
     pool_modes: Mapping[str, PoolMode]
     catalogs: str
+    leaks: tuple[Leak, ...] = ()
 
     @property
     def is_dev(self) -> bool:
@@ -147,8 +150,14 @@ def gather(settings: Settings, cluster: Cluster) -> Evidence:
         ledger=target if isinstance(target, ErmError) else _or_error(lambda: _ledger_rights(target)),
         runs=target if isinstance(target, ErmError) else _or_error(lambda: _runs(target)),
         pool_modes=_pool_modes(overview, cluster),
+        leaks=_leaks(settings, ini),
         catalogs=_catalogs(cluster) if overview.primary.facts is not None and overview.replicas else "",
     )
+
+
+def _leaks(settings: Settings, ini: Path | None) -> tuple[Leak, ...]:
+    told_otherwise = frozenset(path for path in (settings.config_path, ini) if path is not None)
+    return find_leaks(settings.project_dir, passwords_in_use(settings), told_otherwise)
 
 
 def _or_error(read: Callable[[], Read]) -> Read | ErmError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from erm_alembic.doctor.connections import connection_limits, encryption, poolers
 from erm_alembic.doctor.deployments import database_for_migrations, runs
+from erm_alembic.doctor.logins import login_lasts, login_owns_nothing, tracked_passwords
 from erm_alembic.doctor.model import Check, Need
 from erm_alembic.doctor.policies import fallback, limits, policies
 from erm_alembic.doctor.primary import primary_answers, primary_takes_writes, several_hosts, synchronous_standbys
@@ -41,6 +42,7 @@ CHECKS: tuple[Check, ...] = (
     Check("alembic-project", "There is an Alembic project.", alembic_project),
     Check("typed-passwords", "No password is typed into a file of the project.", typed_passwords),
     Check("secret-files", "Files with secrets are private, and not in git.", secret_files_kept_private),
+    Check("tracked-passwords", "No password in use is in git.", tracked_passwords),
     # The primary.
     Check("primary-answers", "The primary answers.", primary_answers),
     Check("primary-takes-writes", "The primary is a primary.", primary_takes_writes, _PRIMARY),
@@ -52,6 +54,8 @@ CHECKS: tuple[Check, ...] = (
     # Deployments.
     Check("database-for-migrations", "A deployment could begin here.", database_for_migrations, _PRIMARY_AND_PROJECT),
     Check("migration-role", "Migrations run as no superuser.", migration_role, _PRIMARY_AND_PROJECT),
+    Check("login-owner", "What migrations make is owned by one who stays.", login_owns_nothing, _PRIMARY_AND_PROJECT),
+    Check("login-lasts", "Who logs in lasts for a deployment.", login_lasts, _PRIMARY_AND_PROJECT),
     Check("migration-rights", "The role may create, and alter what is there.", migration_rights, _PRIMARY_AND_PROJECT),
     Check("ledger-rights", "The role may keep the ledger.", ledger_rights, _PRIMARY_AND_PROJECT),
     Check("runs", "No deployment is half done, and none was made under another name.", runs, _PRIMARY),

@@ -52,6 +52,8 @@ def test_without_an_alembic_project_nothing_is_said_of_migrations(evidence: Evid
     assert {each.check for each in found.examined if each.skipped == "there is no Alembic project"} == {
         "database-for-migrations",
         "migration-role",
+        "login-owner",
+        "login-lasts",
         "migration-rights",
         "ledger-rights",
     }
