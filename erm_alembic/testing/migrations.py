@@ -2,6 +2,7 @@
 
 Example:
     from erm_alembic.testing.migrations import *
+    from erm_alembic.testing.migrations import test_every_revision_loses_nothing  # stricter, and not among them
 
 Each failure names the revision, its file and line, and the cure. How loud a rule is, and which revisions are exempt,
 is said in erm.yaml (`safety`) and in the revision files, as for every plan.
@@ -43,6 +44,16 @@ def test_every_revision_goes_up_down_and_up(erm_reports: Reports, erm_revision: 
     for told in judging.warnings_of(report, erm_revision):
         warnings.warn(told, stacklevel=1)
     _say(judging.of_revision(report, erm_revision))
+
+
+def test_every_revision_loses_nothing(erm_reports: Reports, erm_revision: str) -> None:
+    """A revision goes down and up again without the loss of a value, whatever was written meanwhile.
+
+    It stands in no `*`: whoever takes a new column back loses what was written into it, so that most revisions fail.
+    """
+    from erm_alembic.testing.history import judging
+
+    _say(judging.losses(_plan(erm_reports), erm_revision))
 
 
 def test_models_match_the_revisions(erm_reports: Reports) -> None:

@@ -22,6 +22,9 @@ from tests.testing.running import Run, tried
 
 READY_MADE = "from erm_alembic.testing.migrations import *\n"
 ONCE_EACH = """
+from erm_alembic.testing.migrations import test_every_revision_loses_nothing
+
+
 def test_of_our_own(erm_reports, erm_revision):
     assert erm_revision in [step["revision"] for step in erm_reports.plan["pending"]]
 """
@@ -76,6 +79,17 @@ def test_a_downgrade_that_leaves_something_is_found(wrong: Run) -> None:
         "migrations/versions/a1.py:9: downgrade-lossy: Taking revision a1 back loses values of public.notes."
     )
     assert [wrong.outcome(f"test_of_our_own[{each}]") for each in ("a1", "b2", "c3")] == ["PASSED"] * 3
+
+
+def test_what_a_way_down_costs_is_found_where_it_is_asked_for(wrong: Run) -> None:
+    """By a test that is imported by its name, however loud the rules are that say so."""
+    name = "test_every_revision_loses_nothing"
+    assert [wrong.outcome(f"{name}[{each}]") for each in ("a1", "b2", "c3")] == ["FAILED", "PASSED", "FAILED"]
+    assert "downgrade-lossy" in wrong.told(f"{name}[a1]") and "downgrade-differs" in wrong.told(f"{name}[c3]")
+    quiet = {**REPORT, "findings": [{**LOSS, "severity": "warning"}]}
+    assert judging.of_revision(quiet, "a1").failure is None
+    assert judging.losses(quiet, "a1").failure == "v/a1.py:3: downgrade-lossy: It loses values.\n  Put them back."
+    assert judging.losses({**quiet, "findings": [{**LOSS, "overridden": "a cache"}]}, "a1").failure is None
 
 
 def test_a_revision_that_fails_on_rows_is_told_as_a_warning(wrong: Run) -> None:
@@ -162,6 +176,12 @@ REPORT: dict[str, Any] = {
     "drift": [],
     "cannot_run": None,
 }
+
+
+LOSS = {
+    "rule": "downgrade-lossy", "severity": "warning", "revision": "a1", "path": "v/a1.py", "line": 3,
+    "message": "It loses values.", "help": "Put them back.",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(

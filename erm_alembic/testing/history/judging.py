@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Said", "drift_of_models", "drift_of_tests", "heads", "of_revision", "plan", "warnings_of"]
+__all__ = ["Said", "drift_of_models", "drift_of_tests", "heads", "losses", "of_revision", "plan", "warnings_of"]
 
 FAILS_ON_ROWS = "upgrade-fails-on-rows"
 # Rules that one revision's own test tells, and those of the other tests.
@@ -22,6 +22,8 @@ OF_REVISIONS = frozenset(
         FAILS_ON_ROWS,
     }
 )
+# Those that tell what a way down costs: warnings, unless erm.yaml says otherwise.
+LOSSES = frozenset({"downgrade-impossible", "downgrade-lossy"})
 ELSEWHERE = frozenset({"several-heads", "models-drift", "schema-drift", "not-rehearsed"})
 MOST_LISTED = 20
 
@@ -89,6 +91,22 @@ def of_revision(report: Report, revision: str) -> Said:
     if step["proof"] is None:
         return Said(skip=step.get("irreversible_reason") or f"its way down is {step['downgrade']}")
     return PASSED
+
+
+def losses(report: Report, revision: str) -> Said:
+    """Whether a revision is taken back without the loss of a value, however loud the rules are that say so.
+
+    Args:
+        report: the plan of the whole history.
+        revision: its id.
+    """
+    tried = of_revision(report, revision)
+    told = [
+        _in_words(each)
+        for each in report["findings"]
+        if each["revision"] == revision and each["rule"] in LOSSES and not each.get("overridden")
+    ]
+    return Said("\n".join(told)) if told else tried
 
 
 def warnings_of(report: Report, revision: str) -> tuple[str, ...]:
