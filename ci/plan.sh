@@ -12,11 +12,10 @@ reports=(--report "$out/shown.json" --report "$out/comment.md" --report "$out/pl
 [ -z "${INPUT_TO:-}" ] || options+=(--to "$INPUT_TO")
 if [ "${INPUT_KEEP:-true}" = true ]; then
     options+=(--out "$kept/plan.json")
-    # shellcheck disable=SC2016 # erm opens it, so that the key stands in no list of processes
-    [ -z "${INPUT_SIGN_KEY:-}" ] || options+=(--sign-key '${INPUT_SIGN_KEY}')
     labels=""
     [ ! -f "${GITHUB_EVENT_PATH:-}" ] || labels=$(python3 "${BASH_SOURCE[0]%/*}/labels.py" <"$GITHUB_EVENT_PATH")
-    read -r -a partial <<<"${INPUT_APPROVE_PARTIAL:-} $labels"
+    partial=() # a list on several lines is one, too
+    while read -r -a line; do partial+=(${line[@]+"${line[@]}"}); done <<<"${INPUT_APPROVE_PARTIAL:-}"$'\n'"$labels"
     for revision in ${partial[@]+"${partial[@]}"}; do options+=(--approve-partial "$revision"); done
 fi
 

@@ -14,6 +14,10 @@ text=(--body "$out/comment.md")
 plan=(--plan "$out/shown.json")
 [ -f "$out/shown.json" ] || plan=("${none[@]}")
 
+# Of two checks of one name GitHub shows the last one alone.
+title=()
+[ -z "$folder" ] || title=(--title "erm ($environment, $folder)")
+
 status=0
 case "${INPUT_COMMENT:-true}:${GITHUB_EVENT_NAME:-}" in
     true:pull_request | true:pull_request_target | true:issue_comment)
@@ -22,6 +26,6 @@ case "${INPUT_COMMENT:-true}:${GITHUB_EVENT_NAME:-}" in
     *) cat "$out/comment.md" >>"$summary" || true ;;
 esac
 if [ "${INPUT_CHECK_RUN:-false}" = true ]; then
-    erm check-run "${plan[@]}" ${config[@]+"${config[@]}"} || status=$?
+    erm check-run "${plan[@]}" ${title[@]+"${title[@]}"} ${config[@]+"${config[@]}"} || status=$?
 fi
 exit "$status"

@@ -5,6 +5,7 @@ plan -> file; file -> the same request planned again -> compared
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,6 +24,7 @@ from erm_alembic.planning.model import Plan, Step
 from erm_alembic.planning.plan_file import check_place, read_plan_file, write_plan_file
 from erm_alembic.planning.request import Direction, Request, mode_of, plan_option, run_option
 from erm_alembic.planning.terms import Terms, plan_digest, terms_of
+from erm_alembic.render.safe import one_line
 from erm_alembic.target import Target
 
 if TYPE_CHECKING:
@@ -37,11 +39,14 @@ __all__ = [
     "refuse_unsigned",
     "refuse_without_plan",
     "request_again",
+    "sign_plan",
     "with_refusal",
 ]
 
 NOTHING_CHANGED = "Nothing was changed."
 NOT_KEPT = "No plan was kept."
+# In digits; what is shorter could be met by trying.
+SHORTEST_DIGEST = 12
 UNREAD = "The database's schema could not be read: somebody has locked a part of it."
 TRY_AGAIN = "Let whoever holds the lock finish, then try again."
 
@@ -203,6 +208,40 @@ def open_approved(path: Path, direction: Direction) -> ApprovedPlan:
             cure=f"erm migrate --mode {mode} --plan {path}",
         )
     return approved
+
+
+def sign_plan(path: Path, sign_key: str, *, digest: str | None = None) -> ApprovedPlan:
+    """Sign a plan that is kept. No code of the project runs for it, so that none of it sees the key.
+
+    Args:
+        path: the file of the plan; an older signature is replaced.
+        sign_key: the key, as `keep_plan` takes it.
+        digest: what its digest must begin with, as the one who approved it has seen it; None for any.
+
+    Returns:
+        The plan as it now stands in the file.
+
+    Raises:
+        UsageError: the file cannot be read, or is no plan.
+        Refused: it was changed since it was written, or has another digest.
+        ConfigurationError: the key cannot be had.
+    """
+    from erm_alembic.planning.signing import private_key, sign
+    from erm_alembic.render.json import dump
+
+    key = private_key(sign_key)
+    content = read_plan_file(path)
+    approved = read_approved(content, str(path))
+    if digest is not None and not (len(digest) >= SHORTEST_DIGEST and approved.digest.startswith(digest.lower())):
+        raise Refused(
+            f"{path} has the digest {approved.digest}, which does not begin with {one_line(digest)!r}.",
+            effect="It was not signed.",
+            cure=f"Look at what is to be signed; {SHORTEST_DIGEST} digits of its digest are the least to name it by.",
+        )
+    document = json.loads(content)
+    document["approval"]["signature"] = sign(approved.content, key).members()
+    write_plan_file(path, dump(document))
+    return read_approved(read_plan_file(path), str(path))
 
 
 def refuse_without_plan(settings: Settings, direction: Direction) -> None:

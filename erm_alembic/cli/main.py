@@ -88,6 +88,7 @@ COMMANDS: tuple[LazyCommand, ...] = (
     LazyCommand("check", "Check the revision files, without a database.", "erm_alembic.cli.check"),
     LazyCommand("comment", "Show a plan on its pull request.", "erm_alembic.cli.comment"),
     LazyCommand("check-run", "Write a check run on GitHub, with a plan's findings.", "erm_alembic.cli.check_run"),
+    LazyCommand("sign", "Sign a plan that is kept.", "erm_alembic.cli.sign"),
     LazyCommand("fetch-plan", "Fetch the approved plan of a merged pull request.", "erm_alembic.cli.fetch_plan"),
     LazyCommand("preview", "Make, list and drop a database for each pull request.", "erm_alembic.cli.preview"),
     LazyCommand("config", "Show what is configured, and where it came from.", "erm_alembic.cli.config"),
@@ -96,7 +97,7 @@ COMMANDS: tuple[LazyCommand, ...] = (
 
 
 # They change nothing in a database, so that there is nothing to say when they are ended.
-ONLY_LOOKING = ("replicas", "observe", "doctor", "grants", "comment", "check-run", "fetch-plan")
+ONLY_LOOKING = ("replicas", "observe", "doctor", "grants", "comment", "check-run", "sign", "fetch-plan")
 
 # What a shell says of a program that was ended by SIGPIPE (13).
 CLOSED_PIPE = 141

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from erm_alembic.approvals import keep_plan, open_approved, refuse_unsigned
+from erm_alembic.approvals import keep_plan, open_approved, refuse_unsigned, sign_plan
 from erm_alembic.config.loader import load_settings
 from erm_alembic.config.settings import SafetySettings, Settings
 from erm_alembic.errors import ConfigurationError, Refused
 from tests.approval.conftest import document, forge
 from tests.approval.test_files import PLAN
-from tests.faults.deploying import Project, tables
+from tests.faults.deploying import Project, tables, told
 from tests.support.databases import Database
 
 pytest.importorskip("cryptography", reason="signatures need the extra `sign`")
@@ -152,3 +153,42 @@ def test_from_the_keys_of_openssl_to_the_ledger(project: Project, one_database: 
     assert tables(one_database) == {"first", "second", "alembic_version"}
     signature = document(project.root / "plan.json")["approval"]["signature"]
     assert project.history()[-1]["approved"]["signed_by"] == signature["key"]
+
+
+def test_a_plan_is_signed_afterwards(keys: Path) -> None:
+    """Whoever has the key signs the kept file, again with another key, and never another plan than the one meant."""
+    path = keys / "plan.json"
+    digest = keep_plan(PLAN, path)
+    with pytest.raises(Refused, match=r"which does not begin with '0{12}'\.$"):
+        sign_plan(path, str(keys / "ci.pem"), digest="0" * 12)
+    with pytest.raises(Refused, match="does not begin with"):
+        sign_plan(path, str(keys / "ci.pem"), digest=digest[:4])
+    assert sign_plan(path, str(keys / "other.pem"), digest=digest[:12].upper()).digest == digest
+    signed = sign_plan(path, str(keys / "ci.pem"))
+    assert refuse_unsigned(settings(keys, "ci.pub"), open_approved(path, "upgrade")) == signed.signature["key"]  # type: ignore[index]
+    forge(path, lambda found: found["pending"][0].update(message="another"))
+    with pytest.raises(Refused):
+        refuse_unsigned(settings(keys, "ci.pub"), open_approved(path, "upgrade"))
+    path.write_text(path.read_text().replace('"another"', '"a third"'))
+    with pytest.raises(Refused):  # what was changed without its checksum is not signed
+        sign_plan(path, str(keys / "ci.pem"))
+
+
+def test_signing_runs_nothing_of_the_project(keys: Path, project: Project) -> None:
+    """`erm sign` shows what it signs, needs no configuration and no database, and runs no env.py."""
+    plan = project.root / "plan.json"
+    assert project.erm("migrate", "--mode", "plan", "--out", str(plan)).returncode == 0
+    project.env_py("raise SystemExit(7)")
+    done = project.erm(
+        "sign", str(plan), "--key", "${PLAN_KEY}", PLAN_KEY=(keys / "ci.pem").read_text(), ERM_DATABASE_URL=""
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Signed for apply: ")
+    assert "    CREATE TABLE first" in done.stdout
+    digest = document(plan)["digest"]
+    assert f"digest {digest}" in done.stdout.splitlines()
+    again = project.erm("sign", str(plan), "--key", str(keys / "ci.pem"), "--format", "json")
+    assert json.loads(again.stdout)["digest"] == digest
+    code, lines = told(project.erm("sign", str(plan), "--key", str(keys / "ci.pem"), "--digest", "f" * 64))
+    assert (code, lines[1]) == (1, "effect: It was not signed.")
+    assert told(project.erm("sign", str(keys / "ci.pub"), "--key", str(keys / "ci.pem")))[0] == 2

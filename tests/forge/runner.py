@@ -119,13 +119,20 @@ class Runner:
         folder: a folder of its own.
         workspace: where the repository is checked out.
         upload: takes what actions/upload-artifact is given: a name and a folder.
+        download: fills a folder with what was kept under a name, as actions/download-artifact does.
         program: the text of another `erm`.
     """
 
     def __init__(
-        self, folder: Path, workspace: Path, upload: Callable[[str, Path], None], program: str | None = None
+        self,
+        folder: Path,
+        workspace: Path,
+        upload: Callable[[str, Path], None],
+        program: str | None = None,
+        download: Callable[[str, Path], None] = lambda name, folder: None,
     ) -> None:
-        self.folder, self.workspace, self.upload, self.program = folder, workspace, upload, program
+        self.folder, self.workspace, self.program = folder, workspace, program
+        self.artifacts = {"upload": upload, "download": download}
         self.action: dict[str, Any] = yaml.safe_load(ACTION.read_text(encoding="utf-8"))
 
     def run(self, environ: Mapping[str, str | None], **inputs: str) -> Job:
@@ -157,9 +164,10 @@ class Runner:
         self, number: int, step: Mapping[str, Any], environ: Mapping[str, str | None], contexts: Any, job: Job
     ) -> tuple[dict[str, str], bool]:
         if "uses" in step:
-            assert step["uses"].startswith("actions/upload-artifact@v"), step["uses"]
+            known = re.match("actions/(upload|download)-artifact@v", step["uses"])
+            assert known, step["uses"]
             given = {name: self._filled(str(value), contexts) for name, value in step["with"].items()}
-            self.upload(given["name"], self.workspace / given["path"])
+            self.artifacts[known[1]](given["name"], self.workspace / given["path"])
             return {}, True
         files = {name: self.folder / f"{name.lower()}-{number}" for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
         for file in files.values():

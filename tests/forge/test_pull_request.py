@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from tests.faults.deploying import tables
+from tests.faults.deploying import ENV_PY, tables
 from tests.forge.github_server import GitHubServer
 from tests.forge.gitlab_server import GitLabServer
 from tests.forge.repository import Repository
@@ -49,6 +51,11 @@ class OnGitHub:
         def upload(name: str, kept: Path) -> None:
             self.server.keep(name, {path.name: path.read_bytes() for path in kept.iterdir()}, commit)
 
+        def download(name: str, into: Path) -> None:
+            kept = max(number for number, each in self.server.artifacts.items() if each["name"] == name)
+            with zipfile.ZipFile(io.BytesIO(self.server.packed[kept])) as archive:
+                archive.extractall(into)
+
         variables = {
             **self.variables,
             "GITHUB_EVENT_NAME": event,
@@ -57,12 +64,18 @@ class OnGitHub:
             "GITHUB_SHA": commit if event == "push" else "e" * 40,
         }
         workspace = self.repository.checked_out(f"workspace-{self.jobs}", commit)
-        return Runner(folder, workspace, upload).run(variables, version="installed", env="prod", **inputs)
+        runner = Runner(folder, workspace, upload, download=download)
+        return runner.run(variables, version="installed", env="prod", **inputs)
 
     def plan(self, commit: str, **inputs: str) -> Job:
         """The job of a pull request."""
         document = {"pull_request": {"number": 17, "head": {"sha": commit}}}
         return self.job(commit, "pull_request", document, mode="plan", **inputs)
+
+    def sign(self, commit: str, **inputs: str) -> Job:
+        """The job behind it, which has the key."""
+        document = {"pull_request": {"number": 17, "head": {"sha": commit}}}
+        return self.job(commit, "pull_request", document, mode="sign", **inputs)
 
     def apply(self, commit: str, head: str, **inputs: str) -> Job:
         """The job on main, after the pull request was merged."""
@@ -163,14 +176,12 @@ def test_what_cannot_be_approved_is_shown_and_fails_the_job(
     assert github.checks[-1]["conclusion"] == "failure"
     assert [each["title"] for each in github.checks[-1]["annotations"]].count("not-kept") == 1
     body = github.comments[0]["body"]
-    assert "blocked by 1 error" in body and "the label erm-approve-partial:" in body
+    assert "blocked by 1 error" in body and "`erm-approve-partial:c3`" in body
     assert ".erm/ci" not in body and "To run it" not in body
-    key = private_key()
-    approved = on_main.plan(commit, approve_partial="c3", sign_key=key)
+    approved = on_main.plan(commit, approve_partial="c3")
     assert approved.failed is None, approved.log
     assert "`erm migrate --env prod --plan plan.json`, where `plan.json` is" in github.comments[0]["body"]
     assert approved.outputs["plan-file"] == ".erm/ci/kept/plan.json"
-    assert ", signed: digest" in approved.log and key.splitlines()[1] not in approved.log
 
     path.write_text("def (:")
     broken = on_main.plan(repository.push("feature", "broken"))
@@ -179,11 +190,40 @@ def test_what_cannot_be_approved_is_shown_and_fails_the_job(
     assert "### Plan for `prod`: could not be made" in comment["body"]
 
 
-def private_key() -> str:
-    """A new key that signs plans, as PEM."""
+def test_a_plan_is_signed_by_a_job_that_runs_nothing_of_the_project(
+    repository: Repository, on_main: OnGitHub, one_database: Database
+) -> None:
+    """The key is where no code of the pull request is; what was signed there is run, and what was not is refused."""
+    private, public = key_pair()
+    (repository.project.root / "erm.yaml").write_text(
+        "database: {environments: {prod: {url: '${PROD_URL:-}'}}}\n" + f"safety: {{plan_keys: ['{public}']}}\n"
+    )
+    repository.push("main", "signatures")
+    repository.git("checkout", "--quiet", "-b", "feature")
+    repository.project.table("b2", "second", down="a1")
+    repository.project.env_py("import os\nassert 'PRIVATE' not in str(os.environ)\n" + ENV_PY)
+    head = repository.push("feature", "the second revision")
+    planned = on_main.plan(head, comment="false")
+    assert planned.failed is None, planned.log
+    commit = repository.merge("feature")
+    refused = on_main.apply(commit, head)
+    assert refused.failed == "Apply" and "is not signed" in refused.log
+    other = on_main.sign(head, sign_key=private, digest="0" * 64)
+    assert other.failed == "Sign" and "It was not signed." in other.log
+    signed = on_main.sign(head, sign_key=private, digest=planned.outputs["digest"])
+    assert signed.failed is None, signed.log
+    assert "CREATE TABLE second" in signed.log and private.splitlines()[1] not in signed.log
+    applied = on_main.apply(commit, head)
+    assert applied.failed is None, applied.log
+    assert tables(one_database) == {"alembic_version", "first", "second"}
+
+
+def key_pair() -> tuple[str, str]:
+    """A new key that signs plans, as PEM, and the public one as a line."""
     key = ed25519.Ed25519PrivateKey.generate()
     encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    return key.private_bytes(encoding, form, serialization.NoEncryption()).decode()
+    public = key.public_key().public_bytes(encoding, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+    return key.private_bytes(encoding, form, serialization.NoEncryption()).decode(), public.splitlines()[1]
 
 
 def test_a_merge_request_from_its_first_push_to_the_deployment(

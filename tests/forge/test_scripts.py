@@ -26,7 +26,7 @@ def on_github(calls: Calls, **inputs: str) -> str | None:
 
 
 @pytest.mark.parametrize("name", ["env", "config", "to", "artifact", "wait", "approve_partial", "plan"])
-@pytest.mark.parametrize("mode", ["plan", "apply", "rollback"])
+@pytest.mark.parametrize("mode", ["plan", "sign", "apply", "rollback"])
 def test_an_input_is_a_value_whatever_it_looks_like(calls: Calls, mode: str, name: str) -> None:
     """No input is a part of a command's text: each is one word for erm, or none."""
     on_github(calls, **{"mode": mode, name: HOSTILE})
@@ -38,15 +38,17 @@ def test_an_input_is_a_value_whatever_it_looks_like(calls: Calls, mode: str, nam
 def test_what_is_asked_for_reaches_erm(calls: Calls) -> None:
     """Each input becomes the option of its name; a plan that nobody is to approve is not kept."""
     on_github(calls, mode="plan", env="prod", config="c.yaml", to="b2", keep="false", approve_partial="b2")
-    on_github(calls, mode="plan", env="prod", approve_partial="b2 c3", sign_key="-----BEGIN")
+    on_github(calls, mode="plan", env="prod", approve_partial="b2\nc3\n")
+    on_github(calls, mode="sign", env="prod", sign_key="-----BEGIN", digest="0123456789ab")
     on_github(calls, mode="rollback", env="prod", to="a1", wait="5m")
     planned, kept, back = [words for words in calls.words if words[0] == "migrate"]
     assert planned[:9] == ["migrate", "--mode", "plan", "--format", "github", "--env", "prod", "--config", "c.yaml"]
     assert (planned[9], planned[10]) == ("--to", "b2") and "--out" not in planned
-    assert kept[kept.index("--out") :][:8] == [
-        "--out", ".erm/ci/kept/plan.json", "--sign-key", "${INPUT_SIGN_KEY}",
-        "--approve-partial", "b2", "--approve-partial", "c3",
+    assert kept[kept.index("--out") :][:6] == [
+        "--out", ".erm/ci/kept/plan.json", "--approve-partial", "b2", "--approve-partial", "c3",
     ]  # fmt: skip
+    (signed,) = [words for words in calls.words if words[0] == "sign"]
+    assert signed == ["sign", ".erm/ci/to-sign/plan.json", "--digest", "0123456789ab", "--key", "${INPUT_SIGN_KEY}"]
     assert back[7:11] == ["--to", "a1", "--wait", "5m"]
 
 
