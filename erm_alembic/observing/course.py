@@ -92,7 +92,8 @@ def observe(
             begun, since = time.monotonic(), datetime.now(UTC)
             elapsed = 0.0 if looked_at is None else begun - looked_at
             looked_at = begun
-            said = sampler.take()
+            is_last = observation.observed_s + elapsed >= wanted
+            said = sampler.take(thrifty=observation.samples > 0 and not is_last)
             if isinstance(said, str):
                 observation = with_silence(observation, said, since, datetime.now(UTC), elapsed, limits)
             else:

@@ -10,6 +10,9 @@ from erm_alembic.postgres.health.statements import Statements, StatementTotal
 
 __all__ = ["added", "grown", "statements_grown", "with_statements"]
 
+# How many statements are kept at least.
+KEPT = 2_000
+
 
 def grown(last: Sample, now: Sample) -> Mapping[str, int]:
     """By how much each counter grew.
@@ -83,7 +86,10 @@ def with_statements(
             if known is None
             else replace(known, calls=known.calls + total.calls, total_ms=known.total_ms + total.total_ms)
         )
-    return found
+    if len(found) <= 2 * KEPT:
+        return found
+    # Where ids come and go, those that take no time are forgotten.
+    return dict(sorted(found.items(), key=lambda each: each[1].total_ms, reverse=True)[:KEPT])
 
 
 def _was_reset(last: Statements, now: Statements) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,6 +22,7 @@ from erm_alembic.postgres.health.statements import Statements, statement_hashes,
 from erm_alembic.postgres.health.tables import (
     TableState,
     invalid_index_names,
+    missing_tables,
     table_states,
     unvalidated_constraints,
 )
@@ -38,7 +39,30 @@ Answer = TypeVar("Answer")
 APPLICATION_NAME = "erm observe"
 # How long all questions of one sample may take together, in seconds.
 PATIENCE = 10.0
+# What is read of the catalogs grows with them: it is read again after so many seconds, and so many times what it took.
+CATALOG_EVERY, CATALOG_SHARE = 30.0, 20.0
 NO_STATEMENTS = "pg_stat_statements is not installed in this database; the longest statement under way stands for it"
+
+
+@dataclass(frozen=True)
+class _Catalog:
+    """What a sample has of the catalogs.
+
+    Args:
+        tables: the tables that were asked for, and those with most dead rows.
+        invalid_indexes: the indexes that no query may use.
+        unvalidated: the constraints that were not checked.
+        missing: the tables that were asked for and are not there.
+        unseen: what could not be seen, each with the reason.
+        good_until: when it is to be read again, by `time.monotonic()`.
+    """
+
+    tables: tuple[TableState, ...] = ()
+    invalid_indexes: tuple[str, ...] = ()
+    unvalidated: tuple[tuple[str, str], ...] = ()
+    missing: tuple[str, ...] = ()
+    unseen: Mapping[str, str] = field(default_factory=dict)
+    good_until: float = 0.0
 
 
 class Sampler:
@@ -57,6 +81,7 @@ class Sampler:
         self._inquiry: Inquiry[Any] = Inquiry(self._ask, patience, APPLICATION_NAME)
         self._replicas = ReplicaWatch(target.settings)
         self._last: ServerNow | None = None
+        self._catalog = _Catalog()
         self._open = ExitStack()
 
     def __enter__(self) -> Sampler:
@@ -69,9 +94,15 @@ class Sampler:
     ) -> None:
         self._open.close()
 
-    def take(self) -> Sample | str:
-        """A sample; where the server does not answer, why, in words without secrets."""
+    def take(self, *, thrifty: bool = False) -> Sample | str:
+        """A sample; where the server does not answer, why, in words without secrets.
+
+        Args:
+            thrifty: whether what was read of the catalogs a moment ago is good enough.
+        """
         asked_at = time.monotonic()
+        if not thrifty:
+            self._catalog = _Catalog()
         said = self._asked(self._seen)
         if isinstance(said, str):
             return said
@@ -138,12 +169,12 @@ class Sampler:
         server, asking = server_now(cursor), Asking(cursor)
         no_waits: tuple[int, tuple[LockWait, ...]] = (0, ())
         no_statements: Statements | None = None
-        no_tables: tuple[TableState, ...] = ()
         no_slots: tuple[Slot, ...] = ()
         no_senders: tuple[Sender, ...] = ()
-        names: tuple[str, ...] = ()
-        no_constraints: tuple[tuple[str, str], ...] = ()
         waiting, waits = asking.ask("locks", lock_waits, no_waits)
+        if time.monotonic() >= self._catalog.good_until:
+            self._catalog = self._read_catalog(cursor)
+        catalog = self._catalog
         sample = Sample(
             taken_at=datetime.now(UTC),
             server=server,
@@ -154,14 +185,30 @@ class Sampler:
             query_s=asking.ask("running statements", longest_query, None),
             counters=asking.ask("pg_stat_database", counters, Counters()),
             statements=asking.ask("pg_stat_statements", statements, no_statements),
-            tables=asking.ask("tables", lambda at: table_states(at, self._tables), no_tables),
-            invalid_indexes=asking.ask("indexes", invalid_index_names, names),
-            unvalidated=asking.ask("constraints", unvalidated_constraints, no_constraints),
+            tables=catalog.tables,
+            invalid_indexes=catalog.invalid_indexes,
+            unvalidated=catalog.unvalidated,
             slots=asking.ask("pg_replication_slots", read_slots, no_slots),
         )
         senders = asking.ask("pg_stat_replication", read_senders, no_senders)
         _tell_unseen(asking, sample)
-        return replace(sample, unseen=dict(asking.unseen)), senders
+        missing = {f"table {name}": "there is none of that name; a schema belongs to it" for name in catalog.missing}
+        return replace(sample, unseen={**asking.unseen, **catalog.unseen, **missing}), senders
+
+    def _read_catalog(self, cursor: Any) -> _Catalog:
+        begun, asking = time.monotonic(), Asking(cursor)
+        no_tables: tuple[TableState, ...] = ()
+        no_constraints: tuple[tuple[str, str], ...] = ()
+        names: tuple[str, ...] = ()
+        found = _Catalog(
+            tables=asking.ask("tables", lambda at: table_states(at, self._tables), no_tables),
+            invalid_indexes=asking.ask("indexes", invalid_index_names, names),
+            unvalidated=asking.ask("constraints", unvalidated_constraints, no_constraints),
+            missing=asking.ask("tables", lambda at: missing_tables(at, self._tables), names),
+            unseen=asking.unseen,
+        )
+        now = time.monotonic()
+        return replace(found, good_until=now + max(CATALOG_EVERY, CATALOG_SHARE * (now - begun)))
 
 
 def _tell_unseen(asking: Asking, sample: Sample) -> None:

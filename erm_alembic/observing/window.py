@@ -20,6 +20,7 @@ POINTS = 240
 # How many statements, and findings, are told.
 SLOWEST = 20
 FINDINGS = 200
+GAPS = 200
 RESTARTED = "The server was restarted"
 FAILED_OVER = "Another server answers, or on another timeline: a failover"
 
@@ -52,7 +53,7 @@ def with_silence(
     if not observation.is_away:  # the first reason says more than what comes of it
         # It may have gone at any time since the last sample, but not while nobody looked.
         begun = last.taken_at if last is not None and elapsed > 0 else since
-        gaps = (*known, Gap(begun, None, "silence", why))
+        gaps = (*known, Gap(begun, None, "silence", why))[-GAPS:]
     # Of the rest nobody knows whether it is over.
     away = {(each.rule, each.subject): each for each in look_at_gaps(gaps, limits, now)}
     kept = tuple(each for each in observation.findings if (each.rule, each.subject) not in away)
@@ -125,7 +126,7 @@ def _gaps(observation: Observation, sample: Sample) -> tuple[Gap, ...]:
     if silent:
         ended = gaps[-1]
         return (*gaps[:-1], replace(ended, why=f"{ended.why.rstrip('.')}. {why}"))
-    return (*gaps, Gap(last.taken_at, sample.taken_at, "restart" if same else "failover", why))
+    return (*gaps, Gap(last.taken_at, sample.taken_at, "restart" if same else "failover", why))[-GAPS:]
 
 
 def _changed(

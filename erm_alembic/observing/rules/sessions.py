@@ -15,7 +15,8 @@ FEW = 3
 
 def _lock_waits(view: View) -> Iterator[Worsened]:
     limit = view.limits.max_lock_wait.total_seconds()
-    late = [wait for wait in view.now.waits if wait.seconds is not None and wait.seconds > limit]
+    waits = [wait for wait in view.now.waits if not wait.is_advisory]  # whose purpose may be to be waited for
+    late = [wait for wait in waits if wait.seconds is not None and wait.seconds > limit]
     if not late:
         return
     worst = max(late, key=lambda wait: wait.seconds or 0.0)

@@ -67,6 +67,8 @@ class Asking:
             if not is_refusal(error):
                 raise
             self._unseen[name] = _words(error)
+        except UnicodeDecodeError:
+            self._unseen[name] = "what the server says is not in the encoding of the database"
         return otherwise
 
     def note(self, name: str, why: str) -> None:

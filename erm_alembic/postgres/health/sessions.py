@@ -30,7 +30,8 @@ CONNECTIONS = f"""
 # Everybody may see pg_locks. Since PostgreSQL 14 it says since when; before, the begin of the statement stands for it.
 WAITERS = """
     SELECT w.pid, max(extract(epoch FROM pg_catalog.clock_timestamp()
-               - coalesce((pg_catalog.to_jsonb(w) ->> 'waitstart')::timestamptz, a.query_start)))::float8
+               - coalesce((pg_catalog.to_jsonb(w) ->> 'waitstart')::timestamptz, a.query_start)))::float8,
+           pg_catalog.bool_and(w.locktype = 'advisory')
       FROM pg_catalog.pg_locks w LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = w.pid
      WHERE NOT w.granted AND w.pid IS NOT NULL
        AND (w.database IS NULL OR w.database = 0 OR w.database = (
@@ -85,6 +86,7 @@ class LockWait:
         lock: what it waits for, as in `ACCESS EXCLUSIVE on table public.orders`.
         blockers: who is in its way, and what they do, without values.
         behind: how many wait for it.
+        is_advisory: whether it is a lock that the application made for itself: to wait for one may be what it is for.
     """
 
     pid: int
@@ -92,6 +94,7 @@ class LockWait:
     lock: str
     blockers: tuple[str, ...] = ()
     behind: int = 0
+    is_advisory: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,12 +129,13 @@ def lock_waits(cursor: Any) -> tuple[int, tuple[LockWait, ...]]:
     cursor.execute(WAITERS)
     waiting = cursor.fetchall()
     found = []
-    for pid, seconds in waiting[:CLOSELY]:
+    for pid, seconds, is_advisory in waiting[:CLOSELY]:
         wait = wait_of(cursor, pid)
         if wait is None:  # it has its lock by now, or this role may not see what it does
-            found.append(LockWait(pid, seconds, "a lock that this role may not see"))
+            found.append(LockWait(pid, seconds, "a lock that this role may not see", is_advisory=is_advisory))
         else:
-            found.append(LockWait(pid, seconds, wait.lock, tuple(map(str, wait.blockers)), len(wait.behind)))
+            blockers = tuple(map(str, wait.blockers))
+            found.append(LockWait(pid, seconds, wait.lock, blockers, len(wait.behind), is_advisory))
     return len(waiting), tuple(found)
 
 

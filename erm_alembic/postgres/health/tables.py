@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-__all__ = ["TableState", "invalid_index_names", "table_states", "unvalidated_constraints"]
+__all__ = ["TableState", "invalid_index_names", "missing_tables", "table_states", "unvalidated_constraints"]
 
 # Besides those that are asked for: where most is to be cleaned up.
 WORST = 5
@@ -26,6 +26,7 @@ TABLES = """
            SELECT relid FROM pg_catalog.pg_stat_user_tables ORDER BY n_dead_tup DESC, relid LIMIT %s)
      ORDER BY 7 DESC NULLS LAST, s.n_dead_tup DESC, 1
 """
+MISSING = "SELECT name FROM pg_catalog.unnest(%s::text[]) name WHERE pg_catalog.to_regclass(name) IS NULL ORDER BY 1"
 # Not those that somebody is building now; an index of a partitioned table is invalid until all parts have theirs.
 INVALID_INDEXES = """
     SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)
@@ -89,6 +90,19 @@ def table_states(cursor: Any, names: Collection[str]) -> tuple[TableState, ...]:
         TableState(name, live, dead, vacuumed_at, autovacuums, is_vacuumed, bool(is_asked_for))
         for name, live, dead, vacuumed_at, autovacuums, is_vacuumed, is_asked_for in cursor.fetchall()
     )
+
+
+def missing_tables(cursor: Any, names: Collection[str]) -> tuple[str, ...]:
+    """Those of the tables that are asked for that there are not.
+
+    Args:
+        cursor: of a connection in autocommit mode, with pg_catalog alone on its search path.
+        names: tables with their schemas, quoted where they must be.
+    """
+    if not names:
+        return ()
+    cursor.execute(MISSING, [sorted(names)])
+    return tuple(name for (name,) in cursor.fetchall())
 
 
 def invalid_index_names(cursor: Any) -> tuple[str, ...]:
