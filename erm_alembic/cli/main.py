@@ -65,7 +65,7 @@ COMMANDS: tuple[LazyCommand, ...] = (
     LazyCommand("release", "Release what is pending, from the plan to the report.", "erm_alembic.cli.release"),
     LazyCommand("status", "Show where a database stands.", "erm_alembic.cli.status"),
     LazyCommand("drift", "Show where database, history and models differ.", "erm_alembic.cli.drift"),
-    LazyCommand("repair", "Show what is half done; go on with it or take it back.", "erm_alembic.cli.repair"),
+    LazyCommand("repair", "Show what is half done or damaged, and mend it.", "erm_alembic.cli.repair"),
     LazyCommand("history", "Show what was run on a database; restore a lost revision.", "erm_alembic.cli.history"),
     LazyCommand(
         "replicas", "Show a primary with its replicas, and who could answer a read.", "erm_alembic.cli.replicas"

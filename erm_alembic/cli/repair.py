@@ -1,4 +1,4 @@
-"""`erm repair`: what is half done, and the ways out of it."""
+"""`erm repair`: what is half done or damaged, and the ways out of it."""
 
 from __future__ import annotations
 
@@ -29,8 +29,12 @@ from erm_alembic.cli.options import (
 from erm_alembic.errors import UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from erm_alembic.planning.damages import Damage, Exit
     from erm_alembic.planning.reports import HalfDoneReport
     from erm_alembic.planning.ways import Action, Ways
+    from erm_alembic.revisions.project import AlembicOptions
 
 __all__ = ["register", "repair"]
 
@@ -41,6 +45,8 @@ Examples:
   erm repair 3f9a1c --take-back --env prod  run its downgrade()
   erm repair 3f9a1c --mark-done --reason "built by hand" --env prod
   erm repair 3f9a1c --forget --reason "dropped by hand" --yes --env prod
+  erm repair 3f9a1c --do restore-file --env prod   its file is gone
+  erm repair 3f9a1c --do record --to 77aa01 --reason "wrong branch" --env prod
 """
 
 
@@ -64,7 +70,7 @@ def _refuse_without_action(given: dict[str, bool]) -> None:
             raise UsageError(
                 f"{option} has an effect on a repair only, and this command only looks.",
                 effect="Nothing was changed.",
-                cure="Say what to do: --resume, --mark-done, --take-back or --forget.",
+                cure="Say what to do: --resume, --mark-done, --take-back or --forget; of what is damaged, --do WAY.",
             )
 
 
@@ -96,7 +102,8 @@ def _confirm(ways: Ways, action: Action, environment: str) -> None:
 
 def repair(
     revision: Annotated[
-        str | None, typer.Argument(metavar="REV", help="The half-done revision. Default: the only one.")
+        str | None,
+        typer.Argument(metavar="REV", help="The revision, or what else is damaged, as shown. Default: the only one."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with it, as apply or rollback would.")] = False,
     mark_done: Annotated[
@@ -108,6 +115,12 @@ def repair(
     forget: Annotated[
         bool, typer.Option("--forget", help="Only remove the ledger's notes of it. Needs --reason.")
     ] = False,
+    do: Annotated[
+        str | None, typer.Option("--do", metavar="WAY", help="Mend what is damaged in this way; erm repair names them.")
+    ] = None,
+    to: Annotated[
+        list[str] | None, typer.Option("--to", metavar="REV", help="With --do record: what the database has.")
+    ] = None,
     reason: ReasonOption = None,
     yes: YesOption = False,
     env: EnvironmentOption = None,
@@ -121,19 +134,41 @@ def repair(
     config: ConfigOption = None,
     verbose: VerboseOption = False,
 ) -> None:
-    """Show what is half done, and go one of the ways out of it: each step is shown first.
+    """Show what is half done or damaged, and go one of the ways out of it: each step is shown first.
 
-    Without an action it only looks. Exit codes: 0 done, or nothing is half done; 1 refused or failed; 2 bad usage.
+    Without an action it only looks. Exit codes: 0 done, or only looked; 1 refused or failed; 2 bad usage.
     """
-    from erm_alembic import repairs
+    from erm_alembic import mending, repairs
     from erm_alembic.cli.progress import progress
     from erm_alembic.migrate import AlembicOptions
     from erm_alembic.render.repair import repaired_json, repaired_text, report_json, report_text, way_text
 
     action = _action(resume, mark_done, take_back, forget)
+    if do is not None:
+        if action is not None or allow_data_loss:
+            raise UsageError(
+                "--do goes with none of the ways out of a half-done revision.",
+                effect="Nothing was changed.",
+                cure="Give one of them.",
+            )
+        _mend(
+            do,
+            revision,
+            env,
+            to,
+            reason,
+            yes,
+            wait,
+            accept_environment,
+            format_,
+            AlembicOptions(tuple(x or ()), name, tag),
+            config,
+        )
+        return
     if action is None:
         _refuse_without_action(
             {
+                "--to": bool(to),
                 "--reason": bool(reason),
                 "--yes": yes,
                 "--wait": wait is not None,
@@ -144,13 +179,18 @@ def repair(
     seconds = None if wait is None else wait_seconds(wait)
     options = AlembicOptions(x=tuple(x or ()), name=name, tag=tag)
     paint, again = console.painter(sys.stdout), typed_again(config, x, name, tag)
+    damages: tuple[Damage, ...] = ()
     with console.stdout_reserved():
-        report = repairs.half_done(env, revision, config=config, options=options)
+        if action is None:
+            damages = mending.examine(env, config=config, options=options).damages
+        named = tuple(each for each in damages if revision in (each.object, *each.also))
+        report = repairs.half_done(env, None if named else revision, config=config, options=options)
     if action is None:
+        shown = damages if revision is None else named
         if format_ is Format.json:
-            console.write(report_json(report))
+            console.write(report_json(report, shown))
         else:
-            console.write(report_text(report, verbose=verbose, arguments=again, paint=paint))
+            console.write(report_text(report, damages=shown, verbose=verbose, arguments=again, paint=paint))
         return
     ways = _one(report)
     if ways is not None and ways.way(action).closed is None:
@@ -180,6 +220,59 @@ def repair(
     if repaired.outcome.result == "interrupted":
         raise typer.Exit(128 + (repaired.outcome.signal_number or signal.SIGINT))
     raise typer.Exit(0 if repaired.outcome.result == "done" else 1)
+
+
+def _mend(
+    way: str,
+    what: str | None,
+    env: str | None,
+    to: list[str] | None,
+    reason: list[str] | None,
+    yes: bool,
+    wait: str | None,
+    accept_environment: bool,
+    format_: Format,
+    options: AlembicOptions,
+    config: Path | None,
+) -> None:
+    """Show a damage with the way that was chosen, ask, and mend it."""
+    from erm_alembic.config.loader import load_settings
+    from erm_alembic.mending import mend
+    from erm_alembic.render.repair import damage_text, mended_json, mended_text
+
+    paint = console.painter(sys.stdout)
+    environment = load_settings(env, config, require_url=False).environment
+
+    def agree(damage: Damage, exit_: Exit) -> bool:
+        if format_ is Format.text:
+            console.note(damage_text(damage, exit_, environment))
+        if yes:
+            return True
+        if not sys.stdin.isatty():
+            raise UsageError(
+                f"erm repair --do {way} asks first, and there is no terminal to answer.",
+                effect="Nothing was changed.",
+                cure="Look at what it would do (erm repair), then add --yes.",
+            )
+        return typer.confirm(f"--do {way} in {environment}: do it?", err=True)
+
+    with console.stdout_reserved():
+        mended = mend(
+            env,
+            way,
+            what,
+            to=tuple(to or ()),
+            reason="; ".join(reason) if reason else None,
+            agree=agree,
+            wait=None if wait is None else wait_seconds(wait),
+            accept_environment=accept_environment,
+            tell=console.note,
+            config=config,
+            options=options,
+        )
+    if mended is None:
+        raise typer.Abort
+    console.write(mended_json(mended) if format_ is Format.json else mended_text(mended, paint))
 
 
 def register(app: typer.Typer) -> None:

@@ -16,11 +16,21 @@ from erm_alembic.render.words import counted, duration, revisions, target_line
 
 if TYPE_CHECKING:
     from erm_alembic.ledger.progress import DoneStatement
+    from erm_alembic.planning.damages import Damage, Exit, Mended
     from erm_alembic.planning.model import DataLoss, Statement
     from erm_alembic.planning.reports import HalfDoneReport, Repaired
     from erm_alembic.planning.ways import Action, Way, Ways
 
-__all__ = ["repaired_json", "repaired_text", "report_json", "report_text", "way_text"]
+__all__ = [
+    "damage_text",
+    "mended_json",
+    "mended_text",
+    "repaired_json",
+    "repaired_text",
+    "report_json",
+    "report_text",
+    "way_text",
+]
 
 SHORT = 100
 PURPOSES: dict[tuple[Action, str], str] = {
@@ -45,17 +55,25 @@ DONE: dict[Action, str] = {
 
 
 def report_text(
-    report: HalfDoneReport, *, verbose: bool = False, arguments: tuple[str, ...] = (), paint: Paint = plain
+    report: HalfDoneReport,
+    *,
+    damages: tuple[Damage, ...] = (),
+    verbose: bool = False,
+    arguments: tuple[str, ...] = (),
+    paint: Paint = plain,
 ) -> str:
     """What is half done, and what each way out of it would do.
 
     Args:
         report: the facts.
+        damages: what else is damaged.
         verbose: show whole statements rather than their start.
         arguments: what was typed and belongs into the next command too, such as `-x`.
         paint: gives colour; none by default.
     """
     lines = [target_line(report.environment, report.database_url, report.server_version, paint)]
+    for damage in damages:
+        lines += ["", *_damage(damage, (report.environment, *arguments), paint)]
     if not report.revisions:
         return "\n".join([*lines, "", paint("No revision is half done.", "good")]) + "\n"
     for ways in report.revisions:
@@ -64,6 +82,60 @@ def report_text(
         for way in ways.ways:
             lines += ["", *_way(ways, way, (report.environment, *arguments), verbose, paint)]
     return "\n".join(lines) + "\n"
+
+
+def damage_text(damage: Damage, exit_: Exit, environment: str, paint: Paint = plain) -> str:
+    """One damage, and the one way out that is to be gone.
+
+    Args:
+        damage: the damage.
+        exit_: the way.
+        environment: the profile.
+        paint: gives colour; none by default.
+    """
+    return "\n".join([*_told(damage, paint), f"  --do {exit_.name}  {one_line(exit_.does)}"]) + "\n"
+
+
+def _told(damage: Damage, paint: Paint) -> list[str]:
+    first, *rest = block(redact(damage.found))
+    return [f"{paint(damage.kind, 'bad')}  {first}", *(f"  {line}" for line in (*rest, *block(damage.follows)))]
+
+
+def _damage(damage: Damage, typed: tuple[str, ...], paint: Paint) -> list[str]:
+    lines = _told(damage, paint)
+    for each in damage.exits:
+        words = ["erm", "repair", damage.object, "--do", each.name]
+        words += [word for need in each.needs for word in (f"--{need}", "REV" if need == "to" else "TEXT")]
+        command = shlex.join(map(one_line, [*words, "--env", *typed]))
+        lines += [f"  {paint(command, 'strong')}", f"      {one_line(each.does)}"]
+    return lines
+
+
+def mended_text(mended: Mended, paint: Paint = plain) -> str:
+    """What was done about a damage.
+
+    Args:
+        mended: what was done.
+        paint: gives colour; none by default.
+    """
+    run = "" if mended.run_id is None else f" (run {mended.run_id})"
+    return paint(f"{one_line(redact(mended.done))}{run}", "good") + "\n"
+
+
+def mended_json(mended: Mended) -> str:
+    """What was done about a damage as one JSON object.
+
+    Args:
+        mended: what was done.
+    """
+    return result_document(
+        {
+            "action": mended.exit.name,
+            "damage": plain_value(mended.damage),
+            "done": redact(mended.done),
+            "run": mended.run_id,
+        }
+    )
 
 
 def way_text(ways: Ways, way: Way, words: tuple[str, ...], *, verbose: bool = False, paint: Paint = plain) -> str:
@@ -167,13 +239,14 @@ def repaired_text(repaired: Repaired, *, paint: Paint = plain) -> str:
     return "\n".join([*lines, f"The database is now at {where}."]) + "\n"
 
 
-def report_json(report: HalfDoneReport) -> str:
-    """What is half done as one JSON object; keys are added, never renamed."""
+def report_json(report: HalfDoneReport, damages: tuple[Damage, ...] = ()) -> str:
+    """What is half done or damaged as one JSON object; keys are added, never renamed."""
     return result_document(
         {
             "environment": report.environment,
             "database": {"url": report.database_url, "server_version": report.server_version},
             "half_done": [_ways_document(ways) for ways in report.revisions],
+            "damages": plain_value(damages),
         }
     )
 

@@ -126,7 +126,13 @@ def set_heads(context: MigrationContext, wanted: Collection[str]) -> None:
         wanted: the revisions.
     """
     context._ensure_version_table()
-    heads = migration.HeadMaintainer(context, context.get_current_heads())
+    rows = context.get_current_heads()
+    if len(set(rows)) < len(rows):  # which Alembic cannot delete one by one
+        connection = context.connection
+        assert connection is not None
+        connection.exec_driver_sql(f"DELETE FROM {_formatted(context)}")  # noqa: S608 - quoted
+        rows = ()
+    heads = migration.HeadMaintainer(context, rows)
     for gone in sorted(heads.heads - set(wanted)):
         heads._delete_version(gone)
     for new in sorted(set(wanted) - heads.heads):
