@@ -71,6 +71,20 @@ class Contents:
         """
         return sum(each.bytes for each in self.tables if names is None or named(each) in names)
 
+    def reader(self, names: Collection[str] | None, ledger: str) -> tuple[bool, bool]:
+        """As whom tables are read: whether as `migrations.role`, and whether the ledger's are left out for it.
+
+        The ledger belongs to the role that logs in, which need not be able to read what `migrations.role` owns.
+
+        Args:
+            names: the tables; None for all.
+            ledger: the ledger's schema.
+        """
+        wanted = [each for each in self.tables if names is None or named(each) in names]
+        if all(each.login_reads for each in wanted):
+            return False, False
+        return True, any(each.schema == ledger and not each.role_reads for each in wanted)
+
     def _above(self, table: StoredTable, by_oid: Mapping[int, StoredTable]) -> tuple[StoredTable, ...]:
         found: dict[int, StoredTable] = {}
         waiting = list(table.parents)

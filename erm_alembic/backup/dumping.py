@@ -10,6 +10,7 @@ from pathlib import Path
 
 from erm_alembic.backup.archive import Archive
 from erm_alembic.backup.connection import Address, address_of
+from erm_alembic.backup.contents import Contents
 from erm_alembic.backup.process import Orders, run_program
 from erm_alembic.backup.programs import Program, find_program
 from erm_alembic.backup.progress import BackupProgress
@@ -25,6 +26,7 @@ LOCK_WAIT = "60s"
 # What the kernel takes as a command line, at least, and a program's environment too.
 LONGEST_COMMAND = 500_000
 COMPRESSES_OTHERWISE_SINCE = 16
+CONVERTS_NOTHING = ("SQL_ASCII", "MULE_INTERNAL")
 TABLE_BEGINS = "dumping contents of table "
 
 
@@ -46,15 +48,14 @@ class Dump:
         self.address: Address = address_of(target)
         self._refuse_compression()
 
-    def run(self, folder: Path, orders: Orders, progress: BackupProgress, encoding: str, total: int) -> Path:
+    def run(self, folder: Path, orders: Orders, progress: BackupProgress, contents: Contents) -> Path:
         """Write the archive.
 
         Args:
             folder: where.
             orders: how the program is run; its environment is this one's own.
             progress: told each table.
-            encoding: the database's encoding.
-            total: how many tables there are.
+            contents: what the database has.
 
         Returns:
             The archive.
@@ -63,6 +64,7 @@ class Dump:
             BackupError: it cannot be written, or the database cannot be read.
         """
         place, done = folder / ARCHIVE, 0
+        total = len([each for each in contents.tables if each.kind == "r"] if self._tables is None else self._tables)
 
         def told(line: str) -> None:
             nonlocal done
@@ -71,26 +73,36 @@ class Dump:
                 progress.at(table.strip().strip('"'), done, total)
                 done += 1
 
+        argv = [*self._how(place), *self._as_whom(contents, progress), *self._what(), f"--dbname={self.address.dsn}"]
+        environ = self.address.environ | self._encoding(contents)
+        run_program(argv, Orders(environ, told, orders.stopped, orders.timeout, orders.held, orders.what))
+        return place
+
+    def _how(self, place: Path) -> list[str | bytes | Path]:
+        settings = self._settings
         argv: list[str | bytes | Path] = [self.program.path, "--verbose", "--no-password"]
         argv += [f"--lock-wait-timeout={LOCK_WAIT}", b"--file=" + bytes(place)]
-        argv += (
-            ["--format=directory", f"--jobs={self._settings.jobs}"] if self._settings.jobs > 1 else ["--format=custom"]
-        )
-        argv += [] if self._settings.compress is None else [f"--compress={self._settings.compress}"]
-        role = self._target.settings.migrations.role
-        argv += [] if role is None else [f"--role={role}"]
-        environ = dict(self.address.environ)
-        if self._tables is not None:
-            argv += [f"--table={_pattern(table)}" for table in self._tables]
-            # Names that are not ASCII come in this process's encoding.
-            if not all(table.isascii() for table in self._tables) and encoding not in ("SQL_ASCII", "MULE_INTERNAL"):
-                environ["PGCLIENTENCODING"] = "UTF8"
-        argv.append(f"--dbname={self.address.dsn}")
-        run_program(
-            argv,
-            Orders(environ, told, orders.stopped, orders.timeout, orders.held, orders.what),
-        )
-        return place
+        argv += ["--format=directory", f"--jobs={settings.jobs}"] if settings.jobs > 1 else ["--format=custom"]
+        return argv + ([] if settings.compress is None else [f"--compress={settings.compress}"])
+
+    def _as_whom(self, contents: Contents, progress: BackupProgress) -> list[str | bytes | Path]:
+        role, ledger = self._target.settings.migrations.role, self._target.settings.ledger.schema
+        as_role, without_ledger = contents.reader(self._tables, ledger)
+        if role is None or not as_role:
+            return []
+        argv: list[str | bytes | Path] = [f"--role={role}"]
+        if without_ledger:
+            argv.append(f"--exclude-schema={_quoted(ledger)}")
+            progress.note(f"The ledger is not in this backup: {role} may not read it.")
+        return argv
+
+    def _what(self) -> list[str | bytes | Path]:
+        return [f"--table={'.'.join(map(_quoted, name_parts(table)))}" for table in self._tables or ()]
+
+    def _encoding(self, contents: Contents) -> dict[str, str]:
+        """Names that are not ASCII come in this process's encoding."""
+        plain = all(table.isascii() for table in self._tables or ())
+        return {} if plain or contents.database.encoding in CONVERTS_NOTHING else {"PGCLIENTENCODING": "UTF8"}
 
     def fits_command_line(self) -> bool:
         """Whether the tables can all be named."""
@@ -123,6 +135,6 @@ def archive_in(folder: Path, client: int, environ: dict[str, str], orders: Order
     return Archive(folder / ARCHIVE, find_program("pg_restore", client), environ, orders.stopped)
 
 
-def _pattern(table: str) -> str:
-    """A table's name as a pattern that is that name and nothing else."""
-    return ".".join('"' + part.replace('"', '""') + '"' for part in name_parts(table))
+def _quoted(name: str) -> str:
+    """A name as a pattern that is that name and nothing else."""
+    return '"' + name.replace('"', '""') + '"'

@@ -118,11 +118,9 @@ class _Taking:
             wanted = None
             dump = Dump(self.target, None, self.settings)
         columns = self.contents.columns(wanted)
-        leaves = [each for each in self.contents.tables if each.kind == "r"]
-        total = len(leaves) if wanted is None else len(wanted)
-        dump.run(unfinished.folder, self._orders(unfinished), self.progress, self.contents.database.encoding, total)
+        dump.run(unfinished.folder, self._orders(unfinished), self.progress, self.contents)
         files = self._sums(unfinished)
-        self.progress.at("reading it again", total, total)
+        self.progress.at("reading it again", 1, 1)
         archive = archive_in(unfinished.folder, dump.program.major, dump.address.environ, self._orders(unfinished))
         rows = archive.count_rows()
         self._refuse_missing(wanted, rows)

@@ -41,7 +41,11 @@ TABLES = """
                        FROM pg_catalog.pg_attribute a
                       WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '{}'),
            coalesce((SELECT pg_catalog.array_agg(i.inhparent::bigint) FROM pg_catalog.pg_inherits i
-                      WHERE i.inhrelid = c.oid), '{}')
+                      WHERE i.inhrelid = c.oid), '{}'),
+           pg_catalog.has_table_privilege(session_user, c.oid, 'SELECT')
+               AND pg_catalog.has_schema_privilege(session_user, n.oid, 'USAGE'),
+           pg_catalog.has_table_privilege(current_user, c.oid, 'SELECT')
+               AND pg_catalog.has_schema_privilege(current_user, n.oid, 'USAGE')
       FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
      WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND n.nspname <> 'information_schema'
        AND n.nspname NOT LIKE 'pg\\_%'
@@ -129,6 +133,8 @@ class StoredTable:
         bytes: its size without indexes; as of the last ANALYZE where somebody holds a table for themselves.
         columns: its columns in order, each with its type.
         parents: the object ids of what it is a partition or an heir of.
+        login_reads: whether the role that logs in may read it.
+        role_reads: whether `migrations.role` may, or that role again where there is none.
     """
 
     oid: int
@@ -138,6 +144,8 @@ class StoredTable:
     bytes: int
     columns: Mapping[str, str]
     parents: tuple[int, ...] = ()
+    login_reads: bool = True
+    role_reads: bool = True
 
 
 @dataclass(frozen=True)
@@ -217,8 +225,9 @@ def stored_tables(cursor: Any) -> tuple[StoredTable, ...]:
             *(oid, schema, name, kind, sizes.get(oid, pages * PAGE)),
             dict(zip(names, types, strict=True)),
             tuple(parents),
+            *readers,
         )
-        for oid, schema, name, kind, pages, names, types, parents in rows
+        for oid, schema, name, kind, pages, names, types, parents, *readers in rows
     )
 
 
