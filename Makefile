@@ -2,7 +2,7 @@
 # python3 (3.11 or newer) and make are all that must be there. PYTHON=/path/to/python chooses another Python.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz snapshots survival chaos patroni pictures lint format types contracts build bench check clean venv venv-demo
+.PHONY: help demo test fuzz snapshots survival chaos patroni pictures docs lint format types contracts build bench check clean venv venv-demo
 
 SHELL := /bin/sh
 BIN := .venv/bin
@@ -40,6 +40,10 @@ chaos: venv ## load a cluster for 60 s while its servers are killed, frozen, pro
 pictures: venv ## take the pictures of docs/pictures anew, of real runs (needs Chromium; a minute)
 	@$(BIN)/python -m tests.pictures
 
+docs: venv ## build the documentation into .site/out, with strict links, and walk through its ten-minute start (a minute)
+	@$(BIN)/python -m tests.docs.site
+	@WALK_THE_DOCS=1 $(BIN)/python -m pytest -q tests/docs/test_start.py
+
 lint: venv ## ruff: rules and format
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m ruff format --check .
@@ -64,7 +68,7 @@ bench: venv ## compare erm with plain Alembic, in one table (ARGS='--growth --wr
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## remove what the other commands have made (.venv too), and nothing else
-	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .site dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find erm_alembic tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 venv:
