@@ -55,6 +55,8 @@ def check_run(
 ) -> None:
     """Write a check run on GitHub: the verdict on a commit, with the plan's findings on their lines.
 
+    What it shows is one of --plan and --failed.
+
     The token in GITHUB_TOKEN is that of a job with `permissions: {checks: write}`, or of an app. Where it may only
     read, as in a pull request from a fork, the plan is in the summary of the job instead.
     """

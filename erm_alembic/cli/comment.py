@@ -74,6 +74,8 @@ def comment(
 ) -> None:
     """Show a plan on its pull request: write the comment, or bring it up to date in its place.
 
+    What it shows is one of --plan, --body and --failed.
+
     Repository, pull request and address come from the pipeline, the token from GITHUB_TOKEN or GITLAB_TOKEN.
     Where a token may only read, the plan goes to the summary of the GitHub job.
     """

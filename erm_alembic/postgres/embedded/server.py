@@ -43,6 +43,10 @@ PORT = 5432
 LONGEST_NAME = 63
 
 
+# Where its programs may have been found, for people.
+ORIGINS = {"system": "this machine", "wheel": "erm-alembic[embedded]"}
+
+
 @dataclass(frozen=True)
 class ServerStatus:
     """What is known about a project's server.
@@ -227,7 +231,9 @@ class EmbeddedServer:
         shut_down(cluster)
         folder = socket_folder(cluster.data_dir)
         clear_leftovers(cluster, folder, PORT)
-        where = "for this project" if cluster.initialised else "for this project, for the first time"
+        where = "for this project"
+        if not cluster.initialised:  # its major stays that of these programs
+            where = f"of {ORIGINS.get(binaries.origin, binaries.origin)} {where}, for the first time"
         under_way(f"starting PostgreSQL {binaries.major} {where}")
         if not cluster.initialised:
             initialise(cluster, binaries, superuser=SUPERUSER, durable=self._durable, lock=lock)
