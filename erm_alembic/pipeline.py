@@ -188,7 +188,8 @@ def run_plan(
     from erm_alembic.telemetry import told
 
     mode = mode or survey.plan.mode
-    with told(opened.target, survey.plan, mode, progress) as watched:
+    with told(opened.target, progress) as watched:
+        watched.run_started(survey.plan, mode)
         result = _run_watched(opened, survey, wait, accept_environment, watched, overrides, mode, approval)
         watched.run_finished(result.outcome)
     return result

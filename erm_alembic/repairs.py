@@ -113,8 +113,8 @@ def repair(
             f"--{action} needs a reason.", effect=NOTHING_CHANGED, cure="Say how it was put right: --reason TEXT"
         )
     # Looking, which is most of what is asked for, does without what runs a repair.
-    from erm_alembic.execute.progress import SilentProgress
     from erm_alembic.execute.repairing.repair import Repairing, forget, mark_done, take_back
+    from erm_alembic.telemetry import told
 
     opened = open_project(env, config, options, to_write=True)
     env_typed = env_option(opened.settings.environment)
@@ -128,18 +128,18 @@ def repair(
             cure=f"Look again: erm repair{env_typed}.",
         )
     why = Override(f"{action} {ways.half_done.revision}", (reason or "").strip() or "no reason given")
-    watched = progress or SilentProgress()
     if action == "resume":
-        return Repaired(action, ways.half_done, _resume(opened, ways, wait, accept_environment, watched, why))
-    repairing = Repairing(
-        opened.target, opened.project, ways, way, watched, why, wait, accept_environment, allow_data_loss
-    )
-    if action == "mark-done":
-        return Repaired(action, ways.half_done, mark_done(repairing))
-    if action == "forget":
-        return Repaired(action, ways.half_done, forget(repairing))
-    outcome, passed_over = take_back(repairing)
-    return Repaired(action, ways.half_done, outcome, passed_over)
+        return Repaired(action, ways.half_done, _resume(opened, ways, wait, accept_environment, progress, why))
+    with told(opened.target, progress) as watched:
+        repairing = Repairing(
+            opened.target, opened.project, ways, way, watched, why, wait, accept_environment, allow_data_loss
+        )
+        if action == "mark-done":
+            return Repaired(action, ways.half_done, mark_done(repairing))
+        if action == "forget":
+            return Repaired(action, ways.half_done, forget(repairing))
+        outcome, passed_over = take_back(repairing)
+        return Repaired(action, ways.half_done, outcome, passed_over)
 
 
 def _look(opened: Opened, revision: str | None) -> tuple[Ways, ...]:
@@ -196,7 +196,7 @@ def _amount(rows: int | None) -> str:
 
 
 def _resume(
-    opened: Opened, ways: Ways, wait: float | None, accept_environment: bool, progress: Progress, why: Override
+    opened: Opened, ways: Ways, wait: float | None, accept_environment: bool, progress: Progress | None, why: Override
 ) -> Outcome:
     """Apply, or roll back, that revision alone."""
     half, env_typed = ways.half_done, env_option(opened.settings.environment)

@@ -78,7 +78,7 @@ class SilentProgress:
 
 
 class NotesOnly(SilentProgress):
-    """Hands notes on and nothing else: for a run that sends nothing of the steps that it records.
+    """Hands on notes, the beginning and the end: for a run that sends nothing of the steps that it records.
 
     Args:
         watched: the progress that the caller gave.
@@ -90,9 +90,17 @@ class NotesOnly(SilentProgress):
     def __init__(self, watched: Progress) -> None:
         self._watched = watched
 
+    def run_started(self, plan: Plan, mode: str) -> None:
+        """Hand the beginning on."""
+        self._watched.run_started(plan, mode)
+
     def note(self, message: str) -> None:
         """Hand the message on."""
         self._watched.note(message)
+
+    def run_finished(self, outcome: Outcome) -> None:
+        """Hand the end on."""
+        self._watched.run_finished(outcome)
 
 
 class UnfailingProgress:
@@ -153,7 +161,7 @@ class UnfailingProgress:
 
 
 class SeveralProgress:
-    """Hands everything on to several who watch, each of whom may fail for itself; the end is told once.
+    """Hands everything on to several who watch, each of whom may fail for itself; the end is told once, of what began.
 
     What ends is told in the reverse order: what the first one opened still holds while the others hear of its end.
 
@@ -166,10 +174,11 @@ class SeveralProgress:
 
     def __init__(self, *watched: Progress) -> None:
         self._watched = tuple(UnfailingProgress(each) for each in watched)
-        self._has_ended = False
+        self._is_under_way = False
 
     def run_started(self, plan: Plan, mode: str) -> None:
         """Hand the beginning on."""
+        self._is_under_way = True
         for each in self._watched:
             each.run_started(plan, mode)
 
@@ -205,8 +214,8 @@ class SeveralProgress:
 
     def run_finished(self, outcome: Outcome) -> None:
         """Hand the end on, unless it was told before."""
-        if self._has_ended:
+        if not self._is_under_way:
             return
-        self._has_ended = True
+        self._is_under_way = False
         for each in reversed(self._watched):
             each.run_finished(outcome)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 
 from erm_alembic.execute.progress import Progress
-from erm_alembic.planning.model import Plan
 from erm_alembic.target import Target
 from erm_alembic.telemetry.events import Event, EventProgress
 
@@ -22,12 +21,11 @@ _log = logging.getLogger(LOGGER)
 _log.addHandler(logging.NullHandler())
 
 
-def logged(target: Target, plan: Plan) -> Progress | None:
+def logged(target: Target) -> Progress | None:
     """What logs a run; nothing where nobody listens.
 
     Args:
         target: the database.
-        plan: what is run.
     """
     if not _log.isEnabledFor(logging.ERROR):
         return None

@@ -37,12 +37,11 @@ def is_wanted(environ: Mapping[str, str] = os.environ) -> bool:
     return "opentelemetry" in sys.modules or bool(environ.get("OTEL_PYTHON_TRACER_PROVIDER"))
 
 
-def traced(target: Target, plan: Plan) -> Progress | None:
+def traced(target: Target) -> Progress | None:
     """What makes spans of a run; nothing where nobody collects them.
 
     Args:
         target: the database.
-        plan: what is run.
     """
     if not target.settings.telemetry.spans or not is_wanted():
         return None

@@ -67,7 +67,8 @@ class Textfile:
         """Keep two runs that end at once from writing over each other."""
         folder = os.open(self._path.parent, os.O_RDONLY)
         try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
+            with contextlib.suppress(OSError):  # of a file system that has no locks
+                fcntl.flock(folder, fcntl.LOCK_EX)
             yield
         finally:
             os.close(folder)
@@ -98,14 +99,14 @@ class Textfile:
 class _RunWritten(SilentProgress):
     """Watches a run for its end."""
 
-    def __init__(self, textfile: Textfile, target: Target, plan: Plan) -> None:
-        self._textfile, self._target, self._plan = textfile, target, plan
-        self._mode: str = plan.mode
-        self._begun = time.monotonic()
+    def __init__(self, textfile: Textfile, target: Target) -> None:
+        self._textfile, self._target = textfile, target
+        self._plan: Plan | None = None
+        self._mode, self._begun = "", time.monotonic()
 
     def run_started(self, plan: Plan, mode: str) -> None:
-        """Note which mode it is."""
-        self._mode, self._begun = mode, time.monotonic()
+        """Note what is run, and since when."""
+        self._plan, self._mode, self._begun = plan, mode, time.monotonic()
 
     def run_finished(self, outcome: Outcome) -> None:
         """Write how it went."""
@@ -120,26 +121,29 @@ class _RunWritten(SilentProgress):
         ]
         if good:
             gauges.append(Gauge("erm_last_success_timestamp_seconds", now))
-        if self._goes_to_the_heads():
-            gauges.append(Gauge("erm_revisions_pending", sum(step.outcome != "done" for step in outcome.steps)))
-        gauges.append(Gauge("erm_drift_differences", len(self._plan.drift)))
-        self._textfile.write([*gauges, *_lags(self._target)])
-
-    def _goes_to_the_heads(self) -> bool:
-        """Whether all that could be pending is in the plan."""
-        reached = {*self._plan.current, *(step.revision for step in self._plan.steps)}
-        return self._plan.direction == "upgrade" and reached.issuperset(self._plan.heads)
+        if self._plan is not None:
+            gauges.append(Gauge("erm_drift_differences", len(self._plan.drift)))
+            if _goes_to_the_heads(self._plan):
+                done = {step.revision for step in outcome.steps if step.outcome == "done"}
+                gauges.append(Gauge("erm_revisions_pending", sum(s.revision not in done for s in self._plan.steps)))
+        # A database that could not be asked any more is not waited for.
+        self._textfile.write([*gauges, *(_lags(self._target) if outcome.current_known else ())])
 
 
-def written(target: Target, plan: Plan) -> Progress | None:
+def _goes_to_the_heads(plan: Plan) -> bool:
+    """Whether all that could be pending is in a plan."""
+    reached = {*plan.current, *(step.revision for step in plan.steps)}
+    return plan.direction == "upgrade" and reached.issuperset(plan.heads)
+
+
+def written(target: Target) -> Progress | None:
     """What writes the file when a run ends; nothing where none is configured.
 
     Args:
         target: the database.
-        plan: what is run.
     """
     textfile = _textfile(target.settings, target.database)
-    return None if textfile is None else _RunWritten(textfile, target, plan)
+    return None if textfile is None else _RunWritten(textfile, target)
 
 
 def planned(target: Target, plan: Plan) -> None:

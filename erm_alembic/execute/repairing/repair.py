@@ -149,6 +149,7 @@ def _execute(
     lost = (Override("data-loss", "--allow-data-loss"),) if repairing.allow_data_loss else ()
     overrides = (repairing.why, *lost)
     run = Run(target, project, survey, "repair", repairing.progress, overrides, way=repairing.way.action)
+    repairing.progress.run_started(plan, "repair")
     return execute(run, wait=repairing.wait, accept_environment=repairing.accept_environment, course=course)
 
 
