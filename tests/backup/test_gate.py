@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -172,3 +174,43 @@ def test_only_the_tables_at_risk_are_taken_when_asked(loaded: Shop) -> None:
     loaded.apply()
     with pytest.raises(BackupError, match="puts no table at risk"):
         loaded.take(tables_at_risk=True)
+
+
+def test_a_signal_while_the_backup_is_taken_ends_the_run_before_its_first_step(loaded: Shop) -> None:
+    """The tool is ended, the run is in the ledger as interrupted, and the database is where it was."""
+    (loaded.root / "slow.py").write_text("import pathlib, time; pathlib.Path('begun').touch(); time.sleep(600)")
+    loaded.config(f"backup: {{method: command, command: {json.dumps([sys.executable, 'slow.py'])}}}\n")
+    with loaded.project.deploying() as deployer:
+        deployer.until((loaded.root / "begun").exists)
+        deployer.signal(signal.SIGTERM)
+        code, _, _ = deployer.ended()
+    assert code == 143
+    assert loaded.sql("SELECT outcome FROM erm.run ORDER BY id DESC LIMIT 1") == [("interrupted",)]
+    assert loaded.sql("SELECT version_num FROM alembic_version") == [("a1",)]
+
+
+def test_the_owner_of_the_tables_and_the_role_that_logs_in_may_be_two(
+    loaded: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger belongs to the one, the tables to the other: a whole backup has both, and data goes back as owner."""
+    suffix = loaded.database.name
+    owner, login = f"own_{suffix}", f"dep_{suffix}"
+    loaded.sql(f"CREATE ROLE {owner}; CREATE ROLE {login} LOGIN IN ROLE {owner}")
+    loaded.sql(f"ALTER ROLE {login} SET statement_timeout = '1s'; ALTER ROLE {login} SET lock_timeout = '1s'")
+    loaded.sql(f"ALTER TABLE users OWNER TO {owner}; ALTER TABLE alembic_version OWNER TO {owner}")
+    loaded.sql(f"ALTER SCHEMA erm OWNER TO {login}; GRANT CREATE ON SCHEMA public TO {owner}")
+    for (table,) in loaded.sql("SELECT tablename::text FROM pg_tables WHERE schemaname = 'erm'"):
+        loaded.sql(f"ALTER TABLE erm.{table} OWNER TO {login}")
+    try:
+        monkeypatch.setenv("ERM_DATABASE_URL", loaded.database.url.replace("postgres@", f"{login}@"))
+        loaded.config(f"backup: {{method: pg_dump}}\nmigrations: {{role: {owner}}}\n")
+        guard = loaded.apply().outcome.backup
+        assert guard is not None
+        told = json.loads((Path(guard.place) / "manifest.json").read_text())
+        assert {"erm.run", "public.users"} <= set(told["rows"])
+        loaded.rollback()
+        assert loaded.put_back(backup=guard.id).tables[0].set == 1
+        assert loaded.sql("SELECT email FROM users") == [("e",)]
+    finally:
+        loaded.sql(f"REASSIGN OWNED BY {owner}, {login} TO postgres; DROP OWNED BY {owner}, {login}")
+        loaded.sql(f"DROP ROLE {login}, {owner}")

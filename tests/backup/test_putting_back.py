@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import uuid
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +12,8 @@ import erm_alembic
 from erm_alembic.backup.putting_back import PutBackTable
 from erm_alembic.errors import BackupError, LockNotHad
 from erm_alembic.postgres.deploy_lock import acquire_deploy_lock
-from tests.backup.conftest import Shop
+from tests.backup.conftest import Shop, shop_on
+from tests.support.databases import Database, RunningServer
 
 USERS = (
     "CREATE TABLE users (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL,"
@@ -250,3 +253,87 @@ def test_hostile_names_are_names(every_shop: Shop) -> None:
     (put,) = shop.put_back().tables
     assert (put.table, put.set) == (table, 1)
     assert shop.sql(f'SELECT "no%%te" FROM {table} ORDER BY 1 NULLS LAST'.replace("%%", "%")) == [("ä\n\\.",), (None,)]
+
+
+WIDE = (
+    "CREATE SCHEMA kinds; CREATE TYPE kinds.mood AS ENUM ('a', 'b'); CREATE TYPE kinds.pair AS (a int, b text);"
+    " CREATE TABLE kinds.wide (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), {});"
+    " CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE child (id int PRIMARY KEY, up int REFERENCES parent);"
+    " CREATE TABLE numbered (k text PRIMARY KEY, n int GENERATED ALWAYS AS IDENTITY, s serial)"
+)
+KINDS = {
+    "m": ("kinds.mood", "'a'"),
+    "p": ("kinds.pair", r"ROW(1, E'x\\ty\\\\')::kinds.pair"),
+    "j": ("jsonb", "'{\"a\": [1, null]}'"),
+    "js": ("json", "'{\"a\":  1}'"),
+    "ar": ("text[]", "ARRAY['a,b', NULL, '\"']"),
+    "by": ("bytea", "'\\x00ff'"),
+    "nu": ("numeric(10,3)", "1.5"),
+    "tz": ("timestamptz NOT NULL DEFAULT now()", "'2020-02-29 12:00+02'"),
+    "iv": ("interval", "'1 mon -2 days'"),
+    "fl": ("float8", "1.0 / 3"),
+    "rg": ("int4range", "'[1,5)'"),
+    "vc": ("varchar(5) NOT NULL DEFAULT 'x'", "'abc'"),
+    "ne": ("int NOT NULL DEFAULT -1", "7"),
+}
+
+
+def test_values_of_every_kind_numbers_and_references_come_back(shop: Shop) -> None:
+    """Types of their own, values that COPY escapes, numbers of the server, rows that refer to others."""
+    columns = [f"{name} {type_}" for name, (type_, _) in KINDS.items()]
+    shop.revision("a1", WIDE.format(", ".join(columns)))
+    shop.apply()
+    values = ", ".join(value for _, value in KINDS.values())
+    shop.sql(f"INSERT INTO kinds.wide ({', '.join(KINDS)}) SELECT {values} FROM generate_series(1, 3)")
+    shop.sql("INSERT INTO parent VALUES (1), (2)")
+    shop.sql("INSERT INTO child VALUES (1, 2)")
+    shop.sql("INSERT INTO numbered (k) VALUES ('gone'), ('b'), ('a')")
+    shop.sql("DELETE FROM numbered WHERE k = 'gone'")
+    drops = ", ".join(f"DROP {name}" for name in KINDS)
+    adds = ", ".join(f"ADD {column}" for column in columns)
+    shop.revision(
+        "b2",
+        f"ALTER TABLE kinds.wide {drops}; DELETE FROM child; DELETE FROM parent WHERE id = 2;"
+        " ALTER TABLE numbered DROP n, DROP s",
+        f"ALTER TABLE kinds.wide {adds}; ALTER TABLE numbered ADD n int GENERATED ALWAYS AS IDENTITY, ADD s serial",
+        after="a1",
+    )
+    look = "SELECT array_agg(w::text ORDER BY id)::text FROM kinds.wide w"
+    before = shop.sql(look)
+    shop.apply()
+    shop.rollback()
+    assert shop.sql(look) != before
+    put = {each.table: each for each in shop.put_back().tables}
+    assert shop.sql(look) == before and put["kinds.wide"].left == 0
+    assert (put["public.parent"].inserted, put["public.child"].inserted) == (1, 1)
+    assert put["public.numbered"].left == 2
+    shop.put_back(overwrite=True)
+    assert shop.sql("SELECT k, n, s FROM numbered ORDER BY k") == [("a", 3, 3), ("b", 2, 2)]
+    assert shop.sql("INSERT INTO numbered (k) VALUES ('next') RETURNING n, s") == [(4, 4)]
+
+
+def test_a_database_of_another_encoding_has_its_names_and_values_back(
+    newest_server: RunningServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names of a LATIN1 database reach pg_dump and the server as they are."""
+    name = f"latin_{uuid.uuid4().hex[:8]}"
+    provider = "LOCALE_PROVIDER libc" if newest_server.major >= 15 else ""
+    make = f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'LATIN1' {provider} LC_COLLATE 'C' LC_CTYPE 'C'"
+    Database("postgres", newest_server).execute(make)
+    try:
+        shop = shop_on(Database(name, newest_server), tmp_path / "latin", monkeypatch)
+        shop.revision("a1", 'CREATE TABLE "t\u00e4ble" (id int PRIMARY KEY, "c\u00e9" text)')
+        shop.apply()
+        shop.sql("INSERT INTO \"t\u00e4ble\" VALUES (1, '\u00df')")
+        shop.revision(
+            "b2",
+            'ALTER TABLE "t\u00e4ble" DROP "c\u00e9"',
+            'ALTER TABLE "t\u00e4ble" ADD "c\u00e9" text',
+            after="a1",
+        )
+        shop.apply()
+        shop.rollback()
+        assert shop.put_back().tables[0].set == 1
+        assert shop.sql('SELECT "c\u00e9" FROM "t\u00e4ble"') == [("\u00df",)]
+    finally:
+        Database("postgres", newest_server).execute(f"DROP DATABASE {name} WITH (FORCE)")
