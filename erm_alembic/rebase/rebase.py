@@ -70,7 +70,7 @@ def rebase(
         ...     rebase("staging")
         ... except ErmError as error:
         ...     print(error)
-        There is one head, 8c4d2e91f6a0: nothing came beside it.
+        There is one head, f1a85d3c60e9: nothing came beside it.
     """
     opened = open_project(env, config, options)
     with opened.project.entered():

@@ -25,14 +25,20 @@ ON_THE_SHOP = (
     "erm_alembic",
     "erm_alembic.approvals",
     "erm_alembic.backup.commands",
+    "erm_alembic.baseline.recording",
+    "erm_alembic.baseline.writing",
     "erm_alembic.comparing",
     "erm_alembic.generate",
     "erm_alembic.granting",
     "erm_alembic.inspection",
+    "erm_alembic.mending.finding",
+    "erm_alembic.mending.mending",
     "erm_alembic.migrate",
     "erm_alembic.preview",
+    "erm_alembic.rebase.rebase",
     "erm_alembic.repairs",
     "erm_alembic.routing.configured",
+    "erm_alembic.squash.squash",
 )
 MODULES = ("erm_alembic", *(module.name for module in pkgutil.walk_packages(erm_alembic.__path__, "erm_alembic.")))
 OF_THEMSELVES = tuple(name for name in MODULES if name not in ON_THE_SHOP)
