@@ -9,6 +9,7 @@ import typer
 from erm_alembic.cli import console
 from erm_alembic.cli.forge_options import (
     ApiUrlOption,
+    FailedOption,
     RepositoryOption,
     ShaOption,
     ShownPlanOption,
@@ -39,9 +40,7 @@ NOTHING_SENT = "Nothing was sent."
 
 def check_run(
     plan: ShownPlanOption = None,
-    failed: Annotated[
-        bool, typer.Option("--failed", help="Say that the plan for --env could not be made: the check fails.")
-    ] = False,
+    failed: FailedOption = False,
     title: Annotated[
         str | None, typer.Option("--title", metavar="TEXT", help="What the check is called. Default: erm (ENV).")
     ] = None,

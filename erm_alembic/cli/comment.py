@@ -12,6 +12,7 @@ from erm_alembic.cli import console
 from erm_alembic.cli.forge_options import (
     ApiUrlOption,
     AuthorOption,
+    FailedOption,
     NumberOption,
     ProviderOption,
     RepositoryOption,
@@ -53,9 +54,7 @@ def comment(
     body: Annotated[
         str | None, typer.Option("--body", metavar="FILE", help="Markdown to post instead of a plan; - reads stdin.")
     ] = None,
-    failed: Annotated[
-        bool, typer.Option("--failed", help="Say that the plan for --env could not be made, in place of an older one.")
-    ] = False,
+    failed: FailedOption = False,
     key: Annotated[
         str | None,
         typer.Option("--key", metavar="NAME", help="Which of several comments. Default: one for each environment."),

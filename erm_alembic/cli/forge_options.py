@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ApiUrlOption",
     "AuthorOption",
+    "FailedOption",
     "NoPlan",
     "NumberOption",
     "ProviderOption",
@@ -64,6 +65,9 @@ AuthorOption = Annotated[
 ShownPlanOption = Annotated[
     Path | None,
     typer.Option("--plan", metavar="FILE", help="The plan to show, as --format json or --out has written it."),
+]
+FailedOption = Annotated[
+    bool, typer.Option("--failed", help="Say that the plan for --env could not be made, in place of an older one.")
 ]
 
 
