@@ -11,7 +11,7 @@ import weakref
 from typing import Protocol
 
 # Its keepers begin anew first, by a hook of their own: pools are replaced here.
-import erm_alembic.postgres.engine  # noqa: F401
+import erm_alembic.postgres.engine  # noqa: F401 - it watches forks as soon as it is imported
 
 __all__ = ["BeginsInChild", "begins_in_child"]
 

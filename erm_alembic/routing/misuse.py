@@ -45,7 +45,7 @@ def suggesting(**meant: str) -> Callable[[Class], Class]:
     """
 
     def decorated(cls: Class) -> Class:
-        initialise = cls.__init__  # type: ignore[misc]
+        initialise = cls.__init__  # type: ignore[misc]  # of the class itself, not of a subclass
 
         @functools.wraps(initialise)
         def suggest(self: Any, *arguments: Any, **keywords: Any) -> None:
@@ -54,7 +54,7 @@ def suggesting(**meant: str) -> Callable[[Class], Class]:
                     raise TypeError(f"{cls.__name__} has no argument {other!r}; did you mean {own!r}?")
             initialise(self, *arguments, **keywords)
 
-        cls.__init__ = suggest  # type: ignore[misc]
+        cls.__init__ = suggest  # type: ignore[misc]  # in its place
         return cls
 
     return decorated
@@ -106,8 +106,8 @@ def verify_replicas(replicas: object, wanted: type) -> None:
     Raises:
         ConfigurationError: they are no list, or something in it is no description.
     """
-    listed = isinstance(replicas, Iterable) and not isinstance(replicas, str | bytes | Mapping)
-    if not listed or not all(isinstance(each, wanted) for each in replicas):  # type: ignore[attr-defined]
+    is_one = isinstance(replicas, str | bytes | Mapping)
+    if is_one or not isinstance(replicas, Iterable) or not all(isinstance(each, wanted) for each in replicas):
         raise ConfigurationError(
             f"The replicas of a cluster are a list of {wanted.__name__}, which name each one: "
             'replicas=[ReplicaConfig("east", "postgresql://app@east/shop")].',

@@ -27,7 +27,7 @@ __all__ = [
     "values_within",
 ]
 
-_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's
 
 
 def in_greenlet() -> bool:

@@ -38,7 +38,7 @@ def catalog_fingerprint(
         TargetError: the catalog changes all the time, or somebody locks what a definition is about.
     """
     version = cursor.connection.server_version
-    each = " UNION ALL ".join(f"SELECT o::text AS row FROM ({family.text(version)}) o" for family in FAMILIES)  # noqa: S608
+    each = " UNION ALL ".join(f"SELECT o::text AS row FROM ({family.text(version)}) o" for family in FAMILIES)  # noqa: S608 - constants
     text = FINGERPRINT.format(common=common_tables(), rows=each)
     values = parameters(leave_out, leave_out_tables)
 

@@ -91,8 +91,8 @@ class Adoption:
             self.ended = True
 
         # On the instance: the proxy `alembic.context` looks attributes up there, and a subclass would not be seen.
-        self.environment.configure = adopted_configure  # type: ignore[method-assign,assignment]
-        self.environment.run_migrations = adopted_run_migrations  # type: ignore[method-assign]
+        self.environment.configure = adopted_configure  # type: ignore[method-assign,assignment]  # for this run
+        self.environment.run_migrations = adopted_run_migrations  # type: ignore[method-assign]  # for this run
 
     def working(
         self, heads: Sequence[str], context: MigrationContext, steps: Callable[[], Iterable[RevisionStep]]

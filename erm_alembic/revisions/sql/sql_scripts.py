@@ -146,7 +146,7 @@ def _send(context: Any, path: Path, statement: Statement) -> None:
         exec(code, {"send": send})  # the text is fixed; only its place is the script's
     except Exception as error:
         place = _place(path, statement, error)
-        error.sql_place = place  # type: ignore[attr-defined]
+        error.sql_place = place  # type: ignore[attr-defined]  # told with the error
         if hasattr(error, "add_note"):  # Python 3.11
             error.add_note(f"at {shown(place)}")
         raise

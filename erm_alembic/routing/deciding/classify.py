@@ -67,7 +67,7 @@ _WORDS = frozenset(
     }
 )
 _OPERATOR_CHARACTERS = frozenset("+-*/<>=~!@#%^&|`?")
-_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's
 
 
 def is_known_write(statement: object) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from celery.signals import (  # type: ignore[import-untyped] # celery has no types
+from celery.signals import (  # type: ignore[import-untyped]  # celery has no types
     before_task_publish,
     task_postrun,
     task_prerun,

@@ -14,7 +14,7 @@ __all__ = ["AsyncSQLModelRoutingSession", "SQLModelRoutingSession"]
 
 
 # SQLModel's comes first: its `exec` calls the next one's `execute`, which asks another server where one fails.
-class SQLModelRoutingSession(Session, RoutingSession):  # type: ignore[misc] # its `execute` names what it passes on
+class SQLModelRoutingSession(Session, RoutingSession):  # type: ignore[misc]  # its `execute` names what it passes on
     """The session class for `cluster.sessionmaker(class_=...)`.
 
     Args:

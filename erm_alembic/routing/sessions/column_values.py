@@ -30,7 +30,7 @@ NO_COPY, UNKNOWN = Missing.NO_COPY, Missing.UNKNOWN
 _FIXED_TYPES = (Boolean, Date, DateTime, Integer, Interval, LargeBinary, Numeric, String, Time, Uuid)
 _NETWORK = (IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network)
 _FIXED = (str, bytes, int, float, complex, Decimal, date, time, timedelta, UUID, Enum, type(None), *_NETWORK)
-_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's
 
 
 def can_change(kind: TypeEngine[Any]) -> bool:

@@ -61,7 +61,7 @@ def _places(families: Iterable[MetaData]) -> dict[Any, int]:
     places: dict[Any, int] = {}
     for family in families:
         by_name = sorted(family.tables.values(), key=lambda table: table.fullname)
-        for place, (table, _) in enumerate(sort_tables_and_constraints(by_name)):  # type: ignore[no-untyped-call]
+        for place, (table, _) in enumerate(sort_tables_and_constraints(by_name)):  # type: ignore[no-untyped-call]  # SQLAlchemy's
             if table is not None:
                 places[table] = place
     return places

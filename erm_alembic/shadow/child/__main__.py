@@ -28,7 +28,7 @@ def main() -> int:
     """Do the job that stands on the standard input, and tell its events on the standard output."""
     orders, results = _private_streams()
     # Before the job is there: the parent is busy meanwhile.
-    from erm_alembic.shadow.child import session as _loaded  # noqa: F401
+    from erm_alembic.shadow.child import session as _loaded  # noqa: F401 - while the parent is busy
     from erm_alembic.shadow.child.job import Job
     from erm_alembic.shadow.child.tasks import task_named
 

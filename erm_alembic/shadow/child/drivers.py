@@ -51,13 +51,13 @@ def guard_drivers(guard: Guarding) -> None:
 
 
 def _guard_psycopg2(guard: Guarding) -> None:
-    connect = psycopg2._connect  # type: ignore[attr-defined]
+    connect = psycopg2._connect  # type: ignore[attr-defined]  # which its stubs leave out
 
     def guarded(dsn: Any, *args: Any, **kw: Any) -> Any:
         guard.check(extensions.parse_dsn(dsn))
         return connect(dsn, *args, **kw)
 
-    psycopg2._connect = guarded  # type: ignore[attr-defined]
+    psycopg2._connect = guarded  # type: ignore[attr-defined]  # likewise
 
 
 def _guard_psycopg(module: ModuleType, guard: Guarding) -> None:
@@ -67,7 +67,7 @@ def _guard_psycopg(module: ModuleType, guard: Guarding) -> None:
         guard.check(extensions.parse_dsn(conninfo))
         return (yield from connect(conninfo, *args, **kw))
 
-    module.connect = guarded  # type: ignore[attr-defined]
+    module.connect = guarded  # type: ignore[attr-defined]  # of any module
 
 
 def _guard_asyncpg(module: ModuleType, guard: Guarding) -> None:
@@ -77,7 +77,7 @@ def _guard_asyncpg(module: ModuleType, guard: Guarding) -> None:
         guard.check_address(str(dsn or ""), {key: _listed(kw[key]) for key in PLACES if kw.get(key)})
         return await connect(dsn, **kw)
 
-    module.connect = guarded  # type: ignore[attr-defined]
+    module.connect = guarded  # type: ignore[attr-defined]  # of any module
 
 
 def _listed(value: Any) -> str:
@@ -106,5 +106,5 @@ class _WhenLoaded(importlib.abc.MetaPathFinder):
             load(module)
             install(module, self._guard)
 
-        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        spec.loader.exec_module = exec_module  # type: ignore[method-assign]  # of this loader alone
         return spec

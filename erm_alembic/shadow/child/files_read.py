@@ -136,4 +136,4 @@ def _installed() -> tuple[str, ...]:
     kept = {sys.prefix, sys.base_prefix, sys.exec_prefix, *sysconfig.get_paths().values(), *site.getsitepackages()}
     kept.add(str(Path(__file__).parents[1]))
     real = {os.path.realpath(folder) for folder in kept if folder not in ("/", "/usr", "")}
-    return tuple(os.path.join(folder, "") for folder in (*real, "/proc", "/sys", "/dev", "/etc", "/usr"))  # noqa: PTH118
+    return tuple(os.path.join(folder, "") for folder in (*real, "/proc", "/sys", "/dev", "/etc", "/usr"))  # noqa: PTH118 - a slash at the end

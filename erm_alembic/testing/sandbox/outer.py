@@ -224,7 +224,7 @@ def _joined(
 def _noted(kind: Any, sessions: list[Any]) -> Any:
     """A class of sessions whose instances are known, so that they can be closed before the transaction ends."""
 
-    class Noted(kind):  # type: ignore[misc]
+    class Noted(kind):  # type: ignore[misc]  # a class that the project names
         def __init__(self, *args: Any, **kw: Any) -> None:
             super().__init__(*args, **kw)
             sessions.append(self)

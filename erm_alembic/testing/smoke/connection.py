@@ -242,7 +242,7 @@ def set_autocommit(connection: SmokeConnection, value: bool) -> None:
         connection: the connection.
         value: whether each statement commits by itself.
     """
-    Psycopg2Connection.autocommit.__set__(connection, value)  # type: ignore[attr-defined]
+    Psycopg2Connection.autocommit.__set__(connection, value)  # type: ignore[attr-defined]  # of C: stubs call it an attribute
 
 
 def _only_reads(oid: int = 0, mode: str = "", *further: Any, **others: Any) -> bool:
