@@ -186,12 +186,17 @@ def _number(provider: Provider, event: Mapping[str, Any], environ: Mapping[str, 
 
 
 def _head(provider: Provider, event: Mapping[str, Any], environ: Mapping[str, str]) -> str:
-    """The newest commit of the pull request: what GITHUB_SHA names is made for the run, and has no checks."""
+    """The newest commit of the pull request: what GITHUB_SHA names is made for the run, and has no checks.
+
+    Of a comment on a pull request, GITHUB_SHA names the default branch, and the event no commit at all.
+    """
     if provider == "gitlab":
         return environ.get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA") or environ.get("CI_COMMIT_SHA", "")
     head = _pull_request(event).get("head")
     sha = head.get("sha") if isinstance(head, dict) else None
-    return sha if isinstance(sha, str) else environ.get("GITHUB_SHA", "")
+    if isinstance(sha, str):
+        return sha
+    return "" if "issue" in event else environ.get("GITHUB_SHA", "")
 
 
 def _run_url(environ: Mapping[str, str]) -> str | None:

@@ -72,6 +72,9 @@ class Forge(Protocol):
     def update(self, comment: Comment, body: str) -> Comment:
         """Change a comment."""
 
+    def remove(self, comment: Comment) -> None:
+        """Delete a comment; one that is gone already is none."""
+
     def rest(self, why: str) -> None:
         """Wait a moment."""
 
@@ -80,7 +83,7 @@ def put_comment(forge: Forge, body: str, key: str | None = None) -> Posted:
     """Write a comment, or bring it up to date where it stands already.
 
     Somebody else's comment is left alone, whatever it begins with. Where a server fails before it has said whether it
-    has written the comment, that is looked up.
+    has written the comment, that is looked up. Of two that were written at once the older one stays.
 
     Args:
         forge: the pull request.
@@ -94,10 +97,10 @@ def put_comment(forge: Forge, body: str, key: str | None = None) -> Posted:
     text = fitting(whole, forge.limit)
     why = ""
     for tried in range(1, TRIES + 1):
-        found = next((each for each in forge.comments() if begins_with(each.body, line) and forge.is_own(each)), None)
+        found = next(_own(forge, line), None)
         try:
             if found is None:
-                return Posted("created", forge.create(text).url)
+                return _alone(forge, line, forge.create(text), text)
             if _same(found.body, text):
                 return Posted("unchanged", found.url)
             return Posted("updated", forge.update(found, text).url)
@@ -112,6 +115,21 @@ def put_comment(forge: Forge, body: str, key: str | None = None) -> Posted:
         effect="It is not known whether it is there.",
         cure="Run the command again later; it writes no second one.",
     )
+
+
+def _own(forge: Forge, line: str) -> Iterator[Comment]:
+    """The own comments with the hidden line, the oldest first."""
+    return (each for each in forge.comments() if begins_with(each.body, line) and forge.is_own(each))
+
+
+def _alone(forge: Forge, line: str, written: Comment, text: str) -> Posted:
+    """Look whether another job has written one at the same time: each would update the older one for ever after."""
+    first, *others = sorted(_own(forge, line), key=lambda each: each.number) or [written]
+    if not others:
+        return Posted("created", written.url)
+    for each in others:
+        forge.remove(each)
+    return Posted("updated", forge.update(first, text).url)
 
 
 def fitting(text: str, limit: int) -> str:

@@ -208,6 +208,22 @@ class GitHub:
                 raise
             return _comment(changed.json())
 
+    def remove(self, comment: Comment) -> None:
+        """Delete a comment; one that is gone already is none.
+
+        Args:
+            comment: one of the pull request.
+
+        Raises:
+            ForgeError: GitHub refuses.
+        """
+        with refusals(self.run, WRITES):
+            try:
+                self.api.send("DELETE", f"{self._repository}/issues/comments/{comment.number}")
+            except Rejected as rejected:
+                if rejected.status not in (404, 410):
+                    raise
+
     def rest(self, why: str) -> None:
         """Wait a moment."""
         self.api.rest(why)

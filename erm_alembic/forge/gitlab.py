@@ -191,6 +191,22 @@ class GitLab:
                     raise Gone from None
                 raise
 
+    def remove(self, comment: Comment) -> None:
+        """Delete a note; one that is gone already is none.
+
+        Args:
+            comment: one of the merge request.
+
+        Raises:
+            ForgeError: GitLab refuses.
+        """
+        with refusals(self.run):
+            try:
+                self.api.send("DELETE", f"{self._notes}/{comment.number}")
+            except Rejected as rejected:
+                if rejected.status != 404:
+                    raise
+
     def rest(self, why: str) -> None:
         """Wait a moment."""
         self.api.rest(why)

@@ -20,6 +20,7 @@ from urllib.parse import urljoin, urlsplit
 
 from erm_alembic.config.redaction import redact
 from erm_alembic.errors import ForgeError
+from erm_alembic.forge.deadline import Deadline
 from erm_alembic.forge.waiting import UNSAID, asked_to_wait, backoff, is_rate_limit
 from erm_alembic.render.safe import clip, one_line
 from erm_alembic.version import __version__
@@ -127,7 +128,7 @@ class Answer:
         """
         try:
             return json.loads(self.content)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ForgeError(
                 f"{_place(self.url)} answered with something that is not JSON.",
                 effect="What was asked for is not known.",
@@ -150,6 +151,7 @@ class Api:
         base: its address, such as `https://api.github.com`.
         headers: what each request has, the token too.
         ca_file: a certificate authority to trust beside the system's own.
+        longest: how long one request may take as a whole, in seconds.
         pause: waits for so many seconds.
         clock: the seconds since 1970.
     """
@@ -157,6 +159,7 @@ class Api:
     base: str
     headers: Mapping[str, str] = field(repr=False)
     ca_file: str | None = None
+    longest: float = PATIENCE
     pause: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.time
     _waited: float = 0.0
@@ -185,7 +188,8 @@ class Api:
                     effect=NOTHING_SENT,
                     cure="Correct CI_SERVER_TLS_CA_FILE, or take it away.",
                 ) from None
-        self._opener = urllib.request.build_opener(_NoRedirects, urllib.request.HTTPSHandler(context=context))
+        self._deadline = Deadline(context)
+        self._opener = urllib.request.build_opener(_NoRedirects, *self._deadline.handlers)
 
     def url(self, place: str) -> str:
         """The whole address of a path below the API's; an address that is whole stays as it is.
@@ -291,13 +295,15 @@ class Api:
         if content is not None:
             request.add_header("Content-Type", "application/json")
         try:
-            try:
-                with self._opener.open(request, timeout=SILENCE) as response:
-                    return _answer(response.status, response.headers, response.read(LARGEST + 1), url)
-            except urllib.error.HTTPError as refused:
-                with refused:
-                    return _answer(refused.code, refused.headers, refused.read(LARGEST + 1), url)
+            with self._deadline.within(self.longest):
+                answer = _answered(self._opener, request)
+            if not self._deadline.is_over:
+                return answer
+            raise TimeoutError
         except (OSError, http.client.HTTPException, UnicodeError) as error:
+            if self._deadline.is_over:
+                self._waited += self.longest  # so that it is not tried four times as long
+                raise Uncertain(f"the answer had not ended after {self.longest:g} s") from None
             cause = getattr(error, "reason", error)
             why = one_line(redact(getattr(cause, "strerror", None) or str(cause) or type(cause).__name__))
             if isinstance(cause, ssl.SSLCertVerificationError):
@@ -320,6 +326,24 @@ class Api:
             effect="What was asked for was not done, as far as is known.",
             cure="Run the command again later; it changes nothing twice.",
         )
+
+
+def _answered(opener: urllib.request.OpenerDirector, request: urllib.request.Request) -> Answer:
+    """The whole answer, of whatever status."""
+    try:
+        with opener.open(request, timeout=SILENCE) as response:
+            return _answer(response.status, response.headers, _whole(response), request.full_url)
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return _answer(refused.code, refused.headers, _whole(refused), request.full_url)
+
+
+def _whole(response: Any) -> bytes:
+    """The body, as long as it was said to be: a connection that is lost ends a read as the end of the body does."""
+    content: bytes = response.read(LARGEST + 1)
+    if len(content) <= LARGEST and (missing := getattr(response, "length", None)):
+        raise http.client.IncompleteRead(content, missing)
+    return content
 
 
 def _answer(status: int, headers: Message, content: bytes, url: str) -> Answer:

@@ -6,7 +6,9 @@ It is only carried here. Whether it still fits is looked at when it is run, and 
 from __future__ import annotations
 
 import io
+import lzma
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -82,13 +84,18 @@ def _from_github(run: Run, name: str, member: str) -> KeptPlan:
                 ran = artifact.get("workflow_run") or {}
                 if artifact["name"] != name or ran.get("head_sha") != sha:
                     continue
-                if ran.get("head_repository_id") != ran.get("repository_id"):
+                if not _is_one(ran.get("head_repository_id"), ran.get("repository_id")):
                     raise _from_fork(number)
                 if artifact.get("expired"):
                     raise _missing(f"The plan of the pull request {number} was kept, and has expired.")
                 packed = api.send("GET", f"{base}/actions/artifacts/{int(artifact['id'])}/zip").content
                 return KeptPlan(_unpacked(packed, member), number, sha)
     raise _missing(f"No pipeline has kept {name} for the commit {sha[:12]} of the pull request {number}.")
+
+
+def _is_one(of: Any, other: Any) -> bool:
+    """Whether two ids are said, and are one: of what is not said, nobody knows that it is no fork."""
+    return of is not None and of == other
 
 
 def _merged(run: Run, found: list[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -111,7 +118,7 @@ def _from_gitlab(run: Run, name: str, member: str) -> KeptPlan:
                 f"The commit {run.sha[:12]} came with {len(merged) or 'no'} merged merge requests.", OF_GITLAB
             )
         number, sha = int(merged[0]["iid"]), str(merged[0]["sha"])
-        if merged[0].get("source_project_id") != merged[0].get("target_project_id"):
+        if not _is_one(merged[0].get("source_project_id"), merged[0].get("target_project_id")):
             raise _from_fork(number)
         for page in gitlab.pages(api, f"{base}/merge_requests/{number}/pipelines?per_page=100"):
             for pipeline in page:
@@ -135,7 +142,7 @@ def _unpacked(packed: bytes, member: str) -> bytes:
             content = file.read(LARGEST + 1)
     except KeyError:
         raise _missing(f"The artifact has no {member}.") from None
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError):
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, RuntimeError, EOFError, OSError):
         raise ForgeError(
             "The artifact is no archive that can be read.", effect="Nothing was fetched.", cure=AGAIN
         ) from None

@@ -88,7 +88,8 @@ class GitHubServer:
         if token not in self.users:
             return Reply(401, {"message": "Bad credentials"})
         if request.method != "GET":
-            demand(request.headers.get("content-type") == "application/json", "Content-Type")
+            kind = request.headers.get("content-type")
+            demand(kind == (None if request.method == "DELETE" else "application/json"), "Content-Type")
             if token in self.read_only:
                 return Reply(403, {"message": "Resource not accessible by integration"})
         path = request.path.removeprefix("/api/v3")
@@ -108,6 +109,7 @@ class GitHubServer:
             ("GET", r"/issues/(\d+)/comments", self._list),
             ("POST", r"/issues/(\d+)/comments", self._create),
             ("PATCH", r"/issues/comments/(\d+)", self._update),
+            ("DELETE", r"/issues/comments/(\d+)", self._delete),
             ("POST", r"/check-runs", self._check),
             ("PATCH", r"/check-runs/(\d+)", self._check_again),
             ("GET", r"/commits/([0-9a-f]+)/pulls", self._pulls),
@@ -143,6 +145,11 @@ class GitHubServer:
                 comment["body"] = request.body["body"]
                 return Reply(200, comment)
         return Reply(404, {"message": "Not Found"})
+
+    def _delete(self, request: Request, user: dict[str, str], number: str) -> Reply:
+        left = [comment for comment in self.comments if comment["id"] != int(number)]
+        found, self.comments[:] = len(left) < len(self.comments), left
+        return Reply(204, content=b"") if found else Reply(404, {"message": "Not Found"})
 
     def _check(self, request: Request, user: dict[str, str]) -> Reply:
         if user["type"] != "Bot":

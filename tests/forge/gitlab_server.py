@@ -95,6 +95,10 @@ class GitLabServer:
                 return Reply(404, {"message": "404 Note Not Found"})
             found[0]["body"] = request.body["body"]
             return Reply(200, found[0])
+        if match and request.method == "DELETE":
+            left = [each for each in self.notes if each["id"] != int(match[1])]
+            found, self.notes[:] = self.notes[len(left) :], left
+            return Reply(204, content=b"") if found else Reply(404, {"message": "404 Note Not Found"})
         if path.startswith("/merge_requests/") and path.endswith("/notes"):
             return Reply(404, {"message": "404 Not found"})
         demand(request.method == "GET", "no documented endpoint")

@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from erm_alembic.errors import ForgeError, UsageError
 from erm_alembic.forge.ci import Run
-from erm_alembic.forge.comments import Forge, Posted, ReadOnlyToken, put_comment
+from erm_alembic.forge.comments import Comment, Forge, Posted, ReadOnlyToken, put_comment
 from erm_alembic.forge.github import GitHub
 from erm_alembic.forge.github import api_of as github_api
 from erm_alembic.forge.gitlab import GitLab
@@ -165,6 +165,24 @@ def test_a_comment_that_was_deleted_meanwhile_is_written_anew(
     assert (
         [each["body"] for each in comments] == [f"{marker('prod')}\ntwo"] != [each["body"] for each in comments_before]
     )
+
+
+def test_of_two_comments_that_were_written_at_once_one_stays(
+    place: tuple[Forge, list[dict[str, Any]], Platform],
+) -> None:
+    """Another job writes between the look and the writing: the older comment gets the newest text, the other goes."""
+    forge, comments, _ = place
+    write = forge.create
+
+    def at_once(body: str) -> Any:
+        forge.create = write  # type: ignore[method-assign]
+        assert put_comment(forge, "one", "prod").action == "created"
+        return write(body)
+
+    forge.create = at_once  # type: ignore[method-assign]
+    assert put_comment(forge, "two", "prod").action == "updated"
+    assert [each["body"] for each in comments] == [f"{marker('prod')}\ntwo"]
+    forge.remove(Comment(10**6, "", "", ""))
 
 
 @pytest.mark.parametrize("reply", [Reply(502, {"message": "oops"}), Reply(None)], ids=["502", "cut off"])

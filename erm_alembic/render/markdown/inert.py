@@ -36,12 +36,12 @@ def code(text: str, width: int = LONG) -> str:
     Example:
         >>> code("a`b"), code("@everyone"), code("")
         ('``a`b``', '`@everyone`', '`(empty)`')
-        >>> code("a|b")
-        '`a`&#124;`b`'
+        >>> code("a||b")
+        '`a`&#124;&#124;`b`'
     """
     shown = clip(one_line(text), width) or "(empty)"
     # Within a table no escape of `|` is read alike by all: it stands outside, as a character reference.
-    return "&#124;".join(_span(part) for part in shown.split("|") if part) or "&#124;"
+    return "&#124;".join(_span(part) if part else "" for part in shown.split("|"))
 
 
 def _span(text: str) -> str:
