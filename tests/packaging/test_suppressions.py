@@ -7,7 +7,7 @@ import re
 from tests.support.cli import REPOSITORY
 
 LET_PASS = re.compile(r"#\s*(?:type: ignore|noqa)\b")
-WITH_REASON = re.compile(r"# type: ignore\[[a-z,-]+\]  # \S|# noqa: [A-Z0-9, ]+ - \S")
+WITH_REASON = re.compile(r"# type: ignore\[[a-z, -]+\]  # \S|# noqa: [A-Z0-9, ]+ - \S")
 
 
 def test_every_line_that_a_checker_lets_pass_says_why() -> None:
