@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from erm_alembic.planning.backups import PlannedBackup
     from erm_alembic.planning.model import Plan
 
-__all__ = ["backup_json", "backup_lines", "backup_text", "backups_json", "backups_text", "planned_lines"]
+__all__ = [
+    "backup_json",
+    "backup_lines",
+    "backup_text",
+    "backup_words",
+    "backups_json",
+    "backups_text",
+    "planned_lines",
+]
 
 MOST = 8
 
@@ -106,17 +114,34 @@ def planned_lines(plan: Plan, paint: Paint = plain) -> list[str]:
     return lines
 
 
-def _demanded(planned: PlannedBackup, paint: Paint) -> list[str]:
-    if not planned.demanded:
-        return []
-    if planned.method == "none" and planned.fresh is None:
-        return [f"Backup   {paint('demanded, and none is taken: backup.method is none', 'warn')}"]
-    extent = "all tables" if planned.tables is None else _names(planned.tables)
+def backup_words(planned: PlannedBackup | None) -> tuple[str, str] | None:
+    """The backup that a run must have first, in a word and a sentence; None where it need not have one.
+
+    Args:
+        planned: what the plan says of backups.
+
+    Example:
+        >>> from erm_alembic.planning.backups import PlannedBackup
+        >>> backup_words(PlannedBackup(True, "every", "pg_dump", estimated_bytes=2048))
+        ('is taken first', 'pg_dump, all tables, up to 2.0 kB')
+    """
+    if planned is None or not planned.demanded:
+        return None
     if planned.fresh is not None:
-        lines = [f"Backup   {one_line(planned.fresh)} is fresh enough"]
-    else:
-        size = "" if planned.estimated_bytes is None else f", up to {about(planned.estimated_bytes)}"
-        lines = [f"Backup   one is taken before the first step: {one_line(planned.method)}, {extent}{size}"]
+        return "is there", f"{one_line(planned.fresh)} is fresh enough"
+    if planned.method == "none":
+        return "is not taken", "backup.method is none"
+    extent = "all tables" if planned.tables is None else _names(planned.tables)
+    size = "" if planned.estimated_bytes is None else f", up to {about(planned.estimated_bytes)}"
+    return "is taken first", f"{one_line(planned.method)}, {extent}{size}"
+
+
+def _demanded(planned: PlannedBackup, paint: Paint) -> list[str]:
+    words = backup_words(planned)
+    if words is None:
+        return []
+    word, more = words
+    lines = [f"Backup   {paint(word, 'warn') if word == 'is not taken' else word}: {more}"]
     if planned.at_risk:
         lines.append(f"         at risk: {', '.join(_risk(each) for each in planned.at_risk[:MOST])}")
     if planned.command is not None:

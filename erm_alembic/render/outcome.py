@@ -105,6 +105,8 @@ def outcome_lines(plan: Plan, outcome: Outcome, paint: Paint, *, watched: bool =
     if outcome.error and not shown:
         lines += [f"  {line}" for line in block(redact(outcome.error))]
     lines += effect_and_cure(outcome, paint)
+    if outcome.backup is not None:
+        lines.append(f"Backup {one_line(outcome.backup.id)} stands behind it: {one_line(redact(outcome.backup.place))}")
     if outcome.result == "refused":
         return lines
     where = revisions(outcome.current, "base: no revision is recorded")

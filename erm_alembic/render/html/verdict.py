@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from erm_alembic.config.redaction import redact
 from erm_alembic.findings import blocking
 from erm_alembic.planning.model import DataLoss, Outcome, Plan
+from erm_alembic.render.backups import backup_words
 from erm_alembic.render.html.markup import Child, Element, element
 from erm_alembic.render.html.steps import is_undoable
 from erm_alembic.render.html.words import BLOCKS, at_least, between, reach
@@ -111,6 +113,7 @@ def facts_of(plan: Plan, outcome: Outcome | None) -> Element:
     facts = [_what(plan, outcome)]
     if plan.steps:
         facts += [_blocked(plan), _took(outcome) if _ran(outcome) else _takes(plan), _back(plan)]
+        facts += _backup(plan, outcome)
     facts.append(_current(plan, outcome))
     return element("dl", facts, class_="facts")
 
@@ -193,6 +196,13 @@ def _back(plan: Plan) -> Element:
     return _fact(
         "Way back", "yes", "proven by running it" if proven else "not all of it tried", "good" if proven else ""
     )
+
+
+def _backup(plan: Plan, outcome: Outcome | None) -> list[Element]:
+    if outcome is not None and outcome.backup is not None:
+        return [_fact("Backup", outcome.backup.id, redact(outcome.backup.place), "good")]
+    words = backup_words(plan.backup)
+    return [] if words is None else [_fact("Backup", *words, "warn" if words[0] == "is not taken" else "")]
 
 
 def _losses(lost: list[DataLoss]) -> Element:

@@ -7,6 +7,7 @@ from itertools import groupby
 from erm_alembic.config.redaction import redact
 from erm_alembic.planning.model import Outcome, Plan, Statement, Step, StepOutcome
 from erm_alembic.postgres.text.passwords import without_passwords
+from erm_alembic.render.backups import backup_words
 from erm_alembic.render.markdown.detail import Detail, chosen
 from erm_alembic.render.markdown.inert import code, fenced, html_code, prose
 from erm_alembic.render.presentation import Presentation
@@ -52,12 +53,16 @@ def facts(plan: Plan, outcome: Outcome | None, detail: Detail) -> list[str]:
             ("Blocks", _prose(summary.blocks, detail)),
             ("Takes", _prose(summary.takes, detail)),
             ("Can be undone", _prose(summary.undo, detail)),
+            ("Backup", _backup(plan, detail)),
             ("Rehearsed", _rehearsed(plan, detail)),
         ]
     if outcome is not None and outcome.result != "refused":
         where = _revisions(outcome.current, detail) or "base, no revision recorded"
         told.append(("Now at" if outcome.current_known else "Last known at", where))
         told.append(("Run", None if outcome.run_id is None else f"{outcome.run_id} in the ledger"))
+        if (taken := outcome.backup) is not None:
+            place = code(redact(taken.place), detail.width)
+            told.append(("Backup", f"{code(taken.id, detail.width)}, {place}"))
     if outcome is not None:
         error = None if any(step.error for step in outcome.steps) else outcome.error  # which the table has
         for name, text in (("Error", error), ("Effect", outcome.effect), ("Cure", outcome.cure)):
@@ -65,6 +70,11 @@ def facts(plan: Plan, outcome: Outcome | None, detail: Detail) -> list[str]:
     for override in plan.overrides:
         told.append(("Override", f"{code(override.rule, detail.width)}: {_prose(override.reason, detail)}"))
     return ["", *(f"- **{name}**: {text}" for name, text in told if text is not None)]
+
+
+def _backup(plan: Plan, detail: Detail) -> str | None:
+    words = backup_words(plan.backup)
+    return None if words is None else _prose(f"{words[0]}: {words[1]}", detail)
 
 
 def _prose(text: str | None, detail: Detail) -> str | None:
