@@ -91,7 +91,7 @@ def _gathered(opened: Opened, role: str, purposes: tuple[Purpose, ...], tried: T
             gathering.purpose = next(each for each in PURPOSES if each in purposes)
             want_connection(gathering, role)
             known = standing.role(role)
-            gathering.settle(role, known)
+            gathering.settle(role, known, logs_in=not target.login_ends)
             if known is not None and known.superuser:
                 gathering.remark(
                     f"{role!r} is a superuser: nothing is refused to it, and it needs none of this.",
@@ -114,19 +114,21 @@ def _gathered(opened: Opened, role: str, purposes: tuple[Purpose, ...], tried: T
 
 def _want(gathering: Gathering, purpose: Purpose, opened: Opened, role: str, maker: str, tried: Tried) -> None:
     settings = opened.settings
+    # A login that ends owns nothing, the ledger neither.
+    keeper = maker if opened.target.login_ends else role
     if purpose == "migrate":
         want_migrations(gathering, tried, role, maker)
-        want_ledger(gathering, settings.ledger.schema, role)
+        want_ledger(gathering, settings.ledger.schema, keeper)
         want_for_others(gathering, tried.relations, maker, [role, maker], tried.version_table)
         want_optional(gathering, role)
     elif purpose == "smoke":
-        want_smoke(gathering, tried, settings, role, maker)
+        want_smoke(gathering, tried, settings, role, maker, keeper)
     elif purpose == "plan":
         want_planning(gathering, tried, settings, role, maker)
     elif purpose == "observe":
-        want_observing(gathering, settings, role)
+        want_observing(gathering, settings, role, keeper)
     elif purpose == "backup":
-        want_backup(gathering, settings, role)
+        want_backup(gathering, settings, role, keeper)
     else:
         owner = settings.migrations.role or opened.target.role
         want_application(gathering, tried, role, owner)

@@ -208,18 +208,19 @@ class Gathering:
             if member == role and each.inherit and each.kind == "needed"
         ]
 
-    def settle(self, name: str, role: Role | None) -> None:
+    def settle(self, name: str, role: Role | None, *, logs_in: bool = True) -> None:
         """What the role itself has to be, once it is known what it is for.
 
         Args:
             name: its name.
             role: what it is; None where there is none.
+            logs_in: whether it logs in itself, rather than members of it that come and go.
         """
         if role is None:
             why = "the role itself; its password is set apart, as with \\password in psql"
             self._first.insert(0, Grant(self.statements.create_role(name), why, purpose=self.purpose))
             return
-        if not role.can_login:
+        if not role.can_login and logs_in:
             self.first(self.statements.attribute(name, "LOGIN"), "it logs in", held=False)
         if self.inherited(name) and not role.inherits and self.standing.major < INHERIT_OPTION_SINCE:
             self.first(self.statements.attribute(name, "INHERIT"), "it has what its roles have", held=False)

@@ -16,7 +16,7 @@ READ_ALL_SINCE = 14
 ROWS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
 
-def want_smoke(gathering: Gathering, tried: Tried, settings: Settings, role: str, maker: str) -> None:
+def want_smoke(gathering: Gathering, tried: Tried, settings: Settings, role: str, maker: str, keeper: str) -> None:
     """Smoke tests read the project's tables, and are recorded.
 
     Args:
@@ -25,13 +25,14 @@ def want_smoke(gathering: Gathering, tried: Tried, settings: Settings, role: str
         settings: what is in force.
         role: who logs in.
         maker: who makes new tables.
+        keeper: who keeps the ledger.
     """
     tester = settings.smoke.role or role
     gathering.member(tester, role, "smoke.role: smoke tests are run as it", set_role=True)
     why = "smoke tests read it"
     _on_tables(gathering, tried, tester, ("SELECT",), why)
     _by_default(gathering, tried, maker, tester, ("SELECT",), (), why)
-    want_ledger(gathering, settings.ledger.schema, role, tables=("smoke",))
+    want_ledger(gathering, settings.ledger.schema, keeper, tables=("smoke",))
     database = gathering.standing.named("database", gathering.standing.database)
     if database is not None and not gathering.covered(database, "TEMPORARY", role):
         held = gathering.standing.role(role) is not None and gathering.standing.has(role, database, "TEMPORARY")
@@ -73,13 +74,13 @@ def want_planning(gathering: Gathering, tried: Tried, settings: Settings, role: 
     )
 
 
-def want_observing(gathering: Gathering, settings: Settings, role: str) -> None:
+def want_observing(gathering: Gathering, settings: Settings, role: str, keeper: str) -> None:
     """To observe is to read the server's statistics, and the ledger."""
     gathering.member("pg_monitor", role, "what all sessions do, and the server's statistics", inherit=True)
-    want_ledger(gathering, settings.ledger.schema, role, only_read=True)
+    want_ledger(gathering, settings.ledger.schema, keeper, only_read=True)
 
 
-def want_backup(gathering: Gathering, settings: Settings, role: str) -> None:
+def want_backup(gathering: Gathering, settings: Settings, role: str, keeper: str) -> None:
     """A backup reads every row, or the server's files."""
     backup = getattr(settings, "backup", None)
     if getattr(backup, "method", "pg_dump") == "pg_basebackup":
@@ -94,7 +95,7 @@ def want_backup(gathering: Gathering, settings: Settings, role: str) -> None:
             held = known is not None and known.bypasses_policies
             why = "pg_dump refuses tables with row level security otherwise"
             gathering.first(gathering.statements.attribute(role, "BYPASSRLS"), why, held=held)
-    want_ledger(gathering, settings.ledger.schema, role, tables=("backup", "guard"))
+    want_ledger(gathering, settings.ledger.schema, keeper, tables=("backup", "guard"))
 
 
 def want_application(gathering: Gathering, tried: Tried, role: str, maker: str) -> None:

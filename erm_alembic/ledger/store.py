@@ -382,7 +382,9 @@ def open_ledger(target: Target) -> Iterator[Ledger]:
     try:
         target.lift_session_limits(connection, lock_timeout=LOCK_TIMEOUT)
         if target.login_ends:
-            target.set_role(connection)
+            # A login that may not act as the role only reads: what it were to write is refused then.
+            with contextlib.suppress(pg.InsufficientPrivilege):
+                target.set_role(connection)
         yield Ledger(connection, target.settings.ledger.schema)
     except pg.LockNotAvailable as error:
         if error.cursor is None or error.cursor.connection is not connection:

@@ -196,3 +196,33 @@ def test_no_password_of_a_role_is_shown_anywhere(bao: Bao, tcp: TcpServer, tmp_p
         found = [re.escape(password) for password in passwords]
         shown = re.compile("|".join(found))
         assert [bool(shown.search(text)) for text in (*said, *written, ledger)].count(True) == 0
+
+
+def test_what_logins_that_end_need_is_asked_of_the_role_they_are_members_of(engine: Engine, tmp_path: Path) -> None:
+    """That role never logs in itself, and the ledger belongs to `migrations.role`, as what is made does."""
+    folder = project(tmp_path, engine, engine.role("mig", "1h", "2h"), executes("CREATE TABLE used (who text)"))
+    group = f"group_{engine.database}"
+    engine.server.execute(f"CREATE ROLE {group} NOLOGIN")
+    try:
+        words = ("grants", "--role", group, "--for", "migrate", "--for", "backup", "--format", "json")
+        done = run_erm(*words, cwd=folder, env=engine.bao.environ)
+    finally:
+        engine.server.execute(f"DROP ROLE {group}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    printed = [grant["sql"] for grant in json.loads(done.stdout)["grants"]]
+    assert f'CREATE SCHEMA "erm" AUTHORIZATION "{OWNER}"' in printed
+    assert not [sql for sql in printed if "LOGIN" in sql]
+
+
+def test_a_login_that_ends_and_only_reads_can_plan(engine: Engine, tmp_path: Path) -> None:
+    """It may not act as `migrations.role`, and has no need to."""
+    folder = project(tmp_path, engine, engine.role("mig", "1h", "2h"), executes("CREATE TABLE used (who text)"))
+    assert run_erm("migrate", "--mode", "apply", cwd=folder, env=engine.bao.environ).returncode == 0
+    schemas = "GRANT USAGE ON SCHEMA erm TO PUBLIC; GRANT SELECT ON ALL TABLES IN SCHEMA erm, public TO PUBLIC"
+    engine.server.execute(schemas, dbname=engine.database)
+    reading = CREATION.partition(" IN ROLE")[0]
+    path = engine.role("reader", "1h", "2h", creation_statements=[reading])
+    config = folder / "erm.yaml"
+    config.write_text(config.read_text().replace(f"{engine.mount}/creds/mig", path))
+    done = run_erm("migrate", "--mode", "plan", cwd=folder, env=engine.bao.environ)
+    assert done.returncode == 0, done.stdout + done.stderr
