@@ -13,7 +13,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from psycopg2.errors import DuplicateDatabase, InvalidCatalogName, LockNotAvailable, ObjectInUse
+from psycopg2.errors import (
+    DuplicateDatabase,
+    InsufficientPrivilege,
+    InvalidCatalogName,
+    LockNotAvailable,
+    ObjectInUse,
+)
 from psycopg2.extensions import cursor as PlainCursor
 
 from erm_alembic.config.settings import HooksSettings, SafetySettings, SealedUrl, Settings
@@ -85,10 +91,12 @@ class Dropped:
     Args:
         dropped: those that were.
         missing: those that were not there.
+        others: those of another owner, which this role may not drop.
     """
 
     dropped: tuple[str, ...]
     missing: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
 
 def create(
@@ -191,7 +199,9 @@ def previews(env: str | None, *, config: Path | None = None) -> Listed:
 
 
 def sweep(env: str | None, older_than: timedelta, *, config: Path | None = None) -> Dropped:
-    """Drop the previews that nobody has asked `create` for lately.
+    """Drop the previews that nobody has asked `create` for lately, by name or to copy them.
+
+    Several teams may share a server: what belongs to another owner is left to that one.
 
     Args:
         env: the profile on whose server they are.
@@ -206,8 +216,15 @@ def sweep(env: str | None, older_than: timedelta, *, config: Path | None = None)
         def is_old(each: Preview) -> bool:
             return databases.server_time(cursor) - each.used > older_than.total_seconds()
 
-        old = [each.name for each in databases.previews(cursor) if is_old(each)]
-        return Dropped(_dropped(cursor, old, is_old))
+        dropped: list[str] = []
+        others: list[str] = []
+        for each in databases.previews(cursor):
+            if is_old(each):
+                try:
+                    dropped += _dropped(cursor, [each.name], is_old)
+                except InsufficientPrivilege:
+                    others.append(each.name)
+        return Dropped(tuple(dropped), others=tuple(others))
 
 
 def _dropped(cursor: PlainCursor, names: Sequence[str], wanted: Callable[[Preview], bool]) -> tuple[str, ...]:
@@ -272,6 +289,9 @@ def _make(cursor: PlainCursor, target: Target, name: str, source: str | None, *,
     owner = target.settings.migrations.role
     try:
         databases.create(cursor, name, environment=environment, source=source, owner=owner, instead=instead)
+        if source is not None and (copied := databases.find(cursor, source)) is not None:
+            with contextlib.suppress(InsufficientPrivilege):  # somebody else's, who sweeps it himself
+                databases.note_use(cursor, copied)
     except DuplicateDatabase:  # which somebody has made meanwhile
         if databases.find(cursor, name) is None:
             raise _not_ours(name, NOTHING_MADE) from None

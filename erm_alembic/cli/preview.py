@@ -126,10 +126,12 @@ def sweep(
     config: ConfigOption = None,
     verbose: VerboseOption = False,
 ) -> None:
-    """Drop the previews that `erm preview create` was not called for in a while."""
+    """Drop the previews that `erm preview create` was not called for in a while, by name or with --copy-of."""
     from erm_alembic import preview as previews
 
     done = previews.sweep(env, _span(older_than), config=config)
+    for name in done.others:
+        console.note(f"{one_line(name)} belongs to another owner, and stays.")
     _tell(done.dropped, done.missing, format_)
 
 

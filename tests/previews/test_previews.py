@@ -269,6 +269,34 @@ def test_sweep_drops_what_nobody_asked_for_lately(project: Project, name: str) -
     assert (wrong[0], wrong[1][2]) == (2, "cure:   Write it as in: --older-than 7d")
 
 
+def test_a_copy_keeps_its_source_from_being_swept(project: Project, name: str) -> None:
+    """What pull requests are copied from is in use, however long ago somebody made it."""
+    assert project.database is not None
+    source, copy = f"{name}-main", f"{name}-copy"
+    made(project, source)
+    aged(project.database, source)
+    made(project, copy, "--copy-of", source)
+    swept = project.erm("preview", "sweep", "--older-than", "1d")
+    assert (swept.returncode, swept.stdout) == (0, "There was nothing to drop.\n")
+    assert sorted(listed(project)) == sorted([source, copy])
+
+
+def test_sweep_leaves_others_what_is_theirs(project: Project, name: str) -> None:
+    """Of previews of two owners on one server each sweeps his own, whoever's comes first."""
+    assert project.database is not None and project.url is not None
+    login, own = f"{name}-role", f"{name}-z"
+    made(project, f"{name}-a")
+    administer(project.database, "CREATE ROLE {} LOGIN CREATEDB", login)
+    project.url = project.url.replace("postgres@", f"{quote(login)}@")
+    try:
+        made(project, own)
+        swept = project.erm("preview", "sweep", "--older-than", "0s")
+        assert (swept.returncode, swept.stdout) == (0, f"{own} is dropped.\n")
+        assert f"{name}-a belongs to another owner, and stays." in swept.stderr
+    finally:
+        administer(project.database, "DROP ROLE {}", login)
+
+
 def test_sweep_leaves_what_was_asked_for_while_it_waited(project: Project, name: str) -> None:
     """It looks at the age again once nobody else works on the preview: that of a moment ago stays."""
     assert project.database is not None
