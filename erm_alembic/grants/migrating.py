@@ -34,10 +34,15 @@ def want_migrations(gathering: Gathering, tried: Tried, role: str, acts_as: str)
     """
     gathering.member(acts_as, role, "migrations.role: revisions are run as it", set_role=True)
     for need in sorted(tried.needs, key=lambda each: each.right != "OWN"):
-        _want(gathering, need, need.grantee or acts_as, role)
+        # Before the first deployment the shadow has a version table, and the target none: who makes it owns it.
+        made = need.object is not None and need.object.identity == tried.version_table
+        if not (made and need.object is not None and gathering.standing.find(need.object) is None):
+            _want(gathering, need, need.grantee or acts_as, role)
     ran = tried.trial.upgraded + tried.trial.downgraded
     for address in tried.relations:
         found = gathering.standing.find(address)
+        if found is None and address.identity == tried.version_table:
+            _want_version_table(gathering, address.names[0], acts_as)
         if found is None:
             continue
         if address.identity != tried.version_table:
@@ -47,6 +52,14 @@ def want_migrations(gathering: Gathering, tried: Tried, role: str, acts_as: str)
     if tried.trial.status == "unknown":
         _want_untried(gathering, tried, acts_as)
     _tell_of_owners(gathering, acts_as)
+
+
+def _want_version_table(gathering: Gathering, schema: str, acts_as: str) -> None:
+    """Alembic makes its version table where there is none."""
+    found = gathering.standing.named("schema", schema)
+    if found is not None:
+        for privilege in ("USAGE", "CREATE"):
+            gathering.privilege(found, privilege, acts_as, "Alembic's version table")
 
 
 def _want_untried(gathering: Gathering, tried: Tried, acts_as: str) -> None:

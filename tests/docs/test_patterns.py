@@ -112,6 +112,11 @@ def test_every_pattern_runs_while_the_tables_are_in_use(
             ]
             objections = [(each.rule, each.message) for each in done.plan.findings if each.severity == "error"]
             assert objections == []
+        kept = "SELECT count(*) FROM orders WHERE id <= 3000 AND (placed_on IS NULL OR quantity IS NULL)"
+        assert one_database.execute(kept) == [(0,)]
+        assert one_database.execute("SELECT count(*) FROM customers WHERE full_name = 'n' || id") == [(3000,)]
         back = migrate.rollback(config=config, to="base", allow_data_loss=True)
         assert (back.outcome.result, back.outcome.error) == ("done", None)
+        assert one_database.execute("SELECT count(*) FROM customers WHERE name = 'n' || id") == [(3000,)]
     assert refused == []
+    assert one_database.execute("SELECT count(*) > 3000 FROM orders") == [(True,)]  # others have written all the while

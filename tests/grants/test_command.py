@@ -59,6 +59,31 @@ def test_what_is_missing_is_told_until_it_is_there(shop: tuple[Project, str, str
     assert asked(project, plain, "migrate", "smoke").missing == ()
 
 
+def test_a_database_where_nothing_was_deployed_yet(
+    one_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A role that makes everything itself needs two schemas, and no right on what it will own."""
+    project = Project(tmp_path, one_database)
+    project.config(f"""
+        database: {{environments: {{prod: {{url: "{one_database.url}"}}}}}}
+        shadow: {{url: "{one_database.server.url("postgres")}"}}
+    """)
+    project.table("a1", "orders")
+    with made_roles(one_database, 1) as (role,):
+        report = asked(project, role, "migrate")
+        assert [each.sql.replace(quoted(role), "r") for each in report.missing] == [
+            "ALTER ROLE r LOGIN",
+            "GRANT CREATE ON SCHEMA public TO r",
+            'CREATE SCHEMA "erm" AUTHORIZATION r',
+        ]
+        run_as_administrator(one_database, report)
+        monkeypatch.setenv("ERM_DATABASE_URL", url_as(one_database, role))
+        config = tmp_path / "erm.yaml"
+        assert migrate.apply("prod", config=config).outcome.result == "done"
+        assert migrate.rollback("prod", config=config, to="base").outcome.result == "done"
+        assert asked(project, role, "migrate").missing == ()
+
+
 def test_the_script_of_an_administrator_holds_no_live_name(shop: tuple[Project, str, str]) -> None:
     """A role whose name ends a comment or moves the cursor is written as an escape; what is optional is a comment."""
     project, _, _ = shop
