@@ -18,6 +18,7 @@ from psycopg2.extensions import TRANSACTION_STATUS_INTRANS
 __all__ = [
     "available_extensions",
     "extension_state",
+    "has_role",
     "make_extension",
     "make_login_role",
     "make_roles",
@@ -78,6 +79,18 @@ def make_login_role(cursor: Any, name: str) -> None:
         # Another run may do the same at the same moment, and has then done it.
         with contextlib.suppress(errors.InternalError_):
             cursor.execute(sql.SQL("ALTER ROLE {} SUPERUSER LOGIN").format(sql.Identifier(name)))
+
+
+def has_role(cursor: Any, name: str) -> bool:
+    """Whether a server has a role.
+
+    Args:
+        cursor: of a session.
+        name: the role.
+    """
+    cursor.execute("SELECT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = %s)", [name])
+    (there,) = cursor.fetchone()
+    return bool(there)
 
 
 def make_roles(cursor: Any, names: Iterable[str]) -> None:

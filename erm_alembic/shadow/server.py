@@ -32,7 +32,7 @@ from erm_alembic.postgres.scratch import (
     templates,
 )
 from erm_alembic.postgres.shadow_facts import ServerIdentity, ShadowFacts, read_identity, settings_that_differ
-from erm_alembic.postgres.stand_ins import make_login_role, make_roles, make_tablespace_at, make_tablespaces
+from erm_alembic.postgres.stand_ins import has_role, make_login_role, make_roles, make_tablespace_at, make_tablespaces
 from erm_alembic.shadow.memory import databases_in, memory_folder, room_in_memory
 from erm_alembic.shadow.packing import PackedTemplates
 from erm_alembic.shadow.provision import Provision
@@ -66,6 +66,8 @@ class ShadowServer:
         self._data_dir = provision.embedded.status().data_dir if provision.embedded is not None else None
         self._role = SUPERUSER if target is None else target.role
         self._facts = facts
+        self._acts_as = None if target is None else target.settings.migrations.role
+        self._owner: str | None = None
         self._admin: GatedConnection = connected(self._url.dsn())
         self._admin.autocommit = True
         self._notes: list[str] = []
@@ -203,6 +205,9 @@ class ShadowServer:
             make_roles(cursor, self._facts.roles)
         if self._embedded or self.identity.superuser:
             make_tablespaces(cursor, self._facts.tablespaces)
+            # Since PostgreSQL 15 only the owner creates in `public`; what the role may do on the target is not tried.
+            if self._acts_as is not None and has_role(cursor, self._acts_as):
+                self._owner = self._acts_as
         self._packed = self._memory(cursor) if self._embedded else None
         self._session: Mapping[str, str] = dict(self._settings(cursor))
 
@@ -234,6 +239,8 @@ class ShadowServer:
         # checkpoint of the whole server.
         if self._embedded and self.major >= CLONE_STRATEGY_SINCE:
             found["STRATEGY"] = "file_copy"
+        if self._owner is not None:
+            found["OWNER"] = self._owner
         if self._packed is not None:
             found["TABLESPACE"] = IN_MEMORY if self._fits_in_memory and room_in_memory() else "pg_default"
         return found

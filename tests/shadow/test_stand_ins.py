@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterator
 
@@ -105,3 +106,15 @@ def drop_templates(project: Project) -> None:
     assert project.database is not None
     for name in asked(project.url or "", "SELECT datname FROM pg_database WHERE datname LIKE 'erm_shadow_template_%'"):
         project.database.execute(f'DROP DATABASE "{name}"')
+
+
+def test_the_role_that_migrates_owns_its_shadow(project: Project, role: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `migrations.role`, which on the target may create in `public`, where since PostgreSQL 15 only an owner may."""
+    assert project.database is not None
+    project.database.execute(f"CREATE ROLE {quoted(role)} NOLOGIN")
+    project.config(f"migrations: {{directory: migrations, role: {json.dumps(role)}}}")
+    project.table("a1", "first")
+    with shadow_of(project, monkeypatch) as shadow, shadow.at(["a1"]) as database:
+        owner = "SELECT pg_get_userbyid(relowner)::text FROM pg_class WHERE relname = 'first'"
+        assert asked(database.url, owner) == [role]
+    drop_templates(project)
