@@ -77,6 +77,14 @@ def observe(
 
     Raises:
         ConfigurationError: `observe.rules` names a rule that there is not.
+
+    Example:
+        >>> from erm_alembic.config.loader import load_settings
+        >>> from erm_alembic.target import open_target
+        >>> target = open_target(load_settings("staging"))
+        >>> observation = observe(target, before=before(target), duration=timedelta(milliseconds=50))
+        >>> observation.is_complete, observation.samples
+        (True, 2)
     """
     limits = target.settings.observe
     refuse_unknown(limits.rules)

@@ -103,7 +103,7 @@ class EventProgress:
         members: dict[str, Any] = {
             "outcome": outcome.result,
             "run_id": outcome.run_id,
-            "current": list(outcome.current),
+            "current": list(outcome.current) if outcome.current_known else None,
             "duration_ms": outcome.duration_ms,
         }
         for name in ("error", "effect", "cure"):

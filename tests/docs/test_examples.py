@@ -34,6 +34,7 @@ ON_THE_SHOP = (
     "erm_alembic.mending.finding",
     "erm_alembic.mending.mending",
     "erm_alembic.migrate",
+    "erm_alembic.observing.course",
     "erm_alembic.preview",
     "erm_alembic.rebase.rebase",
     "erm_alembic.repairs",

@@ -148,6 +148,27 @@ def test_without_pg_monitor_the_statements_of_others_are_hidden_and_that_is_said
         pair.primary.execute("DROP OWNED BY few; DROP ROLE few")
 
 
+def test_an_extension_that_was_not_updated_has_its_former_columns(pair: Replicated) -> None:
+    """After an upgrade of the server, pg_stat_statements stays what it was until somebody updates it."""
+    pair.primary.execute("CREATE DATABASE former")
+    pair.primary.execute("CREATE EXTENSION pg_stat_statements VERSION '1.7'", dbname="former")
+    with Sampler(target_of(pair.primary.url("former"))) as sampler:
+        sample = sampler.take()
+        assert not isinstance(sample, str) and sample.statements is not None, sample
+        assert sample.statements.totals and sample.statements.reset_at is None
+
+
+def test_a_standby_can_be_observed_too(pair: Replicated) -> None:
+    """It has its own statistics and locks; what only a primary has is left out."""
+    pair.catch_up()
+    with Sampler(target_of(pair.standby.url())) as sampler:
+        watch = Watch(sampler)
+        watch.look()
+        observation = watch.look()
+        assert not observation.is_worse and observation.last is not None
+        assert observation.last.server.in_recovery and observation.unseen == {}
+
+
 def test_a_standby_that_stands_still_is_behind_whether_it_is_configured_or_not(
     pair: Replicated, target: Target
 ) -> None:

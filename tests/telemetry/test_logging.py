@@ -10,6 +10,7 @@ import pytest
 from erm_alembic.execute.progress import SeveralProgress, SilentProgress
 from erm_alembic.migrate import apply
 from erm_alembic.planning.model import Outcome, Plan
+from erm_alembic.repairs import repair
 from tests.faults.deploying import Project
 
 
@@ -75,6 +76,27 @@ def test_the_end_of_a_run_is_told_once_and_in_the_reverse_order() -> None:
     several.run_finished(Outcome("done"))
     several.run_finished(Outcome("failed"))
     assert heard == ["first begins", "second begins", "second ends", "first ends"]
+
+
+def test_a_repair_is_told_as_a_run(
+    project: Project, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also one that sends nothing of the revision: what was half done is marked, or forgotten."""
+    project.revision(
+        "c3",
+        "with op.get_context().autocommit_block():\n"
+        "    op.execute('CREATE TABLE half (id int)')\n"
+        "op.execute('SELECT 1 / (SELECT count(*) FROM half)')",
+        down="b2",
+    )
+    monkeypatch.chdir(project.root)
+    monkeypatch.setenv("ERM_DATABASE_URL", str(project.url))
+    assert apply().outcome.result == "failed"
+    caplog.clear()
+    with caplog.at_level(logging.INFO, "erm_alembic.runs"):
+        repair(revision="c3", action="forget", reason="dropped by hand")
+    names = [record.erm_event for record in caplog.records if record.name == "erm_alembic.runs"]  # type: ignore[attr-defined]
+    assert names[0] == "run_started" and names[-1] == "run_finished"
 
 
 def test_a_run_that_is_refused_before_it_begins_is_told_too(
