@@ -59,7 +59,7 @@ def read_plan(content: bytes, name: str) -> ReadPlan:
         erm_alembic.errors.UsageError: plan.json is no plan: the command that wrote it failed: The server is gone.
     """
     try:
-        document = json.loads(content)
+        document = json.loads(content, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         raise _no_plan(name, "is not JSON" if content.strip() else "is empty") from None
     if isinstance(document, dict) and isinstance(document.get("error"), dict):
@@ -73,6 +73,11 @@ def read_plan(content: bytes, name: str) -> ReadPlan:
         return _plan(document)
     except (_Shape, KeyError, TypeError, ValueError, AttributeError) as error:
         raise _no_plan(name, f"lacks what a plan has, or has it in another shape ({error})") from None
+
+
+def _refuse_constant(name: str) -> Any:
+    """Python reads NaN and Infinity, which are no JSON, and which no duration is."""
+    raise ValueError(name)
 
 
 def _plan(document: Mapping[str, Any]) -> ReadPlan:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from erm_alembic.findings import Finding
+from erm_alembic.forge.ci import Said, run_of
 from erm_alembic.planning.model import Plan
 from erm_alembic.planning.read_plan import read_plan
 from erm_alembic.render.json import render_json
@@ -154,7 +155,20 @@ def test_the_pull_request_is_found_in_every_kind_of_event(
     assert ["event 2" in each["body"] for each in github.comments] == [True]
 
 
-@pytest.mark.parametrize("content", ["", "nonsense", "[]", '{"schema_version": 1, "pending": [{}]}', "[" * 100_000])
+def test_of_a_comment_on_a_pull_request_no_commit_is_named(on_github: Variables, tmp_path: Path) -> None:
+    """Its event has none, and what the variables name is that of the default branch: nobody approves by a wrong one."""
+    event = tmp_path / "event.json"
+    event.write_text(json.dumps({"issue": {"number": 17, "pull_request": {}}}))
+    environ = {name: value or "" for name, value in on_github.items()}
+    environ |= {"GITHUB_EVENT_PATH": str(event), "GITHUB_SHA": HEAD}
+    assert run_of(Said(), environ).sha == ""
+    event.write_text("{}")
+    assert run_of(Said(), environ).sha == HEAD
+
+
+@pytest.mark.parametrize(
+    "content", ["", "nonsense", "[]", '{"schema_version": 1, "pending": [{}]}', "NaN", "[" * 100_000]
+)
 def test_a_file_that_is_no_plan_is_refused(
     github: GitHubServer, on_github: Variables, tmp_path: Path, content: str
 ) -> None:
