@@ -304,7 +304,7 @@ def print_error_result(error: ErmError, format_: str) -> None:
     """
     if _results.begun or format_ in ("", "text"):
         return
-    from erm_alembic.cli.reports import places_from
+    from erm_alembic.cli.repository import places_from
     from erm_alembic.render.formats import failure
     from erm_alembic.render.presentation import Presentation
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from erm_alembic.cli.reports import places_from, places_of
+from erm_alembic.cli.repository import places_from, places_of
 from erm_alembic.errors import ErmError, UsageError
 
 if TYPE_CHECKING:

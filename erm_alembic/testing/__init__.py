@@ -30,7 +30,7 @@ from erm_alembic.testing.databases import (
 )
 from erm_alembic.testing.hooks import pytest_configure, pytest_generate_tests
 from erm_alembic.testing.options import pytest_addoption
-from erm_alembic.testing.plugin import (
+from erm_alembic.testing.replicas import (
     erm_driver,
     erm_private_servers,
     erm_replica,

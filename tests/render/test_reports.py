@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from erm_alembic.cli import console
-from erm_alembic.cli.reports import places_of, repository_root
+from erm_alembic.cli.repository import places_of, repository_root
 from erm_alembic.config.loader import load_settings
 from erm_alembic.config.settings import DriftSettings
 from erm_alembic.drift.report import DriftReport

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from erm_alembic.cli.reports import shown_at
+from erm_alembic.cli.repository import shown_at
 from erm_alembic.config.redaction import register_secret
 from erm_alembic.planning.model import HalfDoneRevision, Outcome, Plan, StepOutcome
 from erm_alembic.planning.request import Request

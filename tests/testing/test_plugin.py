@@ -16,7 +16,7 @@ from tests.testing.running import run_pytest, tried
 OWN = {"", ".version", ".testing"} | {
     f".testing.{name}"
     for name in (
-        *("asynchronous", "committing", "databases", "failing", "hooks", "options", "plugin", "sessions"),
+        *("asynchronous", "committing", "databases", "failing", "hooks", "options", "replicas", "sessions"),
         *("smoke", "smoke.marks"),
     )
 }

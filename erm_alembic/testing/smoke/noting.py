@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
 import socket
 
 from erm_alembic.config.settings import Settings
 from erm_alembic.errors import ErmError
-from erm_alembic.execute.provenance import git_commit
+from erm_alembic.execute.provenance import deployer, git_commit
 from erm_alembic.ledger.smoke import SmokeRecord, insert_smoke
 from erm_alembic.ledger.store import open_ledger
 from erm_alembic.target import Target, open_target
@@ -32,7 +31,7 @@ def note_in_ledger(settings: Settings, target: Target, report: SmokeReport) -> s
         seconds=report.seconds,
         environment=report.environment,
         replica=report.replica,
-        who=f"{_user()} ({target.role})",
+        who=deployer(target.role),
         host=socket.gethostname(),
         erm_version=__version__,
         git_commit=git_commit(settings.project_dir),
@@ -53,10 +52,3 @@ def note_in_ledger(settings: Settings, target: Target, report: SmokeReport) -> s
     except ErmError as error:
         return f"The run is not in the ledger: {error.what}"
     return None
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"

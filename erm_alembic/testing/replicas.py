@@ -1,4 +1,4 @@
-"""The fixtures. Nothing but pytest is imported until a test asks for one."""
+"""The fixtures of replicas: one that lags on demand, and a real standby. Nothing is imported until it is asked for."""
 
 from __future__ import annotations
 
