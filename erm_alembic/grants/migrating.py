@@ -8,6 +8,8 @@ from collections.abc import Collection
 from erm_alembic.grants.gathering import Gathering
 from erm_alembic.grants.tried import Tried
 from erm_alembic.ledger.rights import READING, writing
+from erm_alembic.postgres.rights.kinds import privileges_of
+from erm_alembic.postgres.rights.objects import Found
 from erm_alembic.shadow.rights.told import Need
 
 __all__ = ["use_schema", "want_connection", "want_ledger", "want_migrations", "want_optional"]
@@ -120,7 +122,7 @@ def _want(gathering: Gathering, need: Need, acts_as: str, role: str) -> None:
                 f"{need.object.type} {need.object.identity} is not there, although the history makes it ({why}).",
                 "`erm drift` tells what else differs.",
             )
-        elif need.right == "OWN":
+        elif need.right == "OWN" or not is_granted(found, need.right, gathering.standing.major):
             gathering.own(found, acts_as, why)
         else:
             gathering.privilege(found, need.right, acts_as, why)
@@ -128,6 +130,17 @@ def _want(gathering: Gathering, need: Need, acts_as: str, role: str) -> None:
                 gathering.privilege(found, "USAGE", acts_as, why)
         if found is not None and len(need.object.names) > 1 and need.right != "OWN":
             use_schema(gathering, need.object.names[0], acts_as, why)
+
+
+def is_granted(found: Found, privilege: str, major: int) -> bool:
+    """Whether a server knows a privilege: a shadow of a newer major may have asked for one that is the owner's here.
+
+    Args:
+        found: the object.
+        privilege: the privilege.
+        major: the server's major version.
+    """
+    return privilege in privileges_of(found.kind, found.address.type, major)
 
 
 def _want_shared(gathering: Gathering, statement: str, role: str, why: str) -> None:

@@ -29,6 +29,7 @@ OUT = REPOSITORY / ".site" / "out"
 LINK = re.compile(r"(?<=\]\()(?P<target>[^)#\s]+)(?P<rest>#[^)\s]*)?(?=[^)]*\))")
 FENCE = re.compile(r"^(`{3,}|~{3,})")
 ITEM = re.compile(r"^(?:[-*+]|\d+[.)]) ")
+CODE = re.compile(r"`[^`]+`")
 # Where the files are that pages link to and that are none themselves.
 FILES = "files"
 
@@ -98,6 +99,8 @@ def _as_page(text: str, place: Path, page: Path, pages: Path) -> str:
             before = lines[-1] if lines else ""
             if ITEM.match(line) and before and not ITEM.match(before) and not before.startswith((" ", "|", "#")):
                 lines.append("")
+            if line.startswith("|"):
+                line = CODE.sub(lambda code: code[0].replace("\\|", "|"), line)  # GitHub alone wants it escaped in code
             line = LINK.sub(lambda link: _target(link, place, page, pages), line)
         lines.append(line)
     return "\n".join(lines)

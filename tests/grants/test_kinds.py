@@ -8,6 +8,14 @@ from pathlib import Path
 import pytest
 
 from erm_alembic.granting import GrantReport, Remark, least_grants
+from erm_alembic.grants.gathering import Gathering
+from erm_alembic.grants.migrating import want_migrations
+from erm_alembic.grants.model import Trial
+from erm_alembic.grants.sql import Statements
+from erm_alembic.grants.tried import Tried
+from erm_alembic.postgres.rights.objects import Address
+from erm_alembic.postgres.rights.standing import Standing
+from erm_alembic.shadow.rights.told import Need
 from tests.faults.deploying import Project
 from tests.grants.projects import made_roles, quoted
 from tests.support.databases import Database
@@ -119,3 +127,15 @@ def test_what_each_statement_takes(report: GrantReport, database: Database) -> N
     assert "ALTER SYSTEM in the upgrade of b2 acts on what all databases share" in blocking
 
     assert database.execute("SELECT rolname FROM pg_roles WHERE rolname ~ '^erm_shadow_rights'") == []
+
+
+def test_a_privilege_that_the_target_does_not_know(one_database: Database) -> None:
+    """What a newer shadow was content to maintain has to be owned where the target's major has no such privilege."""
+    one_database.execute("CREATE TABLE t (id int)")
+    need = Need("MAINTAIN", Address("table", ("public", "t"), (), "public.t"), revision="a1")
+    connection = one_database.connect()
+    with connection.cursor() as cursor:
+        gathering = Gathering(Standing(cursor, 16, one_database.name), Statements(cursor, 16))
+        want_migrations(gathering, Tried(Trial("done", upgraded=1), (need,)), "r", "r")
+        assert [each.sql for each in gathering.grants()] == ['ALTER TABLE public.t OWNER TO "r"']
+    connection.close()
