@@ -100,9 +100,21 @@ class Target:
         return credential is not None and credential.secret.ends_sessions
 
     def freshen_login(self) -> None:
-        """Before long work: log in from now on with a role that has all of its time before it, where roles end."""
-        if self.address.logins is not None:
-            self.address.logins.freshen(self.address.parameters, FRESH_ENOUGH)
+        """Before long work: log in from now on with a role that has all of its time before it, where roles end.
+
+        What is made would belong to it, unless somebody else is named; that is logged as a warning.
+
+        Raises:
+            ConfigurationError: there is no login to be had.
+        """
+        if self.address.logins is None:
+            return
+        self.address.logins.freshen(self.address.parameters, FRESH_ENOUGH)
+        if self.settings.migrations.role is None and self.login_ends:
+            logger.warning(
+                "The role that logs in is dropped after a while, and would own what is made: name one that stays "
+                "(migrations.role in erm.yaml)."
+            )
 
     def connect(self, application_name: str) -> GatedConnection:
         """Open a connection for migrations.
