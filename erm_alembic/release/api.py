@@ -111,6 +111,16 @@ def resume(
     Raises:
         Refused: there is none, or its plan, revision files or configuration are not what they were.
         ErmError: another subclass of it, when it could not go on.
+
+    Example:
+        >>> from erm_alembic.release.api import release, resume
+        >>> release("staging").record.outcome
+        'done'
+        >>> try:
+        ...     resume("staging")
+        ... except Refused as refused:
+        ...     print(refused.what)
+        Release 1, the last one of this database, is done.
     """
     request = request or ReleaseRequest()
     opened = open_project(env, config, request.options, to_write=True, judge=refuse_misnamed)
@@ -138,6 +148,14 @@ def abandon(env: str | None = None, reason: str = "", *, config: Path | None = N
         UsageError: no reason is given.
         Refused: there is no release to end.
         LockNotHad: it is under way.
+
+    Example:
+        >>> from erm_alembic.release.api import abandon
+        >>> try:
+        ...     abandon("staging", "goes out with the next one")
+        ... except Refused as refused:
+        ...     print(refused.what)
+        There is no release of this database.
     """
     if not reason.strip():
         raise UsageError("A release is not abandoned without a reason.", effect=NOTHING_CHANGED, cure="--reason TEXT")
@@ -163,6 +181,13 @@ def releases(env: str | None = None, *, config: Path | None = None, limit: int |
 
     Raises:
         ErmError: a subclass of it, when the database cannot be reached.
+
+    Example:
+        >>> from erm_alembic.release.api import release, releases
+        >>> release("staging").record.id
+        1
+        >>> [(each.id, each.outcome) for each in releases("staging").releases]
+        [(1, 'done')]
     """
     settings = configured(env, config)
     target = open_target(settings)
@@ -184,6 +209,12 @@ def preview(
 
     Raises:
         ErmError: a subclass of it, when the database or the project cannot be had.
+
+    Example:
+        >>> from erm_alembic.release.api import preview
+        >>> environment, stages = preview("staging")
+        >>> stages[1]
+        ('plan', 'plan the way to heads, rehearse it, and let every check have its say')
     """
     request = request or ReleaseRequest()
     opened = open_project(env, config, request.options, judge=refuse_misnamed)

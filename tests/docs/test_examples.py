@@ -37,6 +37,7 @@ ON_THE_SHOP = (
     "erm_alembic.observing.course",
     "erm_alembic.preview",
     "erm_alembic.rebase.rebase",
+    "erm_alembic.release.api",
     "erm_alembic.repairs",
     "erm_alembic.routing.configured",
     "erm_alembic.squash.squash",
