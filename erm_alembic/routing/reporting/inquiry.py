@@ -80,7 +80,8 @@ class _Server(Generic[Answer]):
         self._link: Link | None = None
         self._dsn = ""  # where that leads
         self._address: Address | None = None
-        self._thread: threading.Thread | None = None
+        # Not the thread's own word: a join that is interrupted lets Python believe that it has ended.
+        self._ended: threading.Event | None = None
         self._said: list[Answer | str] = []
         self._over = False
 
@@ -90,18 +91,18 @@ class _Server(Generic[Answer]):
 
     @property
     def _hangs(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
+        return self._ended is not None and not self._ended.is_set()
 
     def ask(self, address: Address) -> None:
         if self._hangs:
             return  # since the last time, and another one would too
-        self._address, self._said = address, []
-        self._thread = threading.Thread(target=self._run, args=(address, self._said), name="erm inquiry", daemon=True)
-        self._thread.start()
+        self._address, self._said, self._ended = address, [], threading.Event()
+        asked = (address, self._said, self._ended)
+        threading.Thread(target=self._run, args=asked, name="erm inquiry", daemon=True).start()
 
     def answer(self, ends_at: float) -> Answer | str:
-        assert self._thread is not None
-        self._thread.join(max(0.0, ends_at - time.monotonic()))
+        assert self._ended is not None
+        self._ended.wait(max(0.0, ends_at - time.monotonic()))
         if self._said:
             return self._said[0]
         if (link := self._link) is not None:
@@ -116,7 +117,7 @@ class _Server(Generic[Answer]):
             else:
                 self._drop()
 
-    def _run(self, address: Address, said: list[Answer | str]) -> None:
+    def _run(self, address: Address, said: list[Answer | str], ended: threading.Event) -> None:
         dsn = ""
         try:
             dsn = address()
@@ -139,6 +140,7 @@ class _Server(Generic[Answer]):
         finally:
             if self._over:
                 self._drop()
+            ended.set()
 
     def _drop(self) -> None:
         link, self._link = self._link, None
