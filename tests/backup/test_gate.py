@@ -99,27 +99,38 @@ def test_a_backup_that_is_fresh_enough_is_not_taken_again(loaded: Shop) -> None:
     assert later is not None and later.taken and later.id != taken.id
 
 
-@pytest.mark.parametrize(
-    "why", ["too old", "max_age is 0s", "other revisions", "damaged", "gone", "of other tables", "of another method"]
-)
-def test_a_backup_that_does_not_fit_is_not_fresh(loaded: Shop, why: str) -> None:
-    """Age, revisions, files, extent and method must fit."""
+def fresh(loaded: Shop) -> str | None:
+    """The backup that a plan finds fresh enough."""
+    planned = erm_alembic.plan("dev").backup
+    assert planned is not None
+    return planned.fresh
+
+
+def test_a_backup_that_does_not_fit_is_not_fresh(loaded: Shop) -> None:
+    """Age, revisions, extent, method and place must fit; its files are looked at when the run begins."""
     taken = loaded.take()
-    match why:
-        case "too old":
-            loaded.sql("UPDATE erm.backup SET started_at = started_at - interval '1 h'")
-        case "max_age is 0s":
-            loaded.config("backup: {method: pg_dump, max_age: 0s}\n")
-        case "other revisions":
-            loaded.sql("UPDATE erm.backup SET heads = '{zz}'")
-        case "damaged":
-            _flip(Path(taken.place) / "database.dump")
-        case "gone":
-            Path(taken.place).rename(loaded.root / "elsewhere")
-        case "of other tables":
-            loaded.sql("UPDATE erm.backup SET tables = '{public.other}'")
-        case _:
-            loaded.sql("UPDATE erm.backup SET method = 'pg_basebackup'")
+    for column, value in (
+        ("started_at", "started_at - interval '1 h'"),
+        ("heads", "'{zz}'::text[]"),
+        ("tables", "'{public.other}'::text[]"),
+        ("method", "'pg_basebackup'"),
+        ("environment", "'prod'"),
+        ("removed_at", "now()"),
+    ):
+        loaded.sql(f"CREATE TABLE kept AS SELECT {column} AS old FROM erm.backup")
+        loaded.sql(f"UPDATE erm.backup SET {column} = {value}")
+        assert fresh(loaded) is None, column
+        loaded.sql(f"UPDATE erm.backup SET {column} = (SELECT old FROM kept)")
+        loaded.sql("DROP TABLE kept")
+        assert fresh(loaded) == taken.id, column
+    loaded.config("backup: {method: pg_dump, max_age: 0s}\n")
+    assert fresh(loaded) is None
+    loaded.config()
+    Path(taken.place).rename(loaded.root / "elsewhere")
+    assert fresh(loaded) is None
+    (loaded.root / "elsewhere").rename(taken.place)
+    _flip(Path(taken.place) / "database.dump")
+    assert fresh(loaded) == taken.id
     found = loaded.apply().outcome.backup
     assert found is not None and found.taken and found.id != taken.id
 

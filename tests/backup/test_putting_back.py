@@ -37,9 +37,8 @@ def lose_email(shop: Shop, rows: int = 10) -> None:
     assert shop.apply().outcome.result == "done"
 
 
-def test_a_rollback_says_which_backup_holds_what_was_lost_and_it_is_put_back(every_shop: Shop) -> None:
+def test_a_rollback_says_which_backup_holds_what_was_lost_and_it_is_put_back(shop: Shop) -> None:
     """Rows that stayed get their values; those that went, came or were written since are counted, and left alone."""
-    shop = every_shop
     lose_email(shop)
     shop.sql("DELETE FROM users WHERE id <= 3")
     shop.sql("UPDATE users SET name = 'other' WHERE id = 4")
@@ -67,9 +66,8 @@ def test_a_rollback_says_which_backup_holds_what_was_lost_and_it_is_put_back(eve
     assert shop.sql("SELECT email FROM users WHERE id = 5") == [("e5",)]
 
 
-def test_rows_of_a_dropped_table_come_back_with_their_numbers(every_shop: Shop) -> None:
+def test_rows_of_a_dropped_table_come_back_with_their_numbers(shop: Shop) -> None:
     """A table is dropped and made again: its rows come back whole, and new ones go on after them."""
-    shop = every_shop
     shop.revision("a1", USERS, "DROP TABLE users")
     shop.apply()
     shop.sql("INSERT INTO users (name, size) SELECT 'n' || i, i FROM generate_series(1, 5) AS i")

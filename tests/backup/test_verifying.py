@@ -99,11 +99,11 @@ def test_an_archive_that_was_damaged_when_it_was_written_does_not_even_get_its_n
     assert shop.ids() == []
 
 
-def test_it_is_restored_into_a_scratch_database_on_demand(every_shop: Shop) -> None:
+def test_it_is_restored_into_a_scratch_database_on_demand(shop: Shop) -> None:
     """Every row is counted there, the ledger has it, and the scratch database is gone again."""
-    folder = taken(every_shop)
+    folder = taken(shop)
     assert erm_alembic.backup.verify("dev", restored=True).verified == "restored"
-    assert every_shop.sql("SELECT verified FROM erm.backup") == [("restored",)]
+    assert shop.sql("SELECT verified FROM erm.backup") == [("restored",)]
     told = json.loads((folder / "manifest.json").read_text())
     told["rows"]["public.users"] = 7
     (folder / "manifest.json").write_text(json.dumps(told))
