@@ -68,7 +68,7 @@ def in_use(database: Database) -> Iterator[list[str]]:
         connection.autocommit = True
         with connection.cursor() as cursor:
             ready.wait()
-            while not over.wait(0.002):
+            while not over.wait(0.01):
                 for statement in LOAD[number::2]:
                     try:
                         cursor.execute(statement)

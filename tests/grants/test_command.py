@@ -174,6 +174,19 @@ def test_without_a_shadow_nothing_is_pretended(shop: tuple[Project, str, str]) -
     assert any(each.sql.startswith(f"GRANT {quoted(owner)} TO") for each in report.missing)
 
 
+def test_a_revision_that_fails_by_itself_ends_the_trial(shop: tuple[Project, str, str]) -> None:
+    """What was found until then is printed, and it is said where the trial ended."""
+    project, owner, plain = shop
+    project.revision(
+        "c3", 'op.execute("ALTER TABLE orders ADD n int")\nraise RuntimeError("no mail server")', down="b2"
+    )
+    report = asked(project, plain, "migrate")
+    assert report.trial is not None
+    assert (report.trial.status, report.trial.upgraded) == ("partial", 1)
+    assert "The upgrade of c3 fails in the shadow (migrations/versions/c3.py:13: " in str(report.trial.reason)
+    assert any(each.sql.startswith(f"GRANT {quoted(owner)} TO") for each in report.missing)
+
+
 class _As:
     """A server, as one role sees it."""
 
