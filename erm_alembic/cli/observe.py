@@ -30,7 +30,7 @@ EXAMPLES = """\b
 Examples:
   erm observe --env prod
   erm observe --env prod --for 10m --interval 30s --check
-  erm observe --env prod --table public.orders --format json
+  erm observe --env prod --look-at public.orders --format json
 """
 WIDTH = 80
 
@@ -112,7 +112,7 @@ def observe(
     ] = None,
     table: Annotated[
         list[str] | None,
-        typer.Option("--table", metavar="TABLE", help="A table to look at in any case; several times for several."),
+        typer.Option("--look-at", metavar="TABLE", help="A table to look at in any case; several times for several."),
     ] = None,
     check: Annotated[bool, typer.Option("--check", help="Exit 1 when it became worse.")] = False,
     format_: Annotated[

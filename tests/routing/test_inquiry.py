@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from typing import Any
 
@@ -65,3 +66,22 @@ def test_a_server_that_hung_is_asked_where_it_is_now(newest_servers: Servers) ->
             said = inquiry.ask({EAST: newest_servers.west.url})[EAST]
             gate.set()
             assert said[0] == str(newest_servers.west.data_dir)
+
+
+def test_an_interrupted_wait_leaves_the_question_under_way(newest_servers: Servers) -> None:
+    """Ctrl-C in the middle of an answer: the server is neither asked a second time nor waited for."""
+    asked, released = threading.Semaphore(0), threading.Event()
+
+    def question(_cursor: Any) -> str:
+        asked.release()
+        if not released.is_set():
+            signal.raise_signal(signal.SIGINT)  # handled by the thread that waits
+            released.wait(PATIENCE)
+        return "said"
+
+    with Inquiry(question, 0.5) as inquiry:
+        with pytest.raises(KeyboardInterrupt):
+            inquiry.ask({EAST: newest_servers.east.url})
+        assert inquiry.ask({EAST: newest_servers.east.url})[EAST] == "it did not answer within 0.5 s"
+        assert asked.acquire(blocking=False) and not asked.acquire(blocking=False)
+        released.set()
