@@ -103,7 +103,7 @@ def synchronous(driver: str, folder: Path, seen: Seen) -> None:
     """Write and read until there is enough."""
     with cluster_of(folder, driver) as cluster:
         make = cluster.sessionmaker()
-        while not seen.done.wait(0.005) and not seen.failures:
+        while not seen.done.wait(0.02) and not seen.failures:
             try:
                 with make() as session, session.begin():
                     seen.add(driver, "primary", session.scalar(WRITE) or "")
@@ -127,4 +127,4 @@ async def asynchronous(driver: str, folder: Path, seen: Seen) -> None:
                     seen.add(driver, session.last_route.name, user)
             except Exception as error:
                 seen.failures.append(f"{driver}: {type(error).__name__}: {error}")
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.02)

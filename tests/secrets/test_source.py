@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from erm_alembic.config.credentials.source import CredentialSource
-from erm_alembic.config.redaction import redact
+from erm_alembic.config.redaction import redact, register_secret
 from erm_alembic.config.secrets import Secret
 from erm_alembic.errors import ConfigurationError
 from tests.support.waiting import until
@@ -30,6 +30,7 @@ class Manager:
         if self.away:
             raise ConfigurationError("It is away.", effect="Nothing.", cure="Wait.")
         self.fetched += 1
+        register_secret(f"password-of-user-{self.fetched}")
         return f"user-{self.fetched}", f"password-of-user-{self.fetched}", self._secret(self.lasts)
 
     def renew(self, secret: Secret) -> Secret | None:
@@ -238,10 +239,11 @@ def test_work_that_may_take_long_begins_with_a_fresh_lease() -> None:
 
 def test_a_thread_renews_and_ends_with_its_source() -> None:
     """Nobody has to ask for it, and nothing is left behind."""
+    before = set(threading.enumerate())
     manager = Manager(lasts=0.3)
     source = CredentialSource("vault:test", manager)
     source.current()
     until(lambda: manager.renewed >= 3)
-    (thread,) = [thread for thread in threading.enumerate() if thread.name == "erm-credentials"]
+    (thread,) = [each for each in set(threading.enumerate()) - before if each.name == "erm-credentials"]
     del source
     until(lambda: not thread.is_alive())

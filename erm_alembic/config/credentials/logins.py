@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from erm_alembic.config.credentials.credential import Credential
 from erm_alembic.config.credentials.source import CredentialSource
 from erm_alembic.config.interpolation import UnsetVariable
+from erm_alembic.config.redaction import register_secret
 from erm_alembic.config.secrets import PROVIDERS, Closing, Renewing, Secret, SecretContext, SecretProvider
 from erm_alembic.config.secrets.reading import as_secret
 from erm_alembic.errors import ConfigurationError, ErmError
@@ -125,6 +126,8 @@ class _Asked:
     def fetch(self) -> tuple[str | None, str, Secret]:
         secret = as_secret(self._asked(lambda: self._provider.fetch(self._reference.text, self._context)))
         user, password = self._reference.read(secret)
+        if password not in {user, *self._context.address.values()}:  # which stand in every message
+            register_secret(password)
         if isinstance(self._provider, Closing):
             _give_back_at_the_end()
         return user, password, secret

@@ -16,7 +16,7 @@ import weakref
 from typing import Protocol
 
 from erm_alembic.config.credentials.credential import Clock, Credential
-from erm_alembic.config.redaction import forget_secret, register_secret
+from erm_alembic.config.redaction import forget_secret
 from erm_alembic.config.secrets.protocol import Secret
 from erm_alembic.errors import ConfigurationError, ErmError
 
@@ -29,7 +29,7 @@ _DUE = 0.5
 # In seconds: the pauses after a failure, how soon a refused credential is not replaced by another one, and how long the
 # one before is tried in its place: a standby may not have heard of a new role yet.
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
-_TOO_YOUNG, _BEFORE_IS_GOOD = 5.0, 60.0
+_TOO_YOUNG, _BEFORE_IS_GOOD = 5.0, 15.0
 # A renewal that gives less than this part of what was asked for is the last one: the lease comes to its end.
 _SHORTENED = 0.6
 # So many former passwords stay masked.
@@ -40,7 +40,7 @@ class Asking(Protocol):
     """How a source asks for its secret."""
 
     def fetch(self) -> tuple[str | None, str, Secret]:
-        """A user, a password, and what they came in."""
+        """A user, a password that is masked from now on, and what they came in."""
         ...
 
     def renew(self, secret: Secret) -> Secret | None:
@@ -131,13 +131,16 @@ class CredentialSource:
         """Have a lease with all of its time before it, for work that may take that long; else what is known stays.
 
         Args:
-            older_than: one that was taken later will do, in seconds.
+            older_than: one that was taken later will do, in seconds; of one that lasts for seconds only, one that has
+                three quarters of them before it.
         """
         with self._changed:
             found = self._now
             if found is None or not found.secret.ends_sessions or self._is_asking:
                 return
-            if self._clock() - found.issued_at < older_than:
+            lasts = found.secret.lasts
+            enough = older_than if lasts is None else min(older_than, lasts.total_seconds() / 4)
+            if self._clock() - found.issued_at < enough:
                 return
             self._is_asking = True
         with contextlib.suppress(ConfigurationError):
@@ -201,7 +204,6 @@ class CredentialSource:
         try:
             user, password, secret = self._asking.fetch()
             made = Credential(user, password, secret, asked_at, self._clock)
-            register_secret(password)
             with self._changed:
                 if self._now is None or self._now.password != password:
                     self._before, self._now = self._now, made
