@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 from erm_alembic.errors import ErmError
 from erm_alembic.ledger.model import RunRecord
@@ -14,7 +15,7 @@ from erm_alembic.postgres.text.passwords import without_passwords
 from erm_alembic.release.course import Course
 from erm_alembic.release.files import write_paper
 from erm_alembic.render.paper.model import Paper, Section, Table
-from erm_alembic.render.releases import next_steps, release_paper, stage_table
+from erm_alembic.render.releases import next_steps, release_paper, took
 from erm_alembic.render.runs import moment
 from erm_alembic.render.words import duration
 
@@ -66,10 +67,10 @@ def _paper(course: Course, record: ReleaseRecord, state: str) -> Paper:
             Section("Errors", code=tuple(_errors(runs))),
             Section("Blocked sessions", items=tuple(_blocked(course))),
             Section("What was told last", table=_told(course)),
-            Section("Stages", table=stage_table(record)),
             Section("Statements", code=tuple(_statements(steps)), language="sql"),
             Section("Locks, as they were seen in the rehearsal", table=_locks(steps)),
         ),
+        summary.more,
     )
 
 
@@ -88,26 +89,30 @@ def _runs(course: Course, record: ReleaseRecord) -> list[RunRecord]:
 
 
 def _timeline(record: ReleaseRecord, runs: Iterable[RunRecord]) -> Table:
-    """Everything that has a time, in its order."""
-    told = []
+    """Everything that has a time, in the order in which it began: what it was, how long it took, what came of it."""
+    told: list[tuple[datetime, str, str, str]] = []
     for stage in record.stages:
-        told.append((stage.started_at, f"stage {stage.stage} begins", ""))
-        if stage.ended_at is not None:
-            told.append((stage.ended_at, f"stage {stage.stage}: {stage.outcome}", stage.reason.partition("\n")[0]))
+        ended = stage.outcome or "did not end"
+        told.append((stage.started_at, took(stage), f"stage {stage.stage}: {ended}", stage.reason.partition("\n")[0]))
     for run in runs:
-        told.append((run.started_at, f"run {run.id} ({run.mode}) begins", f"as {run.who} from {run.host}"))
+        lasted = "" if run.finished_at is None else duration(_milliseconds(run.finished_at - run.started_at))
+        ended = run.outcome or "did not end"
+        told.append((run.started_at, lasted, f"run {run.id} ({run.mode}): {ended}", f"as {run.who} from {run.host}"))
         for each in run.revisions:
             way = "taken back" if each.direction == "downgrade" else "applied"
             said = way if each.outcome == "done" else each.outcome
-            told.append((each.started_at, f"revision {each.revision} begins", each.message))
-            took = duration(each.duration_ms)
-            told.append((each.started_at, f"revision {each.revision} {said} after {took}", each.error or ""))
-        for hook in run.hooks:
-            told.append((hook.started_at, f"hook {hook.event} {hook.outcome}", hook.command))
-        if run.finished_at is not None:
-            told.append((run.finished_at, f"run {run.id} ended: {run.outcome}", ""))
+            what = f"revision {each.revision}: {said}"
+            told.append((each.started_at, duration(each.duration_ms), what, each.error or each.message))
+        told += [
+            (hook.started_at, duration(hook.duration_ms), f"hook {hook.event}: {hook.outcome}", hook.command)
+            for hook in run.hooks
+        ]
     ordered = sorted(told, key=lambda each: each[0])
-    return Table(("when", "what", ""), tuple((moment(when), what, more) for when, what, more in ordered))
+    return Table(("when", "took", "what", "what came of it"), tuple((moment(when), *rest) for when, *rest in ordered))
+
+
+def _milliseconds(span: timedelta) -> int:
+    return round(span.total_seconds() * 1000)
 
 
 def _errors(runs: Iterable[RunRecord]) -> Iterable[str]:

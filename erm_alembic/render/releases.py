@@ -31,6 +31,7 @@ __all__ = [
     "releases_text",
     "stage_table",
     "state_of",
+    "took",
 ]
 
 WORDS: Mapping[str, tuple[str, Role]] = {
@@ -169,7 +170,12 @@ def next_steps(record: ReleaseRecord, state: str, typed: tuple[str, ...] = ()) -
     return [f"erm release status{again}"] if state == "under-way" else []
 
 
-def _took(stage: StageRecord) -> str:
+def took(stage: StageRecord) -> str:
+    """How long a stage took; nothing of one that has not ended.
+
+    Args:
+        stage: the stage.
+    """
     if stage.ended_at is None:
         return ""
     return duration(round((stage.ended_at - stage.started_at).total_seconds() * 1000))
@@ -208,10 +214,9 @@ def release_text(
     for stage in record.stages:
         outcome = stage.outcome or ("under way" if state == "under-way" else "died")
         first, *rest = block(redact(stage.reason)) or [""]
-        took = f"  ({_took(stage)})" if _took(stage) else ""
-        lines.append(
-            f"  {paint(f'{one_line(outcome):<13}', STAGE_ROLES.get(outcome, 'bad'))}  {stage.stage:<10}  {first}{took}"
-        )
+        lasted = f"  ({took(stage)})" if took(stage) else ""
+        ended = paint(f"{one_line(outcome):<13}", STAGE_ROLES.get(outcome, "bad"))
+        lines.append(f"  {ended}  {stage.stage:<10}  {first}{lasted}")
         lines += [f"{'':29}{line}" for line in rest]
         cure = stage.cure if outcome == "failed" else cure
     if record.error and state in ("abandoned", "superseded"):
@@ -268,7 +273,7 @@ def stage_table(record: ReleaseRecord) -> Table:
             stage.stage,
             stage.outcome or "did not end",
             moment(stage.started_at),
-            _took(stage),
+            took(stage),
             one_line(redact(stage.reason.partition("\n")[0])),
         )
         for stage in record.stages
@@ -292,7 +297,7 @@ def release_paper(record: ReleaseRecord, database_url: str, state: str, typed: t
     commands = () if promoted is None else promoted.details.get("commands", ())
     return Paper(
         f"Release {record.id} to {record.environment}",
-        f"The release is {word}." if record.error is None else f"The release is {word}: {_first_line(record.error)}",
+        f"The release is {word}",
         role,
         facts=tuple(_facts(record, database_url)),
         sections=(
@@ -313,6 +318,7 @@ def release_paper(record: ReleaseRecord, database_url: str, state: str, typed: t
             ),
             Section("Next", code=tuple(next_steps(record, state, typed)), language="sh"),
         ),
+        more="" if record.error is None else _first_line(record.error),
     )
 
 
@@ -327,6 +333,10 @@ def _facts(record: ReleaseRecord, database_url: str) -> Iterable[tuple[str, str]
         yield "commit", record.git_commit
     if (plan := _plan(record)) is not None:
         yield "plan", plan["digest"]
+    backup = record.last("backup")
+    if backup is not None and "id" in backup.details:
+        place = backup.details.get("place")
+        yield "backup", backup.details["id"] if place is None else f"{backup.details['id']}: {place}"
     yield "written", moment(datetime.now(UTC))
 
 

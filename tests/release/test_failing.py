@@ -104,6 +104,8 @@ def test_it_does_not_go_back_over_what_loses_values(rehearsed: Released) -> None
         "not gone back: the downgrade of revision b2 does not bring back the values of public.first.name",
     )
     assert (result.record.outcome, rehearsed.current()) == ("stopped", ["b2"])
+    page = (rehearsed.root / result.files[0]).read_text()
+    assert "| `b2` | `12` | `AccessExclusiveLock` | `public.first` |" in page
 
 
 def test_a_smoke_test_that_fails_stops_it(released: Released) -> None:

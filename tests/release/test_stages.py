@@ -121,3 +121,4 @@ def test_a_backup_is_taken_where_the_plan_may_lose_data(released: Released) -> N
     assert taken is not None and (taken.outcome, result.record.outcome) == ("done", "done")
     assert Path(taken.details["place"]).parent == released.root / "kept"
     assert released.database.execute("SELECT count(*) FROM erm.backup") == [(1,)]
+    assert f"- backup: `{taken.details['id']}: " in (released.root / result.files[0]).read_text()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from erm_alembic.render.html.document import head
 from erm_alembic.render.html.markup import Element, element, prose
+from erm_alembic.render.html.verdict import Verdict, verdict_section
 from erm_alembic.render.paper.model import Paper, Section, Table
 from erm_alembic.version import __version__
 
@@ -17,7 +18,7 @@ def paper_html(paper: Paper) -> str:
         paper: what is to be shown.
 
     Example:
-        >>> "<h1>Release 1</h1>" in paper_html(Paper("Release 1", "Done.", "good"))
+        >>> "<h1>Release 1</h1>" in paper_html(Paper("Release 1", "Done", "good"))
         True
     """
     facts = [[element("dt", label), element("dd", element("code", value))] for label, value in paper.facts]
@@ -26,7 +27,7 @@ def paper_html(paper: Paper) -> str:
         element("header", element("h1", paper.title)),
         element(
             "main",
-            element("p", element("span", paper.verdict, class_=f"mark {paper.role}")),
+            verdict_section(Verdict(paper.role, paper.verdict, paper.more)),
             element("div", element("dl", facts), class_="difference") if facts else None,
             [_section(number, each) for number, each in enumerate(paper.shown, start=1)],
         ),

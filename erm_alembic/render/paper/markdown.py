@@ -21,12 +21,13 @@ def paper_markdown(paper: Paper) -> str:
         paper: what is to be shown.
 
     Example:
-        >>> print(paper_markdown(Paper("Release 1", "Done.", "good")), end="")
+        >>> print(paper_markdown(Paper("Release 1", "Done", "good")), end="")
         # Release 1
         <BLANKLINE>
-        **Done.**
+        **Done**
     """
     lines = [f"# {prose(redact(paper.title))}", "", f"**{_plain(paper.verdict)}**"]
+    lines += ["", _plain(paper.more)] if paper.more else []
     if paper.facts:
         lines += ["", *(f"- {label}: {code(redact(value), WIDTH)}" for label, value in paper.facts)]
     for section in paper.shown:

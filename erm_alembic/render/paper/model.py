@@ -55,10 +55,11 @@ class Paper:
 
     Args:
         title: what it is.
-        verdict: the word on it, in a sentence.
+        verdict: the word on it, in a few words.
         role: good news or bad.
         facts: labels, each with what is to be known.
         sections: the rest; an empty one is not shown.
+        more: what the verdict comes from, in a sentence.
     """
 
     title: str
@@ -66,6 +67,7 @@ class Paper:
     role: Role
     facts: tuple[tuple[str, str], ...] = ()
     sections: tuple[Section, ...] = ()
+    more: str = ""
 
     @property
     def shown(self) -> tuple[Section, ...]:
