@@ -29,6 +29,7 @@ __all__ = [
     "is_scratch",
     "let_go",
     "major_of",
+    "owner_of",
     "template_place",
     "templates",
 ]
@@ -115,6 +116,20 @@ def create_database(
     )
     statement = sql.SQL("CREATE DATABASE {} TEMPLATE = {}{}")
     cursor.execute(statement.format(sql.Identifier(name), sql.Identifier(template), further))
+
+
+def owner_of(cursor: Any, name: str) -> str:
+    """The role that owns a database, which a copy does not take along.
+
+    Args:
+        cursor: of any session.
+        name: the database.
+    """
+    cursor.execute(
+        "SELECT pg_catalog.pg_get_userbyid(datdba)::text FROM pg_catalog.pg_database WHERE datname = %s", [name]
+    )
+    (owner,) = cursor.fetchone()
+    return str(owner)
 
 
 def drop_database(cursor: Any, name: str) -> None:

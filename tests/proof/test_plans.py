@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -58,6 +59,19 @@ def test_each_revision_of_a_plan_is_proven_from_where_the_one_before_it_leads(pr
         ("same", "lossless"),
     ]
     assert (_rules(plan), plan.blocked) == ([("downgrade-lossy", "a1")], False)
+
+
+def test_the_role_that_migrates_owns_what_its_way_back_is_tried_on(project: Project) -> None:
+    """In `public` only the owner of the database may create since PostgreSQL 15; a role that only reads may plan."""
+    assert project.database is not None
+    owner, planner = (f"{kind} of {project.database.name}" for kind in ("owner", "planner"))
+    for statement in (f'CREATE ROLE "{owner}"', f'CREATE ROLE "{planner}" LOGIN'):
+        project.database.execute(statement)
+    config = project.root / "erm.yaml"
+    config.write_text(f"{config.read_text()}\nmigrations: {{directory: migrations, role: {owner}}}\n")
+    config.write_text(config.read_text().replace("postgres@", f"{quote(planner)}@", 2))  # and not the shadow's
+    plan = _planned(project)
+    assert [(step.proof.round_trip, step.proof.data) for step in plan.steps if step.proof] == [("same", "lossy")]
 
 
 def test_a_column_that_no_row_has_a_value_of_blocks_where_rows_stand(project: Project) -> None:
