@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from erm_alembic.postgres.embedded.binaries import PostgresBinaries
-from tests.support.vault import Bao, Engine, TcpServer, bao_server, engine_for, tcp_server
+from tests.support.standbys import has_basebackup
+from tests.support.vault import Bao, Engine, TcpServer, bao_server, engine_for, tcp_server, tcp_standby
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +24,15 @@ def bao() -> Iterator[Bao]:
 def tcp(pg_bin: PostgresBinaries) -> Iterator[TcpServer]:
     """A PostgreSQL server that asks for passwords."""
     with tcp_server(pg_bin) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def standby(tcp: TcpServer, pg_bin: PostgresBinaries) -> Iterator[TcpServer]:
+    """A replica of it."""
+    if not has_basebackup(pg_bin):
+        pytest.skip("no pg_basebackup here to make a standby with")
+    with tcp_standby(tcp) as running:
         yield running
 
 

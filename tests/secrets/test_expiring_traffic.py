@@ -4,31 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from erm_alembic.postgres.embedded.binaries import PostgresBinaries
 from erm_alembic.routing import Cluster, connect_cluster_from_config
-from tests.support.standbys import has_basebackup
-from tests.support.vault import OWNER, TERMINATING, Bao, Engine, TcpServer, engine_for, tcp_standby
+from tests.support.vault import OWNER, TERMINATING, Bao, Engine, TcpServer, engine_for
 from tests.support.waiting import until
 
 WHO = sa.select(sa.literal_column("session_user"))
 WRITE = sa.text("INSERT INTO public.written SELECT session_user RETURNING who")
 ENOUGH = 3
-
-
-@pytest.fixture
-def standby(tcp: TcpServer, pg_bin: PostgresBinaries) -> Iterator[TcpServer]:
-    """A replica of the server that asks for passwords."""
-    if not has_basebackup(pg_bin):
-        pytest.skip("no pg_basebackup here to make a standby with")
-    with tcp_standby(tcp) as running:
-        yield running
 
 
 @dataclass

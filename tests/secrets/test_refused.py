@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 import sqlalchemy as sa
 
@@ -16,10 +17,11 @@ from erm_alembic.config.credentials import Credential
 from erm_alembic.config.loader import load_settings
 from erm_alembic.config.settings import Settings
 from erm_alembic.errors import TargetError
+from erm_alembic.postgres.logins import connect_as_of_now
 from erm_alembic.routing import connect_cluster_from_config
 from erm_alembic.target import open_target
 from tests.support.cli import run_erm
-from tests.support.vault import Engine
+from tests.support.vault import Engine, TcpServer
 from tests.support.waiting import until
 
 WHO = sa.select(sa.literal_column("session_user"))
@@ -104,6 +106,23 @@ def end(engine: Engine, cluster: Any, user: str) -> None:
     revoke(engine)
     aged(cluster.primary.url.with_credential()[1])
     cluster.primary.renew(close=True)
+
+
+def test_a_standby_that_does_not_know_a_new_role_is_read_with_the_former_one(
+    engine: Engine, standby: TcpServer, folder: Path
+) -> None:
+    """Its replay is held: the primary knows the next role, and the standby does not."""
+    target = open_target(settings(folder))
+    there = target.address.with_parameters(port=str(standby.port))
+    until(lambda: standby.execute("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = %s)", target.role)[0][0])
+    standby.execute("SELECT pg_wal_replay_pause()")
+    try:
+        assert target.address.logins is not None
+        target.address.logins.freshen(target.address.parameters, 0.0)
+        assert user_of(target.connect("erm")) != target.role
+        assert user_of(connect_as_of_now(there, lambda found: psycopg2.connect(found.dsn()))) == target.role
+    finally:
+        standby.execute("SELECT pg_wal_replay_resume()")
 
 
 def test_a_manager_that_stands_still_holds_up_nobody_whose_login_is_good(engine: Engine, folder: Path) -> None:
