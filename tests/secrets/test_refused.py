@@ -69,14 +69,14 @@ def test_a_deployment_logs_in_with_another_role(engine: Engine, folder: Path) ->
     assert user_of(target.connect("erm")) != first
 
 
-@pytest.mark.parametrize("driver", ["psycopg2", "psycopg", "asyncpg"])
+@pytest.mark.parametrize("driver", ["psycopg2", "psycopg", "psycopg_async", "asyncpg"])
 def test_a_pool_logs_in_with_another_role(engine: Engine, folder: Path, driver: str) -> None:
     """Also one whose only connection has just been ended by the server."""
     if driver != "psycopg2":
         text = (folder / "erm.yaml").read_text()
         (folder / "erm.yaml").write_text(text.replace("postgresql://", f"postgresql+{driver}://"))
     cluster = connect_cluster_from_config("dev", folder / "erm.yaml")
-    if driver == "asyncpg":
+    if driver in ("asyncpg", "psycopg_async"):
         first, second = asyncio.run(both(engine, cluster))
     else:
         with cluster:
