@@ -90,6 +90,9 @@ def _set_up(names: tuple[str, ...], environ: Mapping[str, str]) -> TracerProvide
 
 def _made(found: EntryPoint, environ: Mapping[str, str]) -> SpanExporter:
     kind = found.load()
+    if found.name == "console":  # stdout is for the result alone
+        on_stderr: SpanExporter = kind(out=sys.stderr)
+        return on_stderr
     waits = found.name.startswith("otlp") and not any(environ.get(name) for name in TIMEOUTS)
     exporter: SpanExporter = kind(timeout=PATIENCE) if waits else kind()
     return exporter

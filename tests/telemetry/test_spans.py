@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -164,6 +165,13 @@ print("LOADED", [name for name in sys.modules if name.startswith("opentelemetry"
 def test_the_variables_say_who_exports(environ: dict[str, str], names: tuple[str, ...]) -> None:
     """As OpenTelemetry's specification has them."""
     assert wanted_exporters(environ) == names
+
+
+def test_spans_on_the_console_leave_stdout_to_the_result(project: Project) -> None:
+    """The exporter that prints writes to stderr."""
+    done = project.erm("migrate", "--to", "a1", "--format", "json", OTEL_TRACES_EXPORTER="console")
+    assert json.loads(done.stdout)["outcome"]["result"] == "done"
+    assert '"name": "erm apply"' in done.stderr
 
 
 def test_a_collector_gets_the_spans_and_one_that_is_away_fails_nothing(project: Project) -> None:
