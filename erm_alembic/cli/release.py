@@ -170,7 +170,7 @@ def resume(
 )
 def abandon(
     env: EnvironmentOption = None,
-    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept in the ledger.")] = "",
+    reason: ReasonOption = None,
     format_: FormatOption = Format.text,
     config: ConfigOption = None,
     verbose: VerboseOption = False,
@@ -178,7 +178,7 @@ def abandon(
     """End a release where it is; nothing of what it did is taken back."""
     from erm_alembic.release import api
 
-    api.abandon(env, reason, config=config)
+    api.abandon(env, "; ".join(reason or ()), config=config)
     _show_latest(api.releases(env, config=config, limit=1), format_, typed_again(config, None, "alembic", None))
 
 
@@ -198,9 +198,7 @@ def status(
 @app.command("list", short_help="List the releases of a database.", epilog=_example("erm release list --env prod"))
 def list_(
     env: EnvironmentOption = None,
-    limit: Annotated[
-        int | None, typer.Option("--limit", "-n", metavar="N", min=1, help="Only so many, the latest.")
-    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="Only so many, the latest.")] = None,
     format_: FormatOption = Format.text,
     config: ConfigOption = None,
     verbose: VerboseOption = False,

@@ -16,8 +16,9 @@ from tests.cli.pipeline import erm
 
 # What is written differs, and each command says what: one help for all of them would tell nobody anything. Without
 # --env and ERM_ENV, import-sql reaches no database. The formats of a report are more than those of a list,
-# and a plan is run by one command and shown by others. What --check looks for, each command says.
-OWN_WORDS = {"--out", "--env", "--format", "--plan", "--check"}
+# and a plan is run by one command and shown by others. What --check looks for, each command says, and what --mode, --to,
+# --limit and --report are of.
+OWN_WORDS = {"--out", "--env", "--format", "--plan", "--check", "--mode", "--to", "--limit", "--report"}
 
 # Of a plan: whether revisions would run, by exit code 3, and its SQL, printed. Elsewhere --check looks for differences,
 # and --sql writes scripts.
