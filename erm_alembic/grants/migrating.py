@@ -9,7 +9,7 @@ from erm_alembic.grants.gathering import Gathering
 from erm_alembic.grants.tried import Tried
 from erm_alembic.ledger.rights import READING, writing
 from erm_alembic.postgres.rights.kinds import privileges_of
-from erm_alembic.postgres.rights.objects import Found
+from erm_alembic.postgres.rights.objects import Address, Found
 from erm_alembic.shadow.rights.told import Need
 
 __all__ = ["use_schema", "want_connection", "want_ledger", "want_migrations", "want_optional"]
@@ -118,10 +118,7 @@ def _want(gathering: Gathering, need: Need, acts_as: str, role: str) -> None:
         assert need.object is not None
         found = gathering.standing.find(need.object)
         if found is None:
-            gathering.remark(
-                f"{need.object.type} {need.object.identity} is not there, although the history makes it ({why}).",
-                "`erm drift` tells what else differs.",
-            )
+            _want_to_make(gathering, need.object, acts_as, why)
         elif need.right == "OWN" or not is_granted(found, need.right, gathering.standing.major):
             gathering.own(found, acts_as, why)
         else:
@@ -130,6 +127,17 @@ def _want(gathering: Gathering, need: Need, acts_as: str, role: str) -> None:
                 gathering.privilege(found, "USAGE", acts_as, why)
         if found is not None and len(need.object.names) > 1 and need.right != "OWN":
             use_schema(gathering, need.object.names[0], acts_as, why)
+
+
+def _want_to_make(gathering: Gathering, missing: Address, acts_as: str, why: str) -> None:
+    """What the shadow has and the target has not: env.py makes it, or will have made it; who makes it owns it."""
+    place = (
+        gathering.standing.named("database", gathering.standing.database)
+        if missing.type == "schema"
+        else gathering.standing.named("schema", missing.names[0])
+    )
+    if place is not None:
+        gathering.privilege(place, "CREATE", acts_as, f"{missing.type} {missing.identity} is yet to be made ({why})")
 
 
 def is_granted(found: Found, privilege: str, major: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from erm_alembic.errors import ErmError
 from erm_alembic.granting import GrantReport, Purpose, least_grants
 from tests.faults.deploying import Project
 from tests.grants.projects import made_roles, quoted, url_as
-from tests.support.cli import run_erm
+from tests.support.cli import REPOSITORY, run_erm
 from tests.support.databases import Database
 
 
@@ -82,6 +83,21 @@ def test_a_database_where_nothing_was_deployed_yet(
         assert migrate.apply("prod", config=config).outcome.result == "done"
         assert migrate.rollback("prod", config=config, to="base").outcome.result == "done"
         assert asked(project, role, "migrate").missing == ()
+
+
+def test_a_schema_that_env_py_makes(one_database: Database, tmp_path: Path) -> None:
+    """Where env.py makes the schema before any revision runs, the role needs to make schemas, and owns what is in it."""
+    shutil.copytree(REPOSITORY / "tests" / "projects" / "own_schema", tmp_path, dirs_exist_ok=True)
+    (tmp_path / "erm.yaml").write_text(
+        f"database: {{environments: {{prod: {{url: '{one_database.url}'}}}}}}\n"
+        f"shadow: {{url: '{one_database.server.url('postgres')}'}}\n"
+    )
+    report = least_grants("r", env="prod", purposes=["migrate"], config=tmp_path / "erm.yaml")
+    assert [each.sql for each in report.missing] == [
+        'CREATE ROLE "r" LOGIN',
+        f'GRANT CREATE ON DATABASE {one_database.name} TO "r"',
+        'CREATE SCHEMA "erm" AUTHORIZATION "r"',
+    ]
 
 
 def test_the_script_of_an_administrator_holds_no_live_name(shop: tuple[Project, str, str]) -> None:
