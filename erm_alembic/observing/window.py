@@ -85,7 +85,7 @@ def with_sample(
     ran = {} if last is None or _is_pause(observation, elapsed) else statements_grown(last, sample)
     statements = with_statements(observation.statements, ran)
     all_totals = added(observation.totals, totals)
-    gaps = _gaps(observation, sample)
+    gaps = _gaps_over_pause(observation) if _is_pause(observation, elapsed) else _gaps(observation, sample)
     changed = _changed(statements, before, limits, observation.changed, texts)
     first = observation.first or replace(sample, statements=None)
     view = View(limits, before, first, sample, all_totals, changed, gaps)
@@ -110,6 +110,12 @@ def with_sample(
 def _is_pause(observation: Observation, elapsed: float) -> bool:
     """Whether nobody observed since the last sample: what happened meanwhile belongs to no one's time."""
     return elapsed <= 0 and observation.samples > 0
+
+
+def _gaps_over_pause(observation: Observation) -> tuple[Gap, ...]:
+    """A gap ends with the run in which it was seen: a server that is restarted while nobody looks is away from nobody."""
+    gaps = observation.gaps
+    return (*gaps[:-1], replace(gaps[-1], until=observation.ended_at)) if observation.is_away else gaps
 
 
 def _gaps(observation: Observation, sample: Sample) -> tuple[Gap, ...]:

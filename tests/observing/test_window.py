@@ -82,6 +82,16 @@ def test_what_happens_while_nobody_observes_does_not_count() -> None:
     assert more.totals == {"deadlocks": 2} and more.observed_s == 2.0
 
 
+def test_a_restart_while_nobody_observes_is_no_gap() -> None:
+    """Maintenance in the pause of a release is nobody's trouble; a silence ends with the run that met it."""
+    observation = seen(sample(0), sample(1))
+    again = with_sample(observation, sample(86_400, server=RESTARTED), 0.0, AT_ONCE, NoTexts())
+    assert again.gaps == () and not again.is_worse
+    silent = with_silence(observation, "refused", NOW, NOW + timedelta(seconds=3), 1.0, AT_ONCE)
+    again = with_sample(silent, sample(86_400), 0.0, AT_ONCE, NoTexts())
+    assert [gap.seconds(NOW) for gap in again.gaps] == [2.0] and not again.is_away
+
+
 def statements(reset_at: object = None, complete: bool = True, **totals: tuple[int, float]) -> dict[str, object]:
     """What pg_stat_statements says in a sample."""
     found = {query: StatementTotal(*total) for query, total in totals.items()}

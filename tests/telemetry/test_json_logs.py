@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from erm_alembic.cli.log_format import wanted_log_format
 from tests.faults.deploying import Project
 from tests.support.cli import run_erm
 
@@ -55,7 +56,7 @@ def test_a_run_that_fails_is_told_at_the_level_error(failing: Project) -> None:
 def test_an_error_before_the_run_is_an_object_too(tmp_path: Path, secret: str) -> None:
     """Usage, configuration, a server that is away: message, effect, cure; never a password."""
     url = f"postgresql://app:{secret}@/x?host={tmp_path}"
-    for arguments, code in ((("migrate", "--steps", "2"), 2), (("migrate", "--nonsense"), 2), (("status",), 1)):
+    for arguments, code in ((("migrate", "--nonsense"), 2), (("status",), 1)):
         done = run_erm("--log-format", "json", *arguments, cwd=tmp_path, env={"ERM_DATABASE_URL": url})
         assert done.returncode == code
         (error,) = [event for event in events(done.stderr) if event["event"] == "error"]
@@ -73,14 +74,34 @@ def test_an_error_before_the_run_is_an_object_too(tmp_path: Path, secret: str) -
     ],
 )
 def test_the_option_beats_the_variable_and_that_the_file(
-    tmp_path: Path, arguments: tuple[str, ...], variable: str | None, file: str | None, is_json: bool
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    variable: str | None,
+    file: str | None,
+    is_json: bool,
 ) -> None:
-    """One rule for all of erm."""
+    """One rule for all of erm, before the command line is parsed; erm.yaml is found from below its folder too."""
     if file is not None:
         (tmp_path / "erm.yaml").write_text(f"logging: {{format: {file}}}\n")
-    done = run_erm(*arguments, "status", cwd=tmp_path, env={"ERM_LOG_FORMAT": variable, "ERM_DATABASE_URL": None})
-    assert done.returncode == 1
-    assert done.stderr.startswith("{") is is_json
+    below = tmp_path / "below"
+    below.mkdir()
+    monkeypatch.chdir(below)
+    if variable is not None:
+        monkeypatch.setenv("ERM_LOG_FORMAT", variable)
+    assert wanted_log_format([*arguments, "status"]) == ("json" if is_json else "text")
+    named = ["--config", str(tmp_path / "erm.yaml")]
+    assert wanted_log_format([*arguments, "status", *named]) == ("json" if is_json else "text")
+
+
+@pytest.mark.parametrize(
+    "text", ["logging: json\n", "logging: {format: xml}\n", "logging: [\n", "logging: {{{", "a: \xff"]
+)
+def test_a_file_that_is_wrong_is_left_to_its_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """What is wrong with it is told by the command, in text."""
+    (tmp_path / "erm.yaml").write_bytes(text.encode("latin1"))
+    monkeypatch.chdir(tmp_path)
+    assert wanted_log_format(["status"]) == "text"
 
 
 def test_a_form_that_there_is_not_is_refused(tmp_path: Path) -> None:
