@@ -113,7 +113,7 @@ def _is_pause(observation: Observation, elapsed: float) -> bool:
 
 
 def _gaps_over_pause(observation: Observation) -> tuple[Gap, ...]:
-    """A gap ends with the run in which it was seen: a server that is restarted while nobody looks is away from nobody."""
+    """A gap ends with the run in which it was seen: one that is restarted while nobody looks is away from nobody."""
     gaps = observation.gaps
     return (*gaps[:-1], replace(gaps[-1], until=observation.ended_at)) if observation.is_away else gaps
 
