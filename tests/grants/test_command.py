@@ -86,14 +86,15 @@ def test_a_database_where_nothing_was_deployed_yet(
 
 
 def test_a_schema_that_env_py_makes(one_database: Database, tmp_path: Path) -> None:
-    """Where env.py makes the schema before any revision runs, the role needs to make schemas, and owns what is in it."""
+    """Where env.py makes the schema before any revision runs, the role needs to make one, and owns what is in it."""
     shutil.copytree(REPOSITORY / "tests" / "projects" / "own_schema", tmp_path, dirs_exist_ok=True)
     (tmp_path / "erm.yaml").write_text(
         f"database: {{environments: {{prod: {{url: '{one_database.url}'}}}}}}\n"
         f"shadow: {{url: '{one_database.server.url('postgres')}'}}\n"
     )
-    report = least_grants("r", env="prod", purposes=["migrate"], config=tmp_path / "erm.yaml")
-    assert [each.sql for each in report.missing] == [
+    arguments = ("grants", "--env", "prod", "--role", "r", "--for", "migrate", "--format", "json")
+    grants = json.loads(run_erm(*arguments, cwd=tmp_path).stdout)["grants"]
+    assert [each["sql"] for each in grants if each["kind"] == "needed"] == [
         'CREATE ROLE "r" LOGIN',
         f'GRANT CREATE ON DATABASE {one_database.name} TO "r"',
         'CREATE SCHEMA "erm" AUTHORIZATION "r"',
