@@ -10,7 +10,8 @@ from pathlib import Path
 
 from erm_alembic.approvals import open_approved
 from erm_alembic.checks.overrides import verify_overrides
-from erm_alembic.errors import ErmError, Refused, UsageError
+from erm_alembic.config.redaction import redact
+from erm_alembic.errors import Refused, TargetError, UsageError
 from erm_alembic.execute.progress import Progress, SilentProgress, UnfailingProgress
 from erm_alembic.execute.under_lock import create_ledger
 from erm_alembic.ledger.releases import ReleaseRecord, Releases
@@ -165,7 +166,7 @@ def abandon(env: str | None = None, reason: str = "", *, config: Path | None = N
         with in_ledger(course) as known:
             record = _to_go_on_with(course, known)
             known.go_on(record.id)
-            known.end(record.id, "abandoned", reason)
+            known.end(record.id, "abandoned", redact(reason))
             ended = known.of(record.id)
     assert ended is not None
     return ended
@@ -237,7 +238,7 @@ def _to_its_end(course: Course, lock: ReleaseLock) -> Result:
     """Run the stages; what keeps even the ledger from having their end leaves a release that goes on."""
     try:
         return run_stages(course, lock)
-    except ErmError as error:
+    except TargetError as error:
         error.cure = f"{error.cure}\nThen go on with release {course.id}: {course.command('release', 'resume')}".strip()
         raise
 

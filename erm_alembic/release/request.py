@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from erm_alembic.config.in_force import values_of
+from erm_alembic.config.redaction import redact
 from erm_alembic.config.release_settings import OnFailure
 from erm_alembic.config.settings import Settings
 from erm_alembic.findings import Override
@@ -74,10 +75,10 @@ def kept_request(request: ReleaseRequest, settings: Settings, digest: str | None
         "to": request.to,
         "approved": None if request.approved is None else str(request.approved.absolute()),
         "digest": digest,
-        "overrides": [[each.rule, each.reason] for each in request.overrides],
+        "overrides": [[each.rule, redact(each.reason)] for each in request.overrides],
         "accept_environment": request.accept_environment,
         "rehearse": request.rehearse,
-        "skip": dict(request.skip),
+        "skip": {stage: redact(reason) for stage, reason in request.skip.items()},
         "observe_for": None if request.observe_for is None else request.observe_for.total_seconds(),
         "on_failure": request.on_failure,
         "options": _known_by(request.options),

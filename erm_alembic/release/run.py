@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from erm_alembic.config.redaction import redact
-from erm_alembic.errors import ErmError, Interrupted
+from erm_alembic.errors import ErmError, Interrupted, Refused
 from erm_alembic.execute.provenance import deployer, git_commit
 from erm_alembic.ledger.releases import ReleaseRecord, Releases
 from erm_alembic.ledger.store import open_ledger
@@ -119,6 +119,7 @@ def run_stages(course: Course, lock: ReleaseLock) -> Result:
 def _recorded(course: Course, name: str, stage: Stage) -> Ended:
     """Run one stage, with its row in the ledger."""
     with in_ledger(course) as releases:
+        _refuse_ended(course, releases)
         course.row = releases.begin_stage(course.id, name)
         course.record = releases.of(course.id)
         if (reason := course.request.skip.get(name)) is not None:
@@ -136,6 +137,17 @@ def _recorded(course: Course, name: str, stage: Stage) -> Ended:
         )
         course.record = releases.of(course.id)
     return ended
+
+
+def _refuse_ended(course: Course, releases: Releases) -> None:
+    """Whoever had lost the lock for a while, with its session, may have been taken for dead."""
+    known = releases.of(course.id)
+    if known is not None and known.outcome is not None:
+        raise Refused(
+            f"Release {course.id} was ended meanwhile: it is {known.outcome}.",
+            effect="Nothing more was done.",
+            cure=f"`{course.command('release', 'list')}` shows what came after it.",
+        )
 
 
 def _heeding(course: Course, stage: Stage) -> Ended:

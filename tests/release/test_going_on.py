@@ -133,6 +133,18 @@ def test_a_lost_session_takes_the_lock_again(released: Released) -> None:
     assert released.release().record.outcome == "done"
 
 
+def test_one_that_was_ended_meanwhile_does_nothing_more(released: Released) -> None:
+    """Whoever had lost the lock with its session, and was taken for dead, finds that out before the next stage."""
+    end = "UPDATE erm.release SET outcome = 'abandoned'"
+    script = (
+        f"import psycopg2; c = psycopg2.connect({released.database.url!r}); c.cursor().execute({end!r}); c.commit()"
+    )
+    released.config({"stages": {"cut": {"after": "apply", "run": released.script("cut.py", script)}}})
+    with pytest.raises(Refused, match="Release 1 was ended meanwhile: it is abandoned"):
+        released.release()
+    assert released.stages()[-1] == ("cut", "done")
+
+
 def test_it_is_the_same_release_in_another_checkout(released: Released) -> None:
     """A job on another machine goes on with it: paths count from the folder of erm.yaml."""
     released.config({"stages": {"warm": {"after": "apply", "run": ["test", "-e", "../ready"]}}})
