@@ -345,7 +345,12 @@ def approval_of(settings: Settings, approved: ApprovedPlan, plan: Plan, checkpoi
         told = "\n".join(map(str, differences))
         more = " `erm drift` shows what of the schema." if any(each.of_schema for each in differences) else ""
         if any(each.of_role for each in differences):
-            more += " With `migrations.role` in erm.yaml, whoever logs in acts as the same role."
+            role = settings.migrations.role
+            more += (
+                " With `migrations.role` in erm.yaml, whoever logs in acts as the same role."
+                if role is None
+                else f" Log in as a member of {role}, which may act as it."
+            )
         raise Refused(
             f"{approved.name} does not fit:\n{told}",
             effect=NOTHING_CHANGED,

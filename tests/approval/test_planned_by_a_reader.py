@@ -119,6 +119,7 @@ def test_a_reader_may_run_nothing(project: Project, one_database: Database, role
         assert refused.returncode == 1
         assert "Another role sends the statements" in refused.stderr
         assert f"found:    {roles.reader}" in refused.stderr
+        assert (f"Log in as a member of {roles.owner}, which may act as it." in refused.stderr) is (given is not None)
     assert tables(one_database) == set()
 
 
