@@ -56,6 +56,14 @@ def test_without_a_proof_it_does_not_go_back(released: Released) -> None:
     )
 
 
+def test_what_was_told_to_others_is_not_taken_back(released: Released) -> None:
+    """A message that cannot be sent is no reason to take a schema back that the first command has made known."""
+    released.config({"promote": [["true"], ["false"]], "on_failure": "rollback"})
+    result = released.release()
+    told = "not gone back: the stage promote has begun, and nobody takes back what it told others"
+    assert (_last(result, "rollback"), released.current()) == (("nothing-to-do", told), ["b2"])
+
+
 @pytest.fixture
 def rehearsed(released: Released, monkeypatch: pytest.MonkeyPatch) -> Released:
     """One whose plans are rehearsed, in scratch databases on the tests' own server; its first table stands."""
