@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -37,7 +38,27 @@ Examples:
   erm backup verify latest --env prod --restored
 """
 
+LIST_EXAMPLES = """\b
+Examples:
+  erm backup list --env prod
+  erm backup list --env prod --format json
+"""
+
+VERIFY_EXAMPLES = """\b
+Examples:
+  erm backup verify latest --env prod
+  erm backup verify 20260131T2359 --env prod --restored
+"""
+
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+class RiskMode(StrEnum):
+    """The runs that put data at risk."""
+
+    apply = "apply"
+    rollback = "rollback"
+
 
 RestoredOption = Annotated[
     bool, typer.Option("--restored", help="Restore it into a scratch database too, and count its rows there.")
@@ -111,21 +132,17 @@ def showing(*, verbose: bool) -> Iterator[BackupProgress]:
         yield shown
 
 
-def _request(mode: str, to: str | None, steps: int | None) -> Request:
+def _request(mode: RiskMode, to: str | None, steps: int | None) -> Request:
     """The revisions that put something at risk."""
     from erm_alembic.planning.request import Request
 
-    if mode == "apply":
-        if steps is not None:
-            raise UsageError(
-                "--steps counts revisions to roll back.", effect="No backup was taken.", cure="Add --mode rollback."
-            )
-        return Request("upgrade", to or "heads")
-    if mode == "rollback":
-        return Request("downgrade", to, steps or 1)
-    raise UsageError(
-        f"--mode {mode} puts nothing at risk.", effect="No backup was taken.", cure="Write apply or rollback."
-    )
+    if steps is not None and (mode is RiskMode.apply or steps < 1):
+        raise UsageError(
+            f"--steps {steps} counts revisions to roll back, from 1 upwards.",
+            effect="No backup was taken.",
+            cure="Add --mode rollback, or count again.",
+        )
+    return Request("upgrade", to or "heads") if mode is RiskMode.apply else Request("downgrade", to, steps or 1)
 
 
 @app.callback(invoke_without_command=True, epilog=EXAMPLES)
@@ -137,11 +154,13 @@ def backup(
         typer.Option("--tables-at-risk", help="Only the tables that the pending revisions may lose something of."),
     ] = False,
     mode: Annotated[
-        str, typer.Option("--mode", metavar="apply|rollback", help="With --tables-at-risk: what is to be run.")
-    ] = "apply",
-    to: Annotated[str | None, typer.Option("--to", metavar="REV", help="With --tables-at-risk: how far.")] = None,
+        RiskMode, typer.Option("--mode", help="With --tables-at-risk: what is to be run.")
+    ] = RiskMode.apply,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="REV", help="With --tables-at-risk: how far. Default: as of migrate.")
+    ] = None,
     steps: Annotated[
-        int | None, typer.Option("--steps", metavar="N", min=1, help="With --mode rollback: how many revisions.")
+        int | None, typer.Option("--steps", metavar="N", help="How many revisions to roll back. Default: 1.")
     ] = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="Restore it into a scratch database before it counts.")
@@ -160,7 +179,7 @@ def backup(
     from erm_alembic.render.backups import backup_json, backup_text
     from erm_alembic.revisions.project import AlembicOptions
 
-    if not tables_at_risk and (mode != "apply" or to is not None or steps is not None):
+    if not tables_at_risk and (mode is not RiskMode.apply or to is not None or steps is not None):
         raise UsageError(
             "--mode, --to and --steps say which tables are at risk, and all of them are backed up.",
             effect="No backup was taken.",
@@ -180,7 +199,7 @@ def backup(
     console.write(text)
 
 
-@app.command("list", short_help="Show which backups there are.")
+@app.command("list", short_help="Show which backups there are.", epilog=LIST_EXAMPLES)
 def list_(
     context: typer.Context,
     env: EnvironmentOption = None,
@@ -201,7 +220,7 @@ def list_(
     console.write(backups_json(found) if format_ is Format.json else backups_text(found, environment, paint))
 
 
-@app.command("verify", short_help="Look whether a backup is whole.")
+@app.command("verify", short_help="Look whether a backup is whole.", epilog=VERIFY_EXAMPLES)
 def verify_(
     context: typer.Context,
     backup: Annotated[

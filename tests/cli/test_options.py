@@ -23,6 +23,8 @@ OWN_WORDS = {"--out", "--env", "--format", "--plan", "--check", "--mode", "--to"
 # Of a plan: whether revisions would run, by exit code 3, and its SQL, printed. Elsewhere --check looks for differences,
 # and --sql writes scripts.
 OF_A_PLAN = {("migrate", "--check"), ("migrate", "--sql")}
+# Of a backup, not of a revision.
+OF_A_BACKUP = {("restore", "--to")}
 
 
 def _commands(name: str, command: Any) -> Iterator[tuple[str, Any]]:
@@ -41,7 +43,7 @@ def test_a_flag_of_two_commands_has_one_declaration() -> None:
                     for flag in option.opts:
                         words = "" if flag in OWN_WORDS else option.help
                         spelling = (tuple(option.opts), option.metavar, words, option.multiple)
-                        if (name, flag) not in OF_A_PLAN:
+                        if (name, flag) not in OF_A_PLAN | OF_A_BACKUP:
                             declared[flag].add(spelling)
     assert {"-x", "--name", "--tag", "--head", "--env", "--config", "--format", "--check", "--sql"} <= set(declared)
     assert {flag for flag, spellings in declared.items() if len(spellings) > 1} == set()
