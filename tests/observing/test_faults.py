@@ -22,7 +22,7 @@ from tests.support.standbys import Replicated, has_basebackup, replicated
 from tests.support.waiting import until
 
 _ABLE = [binaries for binaries in one_per_major() if has_basebackup(binaries)]
-CALLS = 30
+CALLS = 25
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def pair() -> Iterator[Replicated]:
         pair.primary.execute("CREATE SCHEMA stats")
         pair.primary.execute("CREATE EXTENSION pg_stat_statements SCHEMA stats")
         pair.primary.execute("CREATE TABLE orders (id int, customer text)")
-        pair.primary.execute("INSERT INTO orders SELECT n, 'c' || n FROM generate_series(1, 20000) n")
+        pair.primary.execute("INSERT INTO orders SELECT n, 'c' || n FROM generate_series(1, 100000) n")
         pair.primary.execute("CREATE INDEX orders_id ON orders (id); ANALYZE orders")
         pair.catch_up()
         yield pair
@@ -79,7 +79,7 @@ def test_a_statement_that_lost_its_index_is_told_against_how_long_it_took_before
         assert "orders" in change.text and change.text in found.message
         assert watch.observation.is_worse
         tables = {table.name: table for table in formerly.tables if table.is_asked_for}
-        assert tables["public.orders"].live == 20_000
+        assert tables["public.orders"].live == 100_000
 
 
 def test_a_statement_that_is_new_and_slow_is_told_and_one_of_a_known_text_is_not_new(
@@ -209,7 +209,7 @@ def _until_worse(watch: Watch, rule: str, meanwhile: Callable[[], object]) -> No
 
 def test_a_server_that_does_not_answer_is_a_gap_and_a_restart_another_one(pair: Replicated, target: Target) -> None:
     """Neither a server that hangs nor one that is restarted ends the observation."""
-    with Sampler(target, patience=0.3) as sampler:
+    with Sampler(target, patience=2.0) as sampler:
         watch = Watch(sampler)
         watch.look()
         freeze(pair.primary)
@@ -223,7 +223,7 @@ def test_a_server_that_does_not_answer_is_a_gap_and_a_restart_another_one(pair: 
         watch.look()
         assert [gap.kind for gap in watch.observation.gaps] == ["silence", "restart"]
         messages = [finding.message for finding in watch.of("server-away")]
-        assert "it did not answer within 0.3 s" in messages[0] and "The server was restarted" in messages[1]
+        assert "it did not answer within 2 s" in messages[0] and "The server was restarted" in messages[1]
 
 
 def test_a_failover_in_the_middle_is_survived_and_told(pair: Replicated, target: Target) -> None:
