@@ -270,7 +270,10 @@ def put_back(
     target = open_target(configured(env, config))
     store = store_of(target.settings)
     with target.reported(), open_ledger(target) as ledger:
-        wanted = chosen(known_backups(ledger, target.settings, store), backup, target.settings.environment)
+        known = known_backups(ledger, target.settings, store)
+        if backup == "latest" and lost and not names:  # of those that hold what a run was to lose
+            known = tuple(each for each in known if each.at_risk) or known
+        wanted = chosen(known, backup, target.settings.environment)
     manifest = manifest_of(wanted, store)
     return put_back_lost(
         target,

@@ -74,7 +74,7 @@ def _revision_line(record: RevisionRecord) -> str:
 
 def override_lines(run: RunRecord, paint: Paint) -> list[str]:
     """The rules that were let pass in a run, or what a repair did and why, a line each."""
-    word = "reason" if run.mode == "repair" else "overridden"
+    word = "reason" if run.mode in ("repair", "restore") else "overridden"
     return [f"  {paint(word, 'warn')}  {one_line(redact(override))}" for override in run.overrides]
 
 

@@ -162,6 +162,7 @@ def test_a_rollback_that_loses_data_says_how_it_comes_back(loaded: Shop) -> None
     assert planned.command == "erm restore --env dev --to latest --lost"
     assert loaded.rollback().outcome.backup is not None
     loaded.apply()
+    loaded.take()  # which guards nothing
     loaded.put_back()
     assert loaded.sql("SELECT size FROM users") == [(7,)]
 
