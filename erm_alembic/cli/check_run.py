@@ -13,15 +13,11 @@ from erm_alembic.cli.forge_options import (
     RepositoryOption,
     ShaOption,
     ShownPlanOption,
-    in_summary,
-    no_plan,
-    places,
-    rendered,
     run,
-    shown_plan,
-    summarise,
 )
-from erm_alembic.cli.options import ConfigOption, EnvironmentOption, Format, FormatOption, VerboseOption, refused
+from erm_alembic.cli.job_summary import in_summary, summarise
+from erm_alembic.cli.options import ConfigOption, EnvironmentOption, Format, FormatOption, VerboseOption
+from erm_alembic.cli.told_plans import no_plan, places, refuse_but_one, rendered, shown_plan
 from erm_alembic.render.safe import one_line
 
 if TYPE_CHECKING:
@@ -35,7 +31,6 @@ Examples:
   erm check-run --title "erm (prod)" --plan plan.json
   erm check-run --failed --env prod               there is no plan
 """
-NOTHING_SENT = "Nothing was sent."
 
 
 def check_run(
@@ -64,12 +59,8 @@ def check_run(
     from erm_alembic.forge.github import api_of
     from erm_alembic.render.json import result_document
 
-    if (plan is not None) is failed:
-        raise refused(
-            "A check run tells of a plan, or that there is none.", "Give one of --plan FILE and --failed.", NOTHING_SENT
-        )
-    if env is not None and not failed:
-        raise refused("--env is for --failed: a plan says its own.", "Leave out --env.", NOTHING_SENT)
+    what = "A check run tells of a plan, or that there is none."
+    refuse_but_one(what, {"--plan FILE": plan is not None, "--failed": failed}, env)
     shown = None if plan is None else shown_plan(plan)
     told = run("github", repository, api_url, sha=sha)
     if shown is None:

@@ -17,13 +17,11 @@ from erm_alembic.cli.forge_options import (
     ProviderOption,
     RepositoryOption,
     ShownPlanOption,
-    no_plan,
-    rendered,
     run,
-    shown_plan,
-    summarise,
 )
-from erm_alembic.cli.options import ConfigOption, EnvironmentOption, Format, FormatOption, VerboseOption, refused
+from erm_alembic.cli.job_summary import summarise
+from erm_alembic.cli.options import ConfigOption, EnvironmentOption, Format, FormatOption, VerboseOption
+from erm_alembic.cli.told_plans import no_plan, refuse_but_one, rendered, shown_plan
 from erm_alembic.errors import UsageError
 from erm_alembic.render.safe import one_line
 
@@ -83,14 +81,11 @@ def comment(
     from erm_alembic.forge.platforms import forge_of
     from erm_alembic.render.json import result_document
 
-    if [plan is not None, body is not None, failed].count(True) != 1:
-        raise refused(
-            "A comment shows a plan, the text of a file, or that there is no plan.",
-            "Give one of --plan FILE, --body FILE and --failed.",
-            NOTHING_SENT,
-        )
-    if env is not None and not failed:
-        raise refused("--env is for --failed: a plan says its own.", "Leave out --env.", NOTHING_SENT)
+    refuse_but_one(
+        "A comment shows a plan, the text of a file, or that there is no plan.",
+        {"--plan FILE": plan is not None, "--body FILE": body is not None, "--failed": failed},
+        env,
+    )
     shown = None if plan is None else shown_plan(plan)
     text = None if body is None else _read(body)
     told = run(provider, repository, api_url, number=number, author=author)
