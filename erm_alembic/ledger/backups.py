@@ -212,7 +212,9 @@ def read_backups(connection: Any, table: sql.Composable) -> tuple[Backup, ...]:
         table: the table, quoted for a statement with placeholders.
     """
     with connection.cursor() as cursor:
-        cursor.execute(sql.SQL("SELECT {} FROM {} ORDER BY started_at DESC, id DESC").format(sql.SQL(COLUMNS), table))
+        # With parameters, though there are none: in the table's name two percent signs stand for one.
+        order = "SELECT {} FROM {} ORDER BY started_at DESC, id DESC"
+        cursor.execute(sql.SQL(order).format(sql.SQL(COLUMNS), table), [])
         return tuple(_backup(row) for row in cursor.fetchall())
 
 
