@@ -131,7 +131,9 @@ class Store:
         """What is known of each backup that is whole, the newest first; one whose manifest is damaged is left out."""
         for backup_id in self.ids():
             with contextlib.suppress(BackupError):
-                yield read_manifest(self.place(backup_id))
+                manifest = read_manifest(self.place(backup_id))
+                if manifest.backup.id == backup_id:  # or somebody has renamed the folder, or the manifest
+                    yield manifest
 
     def remove(self, backup_id: str) -> None:
         """Remove a backup: at once for everybody who looks, and then from the disk.
