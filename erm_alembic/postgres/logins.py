@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from psycopg2 import ProgrammingError
@@ -26,6 +27,10 @@ __all__ = ["connect_as_of_now", "is_ending", "log_in_at_each_connection", "tell_
 
 Connection = TypeVar("Connection")
 
+# A connection that is younger, in seconds, is handed out whatever comes next: its login may have been replaced while it
+# was opened, and a pool that opens another one each time gives up.
+_JUST_OPENED = 2.0
+
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
@@ -33,6 +38,14 @@ class _Opened:
 
     credential: Credential
     spread: float
+    at: float = field(default_factory=lambda: time.monotonic())
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether it should make room for another one."""
+        if time.monotonic() - self.at < _JUST_OPENED and not self.credential.is_over and not self.credential.is_revoked:
+            return False
+        return self.credential.ends_session(self.spread)
 
 
 _opened: weakref.WeakKeyDictionary[Any, _Opened] = weakref.WeakKeyDictionary()
@@ -71,7 +84,7 @@ def is_ending(connection: Any) -> bool:
     if not _opened:
         return False
     known = _opened.get(getattr(connection, "driver_connection", connection))
-    return known is not None and known.credential.ends_session(known.spread)
+    return known is not None and known.is_ending
 
 
 def log_in_at_each_connection(engine: Engine, locate: Callable[[], DatabaseUrl]) -> None:

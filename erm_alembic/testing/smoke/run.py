@@ -176,6 +176,8 @@ def _run(
         if request.junit is not None:
             folder = closing.enter_context(tempfile.TemporaryDirectory(prefix="erm-smoke-"))
             written = Path(folder) / "junit.xml"
+        # The process of the tests logs in once it has imported what they need.
+        target.freshen_login()
         job = _job(settings, request, target, paths, written)
         try:
             with SmokeProcess(settings.project_dir, show, heard.hear) as process:
