@@ -1,0 +1,1 @@
+"""A shop with tills: the models, and the service that its tills talk to."""
