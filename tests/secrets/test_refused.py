@@ -17,7 +17,7 @@ from erm_alembic.config.credentials import Credential
 from erm_alembic.config.loader import load_settings
 from erm_alembic.config.settings import Settings
 from erm_alembic.errors import TargetError
-from erm_alembic.postgres.logins import connect_as_of_now
+from erm_alembic.postgres.logins import connect_as_of_now, tell_refusal
 from erm_alembic.routing import connect_cluster_from_config
 from erm_alembic.target import open_target
 from tests.support.cli import run_erm
@@ -106,6 +106,21 @@ def end(engine: Engine, cluster: Any, user: str) -> None:
     revoke(engine)
     aged(cluster.primary.url.with_credential()[1])
     cluster.primary.renew(close=True)
+
+
+def test_whoever_has_only_an_address_can_tell_that_it_was_refused(engine: Engine, folder: Path) -> None:
+    """As the monitor of a cluster: the next address that it is given has another login. Other failures say nothing."""
+    target = open_target(settings(folder))
+    dsn = target.address.dsn()
+    revoke(engine)
+    aged(target.address.with_credential()[1])
+    tell_refusal(dsn, OSError("no route to host"))
+    assert (target.address.dsn() == dsn) is True
+    with pytest.raises(psycopg2.OperationalError) as refused:
+        psycopg2.connect(dsn)
+    tell_refusal(dsn, refused.value)
+    assert (target.address.dsn() == dsn) is False
+    assert user_of(target.connect("erm")) != target.role
 
 
 def test_a_standby_that_does_not_know_a_new_role_is_read_with_the_former_one(
