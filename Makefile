@@ -2,7 +2,7 @@
 # python3 (3.11 or newer) and make are all that must be there. PYTHON=/path/to/python chooses another Python.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz snapshots survival chaos patroni pictures docs lint format types contracts build bench check clean venv venv-demo
+.PHONY: help demo test fuzz snapshots survival chaos e2e patroni pictures docs lint format types contracts build bench check clean venv venv-demo
 
 SHELL := /bin/sh
 BIN := .venv/bin
@@ -14,7 +14,7 @@ JOBS ?= 2
 ARGS ?=
 
 help: ## list the commands
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
 
 demo: venv-demo ## plan, apply, a change, plan, apply, rollback: the sample shop on a private PostgreSQL
 	@$(BIN)/python examples/demo.py
@@ -36,6 +36,9 @@ patroni: venv ## switch a real Patroni cluster of three over, kill and freeze it
 
 chaos: venv ## load a cluster for 60 s while its servers are killed, frozen, promoted, cut off (ERM_CHAOS_SECONDS=60 ERM_CHAOS_SEED=1)
 	@ERM_CHAOS_SECONDS=$${ERM_CHAOS_SECONDS:-60} $(BIN)/python -m pytest -q -s tests/chaos/test_chaos.py
+
+e2e: venv ## rehearse a release: standbys, PgBouncer, OpenBao, a service in use (ERM_E2E_ROWS=1000000 ARGS='--story FILE')
+	@$(BIN)/python -m tests.e2e $(ARGS)
 
 pictures: venv ## take the pictures of docs/pictures anew, of real runs (needs Chromium; a minute)
 	@$(BIN)/python -m tests.pictures

@@ -26,7 +26,7 @@ from tests.support.secrecy import issue_awkward_secret, issue_secret, shown_in, 
 _AVAILABLE = one_per_major()
 _home = pytest.StashKey[Path]()
 # What a run of the tests may be told.
-KEPT = ("ERM_PG_BIN", "ERM_SURVIVAL_ROUNDS", "ERM_SURVIVAL_SEED", "ERM_CHAOS_SECONDS", "ERM_CHAOS_SEED")
+KEPT = ("ERM_PG_BIN", "ERM_SURVIVAL_ROUNDS", "ERM_SURVIVAL_SEED", "ERM_CHAOS_SECONDS", "ERM_CHAOS_SEED", "ERM_E2E_ROWS")
 
 # The suite tries the same examples at each run, so that a failure is about the change at hand; `make fuzz` looks for
 # new ones.
