@@ -13,7 +13,7 @@ DO $$
 DECLARE first bigint := 0; last bigint; step bigint;
 BEGIN
   SELECT coalesce(max(id), 0) INTO last FROM sales;
-  step := greatest(last / 40, 1);
+  step := greatest(last / 40, 50);
   WHILE first <= last LOOP
     UPDATE sales SET currency = 'EUR' WHERE id > first AND id <= first + step AND currency IS NULL;
     COMMIT;
