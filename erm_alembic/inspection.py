@@ -98,6 +98,15 @@ def full_history(env: str | None = None, *, config: Path | None = None, limit: i
 
     Raises:
         ErmError: a subclass of it, when the ledger cannot be read.
+
+    Example:
+        >>> import erm_alembic
+        >>> from erm_alembic.inspection import full_history
+        >>> erm_alembic.apply("staging", to="8c4d2e91f6a0").outcome.result
+        'done'
+        >>> found = full_history("staging")
+        >>> len(found.runs), len(found.smoke)
+        (1, 0)
     """
     target = open_target(configured(env, config))
 

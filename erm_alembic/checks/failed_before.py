@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from erm_alembic.checks.context import Check, CheckContext
 from erm_alembic.findings import Finding
-from erm_alembic.ledger.failed_before import FailedBefore
 from erm_alembic.planning.model import Step
+
+if TYPE_CHECKING:  # `erm check` starts in a moment because it does not import what talks to databases
+    from erm_alembic.ledger.failed_before import FailedBefore
 
 __all__ = ["CHECK"]
 

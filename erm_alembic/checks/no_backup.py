@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from erm_alembic.checks.context import Check, CheckContext
 from erm_alembic.findings import Finding
-from erm_alembic.ledger.backups import LostObject
+
+if TYPE_CHECKING:  # `erm check` starts in a moment because it does not import what talks to databases
+    from erm_alembic.ledger.backups import LostObject
 
 __all__ = ["CHECK", "risk_in_words"]
 

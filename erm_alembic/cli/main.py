@@ -205,11 +205,18 @@ def _raise_on_sigterm(kept: Invocation) -> None:
 
 
 def _wanted_format(arguments: Sequence[str] | None) -> str:
-    """What was typed after `--format`: read from the words, for errors that come before the command has them."""
+    """What was typed after `--format`: read from the words, for errors that come before the command has them.
+
+    A format that the command does not know is none: nobody reads its results in it.
+    """
+    from erm_alembic.render.formats import formats_of
+
     words = list(sys.argv[1:] if arguments is None else arguments)
     words = words[: words.index("--")] if "--" in words else words
     joined = (word.removeprefix("--format=") for word in words if word.startswith("--format="))
-    return next(joined, next((value for option, value in itertools.pairwise(words) if option == "--format"), ""))
+    typed = next(joined, next((value for option, value in itertools.pairwise(words) if option == "--format"), ""))
+    known = {each.name for each in formats_of(_typed_command(arguments).removeprefix("erm "))} | {"json"}
+    return typed if typed in known else ""
 
 
 def _typed_command(arguments: Sequence[str] | None) -> str:

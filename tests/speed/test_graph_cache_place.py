@@ -39,7 +39,7 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "no JSON": lambda _: signed(b"\xff\xfe"),
     "not an object": lambda _: signed(b"[1, 2]"),
     "nested without end": lambda _: signed(b"[" * 100_000),
-    "another format": lambda whole: signed(whole.partition(b"\n")[2].replace(b'"format":1', b'"format":0')),
+    "another format": lambda whole: signed(whole.partition(b"\n")[2].replace(b'"format":2', b'"format":0')),
     "a key too few": lambda whole: signed(whole.partition(b"\n")[2].replace(b'"heads":', b'"hands":')),
     "values of another kind": lambda whole: signed(whole.partition(b"\n")[2].replace(b'"young":{}', b'"young":[1]')),
     "null": lambda _: signed(b"null"),
@@ -146,7 +146,7 @@ OTHER_PROGRAMS = (
     (known, "__version__", "0.0.1"),
     (known.alembic, "__version__", "1.0.0"),
     (known.sys, "version", "2.7.18"),
-    (memo, "FORMAT", 2),
+    (memo, "FORMAT", 3),
 )
 
 
@@ -235,4 +235,4 @@ def test_several_writers_at_once_leave_a_whole_file(project: CachedProject) -> N
 
 def test_what_it_holds_is_no_code(project: CachedProject) -> None:
     """The file is JSON with a checksum: nothing in it is run, whoever wrote it."""
-    assert content_of(project.memos[0]).startswith(b'{"format":1,')
+    assert content_of(project.memos[0]).startswith(b'{"format":2,')
