@@ -46,7 +46,7 @@ def planned_backup(target: Target, plan: Plan) -> PlannedBackup | None:
             return PlannedBackup(False, demand, settings.backup.method, held=held)
         tables = None if settings.backup.tables == "all" else tables_at_risk(risks, contents)
         fresh = find_fresh(ledger, settings, store, Needs(tables, plan.current), closely=False)
-    own = settings.backup.method != "none" and going_down and bool(risks)
+    own = settings.backup.method == "pg_dump" and going_down and bool(risks)
     return PlannedBackup(
         demanded=True,
         before=demand,
@@ -99,7 +99,7 @@ def _held(ledger: Ledger, settings: Settings, store: Store, plan: Plan) -> Itera
             backup = backups.get(guard.id)
             holds = tuple(each for each in backup.at_risk if each.revision == step.revision) if backup else ()
             if backup is not None and any(each.table for each in holds):
-                command = _command(settings, backup.id)
+                command = _command(settings, backup.id) if backup.method == "pg_dump" else None
                 yield HeldBackup(backup.id, backup.place, backup.started, step.revision, holds, command)
 
 

@@ -20,7 +20,7 @@ class HeldBackup:
         started: when it was begun, with time zone.
         revision: the revision.
         holds: what that run was to lose, and this backup has.
-        command: what brings it back once the revision is taken back.
+        command: what brings it back once the revision is taken back; None where erm cannot read rows from it.
     """
 
     id: str
@@ -28,7 +28,7 @@ class HeldBackup:
     started: datetime
     revision: str
     holds: tuple[LostObject, ...]
-    command: str
+    command: str | None
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,8 @@ def planned_lines(plan: Plan, paint: Paint = plain) -> list[str]:
         lines += [
             f"Backup   {one_line(held.id)} of {moment(held.started)} holds what applying {one_line(held.revision)} "
             f"lost: {what}",
-            f"         bring it back afterwards: {one_line(held.command)}",
+            "         bring it back afterwards: "
+            + (f"from {one_line(redact(held.place))}" if held.command is None else one_line(held.command)),
         ]
     return lines
 

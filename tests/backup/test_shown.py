@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from erm_alembic.ledger.backups import LostObject, RunGuard
-from erm_alembic.planning.backups import PlannedBackup
+from erm_alembic.planning.backups import HeldBackup, PlannedBackup
 from erm_alembic.planning.model import Outcome
 from erm_alembic.render.backups import planned_lines
 from erm_alembic.render.formats import FORMATS
@@ -36,3 +37,17 @@ def test_every_format_for_people_shows_it_before_and_after(name: str) -> None:
     assert ("is taken first" if name != "json" else '"estimated_bytes": 81920') in before
     outcome = Outcome("done", run_id=2, current=("a1",), backup=GUARD)
     assert GUARD.id in format_.load()(PLAN, (), outcome, Presentation())
+
+
+def test_a_rollback_shows_who_holds_what_its_revisions_have_lost() -> None:
+    """With the command that puts it back, or with the place where a tool of the team's own has it."""
+    begun = datetime(2026, 1, 31, 23, 59, tzinfo=UTC)
+    held = HeldBackup(GUARD.id, "s3://vault", begun, "a1", (RISK,), "erm restore --env prod --to X --lost")
+    other = replace(held, command=None)
+    shown = planned_lines(replace(PLAN, backup=PlannedBackup(False, "never", "pg_dump", held=(held, other))))
+    assert shown == [
+        f"Backup   {GUARD.id} of 2026-01-31 23:59:00 UTC holds what applying a1 lost: public.users.email",
+        "         bring it back afterwards: erm restore --env prod --to X --lost",
+        f"Backup   {GUARD.id} of 2026-01-31 23:59:00 UTC holds what applying a1 lost: public.users.email",
+        "         bring it back afterwards: from s3://vault",
+    ]
