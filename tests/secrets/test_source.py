@@ -237,6 +237,16 @@ def test_work_that_may_take_long_begins_with_a_fresh_lease() -> None:
     assert source.current().user == "user-2"
 
 
+def test_of_a_lease_of_seconds_long_work_gets_three_quarters_at_least() -> None:
+    """Also where one that was taken a while ago would do, were it longer."""
+    manager = Manager()
+    source, clock = source_of(manager)
+    source.current()
+    clock.now += 3.0
+    source.freshen(20.0)
+    assert source.current().user == "user-2"
+
+
 def test_a_thread_renews_and_ends_with_its_source() -> None:
     """Nobody has to ask for it, and nothing is left behind."""
     before = set(threading.enumerate())
