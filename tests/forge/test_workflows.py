@@ -68,7 +68,7 @@ def test_what_the_page_has_to_copy_fits_its_schema_too(tmp_path: Path) -> None:
         by_schema.setdefault(schema, []).append(str(path))
     assert {schema: len(paths) for schema, paths in by_schema.items()} == {
         "vendor.github-workflows": 3,
-        "vendor.gitlab-ci": 2,
+        "vendor.gitlab-ci": 3,
         "": 1,
     }
     commands = [
