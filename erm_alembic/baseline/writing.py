@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 
 from erm_alembic.baseline.dump import Dumped, Parts, dump_database
 from erm_alembic.baseline.proof import prove
+from erm_alembic.baseline.tenancy import chosen_schema
 from erm_alembic.config.env_option import env_option
 from erm_alembic.errors import ErmError, Refused
 from erm_alembic.opening import Opened, interruptible, open_project
@@ -73,6 +75,9 @@ def write_baseline(
     assert survey.plan.basis is not None
     version_table = survey.plan.basis.version_table
     dumped = dump_database(opened.target, version_table, parts or Parts())
+    if (schema := chosen_schema(opened, survey)) is not None:
+        note = f"It names the schema {schema}, which env.py chooses; it is of no use where each tenant has its own."
+        dumped = replace(dumped, notes=(*dumped.notes, note))
     if not write:
         return _result(opened, dumped)
     pair = create_pair(

@@ -9,11 +9,10 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from erm_alembic.baseline.tenancy import chosen_schema
 from erm_alembic.config.env_option import env_option
 from erm_alembic.config.loader import load_settings
 from erm_alembic.drift.history import history_drift
-from erm_alembic.drift.position import Position
-from erm_alembic.drift.trial import Grounds
 from erm_alembic.errors import ErmError, Refused, ShadowUnavailable
 from erm_alembic.ledger.store import open_ledger
 from erm_alembic.opening import Opened, configured, interruptible, open_project
@@ -23,7 +22,6 @@ from erm_alembic.planning.squashes import Squashed
 from erm_alembic.revisions.chain import in_order, members, whole_id
 from erm_alembic.revisions.project import AlembicOptions, find_project
 from erm_alembic.revisions.source.squashed import FOLDER
-from erm_alembic.shadow.opened import open_shadow
 from erm_alembic.squash.choosing import Chosen, choose
 from erm_alembic.squash.files import Work, begin, finish, go, put_back, under_way_in
 from erm_alembic.squash.making import Made, look, make_script, told_apart
@@ -87,7 +85,7 @@ def squash(
     _refuse_exempt_until(opened, chosen)
     assert survey.plan.basis is not None
     version_table = survey.plan.basis.version_table
-    tenant = _tenant(opened, survey, version_table)
+    tenant = chosen_schema(opened, survey)
     remarks = [
         f"What {len(chosen.members)} revisions made, up to {last}: `erm squash` has made one of them.",
         f"Their files are kept in {FOLDER}/{last}.",
@@ -245,14 +243,6 @@ def _refuse_exempt_until(opened: Opened, chosen: Chosen) -> None:
             effect=NOTHING_CHANGED,
             cure=f"Write {chosen.last.revision} there, or take it away; then squash.",
         )
-
-
-def _tenant(opened: Opened, survey: Survey, version_table: str) -> str | None:
-    """The schema that env.py chooses for the history to run in; None where it leaves that to the session."""
-    position = Position(survey.plan.current, survey.plan.current, version_table, opened.settings.ledger.schema)
-    schema = survey.plan.basis.schema if survey.plan.basis is not None else None
-    with open_shadow(opened.settings, opened.project, opened.target) as shadow:
-        return Grounds(opened.target, shadow, position, schema).tenant()
 
 
 def _applied_hashes(opened: Opened, survey: Survey, chosen: Chosen) -> dict[str, str]:
