@@ -1,4 +1,4 @@
-"""Roles that live for two seconds, under a deployment that takes longer: renewed, dropped or ended in the middle."""
+"""Roles that live for seconds, under a deployment that takes longer: renewed, dropped or ended in the middle."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOTE = "INSERT INTO used SELECT session_user"
 PAST_ITS_END = """
 DO $$
 BEGIN
-  PERFORM pg_sleep_until(backend_start + interval '2.2 s') FROM pg_stat_activity WHERE pid = pg_backend_pid();
+  PERFORM pg_sleep_until(backend_start + interval '3.2 s') FROM pg_stat_activity WHERE pid = pg_backend_pid();
 END $$
 """
 # Waits until somebody has dropped the role of this very session.
@@ -37,14 +37,9 @@ BEGIN
   WHILE EXISTS (SELECT FROM pg_roles WHERE rolname = mine) LOOP PERFORM pg_sleep(0.05); END LOOP;
 END $$
 """
-# A session of a role that is soon to end waits for its end; of another one it goes on.
+# Waits for its end, the first time.
 UNTIL_IT_IS_ENDED = """
-DO $$
-BEGIN
-  IF (SELECT rolvaliduntil < now() + interval '5 min' FROM pg_roles WHERE rolname = session_user) THEN
-    PERFORM pg_sleep(60);
-  END IF;
-END $$
+DO $$ BEGIN IF NOT EXISTS (SELECT FROM ended) THEN PERFORM pg_sleep(60); END IF; END $$
 """
 
 
@@ -94,7 +89,7 @@ def test_a_lease_is_renewed_for_as_long_as_a_run_lasts(engine: Engine, tmp_path:
     """The run takes longer than its role was made for: the role is the same one from the first to the last statement,
     in further connections too, and all that is made belongs to `migrations.role`.
     """
-    path = engine.role("mig", "2s", "1h", revocation_statements=list(TERMINATING))
+    path = engine.role("mig", "3s", "1h", revocation_statements=list(TERMINATING))
     folder = project(
         tmp_path,
         engine,
@@ -133,20 +128,29 @@ def test_a_role_that_is_dropped_in_the_middle_does_not_break_a_run(engine: Engin
 
 
 def test_a_session_that_is_ended_in_the_middle_is_told_and_the_next_run_goes_on(engine: Engine, tmp_path: Path) -> None:
-    """Vault has ended it together with the role: what is half done is resumed with a role that lasts longer."""
-    path = engine.role("mig", "2s", "2s", revocation_statements=list(TERMINATING))
+    """Vault has ended it together with the role: what is half done is resumed with another role."""
+    path = engine.role("mig", "1h", "2h", revocation_statements=list(TERMINATING))
     folder = project(
         tmp_path,
         engine,
         path,
-        executes("CREATE TABLE used (who text)", NOTE),
+        executes("CREATE TABLE used (who text)", "CREATE TABLE ended ()", NOTE),
         f"with op.get_context().autocommit_block():\n    op.execute({NOTE!r})\n    op.execute({UNTIL_IT_IS_ENDED!r})\n"
         f"    op.execute({NOTE!r})",
     )
+
+    def end() -> None:
+        sleeping = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = %s"
+        until(lambda: engine.server.execute(sleeping, engine.database))
+        engine.server.execute("INSERT INTO ended DEFAULT VALUES", dbname=engine.database)
+        engine.bao.ask("put", f"sys/leases/revoke-prefix/{engine.mount}")
+
+    ending = threading.Thread(target=end)
+    ending.start()
     failed = run_erm("migrate", "--mode", "apply", cwd=folder, env=engine.bao.environ)
+    ending.join()
     assert failed.returncode == 1, failed.stdout + failed.stderr
     assert "r2" in failed.stdout and len(users(engine)) == 2
-    engine.role("mig", "1h", "2h")
     again = run_erm("migrate", "--mode", "apply", cwd=folder, env=engine.bao.environ)
     assert again.returncode == 0, again.stdout + again.stderr
     assert len(users(engine)) == 3, "what was committed before is not run again"
@@ -204,7 +208,7 @@ def test_what_logins_that_end_need_is_asked_of_the_role_they_are_members_of(engi
     group = f"group_{engine.database}"
     engine.server.execute(f"CREATE ROLE {group} NOLOGIN")
     try:
-        words = ("grants", "--role", group, "--for", "migrate", "--for", "backup", "--format", "json")
+        words = ("grants", "--role", group, "--purpose", "migrate", "--purpose", "backup", "--format", "json")
         done = run_erm(*words, cwd=folder, env=engine.bao.environ)
     finally:
         engine.server.execute(f"DROP ROLE {group}")

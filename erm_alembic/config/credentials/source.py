@@ -29,7 +29,7 @@ _DUE = 0.5
 # In seconds: the pauses after a failure, how soon a refused credential is not replaced by another one, and how long the
 # one before is tried in its place: a standby may not have heard of a new role yet.
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
-_TOO_YOUNG, _BEFORE_IS_GOOD = 5.0, 15.0
+_TOO_YOUNG, _BEFORE_IS_GOOD = 2.0, 15.0
 # A renewal that gives less than this part of what was asked for is the last one: the lease comes to its end.
 _SHORTENED = 0.6
 # So many former passwords stay masked.
