@@ -15,4 +15,4 @@ fi
 words=("$kept/plan.json")
 [ -z "${INPUT_DIGEST:-}" ] || words+=(--digest "$INPUT_DIGEST")
 # shellcheck disable=SC2016 # erm opens it, so that the key stands in no list of processes
-erm sign "${words[@]}" --key '${INPUT_SIGN_KEY}'
+erm sign "${words[@]}" --sign-key '${INPUT_SIGN_KEY}'

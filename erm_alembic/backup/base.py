@@ -14,6 +14,7 @@ from erm_alembic.backup.programs import find_program
 from erm_alembic.backup.progress import BackupProgress
 from erm_alembic.config.settings import BackupSettings
 from erm_alembic.errors import BackupError
+from erm_alembic.postgres.backup_facts import has_tablespaces
 from erm_alembic.target import Target
 
 __all__ = ["CLUSTER", "copy_cluster", "verify_cluster"]
@@ -90,9 +91,8 @@ def _kilobytes(text: str) -> tuple[int, int]:
 
 def _refuse_tablespaces(target: Target) -> None:
     with target.reading("erm backup") as cursor:
-        cursor.execute("SELECT count(*) FROM pg_catalog.pg_tablespace WHERE spcname NOT IN ('pg_default', 'pg_global')")
-        row = cursor.fetchone()
-    if row is not None and row[0]:
+        elsewhere = has_tablespaces(cursor)
+    if elsewhere:
         raise BackupError(
             "The cluster has tablespaces, and a plain copy of it would point to those of the original.",
             effect="No backup was taken.",

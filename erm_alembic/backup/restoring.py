@@ -26,7 +26,7 @@ from erm_alembic.backup.progress import BackupProgress
 from erm_alembic.backup.verifying import PROVIDERS_SINCE, compare_rows, verify_backup
 from erm_alembic.config.redaction import first_line
 from erm_alembic.errors import BackupError
-from erm_alembic.postgres.backup_facts import database_names, is_empty_database, may_create_databases
+from erm_alembic.postgres.backup_facts import database_names, end_sessions, is_empty_database, may_create_databases
 from erm_alembic.target import Target
 
 __all__ = ["Restored", "restore_whole"]
@@ -248,9 +248,8 @@ def _swap(cursor: Any, name: str, making: str) -> str:
     ending = f"_before_{datetime.now(UTC):%Y%m%d_%H%M%S}"
     kept_as = _shortened(name, LONGEST_NAME - len(ending)) + ending
     rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
-    end = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = %s"
     try:
-        cursor.execute(end, [name])
+        end_sessions(cursor, name)
         cursor.execute(rename.format(sql.Identifier(name), sql.Identifier(kept_as)))
     except psycopg2.Error as error:
         raise BackupError(

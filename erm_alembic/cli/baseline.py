@@ -38,10 +38,10 @@ __all__ = ["register"]
 
 EXAMPLES = """\b
 Examples:
-  erm baseline --env prod                     write the first revision, prove it, record it
-  erm baseline --env prod --dry-run           print its SQL; write nothing
+  erm baseline --env prod
+  erm baseline --env prod --dry-run
   erm baseline --env prod --with-data public.countries
-  erm baseline --record --env staging         another database of the same shape
+  erm baseline --record --env staging
 """
 
 
@@ -71,7 +71,7 @@ def baseline(
         str | None, typer.Option("--to", metavar="REV", help="With --record: that revision. Default: the first one.")
     ] = None,
     override: Annotated[
-        list[str] | None, typer.Option("--override", metavar="RULE", help="Let this rule pass: schema-drift.")
+        list[str] | None, typer.Option("--override", metavar="RULE", help="Let this rule pass once; needs --reason.")
     ] = None,
     reason: ReasonOption = None,
     yes: YesOption = False,

@@ -28,7 +28,7 @@ Examples:
   erm grants --env prod --role migrator
   erm grants --env prod --role migrator --format sql > migrator.sql
   erm grants --env prod --role migrator --check
-  erm grants --env prod --role watcher --for plan --for observe
+  erm grants --env prod --role watcher --purpose plan --purpose observe
 """
 
 
@@ -57,10 +57,10 @@ def grants(
         typer.Option("--role", metavar="NAME", help="The role; it need not exist. Default: the one that logs in."),
     ] = None,
     env: EnvironmentOption = None,
-    for_: Annotated[
+    purpose: Annotated[
         list[PurposeName] | None,
         typer.Option(
-            "--for",
+            "--purpose",
             metavar="<migrate|smoke|plan|observe|backup|application>",
             help="What it is to do; repeat it for several. Default: migrate and smoke.",
         ),
@@ -82,7 +82,7 @@ def grants(
     from erm_alembic.render.grants import grants_json, grants_sql, grants_text
     from erm_alembic.revisions.project import AlembicOptions
 
-    purposes = cast("list[Purpose]", [each.value for each in for_ or ()]) or list(DEFAULT)
+    purposes = cast("list[Purpose]", [each.value for each in purpose or ()]) or list(DEFAULT)
     options = AlembicOptions(tuple(x or ()), name, tag)
     report = least_grants(role, env=env, purposes=purposes, config=config, options=options)
     if format_ is GrantsFormat.json:

@@ -26,9 +26,9 @@ __all__ = ["register"]
 
 EXAMPLES = """\b
 Examples:
-  erm rebase --env prod                what prod has not yet goes on top of what it has
-  erm rebase 3f9a1c --env prod         the branch with 3f9a1c does
-  erm rebase --env prod --dry-run      show the change; write nothing
+  erm rebase --env prod
+  erm rebase 3f9a1c --env prod
+  erm rebase --env prod --dry-run
   erm rebase --merge -m "merge heads" --env prod
 """
 

@@ -14,15 +14,15 @@ __all__ = ["register", "sign"]
 
 EXAMPLES = """\b
 Examples:
-  erm sign plan.json --key plan-key.pem
-  erm sign plan.json --key '${PLAN_KEY}' --digest 9f86d081884c7d65
+  erm sign plan.json --sign-key plan-key.pem
+  erm sign plan.json --sign-key '${PLAN_KEY}' --digest 9f86d081884c7d65
 """
 
 
 def sign(
     plan: Annotated[Path, typer.Argument(metavar="FILE", help="The plan, as `erm migrate --out FILE` kept it.")],
     key: Annotated[
-        str, typer.Option("--key", metavar="KEY", help="A PEM file, or file:, cmd:, ${VAR} as in erm.yaml.")
+        str, typer.Option("--sign-key", metavar="KEY", help="A PEM file, or file:, cmd:, ${VAR} as in erm.yaml.")
     ],
     digest: Annotated[
         str | None,

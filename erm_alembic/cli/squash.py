@@ -27,9 +27,9 @@ __all__ = ["register"]
 
 EXAMPLES = """\b
 Examples:
-  erm squash 3f9a1c --env prod              everything up to 3f9a1c becomes one revision
-  erm squash 3f9a1c --env prod --dry-run    print its SQL; write nothing
-  erm squash --continue                     finish one that was cut off
+  erm squash 3f9a1c --env prod
+  erm squash 3f9a1c --env prod --dry-run
+  erm squash --continue
 """
 
 

@@ -17,7 +17,8 @@ __all__ = ["completed", "typed_around", "typed_options"]
 
 # The commands that take a profile, each with what may stand between it and its options.
 COMMAND = re.compile(
-    r"\berm (migrate|status|drift|repair|baseline|squash|rebase|history|gen|check|config show|dev (?:start|url|psql))(?![\w-])"
+    r"\berm (migrate|status|drift|repair|baseline|squash|rebase|history|gen|check|config show"
+    r"|dev (?:start|url|psql))(?![\w-])"
 )
 # Where a command in a sentence ends at the latest.
 END = re.compile(r"[`\n]|\. |$")

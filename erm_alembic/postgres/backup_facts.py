@@ -14,6 +14,8 @@ __all__ = [
     "StoredTable",
     "database_facts",
     "database_names",
+    "end_sessions",
+    "has_tablespaces",
     "is_empty_database",
     "kept_table",
     "may_create_databases",
@@ -317,3 +319,20 @@ def is_empty_database(cursor: Any) -> bool:
     """Whether nobody has made a table, a view or a sequence in the database of a session."""
     cursor.execute(EMPTY)
     return bool(cursor.fetchone()[0])
+
+
+def has_tablespaces(cursor: Any) -> bool:
+    """Whether a part of the cluster lies outside its data directory."""
+    cursor.execute("SELECT count(*) FROM pg_catalog.pg_tablespace WHERE spcname NOT IN ('pg_default', 'pg_global')")
+    return bool(cursor.fetchone()[0])
+
+
+def end_sessions(cursor: Any, database: str) -> None:
+    """End every session of a database.
+
+    Args:
+        cursor: of a session in another database.
+        database: its name.
+    """
+    end = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = %s"
+    cursor.execute(end, [database])

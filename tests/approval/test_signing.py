@@ -180,15 +180,15 @@ def test_signing_runs_nothing_of_the_project(keys: Path, project: Project) -> No
     assert project.erm("migrate", "--mode", "plan", "--out", str(plan)).returncode == 0
     project.env_py("raise SystemExit(7)")
     done = project.erm(
-        "sign", str(plan), "--key", "${PLAN_KEY}", PLAN_KEY=(keys / "ci.pem").read_text(), ERM_DATABASE_URL=""
+        "sign", str(plan), "--sign-key", "${PLAN_KEY}", PLAN_KEY=(keys / "ci.pem").read_text(), ERM_DATABASE_URL=""
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("Signed for apply: ")
     assert "    CREATE TABLE first" in done.stdout
     digest = document(plan)["digest"]
     assert f"digest {digest}" in done.stdout.splitlines()
-    again = project.erm("sign", str(plan), "--key", str(keys / "ci.pem"), "--format", "json")
+    again = project.erm("sign", str(plan), "--sign-key", str(keys / "ci.pem"), "--format", "json")
     assert json.loads(again.stdout)["digest"] == digest
-    code, lines = told(project.erm("sign", str(plan), "--key", str(keys / "ci.pem"), "--digest", "f" * 64))
+    code, lines = told(project.erm("sign", str(plan), "--sign-key", str(keys / "ci.pem"), "--digest", "f" * 64))
     assert (code, lines[1]) == (1, "effect: It was not signed.")
-    assert told(project.erm("sign", str(keys / "ci.pub"), "--key", str(keys / "ci.pem")))[0] == 2
+    assert told(project.erm("sign", str(keys / "ci.pub"), "--sign-key", str(keys / "ci.pem")))[0] == 2

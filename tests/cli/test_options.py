@@ -16,15 +16,15 @@ from tests.cli.pipeline import erm
 
 # What is written differs, and each command says what: one help for all of them would tell nobody anything. Without
 # --env and ERM_ENV, import-sql reaches no database. The formats of a report are more than those of a list,
-# and a plan is run by one command and shown by others. What --check looks for, each command says, and what --mode, --to,
-# --limit and --report are of.
-OWN_WORDS = {"--out", "--env", "--format", "--plan", "--check", "--mode", "--to", "--limit", "--report"}
+# and a plan is run by one command and shown by others. What --check looks for, each command says, and what --mode,
+# --to, --limit and --report are of, and where the signature goes.
+OWN_WORDS = {"--out", "--env", "--format", "--plan", "--check", "--mode", "--to", "--limit", "--report", "--sign-key"}
 
 # Of a plan: whether revisions would run, by exit code 3, and its SQL, printed. Elsewhere --check looks for differences,
 # and --sql writes scripts.
 OF_A_PLAN = {("migrate", "--check"), ("migrate", "--sql")}
-# Of a backup, not of a revision.
-OF_A_BACKUP = {("restore", "--to")}
+# Of a backup, not of a revision; and of what is recorded, which may be several heads.
+NOT_ONE_REVISION = {("restore", "--to"), ("repair", "--to")}
 
 
 def _commands(name: str, command: Any) -> Iterator[tuple[str, Any]]:
@@ -43,7 +43,7 @@ def test_a_flag_of_two_commands_has_one_declaration() -> None:
                     for flag in option.opts:
                         words = "" if flag in OWN_WORDS else option.help
                         spelling = (tuple(option.opts), option.metavar, words, option.multiple)
-                        if (name, flag) not in OF_A_PLAN | OF_A_BACKUP:
+                        if (name, flag) not in OF_A_PLAN | NOT_ONE_REVISION:
                             declared[flag].add(spelling)
     assert {"-x", "--name", "--tag", "--head", "--env", "--config", "--format", "--check", "--sql"} <= set(declared)
     assert {flag for flag, spellings in declared.items() if len(spellings) > 1} == set()

@@ -117,7 +117,7 @@ def first_deployment(team: Team, rows: int) -> None:
 
 def _granted(team: Team, role: str, *purposes: str) -> None:
     """What `erm grants` prints, an administrator runs; nothing is missing then."""
-    words = ["grants", *PROD, "--role", role, *(word for purpose in purposes for word in ("--for", purpose))]
+    words = ["grants", *PROD, "--role", role, *(word for purpose in purposes for word in ("--purpose", purpose))]
     script = team.erm(*words, "--format", "sql")
     team.world.administer([script])
     team.erm(*words, "--check", shown=3)
@@ -191,7 +191,7 @@ def revisions(change: str) -> list[str]:
 def approve(team: Team, change: str, number: int) -> None:
     """Approved, signed and merged: what was shown is what will be run."""
     plan = team.folder.parent / f"plan-{change}.json"
-    team.erm("sign", plan, "--key", team.key, "--digest", json.loads(plan.read_text())["digest"][:12], shown=8)
+    team.erm("sign", plan, "--sign-key", team.key, "--digest", json.loads(plan.read_text())["digest"][:12], shown=8)
     team.git("checkout", "--quiet", "main")
     team.git("merge", "--quiet", "--no-ff", "--no-edit", f"pull-{number}-{change}")
     team.story.tell(f"  pull request {number} is approved and merged")

@@ -92,7 +92,7 @@ def test_a_schema_that_env_py_makes(one_database: Database, tmp_path: Path) -> N
         f"database: {{environments: {{prod: {{url: '{one_database.url}'}}}}}}\n"
         f"shadow: {{url: '{one_database.server.url('postgres')}'}}\n"
     )
-    arguments = ("grants", "--env", "prod", "--role", "r", "--for", "migrate", "--format", "json")
+    arguments = ("grants", "--env", "prod", "--role", "r", "--purpose", "migrate", "--format", "json")
     grants = json.loads(run_erm(*arguments, cwd=tmp_path).stdout)["grants"]
     assert [each["sql"] for each in grants if each["kind"] == "needed"] == [
         'CREATE ROLE "r" LOGIN',

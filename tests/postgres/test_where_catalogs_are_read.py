@@ -14,7 +14,10 @@ CATALOG = re.compile(
     r"\b(?:FROM|JOIN|UPDATE)\s+(?:pg_catalog\.)?pg_(?!catalog\.)\w+\b(?!\s*\()|information_schema|\bto_reg\w+", re.I
 )
 # What a person is told to type; erm does not send it.
-ADVICE = {("target.py", "SELECT * FROM pg_stat_activity")}
+ADVICE = {
+    ("target.py", "SELECT * FROM pg_stat_activity"),
+    ("backup/process.py", "SELECT * FROM pg_stat_activity"),
+}
 
 
 def test_only_postgres_reads_the_catalogs() -> None:
