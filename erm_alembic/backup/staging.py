@@ -6,13 +6,14 @@ told by is its key alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from psycopg2 import sql
 
 from erm_alembic.backup.archive import TableRows
+from erm_alembic.backup.loading import CHUNK, LineFile
 from erm_alembic.backup.wanted_data import WantedTable
 from erm_alembic.postgres.backup_facts import KeptColumn, KeptTable
 from erm_alembic.postgres.text.lexer import tokens
@@ -20,7 +21,6 @@ from erm_alembic.postgres.text.words import name_parts
 
 __all__ = ["Counts", "Staged"]
 
-CHUNK = 256 * 1024
 CONSTANT_WORDS = frozenset({"TRUE", "FALSE", "NULL"})
 
 
@@ -79,7 +79,7 @@ class Staged:
         copy = sql.SQL("COPY {} ({}) FROM STDIN WITH (FORMAT text, ENCODING {})").format(
             self._name, columns, sql.Literal(rows.encoding)
         )
-        self._cursor.copy_expert(copy, _Reader(rows.lines), CHUNK)
+        self._cursor.copy_expert(copy, LineFile(rows.lines), CHUNK)
 
     def loaded(self) -> None:
         """All rows are there."""
@@ -238,25 +238,6 @@ class Staged:
     def _one(self, query: sql.Composable) -> int:
         self._cursor.execute(query)
         return int(self._cursor.fetchone()[0])
-
-
-class _Reader:
-    """Lines as a file, for COPY."""
-
-    def __init__(self, lines: Iterable[bytes]) -> None:
-        self._lines, self._rest = iter(lines), b""
-
-    def read(self, size: int) -> bytes:
-        parts, length = [self._rest], len(self._rest)
-        while length < size:
-            line = next(self._lines, b"")
-            if not line:
-                break
-            parts.append(line)
-            length += len(line)
-        whole = b"".join(parts)
-        self._rest = whole[size:]
-        return whole[:size]
 
 
 def _constant(column: KeptColumn) -> str | None:

@@ -44,6 +44,7 @@ def risk_in_words(risk: LostObject) -> str:
         risk: what it may lose.
 
     Example:
+        >>> from erm_alembic.ledger.backups import LostObject
         >>> risk_in_words(LostObject("column", "users.email", "public.users", "email"))
         'column users.email is dropped'
     """

@@ -127,3 +127,18 @@ def test_a_name_that_is_none_or_several_is_told(shop: Shop) -> None:
     first, second = shop.take().id, shop.take().id
     with pytest.raises(BackupError, match=f"2 could be {second}, {first}"):
         erm_alembic.backup.verify("dev", "2")
+
+
+def test_a_backup_of_some_tables_is_loaded_without_the_types_that_it_lacks(shop: Shop) -> None:
+    """An enum is in no backup of some tables; before such a one counts, its rows are loaded all the same."""
+    shop.config("backup: {method: pg_dump, tables: at-risk, verify: restored}\n")
+    shop.revision(
+        "a1",
+        "CREATE TYPE mood AS ENUM ('a'); CREATE TABLE users (id int PRIMARY KEY, m mood, g int[])",
+        "DROP TABLE users",
+    )
+    shop.apply()
+    shop.sql("INSERT INTO users VALUES (1, 'a', '{1}'), (2, NULL, NULL)")
+    shop.revision("b2", "ALTER TABLE users DROP COLUMN m", after="a1")
+    guard = shop.apply().outcome.backup
+    assert guard is not None and shop.sql("SELECT verified FROM erm.backup") == [("restored",)]
