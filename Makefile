@@ -45,7 +45,7 @@ pictures: venv ## take the pictures of docs/pictures anew, of real runs (needs C
 
 docs: venv ## build the documentation into .site/out, with strict links, and walk through its ten-minute start (a minute)
 	@$(BIN)/python -m tests.docs.site
-	@WALK_THE_DOCS=1 $(BIN)/python -m pytest -q tests/docs/test_site.py tests/docs/test_start.py
+	@WALK_THE_DOCS=1 $(BIN)/python -m pytest -q tests/docs/test_site.py tests/docs/test_start.py tests/docs/test_patterns.py
 
 lint: venv ## ruff: rules and format
 	@$(BIN)/python -m ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,7 +57,7 @@ def patterns() -> list[tuple[str, str]]:
 
 @contextmanager
 def in_use(database: Database) -> Iterator[list[str]]:
-    """Sessions that read and write the tables all the while, and wait for a lock for two seconds at most.
+    """Sessions that read and write the tables all the while, and wait for a lock for ten seconds at most.
 
     Yields what was refused to them.
     """
@@ -64,7 +65,7 @@ def in_use(database: Database) -> Iterator[list[str]]:
     over, ready = threading.Event(), threading.Barrier(3)
 
     def work(number: int) -> None:
-        connection = psycopg2.connect(database.url, options="-c lock_timeout=2s")
+        connection = psycopg2.connect(database.url, options="-c lock_timeout=10s")
         connection.autocommit = True
         with connection.cursor() as cursor:
             ready.wait()
@@ -88,14 +89,14 @@ def in_use(database: Database) -> Iterator[list[str]]:
             thread.join()
 
 
-def test_every_pattern_runs_while_the_tables_are_in_use(
-    one_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each revision goes up and down again without an objection, and nobody who reads or writes is refused anything."""
-    one_database.execute(TABLES)
-    project = Project(tmp_path, one_database)
-    project.config("execution: {lock_timeout: 1s, retry_delay: 50ms}\n")
-    monkeypatch.setenv("ERM_DATABASE_URL", one_database.url)
+def prepared(database: Database, folder: Path) -> list[str]:
+    """The tables with rows, and the patterns as revisions; their ids."""
+    database.execute(TABLES)
+    project = Project(folder, database)
+    project.config(f"""
+        execution: {{lock_timeout: 1s, retry_delay: 50ms}}
+        shadow: {{url: "{database.server.url("postgres")}", from: live}}
+    """)
     found = patterns()
     assert len({message.split(":")[0] for message, _ in found}) == 13  # an enum value is added, and retired
     names = [f"p{number:02}" for number in range(len(found))]
@@ -103,6 +104,35 @@ def test_every_pattern_runs_while_the_tables_are_in_use(
         down = names[number - 1] if number else None
         text = REVISION.format(message=message, revision=names[number], down=down, code=code)
         (project.versions / f"{names[number]}.py").write_text(text, encoding="utf-8")
+    return names
+
+
+@pytest.mark.skipif("WALK_THE_DOCS" not in os.environ, reason="takes half a minute: `make docs` rehearses the patterns")
+def test_nothing_that_takes_long_holds_a_lock_that_keeps_everybody_away(
+    one_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a rehearsal sees take ACCESS EXCLUSIVE writes no table anew, reads none and builds no index."""
+    names = prepared(one_database, tmp_path)
+    monkeypatch.setenv("ERM_DATABASE_URL", one_database.url)
+    plan = migrate.plan(config=tmp_path / "erm.yaml", rehearse=True)
+    assert plan.rehearsal is not None
+    assert (plan.rehearsal.status, plan.rehearsal.failed, len(plan.steps)) == ("done", None, len(names))
+    assert [(each.rule, each.message) for each in plan.findings if each.severity == "error"] == []
+    seen = [statement for step in plan.steps for statement in step.statements if statement.observed is not None]
+    assert len(seen) >= len(names)
+    for statement in seen:
+        observed = statement.observed
+        assert observed is not None
+        if any(lock.mode == "AccessExclusiveLock" for lock in observed.locks):
+            assert (observed.rewrites, observed.scans, observed.builds) == ((), (), ()), statement.sql
+
+
+def test_every_pattern_runs_while_the_tables_are_in_use(
+    one_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each revision goes up and down again without an objection, and nobody who reads or writes is refused anything."""
+    names = prepared(one_database, tmp_path)
+    monkeypatch.setenv("ERM_DATABASE_URL", one_database.url)
     config = tmp_path / "erm.yaml"
     with in_use(one_database) as refused:
         for revision in names:
