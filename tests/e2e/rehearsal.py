@@ -120,7 +120,11 @@ def _in_use(team: acts.Team, scratch: Path, rows: int) -> Iterator[Traffic]:
     shutil.copytree(team.folder, checkout, ignore=shutil.ignore_patterns(".git", ".erm", "keys"))
     environ = {**team.story.environ, **team.world.vault("service"), "CAUSAL_SECRET": issue_secret()}
     with service(checkout, environ, scratch / "service.log") as address, traffic(address, max(rows // 20, 10)) as used:
-        yield used
+        try:
+            yield used
+        except Exception:
+            team.story.tell(f"\nUntil then: {used.counted()}; {len(used.wrong)} faults: {used.wrong[:10]}")
+            raise
 
 
 def _concluded(team: acts.Team, used: Traffic, searched: Searched, took: float) -> Figures:
