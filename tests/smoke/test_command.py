@@ -237,6 +237,32 @@ def test_a_module_that_cannot_be_imported_fails_the_run(filled: Database, tmp_pa
     assert "while no smoke test runs" in document["problems"][0]
 
 
+EXITING = """
+import pytest
+
+pytestmark = pytest.mark.erm_smoke
+
+
+def test_before(erm_smoke_session): ...
+
+
+def test_exits(erm_smoke_session):
+    pytest.exit("enough", returncode=0)
+
+
+def test_fails():
+    raise AssertionError
+"""
+
+
+def test_a_session_that_a_test_has_ended_is_no_success(filled: Database, tmp_path: Path) -> None:
+    """Whatever code pytest.exit() is given: the run says how many tests did not run, and why."""
+    document = run_smoke(make_project(tmp_path, EXITING), filled, code=1)
+    assert outcomes(document) == {"test_before": "passed"}
+    assert document["outcome"] == "failed"
+    assert document["problems"] == ["2 of the 3 tests that were collected were not run to the end: enough"]
+
+
 def test_a_project_that_makes_errors_of_warnings_is_run(filled: Database, tmp_path: Path) -> None:
     """pytest warns that erm, which runs already, cannot be rewritten; as an installed plugin it asks for that."""
     project = make_project(tmp_path, "import pytest\n@pytest.mark.erm_smoke\ndef test_x(erm_smoke_session): ...\n")

@@ -24,6 +24,7 @@ LOST = (
     "the connection was lost, or the transaction of a test; the server ends a session that is idle in its transaction"
     " for too long"
 )
+NOT_RUN = "{} of the {} tests that were collected {} not run to the end"
 _traces = pytest.StashKey[Traces]()
 
 
@@ -68,6 +69,8 @@ class SmokePlugin:
         self._transaction, self._engines, self._is_standby = transaction, engines, is_standby
         self._emit, self._header = emit, header
         self._reports: dict[str, list[pytest.TestReport]] = {}
+        self._told: set[str] = set()
+        self._ended_by = ""
 
     @pytest.hookimpl(wrapper=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> Generator[None, Any, Any]:
@@ -100,6 +103,19 @@ class SmokePlugin:
         """Tell what could not be collected."""
         if isinstance(report, pytest.CollectReport) and call.excinfo is not None:
             self._emit({"event": "problem", "what": f"{report.nodeid or 'collecting'}: {_why(call.excinfo.value)}"})
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Keep the words with which a test or a plugin has ended the session."""
+        self._ended_by = first_line(redact(str(excinfo.value)))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """A session that `pytest.exit()` has ended may say that all is well: what did not run has not passed."""
+        collected = {item.nodeid for item in session.items}
+        missing = len(collected - self._told)
+        if missing and session.shouldfail != LOST and not session.config.option.collectonly:
+            words = NOT_RUN.format(missing, len(collected), "was" if missing == 1 else "were")
+            self._emit({"event": "problem", "what": f"{words}: {self._ended_by or 'the session was ended early'}"})
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -156,6 +172,7 @@ class SmokePlugin:
         reports.append(report)
         if report.when == "teardown":
             del self._reports[item.nodeid]
+            self._told.add(item.nodeid)
             outcome, reason = _ending(reports)
             traces = item.stash.get(_traces, Traces())
             self._emit(
