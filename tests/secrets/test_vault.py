@@ -115,17 +115,17 @@ def test_a_password_that_was_changed_is_read_again(bao: Bao, tmp_path: Path) -> 
 
 def test_openbaos_own_variables_win_for_its_own_scheme(bao: Bao, tmp_path: Path) -> None:
     """And Vault's for `vault:`, as the vendors' tools have it."""
-    bao.ask("post", "kv/data/app", data={"word": "here"})
+    bao.ask("post", "kv/data/app", data={"word": "found-by-erm"})
     right = {"BAO_ADDR": bao.address, "BAO_TOKEN": bao.token}
     wrong = {"VAULT_ADDR": f"http://127.0.0.1:{free_port()}", "VAULT_TOKEN": ""}
-    assert fetched(bao, tmp_path, "kv/app#word", "bao", **right, **wrong).text == "here"
+    assert fetched(bao, tmp_path, "kv/app#word", "bao", **right, **wrong).text == "found-by-erm"
     nothing = {"VAULT_ADDR": "", "VAULT_TOKEN": ""}
-    assert fetched(bao, tmp_path, "kv/app#word", "vault", **right, **nothing).text == "here"
+    assert fetched(bao, tmp_path, "kv/app#word", "vault", **right, **nothing).text == "found-by-erm"
 
 
 def test_erm_yaml_wins_over_the_environment(bao: Bao, tmp_path: Path) -> None:
     """A shell that was set up for another Vault does not lead a deployment there."""
-    bao.ask("post", "kv/data/app", data={"word": "here"})
+    bao.ask("post", "kv/data/app", data={"word": "found-by-erm"})
     (tmp_path / "token").write_text(f"{bao.token}\n")
     (tmp_path / "erm.yaml").write_text(
         "database: {url: 'vault:kv/app#word'}\n"
@@ -133,14 +133,14 @@ def test_erm_yaml_wins_over_the_environment(bao: Bao, tmp_path: Path) -> None:
     )
     environ = {"VAULT_ADDR": f"http://127.0.0.1:{free_port()}", "VAULT_TOKEN": "another"}
     url = load_settings(cwd=tmp_path, environ=environ).url
-    assert url is not None and url.reveal() == "here"
+    assert url is not None and url.reveal() == "found-by-erm"
 
 
 def test_a_token_is_found_where_the_vendors_tool_leaves_it(bao: Bao, tmp_path: Path) -> None:
     """In ~/.vault-token, after `vault login`."""
-    bao.ask("post", "kv/data/app", data={"word": "here"})
+    bao.ask("post", "kv/data/app", data={"word": "found-by-erm"})
     (tmp_path / ".vault-token").write_text(bao.token)
-    assert fetched(bao, tmp_path, "kv/app#word", VAULT_TOKEN="", HOME=str(tmp_path)).text == "here"
+    assert fetched(bao, tmp_path, "kv/app#word", VAULT_TOKEN="", HOME=str(tmp_path)).text == "found-by-erm"
 
 
 def test_a_namespace_holds_for_every_path(bao: Bao, tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_a_namespace_holds_for_every_path(bao: Bao, tmp_path: Path) -> None:
 
 def test_an_approle_gets_in_and_leaves_no_token_behind(bao: Bao, tmp_path: Path) -> None:
     """The secret id is read from elsewhere; the token of the login is revoked at the end of the process."""
-    bao.ask("post", "kv/data/app", data={"word": "here"})
+    bao.ask("post", "kv/data/app", data={"word": "found-by-erm"})
     auth = login(bao, "approle")
     bao.ask("put", "sys/policies/acl/reads", policy=READS_KV)
     bao.ask("post", f"auth/{auth}/role/r", token_policies=["reads"])
@@ -163,29 +163,29 @@ def test_an_approle_gets_in_and_leaves_no_token_behind(bao: Bao, tmp_path: Path)
     settings = VaultAuthSettings("approle", auth, role_id=role_id, secret_id="file:secret-id")
     before = tokens(bao)
     provider = VaultProvider()
-    assert provider.fetch("kv/app#word", context(bao, tmp_path, settings)).text == "here"
+    assert provider.fetch("kv/app#word", context(bao, tmp_path, settings)).text == "found-by-erm"
     assert tokens(bao) == before + 1
     provider.close()
     assert tokens(bao) == before
     # The same by the environment alone, as pipelines have it.
     known = {"VAULT_ROLE_ID": role_id, "VAULT_SECRET_ID": secret_id, "VAULT_AUTH_MOUNT": auth, "VAULT_TOKEN": ""}
-    assert fetched(bao, tmp_path, "kv/app#word", **known).text == "here"
+    assert fetched(bao, tmp_path, "kv/app#word", **known).text == "found-by-erm"
 
 
 def test_a_user_gets_in_with_a_password(bao: Bao, tmp_path: Path, secret: str) -> None:
     """Which is a variable, or kept elsewhere."""
-    bao.ask("post", "kv/data/app", data={"word": "here"})
+    bao.ask("post", "kv/data/app", data={"word": "found-by-erm"})
     mount = login(bao, "userpass")
     bao.ask("put", "sys/policies/acl/reads", policy=READS_KV)
     bao.ask("post", f"auth/{mount}/users/ann", password=secret, token_policies=["reads"])
     settings = VaultAuthSettings("userpass", mount, username="ann", password="${PW}")
     found = VaultProvider().fetch("kv/app#word", context(bao, tmp_path, settings, PW=secret))
-    assert found.text == "here"
+    assert found.text == "found-by-erm"
 
 
 def test_a_pod_gets_in_with_its_service_account(bao: Bao, tmp_path: Path, cluster_api: str) -> None:
     """The JWT is read at each login from where Kubernetes mounts it, or from where erm.yaml says."""
-    bao.ask("post", "kv/data/app", data={"word": "here"})
+    bao.ask("post", "kv/data/app", data={"word": "found-by-erm"})
     mount = login(bao, "kubernetes")
     bao.ask("put", "sys/policies/acl/reads", policy=READS_KV)
     bao.ask("post", f"auth/{mount}/config", kubernetes_host=cluster_api, kubernetes_ca_cert=authority())
@@ -193,7 +193,7 @@ def test_a_pod_gets_in_with_its_service_account(bao: Bao, tmp_path: Path, cluste
     bao.ask("post", f"auth/{mount}/role/erm", token_policies=["reads"], **bound)
     (tmp_path / "jwt").write_text(service_account_token())
     settings = VaultAuthSettings("kubernetes", mount, role="erm", jwt_file=tmp_path / "jwt")
-    assert VaultProvider().fetch("kv/app#word", context(bao, tmp_path, settings)).text == "here"
+    assert VaultProvider().fetch("kv/app#word", context(bao, tmp_path, settings)).text == "found-by-erm"
     gone = VaultAuthSettings("kubernetes", mount, role="erm", jwt_file=tmp_path / "gone")
     with pytest.raises(ConfigurationError, match=r"there is no JWT to log in there with in .*gone\."):
         VaultProvider().fetch("kv/app#word", context(bao, tmp_path, gone))
@@ -201,7 +201,7 @@ def test_a_pod_gets_in_with_its_service_account(bao: Bao, tmp_path: Path, cluste
 
 def test_a_token_that_was_revoked_is_replaced_by_another_login(bao: Bao, tmp_path: Path, secret: str) -> None:
     """In the middle of a process; a token of the environment's own has no other."""
-    bao.ask("post", "kv/data/app", data={"word": "here"})
+    bao.ask("post", "kv/data/app", data={"word": "found-by-erm"})
     mount = login(bao, "userpass")
     bao.ask("put", "sys/policies/acl/reads", policy=READS_KV)
     bao.ask("post", f"auth/{mount}/users/ann", password=secret, token_policies=["reads"])
@@ -209,14 +209,14 @@ def test_a_token_that_was_revoked_is_replaced_by_another_login(bao: Bao, tmp_pat
     provider = VaultProvider()
     provider.fetch("kv/app", place)
     bao.ask("put", f"sys/leases/revoke-prefix/auth/{mount}")
-    assert provider.fetch("kv/app#word", place).text == "here"
+    assert provider.fetch("kv/app#word", place).text == "found-by-erm"
     token = bao.token_for(READS_KV)
     (tmp_path / "token").write_text(token)
     again = context(bao, tmp_path, VaultAuthSettings(token_file=tmp_path / "token"))
     provider.fetch("kv/app", again)
     bao.ask("post", "auth/token/revoke", token=token)
     (tmp_path / "token").write_text(bao.token_for(READS_KV))
-    assert provider.fetch("kv/app#word", again).text == "here", "the file has another one"
+    assert provider.fetch("kv/app#word", again).text == "found-by-erm", "the file has another one"
 
 
 def test_a_static_role_has_a_password_until_it_is_rotated(engine: Any, tmp_path: Path) -> None:
@@ -289,13 +289,16 @@ def test_what_is_wrong_is_told_in_words(bao: Bao, tmp_path: Path, secret: str) -
 def test_its_certificate_is_verified_by_the_authority_that_is_named() -> None:
     """Without one that signs it nothing is sent."""
     with bao_server(tls=True) as bao:
-        bao.ask("post", "secret/data/app", data={"word": "here"})
-        assert fetched(bao, Path("/"), "secret/app#word").text == "here"
+        bao.ask("post", "secret/data/app", data={"word": "found-by-erm"})
+        assert fetched(bao, Path("/"), "secret/app#word").text == "found-by-erm"
         unknown = refusal(bao, Path("/"), "secret/app", VAULT_CACERT="", VAULT_CLIENT_TIMEOUT="2s")
         assert "the certificate of https://127.0.0.1" in unknown.what
         assert "VAULT_CACERT" in unknown.cure
         with pytest.warns(Warning, match="Unverified HTTPS request"):
-            assert fetched(bao, Path("/"), "secret/app#word", VAULT_CACERT="", VAULT_SKIP_VERIFY="true").text == "here"
+            assert (
+                fetched(bao, Path("/"), "secret/app#word", VAULT_CACERT="", VAULT_SKIP_VERIFY="true").text
+                == "found-by-erm"
+            )
 
 
 def test_without_the_extra_the_way_to_it_is_told(bao: Bao, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
