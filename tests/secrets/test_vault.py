@@ -275,7 +275,7 @@ def test_what_is_wrong_is_told_in_words(bao: Bao, tmp_path: Path, secret: str) -
     assert field.cure == "It has: url."
     denied = refusal(bao, tmp_path, "kv/app", VAULT_TOKEN=bao.token_for('path "x/*" { capabilities = ["read"] }'))
     assert denied.what == "database.url cannot be had from Vault: it does not permit that (kv/app)."
-    assert "does not permit" in refusal(bao, tmp_path, "kv/app", VAULT_TOKEN="nobody").what
+    assert "does not permit" in refusal(bao, tmp_path, "kv/app", VAULT_TOKEN="token-of-none").what
     away = refusal(bao, tmp_path, "kv/app", VAULT_ADDR=f"http://127.0.0.1:{free_port()}")
     assert "does not answer (ConnectionError)" in away.what
     assert "VAULT_ADDR" in away.cure and "vault status" in away.cure
