@@ -7,6 +7,7 @@ EnvironmentContext that env.py sees, which is what its `alembic.context` proxy l
 from __future__ import annotations
 
 import ast
+import configparser
 import contextlib
 import importlib
 import importlib.util
@@ -178,7 +179,8 @@ def _set_url(config: Config, scripts: ScriptDirectory, target: DatabaseUrl) -> N
 
 
 def _expected_driver(config: Config, scripts: ScriptDirectory) -> str:
-    with contextlib.suppress(ArgumentError, ValueError, CommandError):
+    # An address that the ini file cannot have, such as one with a bare percent sign, is not the one that is used.
+    with contextlib.suppress(ArgumentError, ValueError, CommandError, configparser.Error):
         written = make_url(config.get_main_option("sqlalchemy.url") or "")
         if written.get_backend_name() == "postgresql" and "+" in written.drivername:
             return written.get_driver_name()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import contextlib
 import os
 import sys
@@ -66,7 +67,11 @@ class AlembicProject:
         return ProjectPlace(self.root, self.ini, self.toml, self.directory)
 
     def config(self) -> Config:
-        """A fresh Alembic configuration; env.py may change it, so each run has its own."""
+        """A fresh Alembic configuration; env.py may change it, so each run has its own.
+
+        Raises:
+            ProjectError: the ini file cannot be read.
+        """
         config = Config(
             str(self.ini) if self.ini else None,
             toml_file=str(self.toml) if self.toml else None,
@@ -75,11 +80,24 @@ class AlembicProject:
             cmd_opts=Namespace(x=list(self.options.x), tag=self.options.tag, name=self.options.name),
         )
         # Alembic hands the folder to ConfigParser as it is, which takes a percent sign in it for an interpolation.
-        values = config.file_config
+        try:
+            values = config.file_config
+        except configparser.Error as error:
+            raise self._unreadable(error) from None
         values.set("DEFAULT", "here", values.defaults()["here"].replace("%", "%%"))
         if self.directory is not None:
             config.set_main_option("script_location", str(self.directory).replace("%", "%%"))
         return config
+
+    def _unreadable(self, error: configparser.Error) -> ProjectError:
+        """The error of an ini file that Alembic cannot read; its values may be secret, and are not quoted."""
+        option = getattr(error, "option", "")
+        what = f"the value of {option} is no text of an ini file" if option else "it is no ini file"
+        return ProjectError(
+            f"{self.ini or self.toml} cannot be read: {what} ({type(error).__name__}).",
+            effect="No revision was read.",
+            cure="Write each percent sign twice: %%." if option else "Correct it, or name another one: alembic_ini.",
+        )
 
     def scripts(self, config: Config | None = None) -> ScriptDirectory:
         """The project's script directory, with its graph loaded and proven to be one graph.
@@ -101,6 +119,8 @@ class AlembicProject:
         """
         try:
             return ScriptDirectory.from_config(config)
+        except configparser.Error as error:
+            raise self._unreadable(error) from None
         except CommandError as error:
             raise ProjectError(
                 f"Alembic cannot open the project: {error}.",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from erm_alembic.errors import ProjectError
 from erm_alembic.revisions.project import AlembicProject
 
 
@@ -23,3 +24,24 @@ def test_a_relative_folder_on_the_path_is_the_one_of_the_project_at_hand(
             sys.path.insert(0, ".")
             module = importlib.import_module(name)
         assert Path(module.__file__ or "").parent.resolve() == tmp_path / name
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("script_location = migrations\n", "it is no ini file (MissingSectionHeaderError)"),
+        (
+            "[alembic]\nscript_location = migrations\nfile_template = %(secret)s\n",
+            "the value of file_template is no text of an ini file (InterpolationMissingOptionError)",
+        ),
+    ],
+)
+def test_an_ini_file_that_cannot_be_read_is_named_and_not_quoted(tmp_path: Path, text: str, what: str) -> None:
+    """Its values may be addresses with passwords: what is wrong is told by its option."""
+    ini = tmp_path / "alembic.ini"
+    ini.write_text(text)
+    project = AlembicProject(tmp_path, ini, None, None)
+    with pytest.raises(ProjectError) as raised:
+        project.script_directory(project.config())
+    assert raised.value.what == f"{ini} cannot be read: {what}."
+    assert "secret" not in str(raised.value)
