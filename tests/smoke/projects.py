@@ -227,6 +227,18 @@ def test_commits_by_text(erm_smoke_connection):  # because it commits
     erm_smoke_connection.exec_driver_sql("SELECT 1; COMMIT")
 
 
+@smoke(writes=True)
+def test_commits_each_statement():  # switch autocommit on
+    with create_engine(os.environ["DATABASE_URL"], isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(INSERT)
+
+
+@smoke(writes=True, nested_commits=True)
+def test_commits_each_statement_for_good():  # switch autocommit on
+    with create_engine(os.environ["DATABASE_URL"], isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(INSERT)
+
+
 class Changing(str):
     def __str__(self):
         return "SELECT 1"

@@ -33,6 +33,9 @@ class Holder(Protocol):
     def rollback(self) -> None:
         """Somebody rolls back."""
 
+    def autocommits(self, value: bool) -> None:
+        """Somebody wants each statement to commit by itself, or does not want it any more."""
+
     def refuse_to_leave(self, what: str) -> None:
         """Somebody calls what would end the transaction; nothing where it does no harm."""
 
@@ -133,8 +136,8 @@ class SmokeConnection(GatedConnection):
     def autocommit(self, value: bool) -> None:
         if self.holder is None:
             set_autocommit(self, value)
-        elif value:
-            self.holder.refuse_to_leave("switch autocommit on")
+        else:
+            self.holder.autocommits(bool(value))
 
     def cursor(self, *args: Any, **kwargs: Any) -> Any:
         """Open a cursor, every statement of which is looked at."""
@@ -170,15 +173,17 @@ class SmokeConnection(GatedConnection):
         """The transaction is what it is: only autocommit is an escape."""
         if self.holder is None:
             super().set_session(*args, **kwargs)
-        elif kwargs.get("autocommit") or (len(args) > 3 and args[3]):
-            self.holder.refuse_to_leave("switch autocommit on")
+            return
+        wanted = kwargs.get("autocommit", args[3] if len(args) > 3 else None)
+        if wanted is not None:
+            self.holder.autocommits(bool(wanted))
 
     def set_isolation_level(self, level: int | None) -> None:
         """The transaction has its isolation level: only autocommit is an escape."""
         if self.holder is None:
             super().set_isolation_level(level)
-        elif level == ISOLATION_LEVEL_AUTOCOMMIT:
-            self.holder.refuse_to_leave("switch autocommit on")
+        else:
+            self.holder.autocommits(level == ISOLATION_LEVEL_AUTOCOMMIT)
 
     def set_client_encoding(self, encoding: str) -> None:
         """Another encoding would end the transaction."""

@@ -164,7 +164,7 @@ class JoinedEngines:
 
     def _is_taken(self, dbapi_connection: Any, _entry: Any, _proxy: Any) -> None:
         if isinstance(dbapi_connection, SmokeConnection):
-            self._transaction.is_handed_over = False
+            self._transaction.is_taken()
 
     def _is_put_back(self, dbapi_connection: Any, _entry: Any, _state: Any) -> None:
         if isinstance(dbapi_connection, SmokeConnection):

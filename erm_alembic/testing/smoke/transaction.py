@@ -54,10 +54,12 @@ ABORTED = "aborted"
 class _Here(threading.local):
     """What goes on in one thread.
 
-    `ending` is whose transaction is about to end.
+    `ending` is whose transaction is about to end; `is_left_open` whether a connection that is handed over was told to
+    commit each statement by itself.
     """
 
     is_handed_over = False
+    is_left_open = False
     ending: object | None = None
 
 
@@ -240,6 +242,30 @@ class SmokeTransaction:
                 self._savepoints.go_back()
             elif not self._savepoints.undo(owner, at_any_cost=has_failed) and self.terms.writes:
                 self.escapes.note(NOT_UNDONE)
+
+    def autocommits(self, value: bool) -> None:
+        """Refuse that each statement commits by itself.
+
+        While a pool opens a connection that may be for a moment, which whoever takes it then finds to be over.
+
+        Args:
+            value: whether it is switched on.
+
+        Raises:
+            Escape: it is, and no pool opens the connection.
+        """
+        self._here.is_left_open = value and self.is_handed_over
+        if value:
+            self.refuse_to_leave("switch autocommit on")
+
+    def is_taken(self) -> None:
+        """A pool hands a connection out.
+
+        Raises:
+            Escape: it was opened in autocommit, as `isolation_level="AUTOCOMMIT"` of an engine has it.
+        """
+        self._here.is_handed_over = False
+        self.autocommits(self._here.is_left_open)
 
     def refuse_to_leave(self, what: str) -> None:
         """Refuse what would end the transaction; while a pool opens a connection, it may believe that it was done.
