@@ -19,8 +19,9 @@ def _check(context: CheckContext) -> Iterator[Finding]:
             RULE,
             "warning",
             f"The plan was not rehearsed, so nobody knows what its statements lock: {rehearsal.reason}",
-            "Give erm a server for scratch databases (`shadow.url` in erm.yaml, or PostgreSQL's programs on this "
-            "machine), or leave the rehearsal out with --no-rehearse.",
+            "Correct env.py or the revision that the reason names. Where there is no server for scratch databases, "
+            "give erm one (`shadow.url` in erm.yaml, or PostgreSQL's programs on this machine). Or leave the rehearsal "
+            "out with --no-rehearse.",
         )
 
 

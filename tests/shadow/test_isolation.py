@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import socket
@@ -14,8 +15,11 @@ import asyncpg.connection
 import psycopg.generators
 import psycopg2
 import pytest
+from sqlalchemy import make_url
 
+from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.errors import ShadowUnavailable
+from erm_alembic.shadow.child.clean_environment import clean_environment
 from tests.faults.deploying import Project
 from tests.shadow.projects import asked, shadow_of
 from tests.support.databases import newest
@@ -206,6 +210,21 @@ def test_the_targets_credentials_are_not_in_the_environment(
     assert found["HARMLESS"] == "as it is"
     assert found["PGDATABASE"].startswith("erm_shadow_")
     assert not {"VAULT_TOKEN", "AWS_SECRET_ACCESS_KEY"} & found.keys()
+
+
+def test_the_shadows_address_can_be_given_to_any_driver() -> None:
+    """A project that makes an address for asyncpg of one for libpq finds nothing in it that only libpq knows."""
+    shadow = DatabaseUrl.parse(
+        "postgresql://a@localhost/s?connect_timeout=10&sslmode=disable&passfile=/nowhere&options=-cjit%3Doff"
+    )
+    address = "postgresql://app@db/shop?connect_timeout=3&sslmode=require"
+    found = clean_environment({"DATABASE_URL": address}, DatabaseUrl.parse(address), shadow)
+    url = make_url(found["DATABASE_URL"].replace("postgresql:", "postgresql+asyncpg:"))
+    arguments = url.get_dialect()().create_connect_args(url)[1]
+    assert (arguments["host"], arguments["database"]) == ("localhost", "s")
+    assert arguments.keys() <= inspect.signature(asyncpg.connect).parameters.keys()
+    told = {name: found[f"PG{name}"] for name in ("CONNECT_TIMEOUT", "SSLMODE", "PASSFILE", "OPTIONS")}
+    assert list(told.values()) == ["10", "disable", "/nowhere", "-cjit=off"]
 
 
 def test_the_names_that_are_not_public_are_still_there() -> None:

@@ -1,7 +1,8 @@
 """The environment of the child: what the project's code may expect is there, and leads nowhere but the shadow.
 
 A variable that holds the address of a database holds the shadow's, in the same scheme; other addresses lose their
-passwords; what a secret manager or libpq would take for credentials is gone.
+passwords; what a secret manager or libpq would take for credentials is gone. Limits and the like that only libpq knows
+in an address stand in variables of their own: a project may give the address to another driver, whatever its scheme.
 """
 
 from __future__ import annotations
@@ -29,6 +30,25 @@ CREDENTIALS = re.compile(
     r"|ACTIONS_ID_TOKEN_\w+|CI_JOB_(?:JWT|TOKEN)\w*|SSH_AUTH_SOCK"
 )
 
+# What libpq takes from a variable as well as from an address, where another driver would stumble over it.
+IN_VARIABLES = {
+    "connect_timeout": "PGCONNECT_TIMEOUT",
+    "application_name": "PGAPPNAME",
+    "options": "PGOPTIONS",
+    "client_encoding": "PGCLIENTENCODING",
+    "passfile": "PGPASSFILE",
+    "target_session_attrs": "PGTARGETSESSIONATTRS",
+    "channel_binding": "PGCHANNELBINDING",
+    "gssencmode": "PGGSSENCMODE",
+    "krbsrvname": "PGKRBSRVNAME",
+    "requirepeer": "PGREQUIREPEER",
+    "sslmode": "PGSSLMODE",
+    "sslcert": "PGSSLCERT",
+    "sslkey": "PGSSLKEY",
+    "sslrootcert": "PGSSLROOTCERT",
+    "sslcrl": "PGSSLCRL",
+}
+
 
 def clean_environment(environ: Mapping[str, str], target: DatabaseUrl, shadow: DatabaseUrl) -> dict[str, str]:
     """The variables that the project's code sees while it runs in the shadow.
@@ -46,8 +66,9 @@ def clean_environment(environ: Mapping[str, str], target: DatabaseUrl, shadow: D
         {'DATABASE_URL': 'postgres://postgres@localhost/scratch', 'DB_HOST': 'erm-shadow.invalid'}
     """
     elsewhere = frozenset(_places(target)) - frozenset(_places(shadow))
+    place = shadow.with_parameters(**dict.fromkeys(IN_VARIABLES, ""))
     kept = {
-        name: _harmless(name, value, target, shadow, elsewhere)
+        name: _harmless(name, value, target, place, elsewhere)
         for name, value in environ.items()
         if not LIBPQ.fullmatch(name) and not CREDENTIALS.fullmatch(name)
     }
@@ -98,8 +119,9 @@ def _places(url: DatabaseUrl) -> Iterator[str]:
 
 def _libpq(shadow: DatabaseUrl) -> dict[str, str]:
     """Whoever names no database, in whatever language, finds the shadow; and nobody finds a file of passwords."""
-    named = {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGDATABASE": "dbname", "PGPASSWORD": "password"}
-    found = {name: shadow.parameters[key] for name, key in named.items() if shadow.parameters.get(key)}
+    named = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "dbname": "PGDATABASE", "password": "PGPASSWORD"}
+    known = (named | IN_VARIABLES).items()
+    found = {name: shadow.parameters[key] for key, name in known if shadow.parameters.get(key)}
     # Of a file that is there and none, such as /dev/null, libpq complains on stderr at each connection.
     nothing = dict.fromkeys(("PGPASSFILE", "PGSERVICEFILE", "PGSYSCONFDIR"), f"/nonexistent/{NOWHERE}")
-    return found | nothing
+    return nothing | found
