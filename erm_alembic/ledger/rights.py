@@ -8,7 +8,13 @@ __all__ = ["READING", "writing"]
 
 READING = ("SELECT",)
 # What the statements of this package do to a table; to any other one, rows are read and added.
-CHANGED = {"run": ("UPDATE",), "progress": ("UPDATE", "DELETE")}
+CHANGED = {
+    "run": ("UPDATE",),
+    "progress": ("UPDATE", "DELETE"),
+    "backup": ("UPDATE",),
+    "release": ("UPDATE",),
+    "release_stage": ("UPDATE",),
+}
 
 
 def writing() -> dict[str, tuple[str, ...]]:
