@@ -20,7 +20,7 @@ def test_a_missing_shadow_is_a_warning_with_its_reason() -> None:
     assert finding.message == (
         "The plan was not rehearsed, so nobody knows what its statements lock: No PostgreSQL was found on this machine."
     )
-    assert "env.py" in finding.cure and "shadow.url" in finding.cure
+    assert "env.py" in finding.help and "shadow.url" in finding.help
 
 
 def test_a_rehearsal_that_nobody_wanted_is_no_finding() -> None:
