@@ -1,7 +1,8 @@
 """The process of the smoke tests: `python -m erm_alembic.testing.smoke.child`.
 
-Its job comes as one line on its standard input. It opens its one connection, closes all other doors, and runs pytest.
-When its parent is gone, however it went, so is it; and the server rolls back what it left.
+Its job comes as one line on its standard input, and the descriptor of its events as its argument. It opens its one
+connection, closes all other doors, and runs pytest. When its parent is gone, however it went, so is it; and the server
+rolls back what it left.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from psycopg2.extensions import connection as Psycopg2Connection
 from erm_alembic.config.redaction import first_line, redact
 from erm_alembic.config.sealed import register_address
 from erm_alembic.testing.smoke.job import APPLICATION, FILES_CLOSED, SmokeJob
+from erm_alembic.testing.smoke.supervising import end_with_supervisor, supervised
 
 __all__ = ["main"]
 
@@ -33,6 +35,7 @@ NO_REWRITING = ("-W", "ignore:Module already imported so cannot be rewritten:pyt
 def main() -> int:
     """Do the job that stands on the standard input."""
     orders = os.fdopen(os.dup(0), "rb")
+    is_supervised = supervised(orders.fileno(), int(sys.argv[1]))
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
@@ -43,7 +46,7 @@ def main() -> int:
     os.environ.update(job.environ)
     sys.path.insert(0, os.getcwd())  # noqa: PTH109 - as it is spelled there
     try:
-        code = _run(job, emit, lambda: _end_with_parent(orders))
+        code = _run(job, emit, lambda: _end_with_parent(orders), is_supervised)
     except psycopg2.Error as error:
         emit({"event": "fatal", "what": first_line(error)})
         code = CANNOT_CONNECT
@@ -51,7 +54,9 @@ def main() -> int:
     return code
 
 
-def _run(job: SmokeJob, emit: Callable[[dict[str, Any]], None], watch_parent: Callable[[], None]) -> int:
+def _run(
+    job: SmokeJob, emit: Callable[[dict[str, Any]], None], watch_parent: Callable[[], None], is_supervised: bool
+) -> int:
     import pytest
 
     from erm_alembic import testing
@@ -74,6 +79,8 @@ def _run(job: SmokeJob, emit: Callable[[dict[str, Any]], None], watch_parent: Ca
     connection.gate = SmokeGate(transaction)
     engines = JoinedEngines(transaction, job.database)
     close_doors(escapes, job.hosts)
+    if is_supervised:  # the system forgets it of a process that leaves its network
+        end_with_supervisor()
     threading.Thread(target=watch_parent, name="erm-lifeline", daemon=True).start()
     header = f"erm smoke: {job.environment}; each test in a transaction that is rolled back"
     plugin = SmokePlugin(transaction, engines, is_standby=job.is_standby, emit=emit, header=header)

@@ -65,7 +65,7 @@ class SmokeProcess:
             closing.enter_context(closed_to_others())
             # A session of its own: Ctrl-C is the parent's, which ends it.
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-u", "-m", "erm_alembic.testing.smoke.child"],
+                [sys.executable, "-P", "-u", "-m", "erm_alembic.testing.smoke.child", str(self._events)],
                 cwd=cwd,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -140,8 +140,11 @@ class SmokeProcess:
         if self._process.stdin is not None:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()
-        # With all that tests have started and left behind: the session, and the group, is its own.
+        # With all that tests have started and left behind. Where somebody supervises them, he ends what has left the
+        # session and the group, too; else, and if he does not, these are its own.
         if self._process.returncode is None:
+            if sys.platform == "linux":
+                self._await_end()
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
         code = self._process.wait()
