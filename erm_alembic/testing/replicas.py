@@ -16,11 +16,13 @@ __all__ = ["erm_driver", "erm_private_servers", "erm_replica", "erm_replica_url"
 
 
 @pytest.fixture(scope="session")
-def erm_private_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateServers]:
+def erm_private_servers(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[PrivateServers]:
     """The private PostgreSQL servers of this test process; each starts when a test first needs it."""
     from erm_alembic.testing.servers import PrivateServers
 
-    servers = PrivateServers(tmp_path_factory.mktemp("erm-servers"))
+    servers = PrivateServers(tmp_path_factory.mktemp("erm-servers"), pytestconfig.rootpath)
     yield servers
     servers.close()
 

@@ -21,6 +21,7 @@ from erm_alembic.postgres.embedded.lock import cluster_lock
 from erm_alembic.postgres.embedded.private_place import DEVELOPMENT, reachable_binaries
 from erm_alembic.postgres.embedded.process_user import run_as
 from erm_alembic.postgres.embedded.server import EmbeddedServer
+from erm_alembic.testing.left_servers import ServersRecord, stop_left_servers
 
 __all__ = ["PrivateServers", "Schema", "with_driver"]
 
@@ -36,10 +37,12 @@ class PrivateServers:
 
     Args:
         folder: an empty folder for their files.
+        project: the folder of the project whose tests run, where its next run finds them should this one be killed.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, project: Path) -> None:
+        self._folder, self._project = folder, project
+        self._record: ServersRecord | None = None
         self._primary: EmbeddedServer | None = None
         self._standby: EmbeddedServer | None = None
         self._binaries: PostgresBinaries | None = None
@@ -55,6 +58,8 @@ class PrivateServers:
         """
         if self._primary is None:
             self._binaries = _binaries()
+            stop_left_servers(self._project)
+            self._record = self._record or ServersRecord(self._project, self._folder)
             self._primary = self._server("primary")
             self._primary.ensure_running()
         return self._primary
@@ -96,6 +101,9 @@ class PrivateServers:
             if server is not None:
                 server.reset()
         self._primary = self._standby = None
+        if self._record is not None:
+            self._record.close()
+            self._record = None
 
     def _template(self, schema: Schema) -> str:
         if schema not in self._templates:
