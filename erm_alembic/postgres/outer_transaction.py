@@ -5,9 +5,9 @@ The statements are SQLAlchemy's, since they are sent by engines of every driver,
 
 from __future__ import annotations
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import Engine, TextClause, text
 
-__all__ = ["COMMITTED", "END_OF", "end_of", "transaction_number"]
+__all__ = ["COMMITTED", "END_OF", "end_of", "roll_back_prepared", "transaction_number"]
 
 COMMITTED = "committed"
 # `end_of`, for a driver.
@@ -26,3 +26,18 @@ def end_of(number: int) -> TextClause:
         number: what `transaction_number` gave.
     """
     return text("SELECT pg_catalog.txid_status(:number)").bindparams(number=number)
+
+
+def roll_back_prepared(engine: Engine) -> bool:
+    """Roll back every prepared transaction of a database, which nobody else uses; say whether there were any.
+
+    Args:
+        engine: an engine of the database, of psycopg2's.
+    """
+    asked = text("SELECT gid FROM pg_catalog.pg_prepared_xacts WHERE database = pg_catalog.current_database()")
+    with engine.connect() as connection:
+        own = connection.execution_options(isolation_level="AUTOCOMMIT")
+        found = own.scalars(asked).all()
+        for gid in found:
+            own.exec_driver_sql("ROLLBACK PREPARED %s", (gid,))
+    return bool(found)

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import NullPool
 
-from erm_alembic.postgres.outer_transaction import COMMITTED, END_OF, end_of, transaction_number
+from erm_alembic.postgres.outer_transaction import COMMITTED, END_OF, end_of, roll_back_prepared, transaction_number
 from erm_alembic.testing.failing import told_as_failure
 from erm_alembic.testing.sandbox.connection import HeldConnection
 from erm_alembic.testing.sandbox.database import TestDatabase
@@ -31,6 +31,12 @@ ESCAPED = (
     "What it wrote stays; the next test gets a new database.\n"
     "Commit the session or erm_connection, which end a savepoint, or use erm_database: there a test may do as it likes."
 )
+PREPARED = (
+    "This test has prepared the transaction of erm_session, by PREPARE TRANSACTION in a text: it would have kept its\n"
+    "locks, and anybody could have committed it. It was rolled back.\n"
+    "Use erm_database for what commits in two phases."
+)
+ABORTED = "aborted"
 
 
 class SharedDatabase:
@@ -167,9 +173,7 @@ def outer_transaction(shared: SharedDatabase, driver: str, options: Mapping[str,
     if end is None:
         with engine.connect() as connection:
             end = connection.scalar(end_of(number))
-    if end == COMMITTED:
-        shared.close()
-        shared.refuse(number)
+    _refuse_what_stays(shared, number, end)
 
 
 @asynccontextmanager
@@ -201,9 +205,17 @@ async def async_outer_transaction(
     if end is None:
         async with engine.connect() as connection:
             end = await connection.scalar(end_of(number))
+    _refuse_what_stays(shared, number, end)
+
+
+def _refuse_what_stays(shared: SharedDatabase, number: int, end: str | None) -> None:
+    """Fail a test whose transaction was not rolled back: one that is prepared is under way without any session."""
+    is_prepared = end != ABORTED and roll_back_prepared(shared.engine("psycopg2"))
     if end == COMMITTED:
         shared.close()
         shared.refuse(number)
+    elif is_prepared:
+        pytest.fail(PREPARED, pytrace=False)
 
 
 def _held(connection: Connection | None) -> HeldConnection:
