@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 __all__ = ["reaching_outside"]
@@ -18,8 +19,9 @@ DEFINITIONS = """
        AND n.nspname NOT IN ('pg_catalog', 'information_schema')
 """
 # What comes to run what: by whichever of the catalog's ways, each as (what runs, what then runs it, its name).
-# A function that a default, a check, a domain, a rule, an aggregate, an operator or a trigger calls; a table that a
-# view or a rule reads; a table that a foreign key of another one changes, or that has it for a partition.
+# A function that a default, a check, a domain, a rule, an aggregate, a trigger, a policy, an index, a partition's key
+# or a cast calls; a relation that a view, a rule or a policy reads; a table that a foreign key of another one changes,
+# or that has it for a partition; a type that another one is made of.
 RUNS = """
     WITH carried (classid, objid, kind, carrier) AS (
         SELECT 'pg_catalog.pg_attrdef'::regclass, oid, 'c', adrelid FROM pg_catalog.pg_attrdef
@@ -31,15 +33,26 @@ RUNS = """
         UNION ALL SELECT 'pg_catalog.pg_trigger'::regclass, oid, 'c', tgrelid FROM pg_catalog.pg_trigger
                    WHERE NOT tgisinternal AND tgenabled <> 'D'
         UNION ALL SELECT 'pg_catalog.pg_proc'::regclass, oid, 'p', oid FROM pg_catalog.pg_proc WHERE prokind = 'a'
+        UNION ALL SELECT 'pg_catalog.pg_policy'::regclass, oid, 'c', polrelid FROM pg_catalog.pg_policy
+        UNION ALL SELECT 'pg_catalog.pg_class'::regclass, indexrelid, 'c', indrelid FROM pg_catalog.pg_index
+        UNION ALL SELECT 'pg_catalog.pg_class'::regclass, partrelid, 'c', partrelid
+                    FROM pg_catalog.pg_partitioned_table
+        UNION ALL SELECT 'pg_catalog.pg_cast'::regclass, c.oid, 't', t.oid FROM pg_catalog.pg_cast c
+                    JOIN pg_catalog.pg_type t ON t.oid IN (c.castsource, c.casttarget)
+                   WHERE t.typnamespace <> 'pg_catalog'::regnamespace
     ), runs (from_kind, from_oid, kind, carrier) AS (
         SELECT CASE d.refclassid WHEN 'pg_catalog.pg_proc'::regclass THEN 'p' WHEN 'pg_catalog.pg_type'::regclass
                     THEN 't' ELSE 'c' END, d.refobjid, c.kind, c.carrier
           FROM pg_catalog.pg_depend d
           JOIN carried c ON c.classid = d.classid AND c.objid = d.objid
          WHERE d.refclassid IN ('pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_type'::regclass)
-            OR (d.refclassid, d.classid) = ('pg_catalog.pg_class'::regclass, 'pg_catalog.pg_rewrite'::regclass)
+            OR d.refclassid = 'pg_catalog.pg_class'::regclass
+                AND d.classid IN ('pg_catalog.pg_rewrite'::regclass, 'pg_catalog.pg_policy'::regclass)
         UNION ALL SELECT 't', refobjid, 'c', objid FROM pg_catalog.pg_depend
                    WHERE (classid, refclassid) = ('pg_catalog.pg_class'::regclass, 'pg_catalog.pg_type'::regclass)
+        UNION ALL SELECT 't', refobjid, 't', objid FROM pg_catalog.pg_depend
+                   WHERE (classid, refclassid) = ('pg_catalog.pg_type'::regclass, 'pg_catalog.pg_type'::regclass)
+        UNION ALL SELECT 'c', oid, 't', reltype FROM pg_catalog.pg_class WHERE relkind = 'c'
         UNION ALL SELECT 'c', conrelid, 'c', confrelid FROM pg_catalog.pg_constraint
                    WHERE contype = 'f' AND (confdeltype IN ('c', 'n', 'd') OR confupdtype IN ('c', 'n', 'd'))
         UNION ALL SELECT 'c', inhrelid, 'c', inhparent FROM pg_catalog.pg_inherits
@@ -51,31 +64,61 @@ RUNS = """
       LEFT JOIN pg_catalog.pg_proc p ON r.kind = 'p' AND p.oid = r.carrier
 """
 FUNCTIONS = "SELECT 'p' || oid FROM pg_catalog.pg_proc WHERE proname = ANY(%s)"
-CALL = re.compile(r"([^\W\d][\w$]*)\"?\s*\(")
+# A name, quoted or not, and what may stand before its parenthesis.
+CALL = re.compile(r"""(?:"((?:[^"]|""){1,63})"|([^\W\d][\w$]*))(?:\s|/\*(?:(?!\*/).)*\*/|--[^\n]*\n)*\(""", re.DOTALL)
+WORD = re.compile(r"[^\W\d][\w$]*")
+
+
+@dataclass(frozen=True)
+class _Body:
+    """What is written in the functions of one name."""
+
+    called: frozenset[str]
+    words: frozenset[str]
+    text: str
+
+    @classmethod
+    def of(cls, definitions: Iterable[str]) -> _Body:
+        text = "\n".join(definitions).lower()
+        called = frozenset(quoted.replace('""', '"') or plain for quoted, plain in CALL.findall(text))
+        return cls(called, frozenset(WORD.findall(text)), text)
+
+    def names(self, others: Collection[str]) -> bool:
+        """Whether relations and types are named in it, by a word or in quotes."""
+        return any(name in self.words or f'"{name}"' in self.text for name in others)
 
 
 def reaching_outside(cursor: Any, outside: Collection[str]) -> frozenset[str]:
     """The names of functions that call, by whichever ways, one that acts outside; and of what runs such a one.
 
-    Nobody knows what one in a language that is not trusted does: it is among them. A text that is put together while it
-    runs is not seen through.
+    Nobody knows what one in a language that is not trusted does: it is among them, and so is a function in which such a
+    table, view or type is named. A text that is put together while it runs is not seen through.
 
     Args:
         cursor: of the database.
         outside: the names of the functions that act outside.
     """
     cursor.execute(DEFINITIONS)
-    words: dict[str, set[str]] = {}
+    definitions: dict[str, list[str]] = {}
     reaching: set[str] = set()
     for name, definition, is_trusted in cursor.fetchall():
-        words.setdefault(name, set()).update(called.lower() for called in CALL.findall(definition))
+        definitions.setdefault(name, []).append(definition)
         if not is_trusted:
             reaching.add(name)
-    known = set(outside) | {name.lower() for name in reaching}
-    while found := {name for name, its in words.items() if name not in reaching and (its - {name.lower()}) & known}:
+    bodies = {name: _Body.of(its) for name, its in definitions.items()}
+    running: frozenset[str] = frozenset()
+    while True:
+        known = set(outside) | {name.lower() for name in reaching}
+        run = {name.lower() for name in running}
+        found = {
+            name
+            for name, body in bodies.items()
+            if name not in reaching and ((body.called - {name.lower()}) & known or body.names(run - {name.lower()}))
+        }
         reaching |= found
-        known |= {name.lower() for name in found}
-    return frozenset(reaching) | _running(cursor, known | reaching)
+        before, running = running, _running(cursor, known | reaching)
+        if not found and running == before:
+            return frozenset(reaching) | running
 
 
 def _running(cursor: Any, functions: Collection[str]) -> frozenset[str]:
