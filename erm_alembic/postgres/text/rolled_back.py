@@ -192,7 +192,7 @@ def _of_statement(statement: list[Token], writes: bool) -> str | None:
         return f"{kind or 'its first word'} is nothing that a test may send to a database in use"
     if kind == "CREATE" and not _is_temporary(statement):
         return "it changes the schema"
-    if kind in ("SELECT", "WITH", "TABLE", "VALUES") and _makes_table(statement):
+    if kind in ("SELECT", "WITH", "EXPLAIN", "PREPARE") and _makes_table(statement):
         return "it changes the schema"
     if kind == "EXPLAIN" and any(token.says("CREATE", "REFRESH") for token in statement):
         return "it changes the schema"
@@ -218,11 +218,19 @@ def _is_temporary(statement: list[Token]) -> bool:
 
 
 def _makes_table(statement: list[Token]) -> bool:
-    """SELECT ... INTO, but for a temporary table."""
+    """SELECT ... INTO, but for a temporary table; the INTO of INSERT and MERGE comes before any SELECT of theirs."""
+    selects = [False]
     for at, token in enumerate(statement):
-        if token.says("INTO") and not statement[at - 1].says("INSERT", "MERGE"):
-            following = [each for each in statement[at + 1 : at + 3] if not each.says("LOCAL", "GLOBAL")]
-            return not (following and following[0].says("TEMP", "TEMPORARY"))
+        if token.text == "(":
+            selects.append(False)
+        elif token.text == ")" and len(selects) > 1:
+            selects.pop()
+        elif token.says("SELECT"):
+            selects[-1] = True
+        elif token.says("INTO") and selects[-1]:
+            following = [each for each in statement[at + 1 : at + 4] if not each.says("LOCAL", "GLOBAL")]
+            is_temporary = following and following[0].says("TEMP", "TEMPORARY")
+            return not is_temporary or any(each.text == "." for each in following[1:2])  # a schema may be called so
     return False
 
 
