@@ -24,6 +24,7 @@ Every error says what happened, the effect it has on the user's database or file
 from __future__ import annotations
 
 __all__ = [
+    "BackupDamaged",
     "BackupError",
     "ConfigurationError",
     "EnvironmentRefused",
@@ -116,6 +117,10 @@ class ShadowUnavailable(ErmError):
 
 class BackupError(ErmError):
     """A backup cannot be taken, read or brought back."""
+
+
+class BackupDamaged(BackupError):
+    """A backup is not what it was when it was taken."""
 
 
 class LockNotHad(ErmError):

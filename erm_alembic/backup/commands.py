@@ -9,13 +9,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from erm_alembic.backup.contents import read_contents
-from erm_alembic.backup.keeping import chosen, is_there, known_backups, manifest_of, note_verified, prune, record
+from erm_alembic.backup.keeping import (
+    DAMAGED,
+    chosen,
+    is_there,
+    known_backups,
+    manifest_of,
+    note_verified,
+    prune,
+    record,
+)
 from erm_alembic.backup.planned import tables_at_risk as tables_of
 from erm_alembic.backup.progress import BackupProgress, QuietProgress
 from erm_alembic.backup.store import store_of
 from erm_alembic.backup.taking import Wish, take_backup
 from erm_alembic.backup.verifying import verify_backup
-from erm_alembic.errors import BackupError, ErmError, Interrupted
+from erm_alembic.errors import BackupDamaged, BackupError, ErmError, Interrupted
 from erm_alembic.ledger.backups import Backup, LostObject
 from erm_alembic.ledger.store import Ledger, open_ledger
 from erm_alembic.opening import Opened, configured, open_project
@@ -160,20 +169,29 @@ def verify(
     with target.reported(), open_ledger(target) as ledger:
         wanted = chosen(known_backups(ledger, target.settings, store), backup, target.settings.environment)
     manifest = manifest_of(wanted, store)
-    with _stopping("while a backup was looked at", "Nothing was changed.") as stopped:
-        how = verify_backup(
-            target.settings,
-            manifest,
-            store.place(wanted.id),
-            progress or QuietProgress(),
-            stopped,
-            checksum=wanted.checksum,
-            restored=restored,
-        )
-    if how == "restored":
+
+    def note(how: str) -> None:
         with contextlib.suppress(ErmError), target.reported(), open_ledger(target) as ledger:
             note_verified(ledger, target.settings.ledger.schema, wanted.id, how)
-    return manifest.backup if how != "restored" else _verified(manifest.backup, how)
+
+    with _stopping("while a backup was looked at", "Nothing was changed.") as stopped:
+        try:
+            how = verify_backup(
+                target.settings,
+                manifest,
+                store.place(wanted.id),
+                progress or QuietProgress(),
+                stopped,
+                checksum=wanted.checksum,
+                restored=restored,
+            )
+        except BackupDamaged:
+            note(DAMAGED)  # so that no plan and no release counts on it
+            raise
+    if how == "restored" or wanted.verified == DAMAGED:  # else it may have been looked at more closely before
+        note(how)
+        return _verified(manifest.backup, how)
+    return manifest.backup
 
 
 def restore(

@@ -20,10 +20,12 @@ from erm_alembic.ledger.backups import Backup, insert_backup, insert_guard, mark
 from erm_alembic.ledger.store import Ledger
 from erm_alembic.postgres.catalog import tables_of
 
-__all__ = ["Needs", "find_fresh", "guarded_by", "known_backups", "note_verified", "prune", "record"]
+__all__ = ["DAMAGED", "Needs", "find_fresh", "guarded_by", "known_backups", "note_verified", "prune", "record"]
 
 # What a run of these modes changes, a backup from before it does not have.
 CHANGES = ("apply", "rollback", "repair", "restore")
+# What the ledger has of a backup in which damage was found, in place of how it was verified.
+DAMAGED = "damaged"
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,9 @@ def find_fresh(
         stopped: asked again and again whether to end.
     """
     wanted = settings.backup
-    candidates = [each for each in in_ledger(ledger, settings.ledger.schema) if is_there(each, store)]
+    candidates = [
+        each for each in in_ledger(ledger, settings.ledger.schema) if is_there(each, store) and each.verified != DAMAGED
+    ]
     if not candidates or wanted.max_age.total_seconds() <= 0:
         return None
     now, latest = _moments(ledger, needs.run_id)

@@ -22,7 +22,7 @@ from erm_alembic.backup.progress import BackupProgress
 from erm_alembic.config.dsn import DatabaseUrl
 from erm_alembic.config.redaction import first_line
 from erm_alembic.config.settings import Settings
-from erm_alembic.errors import BackupError
+from erm_alembic.errors import BackupDamaged, BackupError
 from erm_alembic.postgres.scratch import create_database, drop_database, held_name
 from erm_alembic.postgres.text.words import name_parts
 from erm_alembic.shadow.provision import provision
@@ -244,8 +244,8 @@ def _damaged(manifest: Manifest) -> Iterator[None]:
         raise _is_damaged(manifest, error.what.rstrip(".")) from error
 
 
-def _is_damaged(manifest: Manifest, why: str) -> BackupError:
-    return BackupError(
+def _is_damaged(manifest: Manifest, why: str) -> BackupDamaged:
+    return BackupDamaged(
         f"Backup {manifest.backup.id} is damaged: {why}.",
         effect="It does not count as a backup any more.",
         cure=f"Take another one: erm backup --env {manifest.backup.environment}",

@@ -112,7 +112,8 @@ class Backup:
         tables: the tables that it holds, with their schema and quoted where they must be; None for all.
         heads: the revisions that the database recorded.
         at_risk: what the run that it guards was to lose.
-        verified: how it was looked at: `listed`, `restored`, or `command` where its own command vouches for it.
+        verified: how it was looked at: `listed`, `restored`, or `command` where its own command vouches for it;
+            `damaged` where it was found not to be what it was.
         who: the operating system's user and the database role.
         host: the machine that erm ran on.
         erm_version: the version of erm.

@@ -40,7 +40,8 @@ def backup_lines(backup: Backup, paint: Paint = plain) -> list[str]:
     size = "" if backup.bytes is None else f", {about(backup.bytes)}"
     took = duration(round((backup.ended - backup.started).total_seconds() * 1000))
     extent = "all tables" if backup.tables is None else _names(backup.tables)
-    how = {"command": "its command vouches for it"}.get(backup.verified, f"verified: {backup.verified}")
+    words = {"command": "its command vouches for it", "damaged": "DAMAGED: it does not count as a backup"}
+    how = words.get(backup.verified, f"verified: {backup.verified}")
     lines = [
         f"{paint(one_line(backup.id), 'strong')}  {one_line(backup.method)}{size}, {took}, {how}",
         f"  of {one_line(backup.database)} ({one_line(backup.environment)}), {moment(backup.started)}, {extent}",

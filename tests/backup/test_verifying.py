@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 import erm_alembic.backup
-from erm_alembic.errors import BackupError
+from erm_alembic.backup.keeping import Needs, find_fresh
+from erm_alembic.backup.store import store_of
+from erm_alembic.errors import BackupDamaged, BackupError
+from erm_alembic.ledger.store import open_ledger
+from erm_alembic.opening import configured
+from erm_alembic.render.backups import backup_text
+from erm_alembic.target import open_target
 from tests.backup.conftest import Shop
 
 
@@ -18,6 +24,15 @@ def taken(shop: Shop) -> Path:
     shop.sql("CREATE TABLE users (id int PRIMARY KEY, email text)")
     shop.sql("INSERT INTO users SELECT i, md5(i::text) FROM generate_series(1, 2000) AS i")
     return Path(shop.take().place)
+
+
+def fresh_in(heads: tuple[str, ...]) -> str | None:
+    """The backup that a plan would find fresh enough."""
+    target = open_target(configured("dev", None))
+    store = store_of(target.settings)
+    with target.reported(), open_ledger(target) as ledger:
+        found = find_fresh(ledger, target.settings, store, Needs(None, heads), closely=False)
+    return None if found is None else found.id
 
 
 def flip(folder: Path) -> None:
@@ -84,6 +99,23 @@ def test_each_kind_of_damage_is_told(shop: Shop) -> None:
         for path, content in kept.items():
             path.write_bytes(content)
     assert erm_alembic.backup.verify("dev").verified == "listed"
+
+
+def test_no_plan_counts_on_a_backup_in_which_damage_was_found(shop: Shop) -> None:
+    """What was found is remembered, shown in the list, and forgotten when the backup is whole again."""
+    whole = taken(shop)
+    kept = {path: path.read_bytes() for path in whole.iterdir()}
+    flip(whole)
+    with pytest.raises(BackupDamaged):
+        erm_alembic.backup.verify("dev", whole.name)
+    (listed,) = erm_alembic.backup.backups("dev")
+    assert listed.backup.verified == "damaged"
+    assert "DAMAGED: it does not count as a backup" in backup_text(listed.backup)
+    assert fresh_in(listed.backup.heads) is None
+    for path, content in kept.items():
+        path.write_bytes(content)
+    erm_alembic.backup.verify("dev", whole.name)
+    assert fresh_in(listed.backup.heads) == whole.name
 
 
 def test_an_archive_that_was_damaged_when_it_was_written_does_not_even_get_its_name(
