@@ -64,6 +64,8 @@ def squash(
     if len(asked) != 1:
         said = " and ".join(asked) or "nothing"
         raise refused(f"erm squash takes one of REV, --continue and --undo; {said} was given.", cure="erm squash REV")
+    if revision is None:
+        _refuse_what_needs_a_revision(asked[0], {"--dry-run": dry_run, "--message": message is not None})
     options = AlembicOptions(x=tuple(x or ()), name=name, tag=tag)
     with console.stdout_reserved(), console.tell_under_way():
         if undo:
@@ -93,6 +95,17 @@ def squash(
     console.note(
         f"Every database must have reached {done.revision} before it gets this: {command} shows whether it has."
     )
+
+
+def _refuse_what_needs_a_revision(asked: str, options: dict[str, bool]) -> None:
+    """What says how a squash is made does not go with what ends one; a dry run of it would write."""
+    for option, is_given in options.items():
+        if is_given:
+            raise refused(
+                f"{option} goes with REV only, not with {asked}, which ends a squash that was begun.",
+                cure=f"Leave out {option}, or give a REV in the place of {asked}.",
+                effect="No file was changed.",
+            )
 
 
 def register(app: typer.Typer) -> None:

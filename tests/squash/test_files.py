@@ -10,6 +10,7 @@ import pytest
 from alembic.script import ScriptDirectory
 
 from erm_alembic.squash.files import Work, begin, finish, go, put_back, under_way_in
+from tests.cli.pipeline import erm
 
 
 class Killed(BaseException):
@@ -85,3 +86,17 @@ def test_no_kill_breaks_the_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert files(scripts) == {"c3_all.py": new["c3_all.py"], "c3.sql": b"SELECT 1;", "d4.py": revision("d4", "c3")}
     assert under_way_in(scripts) is None
     assert (scripts / "squashed" / "c3" / "a1.py").read_bytes() == revision("a1", None)
+
+
+@pytest.mark.parametrize("ending", ["--undo", "--continue"])
+@pytest.mark.parametrize("option", [["--dry-run"], ["-m", "one"]])
+def test_what_ends_a_squash_takes_no_option_of_a_new_one(
+    capsys: pytest.CaptureFixture[str], ending: str, option: list[str]
+) -> None:
+    """A dry run of what would write files is refused, and so is a message that nobody reads."""
+    code, out, err = erm(capsys, "squash", ending, *option)
+    name = {"-m": "--message"}.get(option[0], option[0])
+    assert (code, out) == (2, "")
+    assert f"{name} goes with REV only, not with {ending}" in err
+    assert "No file was changed." in err
+    assert f"Leave out {name}" in err
