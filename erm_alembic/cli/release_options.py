@@ -156,7 +156,7 @@ def release_request(
         )
     overrides, skips = _reasons(tuple(override or ()), tuple(skip or ()), tuple(reason or ()))
     reports = tuple(Path.cwd() / path for path in report or ())
-    _check_reports(reports)
+    _check_reports(reports, plan)
     return ReleaseRequest(
         to=to or "heads",
         approved=plan,
@@ -199,11 +199,14 @@ def _reasons(
     return overrides, dict(zip(skip, told[len(override) :], strict=True))
 
 
-def _check_reports(reports: tuple[Path, ...]) -> None:
-    """Make sure that each file can be written, before anything is released."""
+def _check_reports(reports: tuple[Path, ...], plan: Path | None) -> None:
+    """Make sure that each file can be written, and none over a plan, before anything is released."""
+    from erm_alembic.planning.approved_plan import is_plan_file
+    from erm_alembic.planning.plan_file import read_plan_file
     from erm_alembic.planning.private_file import can_write_in
     from erm_alembic.release.files import ENDINGS
 
+    approved = None if plan is None else os.path.realpath(plan)
     seen: set[str] = set()
     for path in reports:
         if path.suffix.lower() not in ENDINGS:
@@ -211,10 +214,14 @@ def _check_reports(reports: tuple[Path, ...]) -> None:
             raise refused(
                 f"--report {path.name}: its ending says no format.", f"Let it end in one of: {known}", NOTHING
             )
-        if (real := os.path.realpath(path)) in seen:
+        if (real := os.path.realpath(path)) == approved:
+            raise refused(f"--report {path.name} is the plan of --plan.", "Name another file.", NOTHING)
+        if real in seen:
             raise refused(f"--report {path.name} is named twice.", "Give each file a name of its own.", NOTHING)
         seen.add(real)
         if path.is_symlink() or (path.exists() and not path.is_file()):
             raise refused(f"--report {path.name} is no ordinary file.", "Name another file.", NOTHING)
+        if path.suffix.lower() == ".json" and path.is_file() and is_plan_file(read_plan_file(path)):
+            raise refused(f"--report {path.name} is an approved plan.", "Name another file.", NOTHING)
         if not path.parent.is_dir() or can_write_in(path) is not None:
             raise refused(f"--report {path.name} cannot be written there.", "Name a file in another folder.", NOTHING)

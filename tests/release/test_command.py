@@ -124,6 +124,21 @@ def test_reasons_belong_to_what_they_are_given_for() -> None:
         release_request(skip=["a", "b"], reason=["x", "y", "z"])
 
 
+def test_a_report_is_written_over_no_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither over the one that is released, by whatever name, nor over another that is kept."""
+    monkeypatch.chdir(tmp_path)
+    plan = tmp_path / "plan.json"
+    plan.write_text('{"schema_version": 1, "approval": {}}')
+    (tmp_path / "same").symlink_to(tmp_path)
+    with pytest.raises(UsageError, match=r"--report plan\.json is the plan of --plan") as caught:
+        release_request(plan=Path("plan.json"), report=[Path("same/plan.json")])
+    assert (caught.value.effect, caught.value.cure) == ("Nothing was released.", "Name another file.")
+    with pytest.raises(UsageError, match=r"--report plan\.json is an approved plan"):
+        release_request(report=[plan])
+    plan.write_text('{"outcome": "done"}')
+    assert release_request(report=[plan]).reports == (plan,)
+
+
 def test_an_approved_plan_is_what_is_released(released: Released) -> None:
     """A profile that demands one has none else; it goes on with that one, and with no other."""
     warm = {"stages": {"warm": {"after": "apply", "run": released.killed_once("warm")}}}
