@@ -13,13 +13,20 @@ from pathlib import Path
 
 from erm_alembic.render.safe import one_line
 
-__all__ = ["completed", "typed_around", "typed_options"]
+__all__ = ["WITH_PROFILE", "completed", "typed_around", "typed_options"]
 
-# The commands that take a profile, each with what may stand between it and its options.
-COMMAND = re.compile(
-    r"\berm (migrate|status|drift|repair|baseline|squash|rebase|history|gen|check|config show"
-    r"|dev (?:start|url|psql))(?![\w-])"
+# The commands that take a profile and a configuration; a test holds them against the table of commands. Importing all
+# of that to word an error would take longer than most commands.
+WITH_PROFILE = (
+    *("migrate", "status", "drift", "repair", "replicas", "observe", "doctor", "grants", "smoke", "restore"),
+    *("release", "release resume", "release abandon", "release status", "release list"),
+    *("history", "history restore", "backup", "backup list", "backup verify", "check", "check downgrades"),
+    *("gen", "import-sql", "baseline", "squash", "rebase", "comment", "check-run"),
+    *("preview create", "preview drop", "preview list", "preview sweep"),
+    *("config show", "config sources", "dev start", "dev url", "dev psql"),
 )
+# The longest first: `erm history restore` is not `erm history` with an argument.
+COMMAND = re.compile(rf"\berm ({'|'.join(sorted(WITH_PROFILE, key=len, reverse=True))})(?![\w-])")
 # Where a command in a sentence ends at the latest.
 END = re.compile(r"[`\n]|\. |$")
 REPEATED = ("--env", "--config")
