@@ -156,4 +156,7 @@ def _header(line: bytes, encoding: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _cut_short(path: Path) -> BackupError:
-    return BackupError(f"{path} is damaged: it ends in the middle of a table.", cure="Take another backup.")
+    return BackupError(
+        f"Reading {path} ended in the middle of a table: pg_restore was ended, or the archive is not whole.",
+        cure="Try again; where it stays so, take another backup.",
+    )

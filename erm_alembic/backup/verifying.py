@@ -20,6 +20,7 @@ from erm_alembic.backup.process import NOT_STOPPED, Orders, run_program
 from erm_alembic.backup.programs import find_program
 from erm_alembic.backup.progress import BackupProgress
 from erm_alembic.config.dsn import DatabaseUrl
+from erm_alembic.config.env_option import env_option
 from erm_alembic.config.redaction import first_line
 from erm_alembic.config.settings import Settings
 from erm_alembic.errors import BackupDamaged, BackupError
@@ -29,6 +30,7 @@ from erm_alembic.shadow.provision import provision
 
 __all__ = ["PROVIDERS_SINCE", "compare_files", "compare_rows", "restore_into_scratch", "verify_backup"]
 
+UNTOLD = "Whether the backup is whole is not known by this; nothing was changed."
 # Before this version every database had its collation from the C library.
 PROVIDERS_SINCE = 150000
 # What a scratch server need not have, and what would reach out of it.
@@ -60,7 +62,8 @@ def verify_backup(
         How it was looked at: `listed`, `restored` or `command`.
 
     Raises:
-        BackupError: it is damaged, or it cannot be told.
+        BackupDamaged: it is not what it was.
+        BackupError: whether it is cannot be told here.
     """
     backup = manifest.backup
     orders = Orders(_environ(), progress.note, stopped, what="verifying the backup")
@@ -77,15 +80,14 @@ def verify_backup(
                 cure="Without --restored its files and its log are looked at. To start it, copy the folder "
                 f"{backup.place}, and run pg_ctl on the copy.",
             )
-        with _damaged(manifest):
+        with _untold(manifest):
             verify_cluster(folder, int(manifest.server_version.split(".")[0]), _environ(), orders)
         return "listed"
     progress.note(f"Reading {backup.id} from one end to the other")
-    with _damaged(manifest):
-        archive = archive_in(folder, manifest.client, _environ(), orders)
-        rows = archive.count_rows()
-        if rows != dict(manifest.rows):
-            raise BackupError("its tables do not have the rows that were counted when it was taken.")
+    with _untold(manifest):
+        rows = archive_in(folder, manifest.client, _environ(), orders).count_rows()
+    if rows != dict(manifest.rows):
+        raise _is_damaged(manifest, "its tables do not have the rows that were counted when it was taken")
     if restored:
         restore_into_scratch(settings, manifest, folder, progress, stopped)
         return "restored"
@@ -219,13 +221,16 @@ def compare_files(
         checksum: what the ledger has as its checksum; None where the ledger does not know it.
 
     Raises:
-        BackupError: they are not.
+        BackupDamaged: they are not.
+        BackupError: one cannot be read.
     """
     found = {each.path: each for each in file_sums(folder, stopped)}
     for expected in manifest.files:
         actual = found.pop(expected.path, None)
         if actual == expected:
             continue
+        if actual is None:
+            _refuse_unreadable(folder / expected.path)
         what = "is missing" if actual is None else "has other bytes than when it was written"
         raise _is_damaged(manifest, f"{expected.path} {what}")
     if found:
@@ -234,21 +239,35 @@ def compare_files(
         raise _is_damaged(manifest, "the ledger has another checksum of it: its files and its manifest were changed")
 
 
+def _refuse_unreadable(path: Path) -> None:
+    """A file that cannot be looked at is not one that is missing: a folder above it may be closed to this user."""
+    try:
+        path.open("rb").close()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise BackupError(
+            f"{path} cannot be read: {error.strerror}.",
+            effect=UNTOLD,
+            cure="Run it as a user that may read the folder of the backups.",
+        ) from error
+
+
 @contextlib.contextmanager
-def _damaged(manifest: Manifest) -> Iterator[None]:
+def _untold(manifest: Manifest) -> Iterator[None]:
+    """What a program fails for says nothing of the backup: its files are known to have their checksums by now."""
     try:
         yield
     except BackupError as error:
-        if "stopped" in error.what.lower():
-            raise
-        raise _is_damaged(manifest, error.what.rstrip(".")) from error
+        error.effect = UNTOLD
+        raise
 
 
 def _is_damaged(manifest: Manifest, why: str) -> BackupDamaged:
     return BackupDamaged(
         f"Backup {manifest.backup.id} is damaged: {why}.",
         effect="It does not count as a backup any more.",
-        cure=f"Take another one: erm backup --env {manifest.backup.environment}",
+        cure=f"Take another one: erm backup{env_option(manifest.backup.environment)}",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -174,3 +175,54 @@ def test_a_backup_of_some_tables_is_loaded_without_the_types_that_it_lacks(shop:
     shop.revision("b2", "ALTER TABLE users DROP COLUMN m", after="a1")
     guard = shop.apply().outcome.backup
     assert guard is not None and shop.sql("SELECT verified FROM erm.backup") == [("restored",)]
+
+
+def test_what_cannot_be_looked_at_here_is_not_called_damaged(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No pg_restore, one that is too old, one that dies: the backup counts as before, and the cure is the machine's."""
+    from erm_alembic.backup import programs
+    from erm_alembic.backup.programs import Program
+
+    whole = taken(shop)
+    dying = shop.root / "pg_restore"
+    dying.write_text("#!/bin/sh\necho 'COPY public.users (id) FROM stdin;'\necho '1'\nkill -9 $$\n")
+    dying.chmod(0o755)
+    absent = shop.root / "no" / "pg_restore"
+    for there, words, cure in (
+        ((), "There is no pg_restore on this machine.", "Install the client programs"),
+        ((Program(absent, 9),), "The newest pg_restore on this machine is of PostgreSQL 9", "Install the client"),
+        ((Program(absent, 99),), "pg_restore cannot be started", "Look at the installation"),
+        ((Program(dying, 99),), "ended in the middle of a table: pg_restore was ended", "Try again"),
+    ):
+        monkeypatch.setattr(programs, "installed_programs", lambda name, environ=None, there=there: there)
+        with pytest.raises(BackupError) as caught:
+            erm_alembic.backup.verify("dev", whole.name)
+        assert words in caught.value.what and caught.value.cure.startswith(cure)
+        assert not isinstance(caught.value, BackupDamaged) and "is not known" in caught.value.effect
+    (listed,) = erm_alembic.backup.backups("dev")
+    assert listed.backup.verified == "listed" and fresh_in(listed.backup.heads) == whole.name
+
+
+def test_a_folder_that_this_user_may_not_read_is_not_a_missing_file(shop: Shop) -> None:
+    """A file whose way to it is closed cannot be told from a missing one by looking at the folder alone."""
+    from erm_alembic.backup.manifest import FileSum, read_manifest
+    from erm_alembic.backup.verifying import compare_files
+
+    whole = taken(shop)
+    manifest = read_manifest(whole)
+    below = replace(manifest, files=(*manifest.files, FileSum("manifest.json/toc.dat", 1, "0")))
+    with pytest.raises(BackupError, match="cannot be read: Not a directory") as caught:
+        compare_files(below, whole)
+    assert not isinstance(caught.value, BackupDamaged)
+
+
+def test_the_cure_of_a_damaged_backup_can_be_pasted(shop: Shop) -> None:
+    """A profile's name that a shell would read is quoted."""
+    from erm_alembic.backup.manifest import read_manifest
+    from erm_alembic.backup.verifying import compare_files
+
+    whole = taken(shop)
+    manifest = read_manifest(whole)
+    flip(whole)
+    with pytest.raises(BackupDamaged) as caught:
+        compare_files(replace(manifest, backup=replace(manifest.backup, environment="prod eu")), whole)
+    assert caught.value.cure == "Take another one: erm backup --env 'prod eu'"
