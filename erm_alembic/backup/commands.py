@@ -214,7 +214,8 @@ def restore(
         progress: told what happens.
 
     Raises:
-        BackupError: it is damaged, or cannot be restored; what was made for it is gone again.
+        BackupError: it is damaged, or cannot be restored; a database that was made for it is gone again, one that was
+            there and empty may hold a part of it.
         ErmError: another subclass, when the server cannot be had.
 
     Example:
@@ -231,17 +232,24 @@ def restore(
     with target.reported(), open_ledger(target) as ledger:
         wanted = chosen(known_backups(ledger, target.settings, store), backup, target.settings.environment)
     manifest = manifest_of(wanted, store)
-    with _stopping("while a backup was restored", "What was made of it is gone again.") as stopped:
-        return restore_whole(
-            target,
-            manifest,
-            store.place(wanted.id),
-            into,
-            replace=replace,
-            progress=progress or QuietProgress(),
-            stopped=stopped,
-            checksum=wanted.checksum,
-        )
+    found: Restored | None = None
+    try:
+        with _stopping("while a backup was restored", "Nothing was changed.") as stopped:
+            found = restore_whole(
+                target,
+                manifest,
+                store.place(wanted.id),
+                into,
+                replace=replace,
+                progress=progress or QuietProgress(),
+                stopped=stopped,
+                checksum=wanted.checksum,
+            )
+    except Interrupted:
+        if found is None:
+            raise
+    assert found is not None  # a signal that came when all was done has stopped nothing
+    return found
 
 
 def put_back(
@@ -338,13 +346,19 @@ def _writable_ledger(target: Target, progress: BackupProgress) -> Iterator[Ledge
 def _stopping(when: str, effect: str) -> Iterator[Callable[[], bool]]:
     """Whether a signal arrived, for as long as the block lasts; one that did ends it as an interruption.
 
+    What was stopped by it may know better what is left: the effect and the cure of its own error count then.
+
     Raises:
         Interrupted: a signal arrived.
     """
+    cure = "Run the command again."
     try:
         with cancel_on_signal() as watch, watch.held():
             try:
                 yield lambda: watch.received is not None
+            except BackupError as error:
+                effect, cure = error.effect or effect, error.cure or cure
+                raise
             finally:
                 watch.check()
     except Stopped as stopped:
@@ -352,7 +366,7 @@ def _stopping(when: str, effect: str) -> Iterator[Callable[[], bool]]:
             f"Interrupted by {stopped} {when}.",
             signal_number=stopped.signal_number,
             effect=effect,
-            cure="Run the command again.",
+            cure=cure,
         ) from stopped
 
 

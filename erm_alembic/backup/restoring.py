@@ -32,6 +32,8 @@ from erm_alembic.target import Target
 __all__ = ["Restored", "restore_whole"]
 
 NOTHING = "Nothing was changed."
+GONE = "What was made of it is gone again."
+STAYS = "{!r} was there before, and stays: it may hold a part of the backup now."
 LONGEST_NAME = 63
 BEGINS = 'processing data for table "'
 
@@ -81,7 +83,7 @@ def restore_whole(
         checksum: what the ledger has as its checksum.
 
     Raises:
-        BackupError: it is damaged, or cannot be restored.
+        BackupError: it is damaged, or cannot be restored; its effect says what is left of it.
         TargetError: the server cannot be reached.
     """
     _refuse_other_methods(manifest)
@@ -114,7 +116,10 @@ def restore_whole(
                     "--lost.",
                 )
             if there and not replace:
-                notes = _fill(target, manifest, folder, name, superuser, progress, stopped)
+                with _left(
+                    f"{name!r} was there before, and stays: it may hold a part of the backup now.", _again(name)
+                ):
+                    notes = _fill(target, manifest, folder, name, superuser, progress, stopped)
                 return _result(manifest, name, None, notes)
             if not able:
                 raise BackupError(
@@ -124,7 +129,8 @@ def restore_whole(
                 )
             making = f"{name[:40]}_restoring_{os.getpid()}" if there else name
             with _made(cursor, making, manifest) as made:
-                notes = _fill(target, manifest, folder, making, superuser, progress, stopped)
+                with _left(GONE):
+                    notes = _fill(target, manifest, folder, making, superuser, progress, stopped)
                 kept_as = _swap(cursor, name, making) if there else None
                 made.append(making)
     return _result(manifest, name, kept_as, notes)
@@ -198,6 +204,20 @@ def _made(cursor: Any, name: str, manifest: Manifest) -> Iterator[list[str]]:
                 cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
+@contextlib.contextmanager
+def _left(effect: str, before: str = "") -> Iterator[None]:
+    """What is left of a restore that fails, and what has to be done about it before the next one."""
+    try:
+        yield
+    except BackupError as error:
+        error.effect, error.cure = effect, f"{error.cure} {before}".strip()
+        raise
+
+
+def _again(name: str) -> str:
+    return f"Before that, drop {name!r} and make it anew, empty; or give another name: --into NAME."
+
+
 def _fill(
     target: Target,
     manifest: Manifest,
@@ -233,13 +253,14 @@ def _fill(
     progress.note(f"Restoring {manifest.backup.id} into {name}")
     try:
         run_program([*argv, folder / ARCHIVE], orders)
-    except BackupError as error:
+    except BackupError:
         ignored = [line for line in orders.said if "error:" in line]
         known = tolerant and all("unrecognized configuration parameter" in line for line in ignored)
         if stopped() or not known:
-            error.effect = "What was made of it is gone again."
             raise
     compare_rows(target.url.with_parameters(dbname=name), manifest.rows, None)
+    if stopped():
+        raise BackupError("Stopped by a signal.", cure="Run the command again.")
     return tuple(notes)
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import psycopg2
 import pytest
 
 import erm_alembic.backup
 from erm_alembic.backup.restoring import Restored
-from erm_alembic.errors import BackupError
+from erm_alembic.errors import BackupError, Interrupted
 from tests.backup.conftest import Shop
 from tests.backup.test_verifying import flip, taken
 
@@ -80,6 +83,41 @@ def test_what_does_not_come_back_whole_is_dropped_again(shop: Shop, name: str) -
         restore(name)
     assert caught.value.effect == "What was made of it is gone again."
     assert shop.sql("SELECT 1 FROM pg_database WHERE datname = %s", name) == []
+    quoted = name.replace('"', '""')
+    shop.sql(f'CREATE DATABASE "{quoted}"')
+    with pytest.raises(BackupError) as caught:
+        restore(name)
+    assert caught.value.effect == f"{name!r} was there before, and stays: it may hold a part of the backup now."
+    assert f"drop {name!r} and make it anew" in caught.value.cure
+    assert shop.sql("SELECT 1 FROM pg_database WHERE datname = %s", name) == [(1,)]
+
+
+def test_a_signal_tells_what_is_left_of_the_restore(shop: Shop, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was made is gone; a database that was there stays; a signal when all was done has stopped nothing."""
+    from erm_alembic.backup import restoring
+
+    taken(shop)
+    whole = restoring.run_program
+
+    def interrupted(*arguments: Any) -> None:
+        whole(*arguments)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    quoted = name.replace('"', '""')
+    monkeypatch.setattr(restoring, "run_program", interrupted)
+    with pytest.raises(Interrupted) as caught:
+        restore(name)
+    assert caught.value.effect == "What was made of it is gone again."
+    assert shop.sql("SELECT 1 FROM pg_database WHERE datname = %s", name) == []
+    shop.sql(f'CREATE DATABASE "{quoted}"')
+    with pytest.raises(Interrupted) as caught:
+        restore(name)
+    assert "was there before, and stays" in caught.value.effect and "make it anew" in caught.value.cure
+    shop.sql(f'DROP DATABASE "{quoted}"')
+    monkeypatch.setattr(restoring, "run_program", whole)
+    result = restoring._result
+    monkeypatch.setattr(restoring, "_result", lambda *given: (os.kill(os.getpid(), signal.SIGTERM), result(*given))[1])
+    assert restore(name).rows >= 2000
 
 
 def test_the_command_shows_and_does(shop: Shop) -> None:
