@@ -33,8 +33,8 @@ Flag = Annotated[bool, or_variable({"type": "boolean"})]
 Url = Annotated[
     str,
     Field(
-        description="postgresql://..., embedded://NAME, or where it is kept: file:/path, cmd:command, vault:path#field, "
-        "...; ${VAR} and ${VAR:-default} work",
+        description="postgresql://..., embedded://NAME, or where it is kept: file:/path, cmd:command, "
+        "vault:path#field, ...; ${VAR} and ${VAR:-default} work",
         examples=["postgresql://app:${DB_PASSWORD}@db/app", "embedded://app_dev", "file:/run/secrets/dsn"],
     ),
 ]

@@ -48,7 +48,14 @@ def test_what_is_asked_for_reaches_erm(calls: Calls) -> None:
         "--out", ".erm/ci/kept/plan.json", "--approve-partial", "b2", "--approve-partial", "c3",
     ]  # fmt: skip
     (signed,) = [words for words in calls.words if words[0] == "sign"]
-    assert signed == ["sign", ".erm/ci/to-sign/plan.json", "--digest", "0123456789ab", "--sign-key", "${INPUT_SIGN_KEY}"]
+    assert signed == [
+        "sign",
+        ".erm/ci/to-sign/plan.json",
+        "--digest",
+        "0123456789ab",
+        "--sign-key",
+        "${INPUT_SIGN_KEY}",
+    ]
     assert back[7:11] == ["--to", "a1", "--wait", "5m"]
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from erm_alembic.config.loader import check_file, load_settings
+from erm_alembic.config.secrets import Secret
+from erm_alembic.config.secrets.reading import as_secret, in_login
 from erm_alembic.config.settings import SealedUrl
 from erm_alembic.errors import ConfigurationError
 from tests.support.cli import run_erm
@@ -98,3 +100,31 @@ def test_what_it_raises_is_told_by_its_kind(tmp_path: Path) -> None:
     done = run_erm("replicas", "-v", cwd=folder)
     assert done.returncode == 2
     assert "failed with ValueError" in done.stderr and "hunter2" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (42, "gave a value of the type int"),
+        (b"hunter2", "gave a value of the type bytes"),
+        ({"password": "hunter2"}, "gave a value of the type dict"),
+        (None, "gave a value of the type NoneType"),
+        (" \n", "gave nothing"),
+        (Secret(), "gave nothing"),
+        (Secret(fields={"password": 12345}), "gave a Secret whose text or fields are no text"),  # type: ignore[dict-item]
+        (Secret("hunter2", lasts=3600), "gave a Secret whose lasts is no timedelta"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_it_gives_is_looked_at(given: object, says: str) -> None:
+    """Whatever a class of a team's own returns, it is an error in words, without a value of it, or a login."""
+    with pytest.raises(ConfigurationError) as raised:
+        as_secret(given)
+    assert says in raised.value.what
+    assert "hunter2" not in str(raised.value) and "12345" not in str(raised.value)
+
+
+def test_a_user_alone_is_no_password() -> None:
+    """A secret with one field is that field, but for one that says by its name that it is something else."""
+    with pytest.raises(ConfigurationError, match="it has the fields username"):
+        in_login(as_secret(Secret(fields={"username": "ann"})), "database.credentials")
+    assert in_login(as_secret("pass word\n"), "database.credentials") == (None, "pass word")

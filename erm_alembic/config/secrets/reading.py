@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from urllib.parse import quote
 
 from erm_alembic.config.secrets.protocol import Secret
@@ -29,11 +30,41 @@ def split_field(reference: str) -> tuple[str, str | None]:
     return path, name.strip() if mark else None
 
 
-def as_secret(found: str | Secret) -> Secret:
-    """What a provider gave, as a value; a text that is a JSON object has fields."""
-    if isinstance(found, Secret):
-        return found
-    return Secret(found, _fields(found))
+def as_secret(found: object) -> Secret:
+    """What a provider gave, as a value; a text that is a JSON object has fields, and no newline at its end.
+
+    Args:
+        found: a text or a `Secret`; a provider of a team's own may give anything.
+
+    Raises:
+        ConfigurationError: it is something else, or nothing.
+    """
+    if isinstance(found, str):
+        text = found.rstrip("\r\n")
+        found = Secret(text, _fields(text))
+    if not isinstance(found, Secret):
+        raise _not_given(f"gave a value of the type {type(found).__name__}")
+    if not (found.text is None or isinstance(found.text, str)) or not _are_texts(found.fields):
+        raise _not_given("gave a Secret whose text or fields are no text")
+    if not (found.lasts is None or isinstance(found.lasts, timedelta)):
+        raise _not_given("gave a Secret whose lasts is no timedelta")
+    if not found.fields and not (found.text or "").strip():
+        raise _not_given("gave nothing")
+    return found
+
+
+def _are_texts(fields: object) -> bool:
+    return isinstance(fields, Mapping) and all(
+        isinstance(part, str) for name, value in fields.items() for part in (name, value)
+    )
+
+
+def _not_given(why: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"The provider of a secret {why}, where a text or a Secret is expected.",
+        effect="No database was reached.",
+        cure="Let its fetch return the text that the secret is, or a Secret with text or fields: docs/secrets.md.",
+    )
 
 
 def _fields(text: str) -> Mapping[str, str]:
@@ -94,7 +125,7 @@ def in_login(secret: Secret, place: str) -> tuple[str | None, str]:
         return _first(fields, _USER), fields["password"]
     if secret.text is not None and not fields:
         return None, secret.text
-    if secret.text is None and len(fields) == 1:
+    if secret.text is None and len(fields) == 1 and not set(fields) & {*_USER, *_HOST, *_NAME}:
         return None, next(iter(fields.values()))
     cure = "Name the one that is the password (REFERENCE#FIELD), and the user in the url."
     raise _unclear(fields, place, "a login", "username and password", cure)
