@@ -20,6 +20,7 @@ from erm_alembic.cli.options import (
     TagOption,
     VerboseOption,
     XOption,
+    refuse_options_before,
 )
 from erm_alembic.errors import UsageError
 
@@ -174,6 +175,7 @@ def backup(
 ) -> None:
     """Take a backup, as the profile's section backup says; it counts once it is whole and has been read again."""
     if context.invoked_subcommand is not None:
+        refuse_options_before(context, "--env")
         return
     from erm_alembic.backup.commands import take
     from erm_alembic.render.backups import backup_json, backup_text

@@ -18,6 +18,7 @@ from erm_alembic.cli.options import (
     EnvironmentOption,
     SectionOption,
     VerboseOption,
+    refuse_options_before,
     refused,
 )
 from erm_alembic.cli.reports import findings_report
@@ -58,6 +59,7 @@ def check(
 ) -> None:
     """Check the revision files and the configuration. No database is needed; exit code 1 when something is an error."""
     if context.invoked_subcommand is not None:
+        refuse_options_before(context)
         return
     from erm_alembic.config.loader import load_settings
 

@@ -9,7 +9,15 @@ from typing import Annotated
 import typer
 
 from erm_alembic.cli import console
-from erm_alembic.cli.options import ConfigOption, EnvironmentOption, Format, FormatOption, VerboseOption, out_option
+from erm_alembic.cli.options import (
+    ConfigOption,
+    EnvironmentOption,
+    Format,
+    FormatOption,
+    VerboseOption,
+    out_option,
+    refuse_options_before,
+)
 from erm_alembic.errors import UsageError
 from erm_alembic.render.safe import one_line
 
@@ -48,6 +56,7 @@ def history(
 ) -> None:
     """Show the runs that the ledger has of a database: who, when, which revisions, how they ended."""
     if context.invoked_subcommand is not None:
+        refuse_options_before(context, "--env")
         return
     if limit is not None and limit < 1:
         raise UsageError(

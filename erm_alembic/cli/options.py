@@ -47,6 +47,7 @@ __all__ = [
     "complete_environments",
     "invocation",
     "out_option",
+    "refuse_options_before",
     "refused",
     "typed_again",
     "wait_seconds",
@@ -117,6 +118,31 @@ def refused(what: str, cure: str, effect: str = "Nothing was changed.") -> Usage
         effect: what became of the command.
     """
     return UsageError(what, effect=effect, cure=cure)
+
+
+def refuse_options_before(context: typer.Context, *handed_on: str) -> None:
+    """Refuse an option that stands between a group and its command: it does not reach the command.
+
+    It would be forgotten without a word, and might have meant another database.
+
+    Args:
+        context: that of the group.
+        handed_on: the options of the group that its commands take over, besides `--config` and `--verbose`.
+
+    Raises:
+        UsageError: there is one.
+    """
+    group: Any = context.command
+    name = context.invoked_subcommand
+    taken = {flag for each in group.commands[name].params for flag in each.opts}
+    for parameter in group.params:
+        given = context.get_parameter_source(parameter.name or "")
+        option = parameter.opts[0]
+        if given is None or given.name != "COMMANDLINE" or option in ("--config", "--verbose", *handed_on):
+            continue
+        typed = f"erm {context.info_name} {name}"
+        cure = f"Write it behind: {typed} {option} ..." if option in taken else f"Leave it out: {typed} takes none."
+        raise refused(f"{option} stands before {name}, which does not get it.", cure)
 
 
 def wait_seconds(text: str) -> float:

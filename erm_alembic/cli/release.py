@@ -24,7 +24,7 @@ from erm_alembic.cli.options import (
     VerboseOption,
     WaitOption,
     XOption,
-    refused,
+    refuse_options_before,
     typed_again,
 )
 from erm_alembic.cli.plan_files import PlanOption
@@ -98,7 +98,7 @@ def release(
     Exit codes: 0 done; 1 a stage failed, or nothing could be begun; 2 bad usage; 130 and 143 after a signal.
     """
     if context.invoked_subcommand is not None:
-        _refuse_options_before(context, context.invoked_subcommand)
+        refuse_options_before(context)
         return
     from erm_alembic.release import api
 
@@ -212,16 +212,6 @@ def list_(
         console.write(releases_json(known.releases, known.database_url, known.holder))
     else:
         console.write(releases_text(known.releases, known.holder, paint=console.painter(sys.stdout)))
-
-
-def _refuse_options_before(context: typer.Context, command: str) -> None:
-    """An option before a command of the group does not reach it, and might have meant another database."""
-    for parameter in context.command.params:
-        given = context.get_parameter_source(parameter.name or "")
-        if given is not None and given.name == "COMMANDLINE" and parameter.name not in ("config", "verbose"):
-            option = parameter.opts[0]
-            what = f"{option} stands before {command}, which does not get it."
-            raise refused(what, f"Write it behind: erm release {command} {option} ...")
 
 
 def _run(format_: Format, typed: tuple[str, ...], verbose: bool, run: Callable[[Progress], Result]) -> None:

@@ -73,3 +73,42 @@ def test_each_command_ends_its_help_with_examples_that_fit_a_terminal(capsys: py
             assert last.startswith("  Example") or getattr(command, "no_args_is_help", False), out
             arguments = [each for each in command.params if each.param_type_name == "argument"]
             assert [each.metavar for each in arguments if not (each.metavar or "").isupper()] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "cure"),
+    [
+        ("check --env prod downgrades", "Write it behind: erm check downgrades --env ..."),
+        ("check --since a1 downgrades", "Leave it out: erm check downgrades takes none."),
+        ("backup --format text list", "Write it behind: erm backup list --format ..."),
+        ("backup --tables-at-risk list", "Leave it out: erm backup list takes none."),
+        ("backup --env prod --verify verify latest", "Leave it out: erm backup verify --env prod takes none."),
+        ("history --limit 3 restore a1", "Leave it out: erm history restore takes none."),
+        ("release --env prod status", "Write it behind: erm release status --env ..."),
+    ],
+)
+def test_an_option_before_a_command_of_a_group_is_not_forgotten(
+    capsys: pytest.CaptureFixture[str], words: str, cure: str
+) -> None:
+    """What the command would not get is refused, with where it belongs, before anything is looked at."""
+    code, out, err = erm(capsys, *words.split())
+    assert (code, out) == (2, "")
+    assert ", which does not get it." in err
+    assert cure in err
+
+
+@pytest.mark.parametrize("name", [each.name for each in COMMANDS])
+def test_a_group_that_does_something_itself_looks_for_options_before_its_commands(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """All of them do, so that the next group cannot forget it."""
+    (group,) = [each.load() for each in COMMANDS if each.name == name]
+    below = list(getattr(group, "commands", {}))
+    own = {flag for option in group.params for flag in option.opts}
+    if below and "--env" in own:
+        handed_on = name in ("backup", "history")
+        option = ["--format", "json"] if handed_on else ["--env", "prod"]
+        code, _, err = erm(capsys, name, *option, below[0])
+        assert (code, f"{option[0]} stands before {below[0]}, which does not get it." in err) == (2, True)
+    else:
+        assert not below or own <= {"--help", "-h"}
