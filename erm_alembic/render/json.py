@@ -167,7 +167,8 @@ def failure(error: ErmError, how: Presentation) -> str:
         how: where the files stand.
 
     Example:
-        >>> json.loads(failure(ErmError("The lock is held.", effect="", cure="Wait."), Presentation()))["error"]["exit_code"]
+        >>> error = ErmError("The lock is held.", effect="", cure="Wait.")
+        >>> json.loads(failure(error, Presentation()))["error"]["exit_code"]
         1
     """
     told = {"what": redact(error.what), "effect": redact(error.effect), "cure": redact(error.cure)}
