@@ -74,7 +74,7 @@ class Gate:
         settings, telling = self.target.settings, Telling(tell)
         store = store_of(settings)
         needs = Needs(self.planned.tables, self.heads, run_id)
-        fresh = find_fresh(ledger, settings, store, needs, closely=True, stopped=stopped)
+        fresh = find_fresh(ledger, settings, store, needs, closely=True, progress=telling, stopped=stopped)
         if fresh is not None:
             guarded_by(ledger, run_id, fresh.id, taken=False)
             tell(f"Backup   {fresh.id} is fresh enough: {fresh.place}")

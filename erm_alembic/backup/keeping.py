@@ -11,7 +11,7 @@ from psycopg2 import sql
 
 from erm_alembic.backup.manifest import Manifest, read_manifest
 from erm_alembic.backup.process import NOT_STOPPED
-from erm_alembic.backup.progress import BackupProgress, QuietProgress
+from erm_alembic.backup.progress import BackupProgress
 from erm_alembic.backup.store import Store
 from erm_alembic.backup.verifying import verify_backup
 from erm_alembic.config.settings import Settings
@@ -118,7 +118,7 @@ def find_fresh(
     needs: Needs,
     *,
     closely: bool,
-    progress: BackupProgress | None = None,
+    progress: BackupProgress,
     stopped: Callable[[], bool] = NOT_STOPPED,
 ) -> Backup | None:
     """The newest backup that is fresh enough for a run, so that none has to be taken; None where there is none.
@@ -132,13 +132,11 @@ def find_fresh(
         store: the folder.
         needs: what the run needs.
         closely: whether its files are looked at, too.
-        progress: told what happens.
+        progress: told which one would be fresh enough, and is damaged or cannot be looked at.
         stopped: asked again and again whether to end.
     """
     wanted = settings.backup
-    candidates = [
-        each for each in in_ledger(ledger, settings.ledger.schema) if is_there(each, store) and each.verified != DAMAGED
-    ]
+    candidates = [each for each in in_ledger(ledger, settings.ledger.schema) if is_there(each, store)]
     if not candidates or wanted.max_age.total_seconds() <= 0:
         return None
     now, latest = _moments(ledger, needs.run_id)
@@ -151,7 +149,9 @@ def find_fresh(
             and tuple(sorted(each.heads)) == tuple(sorted(needs.heads))
             and _holds(each.tables, needs.tables)
         )
-        if fits and (not closely or _is_sound(each, settings, store, progress or QuietProgress(), stopped)):
+        if fits and each.verified == DAMAGED:
+            progress.note(f"Warning: Backup {each.id} is damaged, and does not count as a fresh one.")
+        elif fits and (not closely or _is_sound(each, settings, store, progress, stopped)):
             return each
     return None
 
@@ -210,7 +210,7 @@ def _is_sound(
     except BackupError as error:
         if stopped():
             raise
-        progress.note(f"Warning: {error.what}")
+        progress.note(f"Warning: {error.what} It does not count as a fresh one.")
         return False
     return True
 

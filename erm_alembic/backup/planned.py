@@ -45,7 +45,8 @@ def planned_backup(target: Target, plan: Plan) -> PlannedBackup | None:
         if contents is None:
             return PlannedBackup(False, demand, settings.backup.method, held=held)
         tables = None if settings.backup.tables == "all" else tables_at_risk(risks, contents)
-        fresh = find_fresh(ledger, settings, store, Needs(tables, plan.current), closely=False)
+        noted = _Noted()
+        fresh = find_fresh(ledger, settings, store, Needs(tables, plan.current), closely=False, progress=noted)
     own = settings.backup.method == "pg_dump" and going_down and bool(risks)
     return PlannedBackup(
         demanded=True,
@@ -57,7 +58,21 @@ def planned_backup(target: Target, plan: Plan) -> PlannedBackup | None:
         fresh=None if fresh is None else fresh.id,
         held=held,
         command=_command(settings, fresh.id if fresh is not None else "latest") if own else None,
+        notes=tuple(noted.notes),
     )
+
+
+class _Noted:
+    """Keeps what is told of backups that are passed over: a plan shows it, and prints nothing while it is made."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+    def at(self, what: str, done: int, total: int) -> None:
+        """Nothing: looking at what the ledger has takes no time."""
 
 
 def tables_at_risk(risks: tuple[LostObject, ...], contents: Contents) -> tuple[str, ...] | None:

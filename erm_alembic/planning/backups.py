@@ -45,6 +45,7 @@ class PlannedBackup:
         fresh: the backup that is fresh enough, so that none is taken; None where there is none.
         held: of a rollback, the backups that hold what applying its revisions has lost.
         command: of a rollback, what brings back what it loses itself; None where no backup will hold that.
+        notes: the backups that would be fresh enough, and are damaged.
     """
 
     demanded: bool
@@ -56,3 +57,4 @@ class PlannedBackup:
     fresh: str | None = None
     held: tuple[HeldBackup, ...] = ()
     command: str | None = None
+    notes: tuple[str, ...] = ()

@@ -144,6 +144,7 @@ def _demanded(planned: PlannedBackup, paint: Paint) -> list[str]:
         return []
     word, more = words
     lines = [f"Backup   {paint(word, 'warn') if word == 'is not taken' else word}: {more}"]
+    lines += [f"         {paint(one_line(note), 'warn')}" for note in planned.notes]
     if planned.at_risk:
         lines.append(f"         at risk: {', '.join(_risk(each) for each in planned.at_risk[:MOST])}")
     if planned.command is not None:

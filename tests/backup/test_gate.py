@@ -13,6 +13,7 @@ import erm_alembic
 from erm_alembic.backup import dumping
 from erm_alembic.errors import BackupError
 from erm_alembic.migrate import Override
+from erm_alembic.render.backups import planned_lines
 from tests.backup.conftest import DEMANDED, Shop
 
 TABLE = ("CREATE TABLE users (id int PRIMARY KEY, email text, note text)", "DROP TABLE users")
@@ -131,8 +132,23 @@ def test_a_backup_that_does_not_fit_is_not_fresh(loaded: Shop) -> None:
     (loaded.root / "elsewhere").rename(taken.place)
     _flip(Path(taken.place) / "database.dump")
     assert fresh(loaded) == taken.id
-    found = loaded.apply().outcome.backup
-    assert found is not None and found.taken and found.id != taken.id
+    with loaded.project.deploying() as deployer:
+        code, _, told = deployer.ended()
+    assert code == 0 and f"Warning: Backup {taken.id} is damaged: database.dump has other bytes" in told
+    assert len(loaded.ids()) == 2
+
+
+def test_a_plan_and_its_run_tell_of_a_backup_that_is_known_to_be_damaged(loaded: Shop) -> None:
+    """It would be fresh enough: who has taken it is told why another one is taken."""
+    taken = loaded.take()
+    loaded.sql("UPDATE erm.backup SET verified = 'damaged'")
+    planned = erm_alembic.plan("dev")
+    words = f"Warning: Backup {taken.id} is damaged, and does not count as a fresh one."
+    assert planned.backup is not None and (planned.backup.fresh, planned.backup.notes) == (None, (words,))
+    assert words in "\n".join(planned_lines(planned))
+    with loaded.project.deploying() as deployer:
+        code, _, told = deployer.ended()
+    assert code == 0 and words in told
 
 
 def _flip(path: Path) -> None:

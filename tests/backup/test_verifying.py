@@ -11,6 +11,7 @@ import pytest
 
 import erm_alembic.backup
 from erm_alembic.backup.keeping import Needs, find_fresh
+from erm_alembic.backup.progress import QuietProgress
 from erm_alembic.backup.store import store_of
 from erm_alembic.errors import BackupDamaged, BackupError
 from erm_alembic.ledger.store import open_ledger
@@ -32,7 +33,7 @@ def fresh_in(heads: tuple[str, ...]) -> str | None:
     target = open_target(configured("dev", None))
     store = store_of(target.settings)
     with target.reported(), open_ledger(target) as ledger:
-        found = find_fresh(ledger, target.settings, store, Needs(None, heads), closely=False)
+        found = find_fresh(ledger, target.settings, store, Needs(None, heads), closely=False, progress=QuietProgress())
     return None if found is None else found.id
 
 
