@@ -55,6 +55,23 @@ def test_the_command_line_page_has_every_option_of_a_command(name: str) -> None:
         assert [option for option in options if not _names(section, option) and not _names(shared, option)] == []
 
 
+@pytest.mark.parametrize("name", [command.name for command in COMMANDS])
+def test_the_command_line_page_has_no_option_that_a_command_lacks(name: str) -> None:
+    """What the first column of a section's tables and its examples name, the command or one below it takes."""
+    page = (REPOSITORY / "docs" / "cli.md").read_text(encoding="utf-8")
+    (section,) = [part for part in page.split("\n## ") if part.split("\n", 1)[0] == f"erm {name}"]
+    (loaded,) = [command.load() for command in COMMANDS if command.name == name]
+    params = [each for command in (loaded, *getattr(loaded, "commands", {}).values()) for each in command.params]
+    known = {option for each in params for option in (*each.opts, *each.secondary_opts)}
+    rows = re.findall(r"^\| ((?:\\\||[^|])*)\|", section, re.MULTILINE)
+    named = _options(rows + re.findall(rf"^    erm {name}\b(.*)$", section, re.MULTILINE))
+    assert named - known - {"--env", "--config", "--help"} == set()
+
+
+def _options(texts: list[str]) -> set[str]:
+    return {option for text in texts for option in re.findall(r"(?<![\w-])--?[a-z][\w-]*", text)}
+
+
 def test_the_command_line_page_has_the_options_before_a_command() -> None:
     """Also those that every program made with typer has."""
     page = (REPOSITORY / "docs" / "cli.md").read_text(encoding="utf-8")
