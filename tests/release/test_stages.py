@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import erm_alembic.backup
 from erm_alembic.config.release_model import BUILT_IN_STAGES
 from erm_alembic.config.release_settings import OwnStageSettings, ReleaseSettings
 from erm_alembic.config.settings import Settings
@@ -122,3 +123,18 @@ def test_a_backup_is_taken_where_the_plan_may_lose_data(released: Released) -> N
     assert Path(taken.details["place"]).parent == released.root / "kept"
     assert released.database.execute("SELECT count(*) FROM erm.backup") == [(1,)]
     assert f"- backup: `{taken.details['id']}: " in (released.root / result.files[0]).read_text()
+
+
+def test_a_damaged_backup_that_the_plan_calls_fresh_is_not_relied_on(released: Released) -> None:
+    """The stage looks at its files as the run does, says what is wrong, remembers it, and takes another one."""
+    released.release(to="a1")
+    released.project.revision("b2", 'op.drop_column("first", "id")', 'op.execute("SELECT 1")', down="a1")
+    released.database.execute("INSERT INTO first VALUES (1)")
+    released.config(backup={"method": "pg_dump", "directory": "kept"})
+    config = released.root / "erm.yaml"
+    damaged = erm_alembic.backup.take("prod", config=config)
+    archive = Path(damaged.place) / "database.dump"
+    archive.write_bytes(archive.read_bytes()[:-100])
+    taken = released.release().record.last("backup")
+    assert taken is not None and taken.outcome == "done" and taken.details["id"] != damaged.id
+    assert released.database.execute("SELECT verified FROM erm.backup ORDER BY id") == [("damaged",), ("listed",)]

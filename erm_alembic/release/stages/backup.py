@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from erm_alembic.backup import take
+from erm_alembic.backup import take, verify
 from erm_alembic.config.sizes import about
+from erm_alembic.errors import BackupError
 from erm_alembic.planning.request import Request
 from erm_alembic.release.course import Course
 from erm_alembic.release.stage import Ended, Stage, nothing_to_do
@@ -40,7 +41,7 @@ def _run(course: Course) -> Ended:
     wanted = plan.get("backup")
     if wanted is None or not wanted["demanded"]:
         return nothing_to_do(f"nothing of this plan demands one (backup.before is {course.settings.backup.before})")
-    if wanted["fresh"] is not None:
+    if wanted["fresh"] is not None and _is_sound(course, wanted["fresh"]):
         return Ended("done", f"{wanted['fresh']} is fresh enough", details={"id": wanted["fresh"]})
     backup = take(
         course.settings.environment,
@@ -60,6 +61,16 @@ def _run(course: Course) -> Ended:
         "verified": backup.verified,
     }
     return Ended("done", f"{backup.id}{size}, {backup.verified}: {backup.place}", details=details)
+
+
+def _is_sound(course: Course, backup: str) -> bool:
+    """Whether the backup that the plan found fresh is what it was: the plan knows it from the ledger alone."""
+    try:
+        verify(course.settings.environment, backup, config=course.settings.config_path, progress=_Told(course))
+    except BackupError as error:
+        course.tell(f"  Warning: {error.what} Another one is taken.")
+        return False
+    return True
 
 
 @dataclass(frozen=True)
