@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from erm_alembic.backup.keeping import Needs, find_fresh, guarded_by, prune, record
+from erm_alembic.backup.keeping import Needs, find_fresh, guarded_by, note_at_risk, prune, record
 from erm_alembic.backup.store import store_of
 from erm_alembic.backup.taking import Wish, take_backup
 from erm_alembic.config.sizes import about
@@ -77,6 +77,7 @@ class Gate:
         fresh = find_fresh(ledger, settings, store, needs, closely=True, progress=telling, stopped=stopped)
         if fresh is not None:
             guarded_by(ledger, run_id, fresh.id, taken=False)
+            note_at_risk(ledger, fresh, self.planned.at_risk)
             tell(f"Backup   {fresh.id} is fresh enough: {fresh.place}")
             return _as_guard(fresh, taken=False)
         tell(f"Backup   taking one before the first step ({settings.backup.method})")

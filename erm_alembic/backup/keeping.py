@@ -16,11 +16,30 @@ from erm_alembic.backup.store import Store
 from erm_alembic.backup.verifying import verify_backup
 from erm_alembic.config.settings import Settings
 from erm_alembic.errors import BackupError
-from erm_alembic.ledger.backups import Backup, insert_backup, insert_guard, mark_removed, mark_verified, read_backups
+from erm_alembic.ledger.backups import (
+    Backup,
+    LostObject,
+    insert_backup,
+    insert_guard,
+    mark_at_risk,
+    mark_removed,
+    mark_verified,
+    read_backups,
+)
 from erm_alembic.ledger.store import Ledger
 from erm_alembic.postgres.catalog import tables_of
 
-__all__ = ["DAMAGED", "Needs", "find_fresh", "guarded_by", "known_backups", "note_verified", "prune", "record"]
+__all__ = [
+    "DAMAGED",
+    "Needs",
+    "find_fresh",
+    "guarded_by",
+    "known_backups",
+    "note_at_risk",
+    "note_verified",
+    "prune",
+    "record",
+]
 
 # What a run of these modes changes, a backup from before it does not have.
 CHANGES = ("apply", "rollback", "repair", "restore")
@@ -68,6 +87,19 @@ def guarded_by(ledger: Ledger, run_id: int, backup_id: str, *, taken: bool) -> N
         taken: whether it was taken for this run.
     """
     insert_guard(ledger.connection, ledger.table("guard"), run_id, backup_id, taken=taken)
+
+
+def note_at_risk(ledger: Ledger, backup: Backup, at_risk: Collection[LostObject]) -> None:
+    """Write into the ledger what a run is to lose that an older backup guards, so that it can be put back from it.
+
+    Args:
+        ledger: the ledger, with its tables.
+        backup: the backup, as the ledger has it.
+        at_risk: what that run is to lose.
+    """
+    all_of_it = tuple(dict.fromkeys((*backup.at_risk, *at_risk)))
+    if all_of_it != backup.at_risk:
+        mark_at_risk(ledger.connection, ledger.table("backup"), backup.id, all_of_it)
 
 
 def note_verified(ledger: Ledger, schema: str, backup_id: str, verified: str) -> None:
@@ -257,7 +289,9 @@ def manifest_of(backup: Backup, store: Store) -> Manifest:
             cure=f"Copy it to {folder}, or set `backup.directory` to the folder that has it.",
         )
     manifest = read_manifest(folder)
-    return replace(manifest, backup=replace(manifest.backup, run_id=backup.run_id, verified=backup.verified))
+    at_risk = backup.at_risk or manifest.backup.at_risk
+    told = replace(manifest.backup, run_id=backup.run_id, verified=backup.verified, at_risk=at_risk)
+    return replace(manifest, backup=told)
 
 
 @contextlib.contextmanager

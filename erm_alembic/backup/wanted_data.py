@@ -61,7 +61,7 @@ def wanted_tables(manifest: Manifest, names: Iterable[str], *, lost: bool) -> tu
         return tuple(found.values()), notes
     if lost and not manifest.backup.at_risk:
         raise BackupError(
-            f"{manifest.backup.id} guards no run that was to lose something.",
+            f"Of {manifest.backup.id} it is not known that it guards a run that was to lose something.",
             effect=NOTHING,
             cure="Name what is to be put back: --data public.users.email, or --data public.users.",
         )

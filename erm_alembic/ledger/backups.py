@@ -23,6 +23,7 @@ __all__ = [
     "RunGuard",
     "insert_backup",
     "insert_guard",
+    "mark_at_risk",
     "mark_removed",
     "mark_verified",
     "read_backups",
@@ -111,7 +112,7 @@ class Backup:
         checksum: SHA-256 over its files; None where it is not a file of erm's.
         tables: the tables that it holds, with their schema and quoted where they must be; None for all.
         heads: the revisions that the database recorded.
-        at_risk: what the run that it guards was to lose.
+        at_risk: what the runs that it guards were to lose.
         verified: how it was looked at: `listed`, `restored`, or `command` where its own command vouches for it;
             `damaged` where it was found not to be what it was.
         who: the operating system's user and the database role.
@@ -175,7 +176,7 @@ def insert_backup(connection: Any, table: sql.Composable, backup: Backup) -> Non
         *(backup.id, backup.method, backup.environment, backup.database, backup.system, backup.place),
         *(backup.started, backup.ended, backup.bytes, backup.checksum),
         *(None if backup.tables is None else list(backup.tables), list(backup.heads)),
-        json.dumps([asdict(each) for each in backup.at_risk]),
+        _as_text(backup.at_risk),
         *(backup.verified, backup.who, backup.host, backup.erm_version, backup.run_id, backup.removed),
     ]
     marks = sql.SQL(", ").join([sql.Placeholder()] * len(values))
@@ -269,6 +270,24 @@ def mark_verified(connection: Any, table: sql.Composable, backup: str, verified:
     """
     with connection.cursor() as cursor:
         cursor.execute(sql.SQL("UPDATE {} SET verified = %s WHERE backup = %s").format(table), [verified, backup])
+
+
+def mark_at_risk(connection: Any, table: sql.Composable, backup: str, at_risk: Sequence[LostObject]) -> None:
+    """Write what the runs that a backup guards were to lose: of one that was taken before, a run tells it later.
+
+    Args:
+        connection: the ledger's.
+        table: the table, quoted for a statement with placeholders.
+        backup: the backup's id.
+        at_risk: all of it.
+    """
+    with connection.cursor() as cursor:
+        values = fitted([_as_text(at_risk), backup], connection)
+        cursor.execute(sql.SQL("UPDATE {} SET at_risk = %s WHERE backup = %s").format(table), values)
+
+
+def _as_text(at_risk: Sequence[LostObject]) -> str:
+    return json.dumps([asdict(each) for each in at_risk])
 
 
 def _backup(row: Sequence[Any]) -> Backup:

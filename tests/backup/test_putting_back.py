@@ -335,3 +335,24 @@ def test_a_database_of_another_encoding_has_its_names_and_values_back(
         assert shop.sql('SELECT "c\u00e9" FROM "t\u00e4ble"') == [("\u00df",)]
     finally:
         Database("postgres", newest_server).execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_a_backup_by_hand_that_a_run_found_fresh_gives_back_what_that_run_lost(shop: Shop) -> None:
+    """The run tells its guard what it is to lose; one that guards nothing says how the data is named instead."""
+    shop.revision("a1", USERS, "DROP TABLE users")
+    shop.apply()
+    shop.sql("INSERT INTO users (name, email) VALUES ('n1', 'e1'), ('n2', 'e2')")
+    by_hand = shop.take()
+    with pytest.raises(BackupError, match="it is not known that it guards a run") as caught:
+        shop.put_back(backup=by_hand.id, really=False)
+    assert "--data public.users.email" in caught.value.cure
+    back = "ALTER TABLE users ADD COLUMN email text NOT NULL DEFAULT ''"
+    shop.revision("b2", "ALTER TABLE users DROP COLUMN email", back, after="a1")
+    guard = shop.apply().outcome.backup
+    assert guard is not None and (guard.id, guard.taken) == (by_hand.id, False)
+    planned = erm_alembic.plan_rollback("dev").backup
+    assert planned is not None and [each.id for each in planned.held] == [by_hand.id]
+    shop.rollback()
+    (table,) = shop.put_back(backup=by_hand.id).tables
+    assert (table.table, table.columns, table.set) == ("public.users", ("email",), 2)
+    assert shop.sql("SELECT email FROM users ORDER BY id") == [("e1",), ("e2",)]
