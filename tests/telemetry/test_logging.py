@@ -12,6 +12,7 @@ from erm_alembic.migrate import apply
 from erm_alembic.planning.model import Outcome, Plan
 from erm_alembic.repairs import repair
 from tests.faults.deploying import Project
+from tests.support.cli import REPOSITORY
 
 
 def test_a_caller_who_listens_gets_a_record_for_each_event(
@@ -117,3 +118,17 @@ def test_a_run_that_is_refused_before_it_begins_is_told_too(
     ended = caplog.records[-1]
     assert ended.erm_event == "run_finished" and ended.levelno == logging.ERROR  # type: ignore[attr-defined]
     assert ended.erm["error"] == "Another deployer holds the lock."  # type: ignore[attr-defined]
+
+
+def test_the_page_says_which_runs_are_told() -> None:
+    """Whoever lets another module tell its runs, or write them into the ledger, has to say so there as well."""
+    package = REPOSITORY / "erm_alembic"
+    sources = {path.relative_to(package).as_posix(): path.read_text(encoding="utf-8") for path in package.rglob("*.py")}
+    telling = {name for name, text in sources.items() if "with told(opened.target" in text}
+    in_ledger = {name for name, text in sources.items() if ".start_run(" in text}
+    assert telling == {"pipeline.py", "repairs.py"}
+    assert in_ledger == {"execute/deploy.py", "ledger/imported.py", "mending/mending.py", "backup/putting_back.py"}
+    page = (REPOSITORY / "docs" / "telemetry.md").read_text(encoding="utf-8")
+    told, not_told = page.split("\nTold are ", 1)[1].split("\n\n", 1)[0].split("Not told, ")
+    assert all(words in told for words in ("migrate", "release", "preview create", "`--resume`", "`--forget`"))
+    assert all(words in not_told for words in ("repair --do", "restore --lost", "baseline --record"))
