@@ -301,6 +301,35 @@ def test_its_certificate_is_verified_by_the_authority_that_is_named() -> None:
             )
 
 
+def test_no_redirect_leads_a_token_to_another_server(tmp_path: Path, secret: str) -> None:
+    """What another server answers is not believed, and it hears nothing; a redirect within the server is followed."""
+    asked: list[tuple[str, str | None]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append((self.headers["Host"], self.headers.get("X-Vault-Token")))
+            self.send_response(307)
+            within = self.path.startswith("/v1/auth/")
+            there = "/v1/elsewhere" if within else f"http://localhost:{server.server_port}{self.path}"
+            self.send_header("Location", there)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing is logged."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread.start()
+        environ = {"VAULT_ADDR": f"http://127.0.0.1:{server.server_port}", "VAULT_TOKEN": secret}
+        with pytest.raises(ConfigurationError) as caught:
+            VaultProvider().fetch("kv/app#url", SecretContext("database.url", tmp_path, environ))
+        server.shutdown()
+        thread.join()
+    assert "it leads to another server, http://localhost" in caught.value.what
+    assert asked and {host.partition(":")[0] for host, _ in asked} == {"127.0.0.1"}
+
+
 def test_without_the_extra_the_way_to_it_is_told(bao: Bao, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The package, and what to type."""
     monkeypatch.setitem(__import__("sys").modules, "hvac", None)

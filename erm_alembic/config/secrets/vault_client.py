@@ -14,33 +14,14 @@ from erm_alembic.config.redaction import register_secret
 from erm_alembic.config.secrets.extras import import_extra
 from erm_alembic.config.secrets.protocol import SecretContext
 from erm_alembic.config.secrets.vault_access import VaultAccess, login_body, read_token
+from erm_alembic.config.secrets.vault_refusal import Refusal, refuse_elsewhere
 
 __all__ = ["Refusal", "VaultClient"]
 
 # What is over soon, or was too much at once, is asked again so often, after about so many seconds.
 _TRIES, _PAUSE = 3, 0.2
-_PASSING = (412, 429, 500, 502, 503, 504)
 # A token is prolonged or replaced when less than this part of its time is left.
 _DUE = 1 / 3
-
-
-class Refusal(Exception):
-    """Vault did not do what was asked; nothing of what it said is repeated.
-
-    Args:
-        words: what that means.
-        cure: what to do about it; `{what}` stands for the path.
-        status: of HTTP; None where there was no answer.
-    """
-
-    def __init__(self, words: str, cure: str, status: int | None) -> None:
-        super().__init__(words)
-        self.words, self.cure, self.status = words, cure, status
-
-    @property
-    def is_final(self) -> bool:
-        """Whether it would say the same again."""
-        return self.status is not None and self.status not in _PASSING
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +63,7 @@ class VaultClient:
             cert=access.certificate,
             timeout=access.timeout,
         )
+        self._hvac.session.hooks["response"].append(refuse_elsewhere)
 
     @property
     def generation(self) -> int:
@@ -265,6 +247,8 @@ class VaultClient:
             try:
                 answer = self._hvac.adapter.request(verb, f"/v1/{path}", **words)
                 return answer if isinstance(answer, dict) else {}
+            except Refusal:
+                raise
             except Exception as error:  # hvac's own errors, those of requests, and what a proxy's answer makes of them
                 refusal = self._understood(error)
                 if refusal.is_final or not left or time.monotonic() > overdue:
