@@ -126,6 +126,26 @@ def test_every_rule_has_its_section(rule: str) -> None:
     assert f"\n### {rule}\n" in (REPOSITORY / "docs" / "observe.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("rule", "before", "now"),
+    [
+        ("deadlocks", {"deadlocks": 10}, {"deadlocks": 30}),
+        ("temporary-files", {"temp_bytes": 1000 * MB}, {"temp_bytes": 3000 * MB}),
+        ("lost-sessions", {"sessions": 1000, "sessions_fatal": 100}, {"sessions": 2000, "sessions_fatal": 300}),
+    ],
+)
+def test_slower_than_is_the_factor_of_what_goes_wrong_more_often(
+    rule: str, before: dict[str, int], now: dict[str, int]
+) -> None:
+    """Twice as many for each transaction is not more than twice as many; the page says whose factor it is."""
+    samples = sample(0, **counted(xact_commit=1000, **before)), sample(1, **counted(xact_commit=2000, **now))
+    assert seen(*samples, limits=ObserveSettings(slower_than=2), before=samples[0]).findings == ()
+    strict = seen(*samples, limits=ObserveSettings(slower_than=1.9), before=samples[0])
+    assert [each.rule for each in strict.findings] == [rule]
+    page = (REPOSITORY / "docs" / "observe.md").read_text(encoding="utf-8")
+    assert "`slower_than`" in page.split(f"\n### {rule}\n")[1].split("\n### ")[0]
+
+
 def test_a_rule_that_is_off_says_nothing_and_one_that_warns_makes_nothing_worse() -> None:
     """`observe.rules` says how loud a rule is."""
     before, now, _ = CASES["deadlocks"]
