@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -292,10 +291,3 @@ def manifest_of(backup: Backup, store: Store) -> Manifest:
     at_risk = backup.at_risk or manifest.backup.at_risk
     told = replace(manifest.backup, run_id=backup.run_id, verified=backup.verified, at_risk=at_risk)
     return replace(manifest, backup=told)
-
-
-@contextlib.contextmanager
-def nothing_lost() -> Iterator[None]:
-    """Let what only notes something fail: a backup that is whole is whole."""
-    with contextlib.suppress(BackupError):
-        yield
