@@ -18,6 +18,7 @@ PROVIDER = """\
 from datetime import timedelta
 
 from erm_alembic.config.secrets import Secret
+from erm_alembic.errors import ConfigurationError
 
 class Safe:
     scheme = "safe"
@@ -26,6 +27,10 @@ class Safe:
     def fetch(self, reference, context):
         if reference == "broken":
             raise ValueError("hunter2")
+        if reference == "exit":
+            raise SystemExit("hunter2")
+        if reference == "chained":
+            raise ConfigurationError("It is away.") from ValueError("hunter2")
         if reference == "login":
             Safe.asked += 1
             return Secret(fields={"username": "ann", "password": context.environ["PW"]}, lasts=timedelta(hours=1))
@@ -89,6 +94,15 @@ def test_one_that_cannot_be_loaded_is_told_with_its_place(tmp_path: Path, place:
     with pytest.raises(ConfigurationError) as caught:
         address(folder).reveal()
     assert says in caught.value.what and "secrets.providers.safe" in caught.value.what + caught.value.cure
+
+
+@pytest.mark.parametrize(("reference", "says"), [("exit", "failed with SystemExit"), ("chained", "It is away.")])
+def test_what_it_raises_otherwise_is_told_without_its_words(tmp_path: Path, reference: str, says: str) -> None:
+    """Neither an exit nor what stands behind an error of erm's own kind is quoted, with `-v` too."""
+    folder = project(tmp_path, f"own_safe_{reference}", f"own_safe_{reference}:Safe", f"url: 'safe:{reference}'")
+    done = run_erm("replicas", "-v", cwd=folder)
+    assert done.returncode == 2
+    assert says in done.stderr and "hunter2" not in done.stdout + done.stderr
 
 
 def test_what_it_raises_is_told_by_its_kind(tmp_path: Path) -> None:

@@ -155,9 +155,10 @@ def asked(ask: Callable[[], str | Secret | None], shown: str, key: str) -> str |
         raise ConfigurationError(
             f"{key} cannot be read: {unset}.", effect="No database was reached.", cure=f"Set {unset.name}."
         ) from None
-    except ErmError:
+    except ErmError as error:
+        error.__cause__ = error.__context__ = None  # what it was made of may quote the secret, and -v would show it
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigurationError(
             f"{key} cannot be had: the provider of {shown} failed with {type(error).__name__}.",
             effect="No database was reached.",
