@@ -28,9 +28,9 @@ class Safe:
         if reference == "broken":
             raise ValueError("hunter2")
         if reference == "exit":
-            raise SystemExit("hunter2")
+            raise SystemExit("hunter" + "2")
         if reference == "chained":
-            raise ConfigurationError("It is away.") from ValueError("hunter2")
+            raise ConfigurationError("It is away.") from ValueError("hunter" + "2")
         if reference == "login":
             Safe.asked += 1
             return Secret(fields={"username": "ann", "password": context.environ["PW"]}, lasts=timedelta(hours=1))
