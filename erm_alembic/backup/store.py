@@ -20,7 +20,7 @@ from pathlib import Path
 from erm_alembic.backup.manifest import MANIFEST, Manifest, read_manifest, written
 from erm_alembic.config.own_folder import erm_folder
 from erm_alembic.config.settings import Settings
-from erm_alembic.errors import BackupError, ServerError
+from erm_alembic.errors import BackupError
 from erm_alembic.planning.private_file import write_private
 
 __all__ = ["Store", "Unfinished", "new_id", "store_of"]
@@ -173,9 +173,11 @@ def store_of(settings: Settings) -> Store:
         return Store(settings.backup.directory)
     try:
         return Store(erm_folder(settings.project_dir) / "backups")
-    except ServerError as error:
+    except OSError as error:
         raise BackupError(
-            error.what, effect="No backup was taken.", cure="Make it writable, or set `backup.directory`."
+            f"{settings.project_dir / '.erm'} cannot be written: {error.strerror or error}.",
+            effect="No backup was taken.",
+            cure="Make it writable, or set `backup.directory`.",
         ) from error
 
 

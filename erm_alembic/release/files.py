@@ -80,11 +80,12 @@ def write_paper(course: Course, record: ReleaseRecord, paper: Paper, state: str,
         ErmError: one of them cannot be written.
     """
     written = []
-    folder = erm_folder(course.settings.project_dir) / "releases"
+    folder = course.settings.project_dir / ".erm" / "releases"
     for path in report_places(course, of):
         told = _as(ENDINGS.get(path.suffix.lower(), "markdown"), course, record, paper, state)
         try:
             if path.parent == folder:
+                erm_folder(course.settings.project_dir)
                 folder.mkdir(mode=0o700, exist_ok=True)
             write_private(path, told.encode("utf-8", "backslashreplace"))
         except OSError as error:

@@ -10,7 +10,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from erm_alembic.config.own_folder import cannot_write, erm_folder
+from erm_alembic.config.own_folder import cannot_write, servers_folder
 from erm_alembic.errors import ServerError
 from erm_alembic.postgres.embedded.server import EmbeddedServer
 from erm_alembic.shadow.memory import leave_memory
@@ -101,7 +101,7 @@ class ServerUse:
             os.close(handle)
 
     def _opened(self, name: str) -> int:
-        folder = erm_folder(self._folder)
+        folder = servers_folder(self._folder)
         path = folder / name
         try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from erm_alembic.config.own_folder import cannot_write, erm_folder
+from erm_alembic.config.own_folder import cannot_write, servers_folder
 from erm_alembic.errors import ServerError
 from erm_alembic.postgres.embedded.private_place import DEVELOPMENT
 
@@ -29,7 +29,7 @@ def cluster_lock(project_dir: Path, place: str = DEVELOPMENT) -> Iterator[int]:
     Raises:
         ServerError: the folder `.erm` cannot be made, or another process holds the lock for three minutes.
     """
-    path = erm_folder(project_dir) / f"{place}.lock"
+    path = servers_folder(project_dir) / f"{place}.lock"
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:

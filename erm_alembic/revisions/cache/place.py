@@ -14,7 +14,6 @@ import tempfile
 from pathlib import Path
 
 from erm_alembic.config.own_folder import erm_folder
-from erm_alembic.errors import ServerError
 
 __all__ = ["is_off", "prune_kept", "read_kept", "write_kept"]
 
@@ -50,7 +49,7 @@ def write_kept(root: Path, name: str, content: bytes) -> bool:
         content: what is to be kept.
     """
     for folder in _folders(root):
-        with contextlib.suppress(OSError, ServerError):
+        with contextlib.suppress(OSError):
             if _make_private(root, folder):
                 _write(folder / name, content)
                 return True
