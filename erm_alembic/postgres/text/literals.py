@@ -8,7 +8,7 @@ __all__ = ["sql_literal", "string_value", "without_literals"]
 
 
 def without_literals(sql: str) -> str:
-    """The statement on one line without its strings and numbers; it may be cut off within one.
+    """The statement on one line without its strings, numbers and comments; it may be cut off within one.
 
     Args:
         sql: one SQL text, as a client sent it.
@@ -16,21 +16,24 @@ def without_literals(sql: str) -> str:
     Example:
         >>> without_literals("UPDATE t\\n SET a = 'secret', b = $$secret$$\\n WHERE id = 4711 AND c = $1")
         "UPDATE t SET a = '...', b = $$...$$ WHERE id = ? AND c = $1"
+        >>> without_literals("SELECT 1 /* for ann@example.org */, E'it\\\\'s cut o")
+        "SELECT ? , E'...'"
     """
     shown, position, before = "", 0, ""
     for token in tokens(sql):
-        cut_off = token.kind == "other" and token.text == "'"
+        # What stands between two tokens is white space, and comments, in which people write anything.
+        apart = " " if token.start > position else ""
+        # A string with escapes that is whole is one token; of one that is cut off, the first quote may not be its end.
+        cut_off = (token.kind == "other" and token.text == "'") or (
+            token.kind == "string" and not apart and before in ("e", "E")
+        )
         is_number = token.kind == "other" and token.text[0].isdigit() and before != "$"
-        before = token.text
-        if not (token.kind == "string" or cut_off or is_number):
-            continue
         hidden = "?" if is_number else "$$...$$" if token.text.startswith("$") else "'...'"
-        shown += sql[position : token.start] + hidden
-        position = token.start + len(token.text)
+        shown += apart + (hidden if token.kind == "string" or cut_off or is_number else token.text)
+        position, before = token.start + len(token.text), token.text
         if cut_off:
-            position = len(sql)
             break
-    return " ".join((shown + sql[position:]).split())
+    return " ".join(shown.split())
 
 
 def string_value(literal: str) -> str | None:
