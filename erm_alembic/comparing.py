@@ -28,7 +28,7 @@ from erm_alembic.planning.build import Survey, build_plan
 from erm_alembic.planning.comparison import Comparison
 from erm_alembic.planning.model import Drift, DriftSource
 from erm_alembic.planning.request import Request
-from erm_alembic.postgres.snapshot import Difference, Snapshot, differences
+from erm_alembic.postgres.snapshot import Difference, Snapshot, differences, seen_from_the_other_side
 from erm_alembic.revisions.cache.inputs import Inputs, watched
 from erm_alembic.revisions.new_revision import create_revision
 from erm_alembic.revisions.project import AlembicOptions, find_project
@@ -232,7 +232,7 @@ def adopt(
     if not taken:
         return Adopted(None, left)
     back = [each for each in differences(expected, found) if each in set(taken)]
-    turned = _turned(taken, expected, found)
+    turned = seen_from_the_other_side(taken, expected, found)
     with _grounds(report, config, options) as grounds:
         there = interruptible(grounds.target, grounds.dependents_found)
         elsewhere = interruptible(grounds.target, grounds.dependents_expected)
@@ -256,16 +256,6 @@ def adopt(
         imports=imports_of(upgrade + downgrade),
     )
     return Adopted(path, left)
-
-
-def _turned(taken: Collection[Difference], expected: Snapshot, found: Snapshot) -> list[Difference]:
-    """The same differences seen from the other side; a relation of another kind has the kind that is wanted."""
-    subjects = {("" if each.property == "kind" else each.kind, each.object, each.property) for each in taken}
-    return [
-        each
-        for each in differences(found, expected)
-        if ("" if each.property == "kind" else each.kind, each.object, each.property) in subjects
-    ]
 
 
 @contextlib.contextmanager

@@ -352,3 +352,14 @@ def run_smoke(folder: Path, database: Database, *arguments: str, code: int = 0, 
 def outcomes(document: Any) -> dict[str, str]:
     """How each test ended."""
     return {test["id"].partition("::")[2]: test["outcome"] for test in document["tests"]}
+
+
+SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'erm smoke%'"
+
+
+def is_untouched(database: Database) -> bool:
+    """Whether the table has its one row, and nobody of the run is there any more."""
+    tables = database.execute(
+        "SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+    )
+    return (database.execute("SELECT n FROM t"), database.execute(SESSIONS), tables) == ([(1,)], [(0,)], [(1,)])

@@ -2,51 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import psycopg2
 import pytest
 
 from erm_alembic.testing.smoke import turns
-from erm_alembic.testing.smoke.connection import SmokeConnection, plain_cursor
-from erm_alembic.testing.smoke.escapes import Escape, Escapes
-from erm_alembic.testing.smoke.gate import SmokeGate
+from erm_alembic.testing.smoke.connection import plain_cursor
+from erm_alembic.testing.smoke.escapes import Escape
 from erm_alembic.testing.smoke.terms import Terms
 from erm_alembic.testing.smoke.transaction import SmokeTransaction
+from tests.smoke.holding import PlainConnection, send
 from tests.support.databases import Database
-
-LIMITS = {"statement_timeout": 2000, "lock_timeout": 500, "idle_in_transaction_session_timeout": 15_000}
-PlainConnection = psycopg2.extensions.connection
-
-
-@pytest.fixture
-def held(database: Database) -> Iterator[SmokeTransaction]:
-    """A connection to a database with a table, held for tests."""
-    database.execute("CREATE TABLE t (id serial PRIMARY KEY, a int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
-    connection = psycopg2.connect(database.url, connection_factory=SmokeConnection, application_name="erm smoke")
-    transaction = SmokeTransaction(
-        connection,
-        Escapes(lambda what: None, lambda what: None),
-        major=database.server.binaries.major,
-        limits=LIMITS,
-        role=None,
-    )
-    transaction.look_around()
-    connection.gate = SmokeGate(transaction)
-    yield transaction
-    PlainConnection.close(connection)
 
 
 def rows(database: Database) -> int:
     return int(database.execute("SELECT count(*) FROM t")[0][0])
-
-
-def send(transaction: SmokeTransaction, sql: str, *values: Any) -> Any:
-    with transaction.connection.cursor() as cursor:
-        cursor.execute(sql, values or None)
-        return cursor.fetchall() if cursor.description else None
 
 
 def test_what_is_written_is_seen_by_the_test_and_by_nobody_afterwards(
@@ -358,67 +329,3 @@ def test_no_text_is_sent_that_the_server_reads_in_another_way(
     held.begin(Terms())
     assert send(held, "SELECT 1") == [(1,)]
     held.end()
-
-
-def test_what_runs_unnamed_is_followed_by_the_catalog(database: Database, held: SmokeTransaction) -> None:
-    """Cascades, partitions, views, defaults, checks, domains, rules and aggregates; their neighbours are let pass."""
-    database.execute(
-        "CREATE FUNCTION outward(i int) RETURNS int LANGUAGE sql AS 'SELECT pg_reload_conf()::int';"
-        " CREATE FUNCTION told() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM outward(1); RETURN NEW; END';"
-        " CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE child (p int REFERENCES parent ON DELETE CASCADE);"
-        " CREATE TRIGGER tell AFTER DELETE ON child FOR EACH ROW EXECUTE FUNCTION told();"
-        " CREATE VIEW seen AS SELECT * FROM child; CREATE TABLE plain (a int REFERENCES parent);"
-        " CREATE TABLE whole (k int) PARTITION BY LIST (k); CREATE TABLE part PARTITION OF whole FOR VALUES IN (1);"
-        " CREATE TRIGGER tell AFTER INSERT ON part FOR EACH ROW EXECUTE FUNCTION told();"
-        " CREATE TABLE filled (a int DEFAULT outward(1)); CREATE TABLE checked (a int CHECK (outward(a) > 0));"
-        " CREATE DOMAIN narrow AS int CHECK (outward(VALUE) > 0); CREATE TABLE typed (a narrow);"
-        " CREATE TABLE ruled (a int); CREATE RULE r AS ON INSERT TO ruled DO ALSO SELECT outward(1);"
-        " CREATE AGGREGATE summed (int) (sfunc = int4pl, stype = int, finalfunc = outward)"
-    )
-    held.look_around()
-    wanted = {
-        "outward",
-        "told",
-        "child",
-        "parent",
-        "seen",
-        "whole",
-        "part",
-        "filled",
-        "checked",
-        "narrow",
-        "typed",
-        "ruled",
-    }
-    assert held.outside == wanted | {"summed", "_narrow"}
-
-
-def test_what_is_named_in_a_body_or_a_policy_is_followed(database: Database, held: SmokeTransaction) -> None:
-    """So are indexes, keys of partitions, casts, and types made of others; comments and quotes hide no call."""
-    database.execute(
-        "CREATE FUNCTION outward(i int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT pg_reload_conf()::int';"
-        " CREATE FUNCTION told() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM outward(1); RETURN NEW; END';"
-        ' CREATE TABLE "the log" (a int); CREATE TRIGGER tell AFTER INSERT ON "the log" EXECUTE FUNCTION told();'
-        " CREATE FUNCTION chained() RETURNS trigger LANGUAGE plpgsql AS"
-        """ 'BEGIN INSERT INTO "the log" VALUES (1); RETURN NEW; END';"""
-        " CREATE TABLE orders (a int); CREATE TRIGGER tell AFTER INSERT ON orders EXECUTE FUNCTION chained();"
-        " CREATE PROCEDURE place() LANGUAGE sql AS 'INSERT INTO orders VALUES (1)';"
-        " CREATE FUNCTION commented() RETURNS int LANGUAGE sql AS 'SELECT outward /* c */ (1)';"
-        """ CREATE FUNCTION "do it"() RETURNS int LANGUAGE sql AS 'SELECT "outward"(1)';"""
-        """ CREATE FUNCTION quoted() RETURNS int LANGUAGE sql AS 'SELECT "do it" ()';"""
-        " CREATE TABLE guarded (a int); CREATE POLICY p ON guarded USING (outward(a) > 0);"
-        " CREATE TABLE found (a int); CREATE INDEX ON found ((outward(a)));"
-        " CREATE TABLE sought (a int); CREATE INDEX ON sought (a) WHERE outward(a) > 0;"
-        " CREATE TABLE parted (a int) PARTITION BY LIST ((outward(a)));"
-        " CREATE DOMAIN narrow AS int CHECK (outward(VALUE) > 0); CREATE DOMAIN narrower AS narrow;"
-        " CREATE TYPE pair AS (a narrower, b int); CREATE TABLE pairs (a pair[]);"
-        " CREATE TYPE mood AS ENUM ('a'); CREATE FUNCTION felt(int) RETURNS mood IMMUTABLE LANGUAGE sql AS"
-        " 'SELECT outward($1); SELECT ''a''::mood'; CREATE CAST (int AS mood) WITH FUNCTION felt(int);"
-        " CREATE TABLE moods (a mood); CREATE TABLE plain (a int, b text);"
-        " CREATE FUNCTION harmless() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM plain'"
-    )
-    held.look_around()
-    functions = {"outward", "told", "chained", "place", "commented", "do it", "quoted", "felt"}
-    tables = {"the log", "orders", "guarded", "found", "sought", "parted", "pairs", "moods"}
-    types = {"narrow", "narrower", "pair", "mood"}
-    assert {name for name in held.outside if not name.startswith("_")} == functions | tables | types

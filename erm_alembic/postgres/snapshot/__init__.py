@@ -6,7 +6,7 @@ Each family of objects is one SQL text, one file, one line in `families.FAMILIES
 
 from __future__ import annotations
 
-from erm_alembic.postgres.snapshot.compare import differences
+from erm_alembic.postgres.snapshot.compare import differences, seen_from_the_other_side
 from erm_alembic.postgres.snapshot.families import FAMILIES, NOT_DUMPED, OF_DATABASE
 from erm_alembic.postgres.snapshot.fingerprint import catalog_fingerprint
 from erm_alembic.postgres.snapshot.model import (
@@ -32,6 +32,7 @@ __all__ = [
     "belongs_to_environment",
     "catalog_fingerprint",
     "differences",
+    "seen_from_the_other_side",
     "snapshot_from_json",
     "snapshot_to_json",
     "take_snapshot",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from erm_alembic.postgres.snapshot.model import KINDS, Difference, ObjectKey, Snapshot
 
-__all__ = ["differences"]
+__all__ = ["differences", "seen_from_the_other_side"]
 
 # These share one namespace: a table in the place of a view is one difference, not two.
 RELATIONS = ("table", "partition", "foreign-table", "view", "materialized-view", "sequence")
@@ -184,3 +184,19 @@ def _columns(snapshot: Snapshot, tables: set[ObjectKey]) -> Mapping[ObjectKey, l
         if table in tables and POSITION in properties:
             placed[table].append((int(properties[POSITION]), key[1]))
     return defaultdict(list, {table: [name for _, name in sorted(columns)] for table, columns in placed.items()})
+
+
+def seen_from_the_other_side(taken: Collection[Difference], expected: Snapshot, found: Snapshot) -> list[Difference]:
+    """The same differences, seen from the other side; a relation of another kind has the kind that is wanted.
+
+    Args:
+        taken: differences of the one from the other.
+        expected: how it should be.
+        found: how it is.
+    """
+    subjects = {("" if each.property == "kind" else each.kind, each.object, each.property) for each in taken}
+    return [
+        each
+        for each in differences(found, expected)
+        if ("" if each.property == "kind" else each.kind, each.object, each.property) in subjects
+    ]
