@@ -145,9 +145,9 @@ def test_a_test_cannot_give_itself_more_time(database: Database, held: SmokeTran
     held.begin(Terms())
     send(held, sql)
     assert send(held, "SHOW statement_timeout") == [("2s",)]
-    send(held, "SET LOCAL statement_timeout = '10ms'")
+    send(held, "SET LOCAL statement_timeout = '500ms'")
     with pytest.raises(psycopg2.errors.QueryCanceled):
-        send(held, "SELECT pg_sleep(10)")
+        send(held, "SELECT pg_sleep(60)")
     held.end()
 
 
